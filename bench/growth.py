@@ -17,7 +17,7 @@ from bench.servers import Cores, Server, started_daypass
 from bench.signed import sign
 from bench.subjects import Keys, Subject
 
-from daypass.bootstrap import Wanted, create_account
+from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities import Role, User
@@ -62,16 +62,16 @@ def _fill(store: Path, more: int, admin: Keys) -> None:
     """Make a store with an account, its root key, and `more` users and roles of other accounts that nobody asks for."""
     there = open_everything(Config(store=f"sqlite:///{store}"), MasterKey())
 
-    def add_account(writer: Writer, wanted: Wanted) -> None:
+    def add_account(writer: Writer, wanted: NewAccountRequest) -> None:
         create_account(writer, wanted, now=_BORN, entropy=there.entropy, vault=there.vault)
 
     try:
         with there.store.write() as writer:
-            add_account(writer, Wanted(_ACCOUNT, access_key_id=admin.key_id, secret_access_key=admin.secret))
+            add_account(writer, NewAccountRequest(_ACCOUNT, access_key_id=admin.key_id, secret_access_key=admin.secret))
         for start in range(0, more, _OF_AN_ACCOUNT):
             account = str(_OTHERS + start)
             with there.store.write() as writer:
-                add_account(writer, Wanted(account))
+                add_account(writer, NewAccountRequest(account))
                 for number in range(start, min(more, start + _OF_AN_ACCOUNT)):
                     records.insert(writer, _user(account, number))
                     records.insert(writer, _role(account, number))

@@ -14,7 +14,7 @@ from typing import Any
 import cedarpy
 
 from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
@@ -40,7 +40,7 @@ class CedarCase:
 def policy_set(kind: DocumentKind, policy_type: PolicyType, *documents: dict[str, Any]) -> PolicySet:
     """Parse and compile documents as one set."""
     return compile_set(
-        compile_document(parse_document(json.dumps(document), kind), Source(policy_type, f"policy-{number}"))
+        compile_document(parse_document(json.dumps(document), kind), PolicySource(policy_type, f"policy-{number}"))
         for number, document in enumerate(documents)
     )
 

@@ -39,7 +39,7 @@ class RootKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NewAccountRequest:
     """The values requested for a new account. Empty strings are generated."""
 
     account: str = ""
@@ -57,7 +57,9 @@ def is_empty(reader: Reader) -> bool:
     return not reader.page("account", "", limit=1)
 
 
-def create_account(writer: Writer, wanted: Wanted, *, now: datetime, entropy: Entropy, vault: SecretBox) -> RootKey:
+def create_account(
+    writer: Writer, wanted: NewAccountRequest, *, now: datetime, entropy: Entropy, vault: SecretBox
+) -> RootKey:
     """Create an account and its root access key.
 
     Without a requested standing, the account joins the store's organization if one exists. Raises CannotCreate.
@@ -99,7 +101,7 @@ def management_account(reader: Reader) -> Account | None:
     return None if organization is None else records.find(reader, Account, "", organization.manager)
 
 
-def _standing(reader: Reader, wanted: Wanted) -> Literal["management", "member", "standalone"]:
+def _standing(reader: Reader, wanted: NewAccountRequest) -> Literal["management", "member", "standalone"]:
     manager = management_account(reader)
     if wanted.standing == "management" and manager is not None:
         raise CannotCreate(f"The store's organization is already managed by {manager.id}.")

@@ -56,7 +56,7 @@ from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
 from daypass.ports import Clock, Entropy
 from daypass.storage.address import Address, SqliteAddress, parse_address
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.storage.master_key import find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
@@ -132,7 +132,7 @@ def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
     return open_vault(store, master_key)
 
 
-class _Open:
+class _CacheAccess:
     """Gives access to the cache alone.
 
     This is the hot path, so it avoids the cost of a generator.
@@ -199,7 +199,7 @@ class NonBlockingView:
         del account  # the event loop never waits
         if access is not StoreAccess.CACHE:
             raise WouldBlock
-        return _Open(self._context(now, region, None))
+        return _CacheAccess(self._context(now, region, None))
 
     def new_transaction(self) -> AbstractContextManager[Writer]:
         """Raise WouldBlock: a transaction waits for other writers."""
@@ -288,7 +288,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
 
     It closes the store when it stops.
     """
-    cache = Cache(opened.store, max_entries=config.cache_entries)
+    cache = StoreCache(opened.store, max_entries=config.cache_entries)
     metrics = Metrics()
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)

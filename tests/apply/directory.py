@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.apply import Manner, Outcome, Tools, apply_file
+from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
 from daypass.apply.desired import read_desired
 from daypass.apply.export import as_yaml, export_document
 from daypass.apply.file_parser import read_text
@@ -64,7 +64,7 @@ class Directory:
         """Return the tools of one command."""
         return tools_with(self.there, self.quotas, self.events, command="test", secrets=Given(self.secrets))
 
-    def apply(self, text: str, *, prune: bool = False, is_trial: bool = False) -> Outcome:
+    def apply(self, text: str, *, prune: bool = False, is_trial: bool = False) -> ApplyResult:
         """Apply a file."""
         desired = read_desired(read_text(text.encode()), Given(self.secrets))
         return apply_file(desired, self.tools, Manner(prune=prune, is_trial=is_trial))
@@ -83,12 +83,12 @@ class Directory:
     def call(self, action: str, account: str = ACCOUNT, **params: Any) -> dict[str, Any]:
         """Call an action like a client of the API, as the account's root user."""
         from daypass.apply.api import Api
-        from daypass.apply.nodes import Place
+        from daypass.apply.nodes import FilePosition
 
         tools = self.tools
         with self.there.store.write() as writer:
             api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source)
-            return api.call(account, action, params, Place())
+            return api.call(account, action, params, FilePosition())
 
     def revision(self) -> int:
         """Return the revision of the store."""

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow, one_account, trust
 
-from daypass.apply.apply import Outcome
+from daypass.apply.apply import ApplyResult
 from daypass.apply.nodes import Mistake
 from daypass.apply.plan import Verb
 from daypass.apply.plan_output import plain_plan, show_plan
@@ -26,7 +26,7 @@ def directory() -> Directory:
     return Directory()
 
 
-def counted(outcome: Outcome) -> tuple[int, int, int]:
+def counted(outcome: ApplyResult) -> tuple[int, int, int]:
     """Return the numbers of creations, changes and deletions in a plan."""
     create, change, delete = (sum(1 for _ in outcome.plan.of(verb)) for verb in Verb)
     return create, change, delete

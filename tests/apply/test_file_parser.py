@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daypass.apply.file_parser import MAX_DEPTH, read_text
-from daypass.apply.nodes import Mistake, Node
+from daypass.apply.nodes import LocatedValue, Mistake
 
 
-def plain(node: Node) -> object:
+def plain(node: LocatedValue) -> object:
     """Return a node's values."""
     if isinstance(node.value, dict):
         return {name: plain(member) for name, member in node.value.items()}

@@ -7,7 +7,7 @@ from tests.http.raw import WHO, signed
 
 from daypass.directory.identity import load_session_policies
 from daypass.directory.store import WouldBlock
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.storage.memory import MemoryStore
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import Recorder, RunningServer
@@ -26,7 +26,7 @@ def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
 
     A caller who may assume a role can invent one for each request.
     """
-    cache = Cache(MemoryStore(MovableClock()), max_bytes=2**20)
+    cache = StoreCache(MemoryStore(MovableClock()), max_bytes=2**20)
     policies = [session_policy(number) for number in range(200)]
     kept = 0
     for policy in policies:
@@ -42,7 +42,7 @@ def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
 
 def test_invented_session_policies_push_out_those_of_their_own_account_alone() -> None:
     """Another account's session policy stays, although it was used before all of them."""
-    cache = Cache(MemoryStore(MovableClock()), max_bytes=2**20)
+    cache = StoreCache(MemoryStore(MovableClock()), max_bytes=2**20)
     own = cache.loading.get(load_session_policies, (), session_policy(0), "111111111111")
     for number in range(200):
         cache.loading.get(load_session_policies, (), session_policy(number), "222222222222")

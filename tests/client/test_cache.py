@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.client.machine import Machine
 
-from daypass.client.cache import Cache, Entry
+from daypass.client.cache import CachedCredentials, CredentialCache
 from daypass.client.credentials import Credentials
 from daypass.client.get_credentials import ClientContext, get_credentials
 
@@ -71,7 +71,7 @@ def test_those_who_renew_at_once_renew_once(deploy: Machine, monkeypatch: pytest
 )
 def test_a_file_that_cannot_be_read_is_not_there(tmp_path: Path, content: bytes) -> None:
     """An incomplete file, or one of another owner, causes a new sign-in and not a failure."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     (tmp_path / "k.json").write_bytes(content)
     assert cache.find("k", now=NOW) is None
     assert list(cache.entries()) == []
@@ -79,13 +79,13 @@ def test_a_file_that_cannot_be_read_is_not_there(tmp_path: Path, content: bytes)
     assert list(tmp_path.iterdir()) == []
 
 
-def _entry(key: str, end: datetime) -> Entry:
-    return Entry(key, Credentials("ASIAX", "secret", "token", end), "p", "arn", "https://x")
+def _entry(key: str, end: datetime) -> CachedCredentials:
+    return CachedCredentials(key, Credentials("ASIAX", "secret", "token", end), "p", "arn", "https://x")
 
 
 def test_what_lies_under_another_name_is_not_served(tmp_path: Path) -> None:
     """A file that was copied to another key's name is not used."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(hours=1)))
     (tmp_path / "b.json").write_bytes((tmp_path / "a.json").read_bytes())
     assert cache.find("a", now=NOW) is not None
@@ -95,7 +95,7 @@ def test_what_lies_under_another_name_is_not_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("left", "served"), [(899, False), (900, True), (901, True)])
 def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool) -> None:
     """A tool that starts now must not fail in the middle of its work."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(seconds=left)))
     assert (cache.find("a", now=NOW) is not None) == served
 
@@ -103,14 +103,14 @@ def test_fifteen_minutes_must_be_left(tmp_path: Path, left: int, *, served: bool
 @pytest.mark.parametrize(("left", "lasts"), [(1, True), (0, False), (-1, False)])
 def test_credentials_are_of_no_use_at_their_end(tmp_path: Path, left: int, *, lasts: bool) -> None:
     """In the second of their expiry they are invalid, also if no further time is requested."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", NOW + timedelta(seconds=left)))
     assert (cache.find("a", now=NOW, least=timedelta()) is not None) == lasts
 
 
 def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
     """The file may contain secrets, and only the sweep removes it."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", NOW))
     (tmp_path / ".a.4711").write_text("secret")
     cache.drop("a")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.client.cache import Cache, Entry
+from daypass.client.cache import CachedCredentials, CredentialCache
 from daypass.client.cache_purge import SHOWN, sweep
 from daypass.client.credentials import Credentials
 
@@ -14,8 +14,8 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LONG_AGO = NOW - SHOWN - timedelta(seconds=1)
 
 
-def _entry(key: str, end: datetime | None) -> Entry:
-    return Entry(key, Credentials("ASIAX", "secret", "token", end), "p", "arn", "https://x")
+def _entry(key: str, end: datetime | None) -> CachedCredentials:
+    return CachedCredentials(key, Credentials("ASIAX", "secret", "token", end), "p", "arn", "https://x")
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def _entry(key: str, end: datetime | None) -> Entry:
 )
 def test_what_ended_a_day_ago_goes(tmp_path: Path, end: datetime, *, stays: bool) -> None:
     """For a day `daypass status` shows them as expired."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", end))
     sweep(cache, now=NOW)
     assert (tmp_path / "a.json").exists() == stays
@@ -32,7 +32,7 @@ def test_what_ended_a_day_ago_goes(tmp_path: Path, end: datetime, *, stays: bool
 
 def test_what_does_not_end_stays(tmp_path: Path) -> None:
     """Credentials without an expiry never expire."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", None))
     sweep(cache, now=NOW)
     assert (tmp_path / "a.json").exists()
@@ -40,7 +40,7 @@ def test_what_does_not_end_stays(tmp_path: Path) -> None:
 
 def test_keeping_sweeps(tmp_path: Path) -> None:
     """Storing an entry sweeps, and also removes files of a killed process."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     real = datetime.now(UTC)
     cache.keep(_entry("new", real + timedelta(hours=1)))
     document = json.loads((tmp_path / "new.json").read_text())
@@ -54,10 +54,10 @@ def test_keeping_sweeps(tmp_path: Path) -> None:
 
 def test_what_another_process_works_at_is_left_to_it(tmp_path: Path) -> None:
     """It has the lock of that key, and the sweep does not wait."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", LONG_AGO))
     with cache.alone("a"):
-        sweep(Cache(tmp_path), now=NOW)
+        sweep(CredentialCache(tmp_path), now=NOW)
         assert (tmp_path / "a.json").exists()
     sweep(cache, now=NOW)
     assert not (tmp_path / "a.json").exists()
@@ -67,13 +67,13 @@ def test_what_another_process_works_at_is_left_to_it(tmp_path: Path) -> None:
 def test_what_is_not_ours_stays(tmp_path: Path, content: str) -> None:
     """Unknown files are not deleted."""
     (tmp_path / "a.json").write_text(content)
-    sweep(Cache(tmp_path), now=NOW)
+    sweep(CredentialCache(tmp_path), now=NOW)
     assert (tmp_path / "a.json").read_text() == content
 
 
 def test_a_keyring_that_nobody_wants_is_not_asked(tmp_path: Path) -> None:
     """Deleting its entry would require unlocking it."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", LONG_AGO))
     path = tmp_path / "a.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "in_keyring": True}))
@@ -83,7 +83,7 @@ def test_a_keyring_that_nobody_wants_is_not_asked(tmp_path: Path) -> None:
 
 def test_very_many_are_taken_little_by_little(tmp_path: Path) -> None:
     """One command sweeps a limited number; the next one continues."""
-    cache = Cache(tmp_path)
+    cache = CredentialCache(tmp_path)
     cache.keep(_entry("k0", LONG_AGO))
     text = (tmp_path / "k0.json").read_text()
     for number in range(1, 50):
@@ -97,4 +97,4 @@ def test_very_many_are_taken_little_by_little(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there_is_no_trouble(tmp_path: Path) -> None:
     """A sweep never makes a command fail."""
-    sweep(Cache(tmp_path / "none"), now=NOW)
+    sweep(CredentialCache(tmp_path / "none"), now=NOW)

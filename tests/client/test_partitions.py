@@ -6,7 +6,7 @@ import pytest
 from daypass.client.partitions import find_partition, partition_name
 from daypass.client.problems import BadUsage
 from daypass.client.roles import first_role, role_arns
-from daypass.client.sts_call import Signer, connect
+from daypass.client.sts_call import CallSigner, connect
 
 SESSION = botocore.session.Session()
 REGIONS = [
@@ -26,7 +26,7 @@ def test_every_region_is_in_the_partition_that_botocore_knows(region: str, parti
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])
 def test_aws_s_own_sts_is_asked_in_its_region(region: str) -> None:
     """Regional endpoints by default, whose domain is the one in the table."""
-    url = connect("sts", Signer(unsigned=True), region=region).meta.endpoint_url
+    url = connect("sts", CallSigner(unsigned=True), region=region).meta.endpoint_url
     found = find_partition(region, url)
     assert found is not None
     assert url == f"https://sts.{region}{found.suffix}"

@@ -13,7 +13,7 @@ from tests.importing.details import ORIGIN, allow, arn, attached, group, large, 
 
 from daypass.apply.nodes import Mistake
 from daypass.apply.state import Thing
-from daypass.bootstrap import Wanted, create_account
+from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.directory import records
 from daypass.directory.entities import Role
 from daypass.importing.details import read_details
@@ -45,7 +45,9 @@ def make(directory: Directory, account: str) -> None:
     """Create an account."""
     there = directory.there
     with there.store.write() as writer:
-        create_account(writer, Wanted(account=account), now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+        create_account(
+            writer, NewAccountRequest(account=account), now=there.clock.now(), entropy=there.entropy, vault=there.vault
+        )
 
 
 def found(directory: Directory, kind: str, name: str, account: str = HERE) -> Thing:
@@ -172,13 +174,13 @@ def _callers(directory: Directory) -> list[Principal]:
 def _asks(directory: Directory, name: str, principal: Principal) -> object:
     """Return the decision for a caller with all permissions that assumes a role."""
     from daypass.directory.identity import compiled, load_role
-    from daypass.policy.compiled import PolicyType, Source
+    from daypass.policy.compiled import PolicySource, PolicyType
     from daypass.policy.document import DocumentKind
 
     with directory.there.store.read() as reader:
         target = load_role(reader, HERE, name)
     assert target is not None
-    everything = compiled(json.dumps(allow("*")), DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "all"))
+    everything = compiled(json.dumps(allow("*")), DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, "all"))
     question = AuthorizationRequest("sts:AssumeRole", target.arn, HERE, principal, {})
     return decide(question, Policies(identity=compile_set((everything,)), resource=target.trust, trust=True))
 

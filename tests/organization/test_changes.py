@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.documents import deny, document
 from tests.organization.conftest import Tree
 
-from daypass.bootstrap import CannotCreate, Wanted, create_account
+from daypass.bootstrap import CannotCreate, NewAccountRequest, create_account
 from daypass.cli.main import cli
 from daypass.directory import organization_changes as changes
 from daypass.directory.organization import find_policies, load_inherited_controls, load_place
@@ -182,7 +182,7 @@ def test_a_new_account_is_a_member_unless_it_stands_alone(tree: Tree) -> None:
     """New accounts join an existing organization; --standalone prevents that."""
     there = tree.server.there
     with there.store.write() as writer:
-        wanted = Wanted(standing="standalone")
+        wanted = NewAccountRequest(standing="standalone")
         alone = create_account(writer, wanted, now=tree.server.clock.now(), entropy=there.entropy, vault=there.vault)
         assert load_place(writer, alone.account).organization == ""
         assert load_place(writer, tree.other.account).organization == changes.get_organization(writer).id

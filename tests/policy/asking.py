@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue, Principal, PrincipalKind
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
@@ -93,7 +93,7 @@ def policies(
 ) -> PolicySet:
     """Return a set of one policy."""
     document = parse_document(text_of(*statements, version=version), kind or KINDS[policy_type])
-    return compile_set([compile_document(document, Source(policy_type, policy_type.name.lower()))])
+    return compile_set([compile_document(document, PolicySource(policy_type, policy_type.name.lower()))])
 
 
 def identity(*statements: Statement, version: str | None = NEW) -> PolicySet:

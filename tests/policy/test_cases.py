@@ -12,7 +12,7 @@ import pytest
 from tests.policy.asking import ANONYMOUS, KINDS, NOTHING, SERVICE, WEB, A, B, federated_user, root, session, user
 
 from daypass.policy.authorization_request import AuthorizationRequest
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
@@ -39,7 +39,9 @@ def compiled(documents: Any, of: PolicyType, *, kind: DocumentKind | None = None
     """Compile one document, or a list of them, as one set."""
     listed = documents if isinstance(documents, list) else [documents]
     return compile_set(
-        compile_document(parse_document(json.dumps(document), kind or KINDS[of]), Source(of, f"{of.name}-{number}"))
+        compile_document(
+            parse_document(json.dumps(document), kind or KINDS[of]), PolicySource(of, f"{of.name}-{number}")
+        )
         for number, document in enumerate(listed)
     )
 

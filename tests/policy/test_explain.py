@@ -24,7 +24,7 @@ from daypass.policy.decision import Allowed, Denied
 from daypass.policy.denial_messages import because
 from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import Outcome, Part, Reason, explain
+from daypass.policy.explain import EvaluationDecision, Part, Reason, explain
 from daypass.policy.explanation_text import tell
 
 
@@ -64,10 +64,10 @@ def test_matched_statements_are_those_that_decided() -> None:
     """All Denies that apply, or else all Allows."""
     stopped = explain(question(), Policies(identity(allow(), deny("s3:*", Sid="Stop"), deny("s3:Get*", Sid="Too"))))
     assert [one.ref.sid for one in stopped.matched] == ["Stop", "Too"]
-    assert stopped.types[0].outcome is Outcome.EXPLICIT_DENY
+    assert stopped.types[0].outcome is EvaluationDecision.EXPLICIT_DENY
     let = explain(question(), Policies(identity(allow(Sid="A"), allow("s3:*", Sid="B"), allow("ec2:*", Sid="C"))))
     assert [one.ref.sid for one in let.matched] == ["A", "B"]
-    assert let.types[0].outcome is Outcome.ALLOWED
+    assert let.types[0].outcome is EvaluationDecision.ALLOWED
 
 
 def test_every_type_and_level_is_looked_at() -> None:

@@ -25,7 +25,7 @@ from tests.policy.asking import (
 
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest
-from daypass.policy.compiled import PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.condition import UnknownOperatorError, compile_condition
 from daypass.policy.document import DocumentKind, check_size, parse_document, size_of
 from daypass.policy.evaluate import Policies
@@ -261,7 +261,7 @@ def test_trap_54_numbers_and_booleans_compare_as_they_were_written() -> None:
     assert not holds("StringEquals", "x:y", 1.0, {"x:y": "1"})
     long = "1" * 5000
     text = text_of(allow(Condition={"StringEquals": {"x:y": "N"}})).replace('"N"', long)
-    compiled = compile_document(parse_document(text, DocumentKind.IDENTITY), Source(PolicyType.IDENTITY, "i"))
+    compiled = compile_document(parse_document(text, DocumentKind.IDENTITY), PolicySource(PolicyType.IDENTITY, "i"))
     assert is_allowed(question(context={"x:y": long}), Policies(compile_set([compiled])))
 
 

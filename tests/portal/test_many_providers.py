@@ -9,7 +9,7 @@ from tests.portal.test_sign_in_page import register
 
 from daypass.directory.store import Reader
 from daypass.portal.doors import SamlDoors
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 
@@ -21,7 +21,7 @@ class CountedViews:
     """Store views that count their loads."""
 
     def __init__(self, server: RunningServer) -> None:
-        self._views = Cache(server.there.store).loading
+        self._views = StoreCache(server.there.store).loading
         self.asked: list[str] = []
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:

@@ -23,7 +23,7 @@ from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import StoreAccess
 from daypass.operations.settings import ServiceSettings
 from daypass.portal.web_offer import WebOffer, offer_roles
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.testing.oidc import DISCOVERY, Answer
 from daypass.testing.oidc_sign_in import TOKEN
 from daypass.testing.plugin import client_factory
@@ -324,7 +324,7 @@ def test_google_needs_no_provider_in_the_account() -> None:
         there = server.there
         settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
         store_view = BlockingView(
-            there, Cache(there.store).loading, Keychain(there.vault), settings, GooglesKeys(key), lambda _: True
+            there, StoreCache(there.store).loading, Keychain(there.vault), settings, GooglesKeys(key), lambda _: True
         )
         now = int(server.clock.now().timestamp())
         claims = {"iss": GOOGLE, "sub": "10769", "aud": CLIENT, "azp": CLIENT, "iat": now, "exp": now + 3_600}

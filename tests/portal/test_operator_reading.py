@@ -16,11 +16,11 @@ from tests.portal.conftest import ACCOUNT, OTHER
 from tests.portal.gallery import refusal
 
 from daypass.audit.event import to_event
-from daypass.authorize.trust_graph import Edge, Graph, Node
+from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.authorize.who_can import Way
 from daypass.federation.oidc import oidc_messages
 from daypass.portal import operator_refusals
-from daypass.portal.operator_graph import Wanted, gather, read_wanted, to_values
+from daypass.portal.operator_graph import GraphSearch, gather, read_wanted, to_values
 from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
@@ -185,7 +185,7 @@ def _role(name: str) -> str:
 
 def _graph(*pairs: tuple[str, str]) -> Graph:
     names = dict.fromkeys(name for pair in pairs for name in pair)
-    nodes = tuple(Node(_role(name), "role", ACCOUNT, (_role(name),)) for name in names)
+    nodes = tuple(GraphNode(_role(name), "role", ACCOUNT, (_role(name),)) for name in names)
     way = Way("", "role", ACCOUNT, (), ())
     edges = tuple(Edge(_role(a), _role(b), "sts:AssumeRole", replace(way, principal=_role(a))) for a, b in pairs)
     return Graph(nodes, edges, ())
@@ -212,7 +212,7 @@ def test_gathering_keeps_every_way(pairs: list[tuple[str, str]]) -> None:
 def test_chains_are_the_shortest(pairs: list[tuple[str, str]]) -> None:
     """From one role: every reachable principal once, by a shortest existing path; circles too."""
     graph = _graph(("a", "b"), *(pair for pair in pairs if pair != ("a", "b")))
-    values = to_values(graph, Wanted(_role("a")))
+    values = to_values(graph, GraphSearch(_role("a")))
     reached, steps = {"a"}, {"a": 0}
     waiting = ["a"]
     for name in waiting:
@@ -232,31 +232,32 @@ def test_a_graph_that_nobody_could_read_is_not_drawn() -> None:
     """Starting points replace a picture of a thousand arrows; a search draws its results."""
     pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
     graph = _graph(*pairs)
-    values = to_values(graph, Wanted())
+    values = to_values(graph, GraphSearch())
     assert values["picture"] == ""
     assert values["starts"][0]["count"] == max(sum(a == name for a, _ in pairs) for name, _ in pairs)
-    assert "<svg" in to_values(graph, Wanted("role/s0"))["picture"]
+    assert "<svg" in to_values(graph, GraphSearch("role/s0"))["picture"]
 
 
 def test_a_role_that_everyone_can_assume_is_found_by_that_word() -> None:
     """The page shows "everyone" for the principal "*"; the kind "everybody" of the graph matches too."""
-    everyone = Node("*", "everybody", "", ("*",))
+    everyone = GraphNode("*", "everybody", "", ("*",))
     graph = _graph(("a", "b"))
     edge = replace(graph.edges[0], source="*", target=_role("a"))
     graph = replace(graph, nodes=(*graph.nodes, everyone), edges=(*graph.edges, edge))
     for word in ("everyone", "everybody"):
-        assert [way["role"]["members"] for way in to_values(graph, Wanted(word))["rows"]] == [(_role("a"),)]
+        assert [way["role"]["members"] for way in to_values(graph, GraphSearch(word))["rows"]] == [(_role("a"),)]
 
 
 def test_one_role_among_very_many_is_drawn_with_what_is_next_to_it() -> None:
     """If the whole neighbourhood is too large, the page draws the direct steps and says so."""
     pairs = [(f"s{a}", f"t{b}") for a in range(40) for b in range(40) if pow(a + 2, b + 2, 41) % 3 == 0]
     values = to_values(
-        _graph(("a", "s1"), *((f"s{number}", f"s{number + 1}") for number in range(40)), *pairs), Wanted(_role("s1"))
+        _graph(("a", "s1"), *((f"s{number}", f"s{number + 1}") for number in range(40)), *pairs),
+        GraphSearch(_role("s1")),
     )
     assert "<svg" in values["picture"]
     assert values["nearest"]
-    assert not to_values(_graph(("a", "b")), Wanted(_role("a")))["nearest"]
+    assert not to_values(_graph(("a", "b")), GraphSearch(_role("a")))["nearest"]
 
 
 def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 
 from daypass.cli.saving import service_name
-from daypass.portal.credentials import FORMS, Credentials, sign_in_command
+from daypass.portal.credentials import FORMS, RoleCredentials, sign_in_command
 
 
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
@@ -193,7 +193,7 @@ def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:7878", "https://STS.Example.com", "http://[::1]:80", "https://a_b"])
 def test_the_page_and_the_command_name_a_server_alike(url: str) -> None:
     """Page and command write the same section name for a server; two servers have two names."""
-    given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", url)
+    given = RoleCredentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", url)
     assert f"\n[services {service_name(url)}]\n" in FORMS["config"].write(given)
 
 
@@ -208,7 +208,7 @@ def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, vis
 @pytest.mark.parametrize("path", ["/$(id)/", "/`id`/", "/a;b/", "/a&b/", "/%PATH%/", "/a,b/", "/@a/", '/"/', "/'/"])
 def test_a_role_that_a_shell_would_read_otherwise_is_not_in_the_command(path: str) -> None:
     """The creator of a role chooses its path, and must not control a command that others paste."""
-    given = Credentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", "https://sts.example.com")
+    given = RoleCredentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", "https://sts.example.com")
     command = sign_in_command(given, f"arn:aws:iam::{ACCOUNT}:role{path}dev", "saml")
     assert command == "daypass login saml --endpoint-url https://sts.example.com"
 

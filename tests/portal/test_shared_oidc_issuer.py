@@ -23,7 +23,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.portal import web_offer
 from daypass.portal.web_offer import offer_roles
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.testing.tokens import SigningKey, compact
@@ -86,7 +86,7 @@ def server() -> Iterator[RunningServer]:
 def a_world(server: RunningServer, keys: Keys) -> Iterator[RequestContext]:
     """Open the request context of a portal step."""
     settings = ServiceSettings(public_url=server.url, regions=frozenset({"us-east-1"}))
-    views = Cache(server.there.store).loading
+    views = StoreCache(server.there.store).loading
     store_view = BlockingView(server.there, views, Keychain(server.there.vault), settings, keys, lambda _: True)
     with store_view.open(StoreAccess.BLOCKING, server.clock.now(), "us-east-1") as ctx:
         yield ctx
@@ -149,7 +149,7 @@ def test_another_accounts_change_lets_no_roles_be_read_again(
             read.append(record.account)
         return to_entity(kind, record)
 
-    cache = Cache(server.there.store)
+    cache = StoreCache(server.there.store)
     monkeypatch.setattr(records, "to_entity", noted)
     cache.loading.get(web_offer.load_candidates, VICTIM, ISSUER)
     cache.loading.get(web_offer.load_candidates, LOW, ISSUER)

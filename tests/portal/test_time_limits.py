@@ -24,7 +24,7 @@ from daypass.operations.settings import ServiceSettings
 from daypass.portal import begun, handovers, sign_ins, waiting
 from daypass.portal.begun import PendingLogin
 from daypass.portal.handovers import CliSignIn, NotRedeemed
-from daypass.portal.sign_ins import Proof
+from daypass.portal.sign_ins import ProvenSignIn
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, open_everything
 
@@ -124,7 +124,7 @@ def test_a_change_does_not_move_the_end(scene: Scene) -> None:
 @pytest.mark.parametrize("ask", [sign_ins.look, sign_ins.take])
 def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after: float, *, waits: bool) -> None:
     """After that the proof is invalid, and the person signs in again."""
-    ticket = sign_ins.keep(Proof("saml", "<response>"), scene.at())
+    ticket = sign_ins.keep(ProvenSignIn("saml", "<response>"), scene.at())
     ctx = scene.at(5 * MINUTES + after)
     if waits:
         assert ask(ticket, ctx).text == "<response>"

@@ -22,7 +22,7 @@ from daypass.audit.event import AuditRecord
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.authenticate.sigv4.signing_key import signing_key
-from daypass.bootstrap import RootKey, Wanted, create_account
+from daypass.bootstrap import NewAccountRequest, RootKey, create_account
 from daypass.config import Config
 from daypass.directory import organization_changes as changes
 from daypass.directory import records
@@ -36,7 +36,7 @@ from daypass.mint.tokens import open_session
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline
-from daypass.storage.cache import FRESH_SECONDS, Cache
+from daypass.storage.cache import FRESH_SECONDS, StoreCache
 from daypass.testing.clock import MovableClock
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
@@ -79,7 +79,7 @@ class Node:
         self._seconds = 1000.0
         self._store = there.store
         self._noticed = there.store.change_counter[0]
-        self._cache = Cache(there.store, monotonic=lambda: self._seconds)
+        self._cache = StoreCache(there.store, monotonic=lambda: self._seconds)
         config = Config(host="127.0.0.1", port=7878)
         keychain, settings = Keychain(there.vault), ServiceSettings(public_url="https://sts.example.org")
         issuers = make_issuer_keys(config, there.clock)
@@ -198,7 +198,7 @@ class Scene:
 
     def _account(self, account: str, **more: Any) -> Key:
         with self.there.store.write() as writer:
-            wanted = Wanted(account=account, **more)
+            wanted = NewAccountRequest(account=account, **more)
             made: RootKey = create_account(
                 writer, wanted, now=self.clock.now(), entropy=os.urandom, vault=self.there.vault
             )

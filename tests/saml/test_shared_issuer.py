@@ -17,7 +17,7 @@ from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting, registered
 from daypass.directory.saml_entities import ProviderKey
 from daypass.directory.saml_providers import delete_provider, find_provider, insert_provider
 from daypass.federation.saml.candidates import BUDGET, VERIFY_EC, BudgetSpentError, read_candidates
-from daypass.federation.saml.metadata import IdentityProviderMetadata, SigningKey
+from daypass.federation.saml.metadata import IdentityProviderMetadata, SamlSigningKey
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import decode_response, verify_response
 from daypass.portal import offer, sign_ins
@@ -184,6 +184,6 @@ def test_choosing_has_a_limit() -> None:
 def _other_trust(idp: SamlIdentityProvider) -> Trust:
     """Return a provider with the same entity ID and another key."""
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
-    signing = SigningKey(key, "", NOW - timedelta(days=1), NOW + timedelta(days=1))
+    signing = SamlSigningKey(key, "", NOW - timedelta(days=1), NOW + timedelta(days=1))
     metadata = IdentityProviderMetadata(idp.entity_id, (signing,), (), None, wants_signed_requests=False)
     return Trust(ACCOUNT, "other", metadata)

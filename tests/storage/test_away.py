@@ -13,7 +13,7 @@ from tests.storage.test_cache import HandSeconds, find_user
 from tests.storage.things import user
 
 from daypass.directory.store import StoreUnavailable
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
 from daypass.storage.sql_writer import SqlWriter
 
@@ -38,7 +38,7 @@ def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clo
     """
     store = open_store(postgresql_url, clock=clock)
     seconds = HandSeconds()
-    cache = Cache(store, monotonic=seconds)
+    cache = StoreCache(store, monotonic=seconds)
     with store.write() as writer:
         writer.insert(user("ada"))
     assert cache.loading.get(find_user, "ada") == user("ada")
@@ -72,7 +72,7 @@ def test_a_commit_whose_fate_is_unknown_makes_the_cache_doubt(
 ) -> None:
     """The database goes down during a write: the cache must not assume that the write failed."""
     store = open_store(postgresql_url, clock=clock)
-    cache = Cache(store, monotonic=HandSeconds())
+    cache = StoreCache(store, monotonic=HandSeconds())
     assert cache.loading.get(find_user, "ada") is None
     finish = SqlWriter.finish  # the last query before the commit
 

@@ -12,8 +12,8 @@ from tests.storage.conftest import HandClock
 from tests.storage.things import user
 
 from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock, charged_to
-from daypass.storage.cache import FRESH_SECONDS, Cache
-from daypass.storage.cache_entries import Entries, Entry
+from daypass.storage.cache import FRESH_SECONDS, StoreCache
+from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.memory import MemoryStore
 from daypass.storage.open import open_store
 
@@ -69,9 +69,9 @@ def seconds() -> HandSeconds:
 
 
 @pytest.fixture
-def cache(store: Store, seconds: HandSeconds) -> Cache:
+def cache(store: Store, seconds: HandSeconds) -> StoreCache:
     """Return a cache before an empty store of each kind."""
-    return Cache(store, monotonic=seconds)
+    return StoreCache(store, monotonic=seconds)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def count_members(reader: Reader, group: str) -> int:
     return len(reader.sources("member", group))
 
 
-def test_the_event_loop_is_never_kept_waiting(cache: Cache) -> None:
+def test_the_event_loop_is_never_kept_waiting(cache: StoreCache) -> None:
     """`cached_only` raises WouldBlock until the value is loaded, then returns the same object."""
     with pytest.raises(WouldBlock):
         cache.cached_only.get(list_users, "/")
@@ -105,7 +105,7 @@ def test_the_event_loop_is_never_kept_waiting(cache: Cache) -> None:
         cache.cached_only.get(list_users, "/other/")
 
 
-def test_the_next_request_sees_a_write(store: Store, cache: Cache) -> None:
+def test_the_next_request_sees_a_write(store: Store, cache: StoreCache) -> None:
     """After a write the cache is not used before it has read the changes, and then it is correct."""
     assert cache.loading.get(find_user, "ada") is None
     with store.write() as writer:
@@ -119,7 +119,7 @@ def test_the_next_request_sees_a_write(store: Store, cache: Cache) -> None:
 def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: HandSeconds) -> None:
     """Without a change counter, as between machines, values are used for less than a second without a query."""
     store = MemoryStore(clock)
-    elsewhere = Cache(store, monotonic=seconds)
+    elsewhere = StoreCache(store, monotonic=seconds)
     elsewhere.loading.get(find_user, "ada")
     change_counter = store.change_counter[0]
     with store.write() as writer:
@@ -133,7 +133,7 @@ def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: Ha
     assert elsewhere.loading.get(find_user, "ada") == user("ada")
 
 
-def test_polling_keeps_values_usable(cache: Cache, seconds: HandSeconds) -> None:
+def test_polling_keeps_values_usable(cache: StoreCache, seconds: HandSeconds) -> None:
     """A poll without changes makes all values usable for the same time again."""
     value = cache.loading.get(list_users, "/")
     for _ in range(5):
@@ -143,7 +143,7 @@ def test_polling_keeps_values_usable(cache: Cache, seconds: HandSeconds) -> None
 
 
 @pytest.mark.parametrize(("path", "is_kept"), [("/eng/", False), ("/eng/web/", False), ("/ops/", True), ("/", True)])
-def test_a_cached_list_minds_only_its_own_folder(store: Store, cache: Cache, path: str, *, is_kept: bool) -> None:
+def test_a_cached_list_minds_only_its_own_folder(store: Store, cache: StoreCache, path: str, *, is_kept: bool) -> None:
     """Only changes below a path drop a list below that path."""
     with store.write() as writer:
         writer.insert(user("ada", path="/eng/"))
@@ -156,7 +156,7 @@ def test_a_cached_list_minds_only_its_own_folder(store: Store, cache: Cache, pat
     )
 
 
-def test_a_move_disturbs_where_it_leaves_and_where_it_arrives(store: Store, cache: Cache) -> None:
+def test_a_move_disturbs_where_it_leaves_and_where_it_arrives(store: Store, cache: StoreCache) -> None:
     """A changed path drops the lists of both folders."""
     with store.write() as writer:
         writer.insert(user("ada", path="/eng/"))
@@ -168,7 +168,7 @@ def test_a_move_disturbs_where_it_leaves_and_where_it_arrives(store: Store, cach
     assert cache.loading.get(list_users, "/ops/") == ("/ops/ada",)
 
 
-def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: Cache) -> None:
+def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: StoreCache) -> None:
     """A link drops the cached reads of its source and of its target."""
     assert cache.loading.get(count_members, "g") == 0
     kept = cache.loading.get(list_users, "/")
@@ -178,7 +178,7 @@ def test_links_disturb_both_ends_and_nobody_else(store: Store, cache: Cache) -> 
     assert cache.loading.get(list_users, "/") is kept
 
 
-def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache: Cache) -> None:
+def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache: StoreCache) -> None:
     """A value of a snapshot older than the state of the cache is returned, and not kept."""
 
     def overtaken(reader: Reader, name: str) -> Record | None:
@@ -194,7 +194,7 @@ def test_a_load_that_a_write_overtakes_leaves_nothing_stale(store: Store, cache:
     assert cache.loading.get(overtaken, "ada") == user("ada")
 
 
-def test_a_refusal_is_not_kept(store: Store, cache: Cache) -> None:
+def test_a_refusal_is_not_kept(store: Store, cache: StoreCache) -> None:
     """A loader's exception is raised each time."""
     calls: list[str] = []
 
@@ -208,14 +208,14 @@ def test_a_refusal_is_not_kept(store: Store, cache: Cache) -> None:
     assert len(calls) == 2
 
 
-def test_a_loader_may_not_look_at_the_revision(cache: Cache) -> None:
+def test_a_loader_may_not_look_at_the_revision(cache: StoreCache) -> None:
     """It would differ after every write, and the cache could not detect that."""
     with pytest.raises(TypeError, match="revision"):
         cache.loading.get(lambda reader: reader.revision())
 
 
 def test_all_is_dropped_when_the_log_does_not_reach_back(
-    store: Store, cache: Cache, monkeypatch: pytest.MonkeyPatch
+    store: Store, cache: StoreCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cache that missed too many writes is cleared."""
     monkeypatch.setattr("daypass.storage.memory.LOG_LENGTH", 2)
@@ -233,7 +233,7 @@ def test_all_is_dropped_when_the_log_does_not_reach_back(
 
 def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakable, seconds: HandSeconds) -> None:
     """Cached values stay usable, other reads raise StoreUnavailable, and both recover with the database."""
-    cache = Cache(breakable, monotonic=seconds)
+    cache = StoreCache(breakable, monotonic=seconds)
     known = cache.loading.get(list_users, "/")
     breakable.is_away = True
     for _ in range(3):
@@ -257,7 +257,7 @@ def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
     breakable: Breakable, seconds: HandSeconds
 ) -> None:
     """The machine knows that the store changed but not how: requests get StoreUnavailable."""
-    cache = Cache(breakable, monotonic=seconds)
+    cache = StoreCache(breakable, monotonic=seconds)
     cache.loading.get(list_users, "/")
     with breakable.write() as writer:
         writer.insert(user("ada"))
@@ -271,7 +271,7 @@ def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
 
 def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breakable, seconds: HandSeconds) -> None:
     """While it is known to be down, only one thread at a time waits for it."""
-    cache = Cache(breakable, monotonic=seconds)
+    cache = StoreCache(breakable, monotonic=seconds)
     known = cache.loading.get(list_users, "/")
     breakable.is_away = True
     seconds.seconds += 10
@@ -283,7 +283,7 @@ def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breaka
 
 def test_the_cache_stays_within_its_bounds(store: Store, seconds: HandSeconds) -> None:
     """The limits of entries, bytes and recorded dependencies hold."""
-    cache = Cache(store, max_entries=50, max_bytes=100_000, monotonic=seconds)
+    cache = StoreCache(store, max_entries=50, max_bytes=100_000, monotonic=seconds)
     with store.write() as writer:
         for number in range(10):
             writer.insert(user(f"big{number}", body=b"x" * 20_000))
@@ -300,7 +300,7 @@ def test_the_cache_stays_within_its_bounds(store: Store, seconds: HandSeconds) -
 
 def test_a_flood_of_unknown_names_does_not_push_out_what_is_used(store: Store, seconds: HandSeconds) -> None:
     """Used entries get a second chance; names that were read once do not."""
-    cache = Cache(store, max_entries=20, max_bytes=10**9, monotonic=seconds)
+    cache = StoreCache(store, max_entries=20, max_bytes=10**9, monotonic=seconds)
     cache.loading.get(list_users, "/")
     for number in range(500):
         cache.cached_only.get(list_users, "/")
@@ -323,7 +323,7 @@ charged_to(1)(by_invention)
 @pytest.mark.parametrize("flood", ["records", "invented", "unknown", "another's names"])
 def test_no_account_pushes_out_another(store: Store, seconds: HandSeconds, bounds: tuple[int, int], flood: str) -> None:
     """An account that fills the cache loses its own entries, even against entries that are used once an hour."""
-    cache = Cache(store, max_entries=bounds[0], max_bytes=bounds[1], monotonic=seconds)
+    cache = StoreCache(store, max_entries=bounds[0], max_bytes=bounds[1], monotonic=seconds)
     others = [f"{number:012}" for number in range(10)]
     with store.write() as writer:
         for account in others:
@@ -349,7 +349,7 @@ def test_finding_the_account_that_holds_most_needs_no_look_at_all_of_them() -> N
     random = Random(7)  # noqa: S311 - a test's numbers
     for number in range(20_000):
         owner = f"{random.randrange(100)}"
-        entries.put((owner, random.randrange(50)), Entry(None, (), random.randrange(5_000), owner))
+        entries.put((owner, random.randrange(50)), CacheEntry(None, (), random.randrange(5_000), owner))
         entries.drop((f"{random.randrange(100)}", random.randrange(50)))
         if number % 500 == 0 and len(entries):
             weights: Counter[str] = Counter()
@@ -364,7 +364,7 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
     monkeypatch.setattr("daypass.storage.cache.POLL_SECONDS", 0.001)
     store = Breakable(clock)
     store.is_away = True
-    cache = Cache(store)
+    cache = StoreCache(store)
     cache.start()
     for _ in range(3):
         assert store.asked.acquire(timeout=10)
@@ -380,7 +380,7 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
 def test_two_handles_on_one_database_see_each_other(database_url: str, clock: HandClock, seconds: HandSeconds) -> None:
     """The other handle's next request sees a write, because of the change counter."""
     here, there = (open_store(database_url, clock=clock) for _ in range(2))
-    cache = Cache(here, monotonic=seconds)
+    cache = StoreCache(here, monotonic=seconds)
     for number in range(20):
         assert len(cache.loading.get(list_users, "/")) == number
         with there.write() as writer:
@@ -397,7 +397,7 @@ def test_a_hit_costs_a_microsecond(sqlite_url: str, clock: HandClock) -> None:
     The bound is generous, because test machines are busy.
     """
     store = open_store(sqlite_url, clock=clock)
-    cache = Cache(store, monotonic=lambda: 0.0)
+    cache = StoreCache(store, monotonic=lambda: 0.0)
     cache.loading.get(find_user, "ada")
     get = cache.cached_only.get
     best = min(timeit.repeat(lambda: get(find_user, "ada"), number=2000, repeat=20)) / 2000

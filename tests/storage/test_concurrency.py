@@ -14,7 +14,7 @@ from tests.storage.test_cache import find_user
 from tests.storage.things import user
 
 from daypass.directory.store import Link, Record, Store, StoreUnavailable, WouldBlock
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
 
 ACCOUNT = "111111111111"
@@ -80,7 +80,7 @@ def test_a_snapshot_is_of_one_moment(store: Store) -> None:
 
 def test_a_cache_under_fire_is_never_behind(store: Store) -> None:
     """Each thread sees its own writes, whatever others do to the same cache."""
-    cache = Cache(store)
+    cache = StoreCache(store)
 
     def write_and_ask(thread: int) -> None:
         name = f"u{thread}"
@@ -116,7 +116,7 @@ def test_processes_get_each_thing_once(database_url: str) -> None:
 def test_another_process_s_write_is_seen_at_once(database_url: str, clock: HandClock) -> None:
     """Its change counter changes before its write returns, so that the next request here cannot be stale."""
     store = open_store(database_url, clock=clock)
-    cache = Cache(store, monotonic=lambda: 0.0)
+    cache = StoreCache(store, monotonic=lambda: 0.0)
     with worker(database_url, "touch_once") as process:
         assert cache.loading.get(find_user, "ada") is None
         assert cache.cached_only.get(find_user, "ada") is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.storage.conftest import HandClock
 
 from daypass.directory.store import Exists, Link, Missing, Reader, Record, Store, Writer
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.storage.memory import MemoryStore
 from daypass.storage.storable_text import end_of_prefix
 
@@ -151,7 +151,7 @@ def test_every_store_answers_as_memory_does(
 def test_a_cached_answer_is_the_store_s_answer(rounds: list[tuple[list[Question], list[Step]]]) -> None:
     """After any reads and writes, the cache returns the store's result."""
     store = MemoryStore(HandClock())
-    cache = Cache(store, monotonic=lambda: 0.0)
+    cache = StoreCache(store, monotonic=lambda: 0.0)
     asked: list[Question] = []
     for new_questions, transaction in rounds:
         asked += new_questions

@@ -19,7 +19,7 @@ from daypass.operations.operation import PermissionCheck
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide
-from daypass.storage.cache import Cache
+from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 
@@ -48,7 +48,7 @@ def may(server: RunningServer, caller: Caller, action: str) -> bool:
     """Tell whether the engine allows an action of another service."""
     asking = PermissionCheck(action, "arn:aws:s3:::bucket/key", caller.account)
     question = AuthorizationRequest(asking.action, asking.resource, asking.account, caller.principal, {})
-    return isinstance(decide(question, gather(asking, caller, Cache(server.there.store).loading)), Allowed)
+    return isinstance(decide(question, gather(asking, caller, StoreCache(server.there.store).loading)), Allowed)
 
 
 @pytest.mark.parametrize(

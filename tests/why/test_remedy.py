@@ -17,7 +17,7 @@ from daypass.policy.authorization_request import AuthorizationRequest, ContextVa
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import Outcome, Part, explain
+from daypass.policy.explain import EvaluationDecision, Part, explain
 from daypass.policy.source import PolicyType
 
 ALICE = user().arn
@@ -80,7 +80,9 @@ def assert_lets_no_condition_go(asked: AuthorizationRequest, given: Policies, re
     trace = explain(asked, given)
     decision = trace.decision
     assert isinstance(decision, Denied)
-    empty = (one.level for one in trace.types if one.type is decision.by and one.outcome is Outcome.IMPLICIT_DENY)
+    empty = (
+        one.level for one in trace.types if one.type is decision.by and one.outcome is EvaluationDecision.IMPLICIT_DENY
+    )
     level = next(empty, None) or 0
     added = [one for one in remedy.statements if not decision.explicit]
     lacking = [one for one in added if (one.by, one.level) == (decision.by, level)]

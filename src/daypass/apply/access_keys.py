@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from daypass.apply.api import Api
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.apply.plan import Difference
 from daypass.apply.secret_names import require_given
 from daypass.apply.state import KeyValue, Thing
@@ -44,7 +44,7 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
         _set_status(thing, part.part, wanted, api, place)
 
 
-def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
+def require_secret(secret: Secret | None, name: str, place: FilePosition) -> Secret:
     """Return the secret access key that a file names.
 
     Raises Mistake if the secret is missing or is not valid.
@@ -57,7 +57,7 @@ def require_secret(secret: Secret | None, name: str, place: Place) -> Secret:
     return secret
 
 
-def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place) -> None:
+def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: FilePosition) -> None:
     ctx = api.ctx
     user = get_named(ctx.reader, User, thing.account, thing.name)
     most = ctx.settings.quotas.access_keys_per_user
@@ -79,7 +79,7 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place)
     api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
 
 
-def _set_status(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: Place) -> None:
+def _set_status(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: FilePosition) -> None:
     params: dict[str, Any] = {
         "UserName": thing.name,
         "AccessKeyId": key_id,

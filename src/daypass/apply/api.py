@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault
@@ -23,7 +23,7 @@ _VERSION = "2010-05-08"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AuditOrigin:
     """The caller in the audit log: the command and its user."""
 
     agent: str
@@ -38,10 +38,10 @@ class Api:
     catalog: Catalog
     registry: Registry
     ctx: RequestContext
-    source: Source
+    source: AuditOrigin
     audit_records: list[AuditRecord] = field(default_factory=list)
 
-    def call(self, account: str, action: str, params: Mapping[str, Any], place: Place) -> dict[str, Any]:
+    def call(self, account: str, action: str, params: Mapping[str, Any], place: FilePosition) -> dict[str, Any]:
         """Perform an action and return its response.
 
         Raises Mistake if the action is refused.

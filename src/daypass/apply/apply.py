@@ -8,12 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daypass.apply.administrators import has_administrator
-from daypass.apply.api import Api, Source
+from daypass.apply.api import Api, AuditOrigin
 from daypass.apply.caching_writer import CachingWriter
 from daypass.apply.desired import Desired
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.apply.ownership import write_marks
-from daypass.apply.plan import Plan, Rule, Verb, make_plan
+from daypass.apply.plan import ApplyPlan, RemovalRule, Verb, make_plan
 from daypass.apply.plan_executor import PlanExecutor, Progress, Refused
 from daypass.apply.references import check_references
 from daypass.apply.secret_names import Secrets
@@ -40,7 +40,7 @@ class Tools:
     catalog: Catalog
     registry: Registry
     open_context: Callable[[Writer], RequestContext]
-    source: Source
+    source: AuditOrigin
     secrets: Secrets
     record: Callable[[AuditRecord], None]
     progress: Progress = lambda _done, _total: None
@@ -60,10 +60,10 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ApplyResult:
     """The changes that were made, or that a trial would make."""
 
-    plan: Plan
+    plan: ApplyPlan
     root_keys: list[RootKey] = field(default_factory=list)
 
 
@@ -71,7 +71,7 @@ class _Undo(Exception):  # noqa: N818 - ends a transaction that was a trial
     """Roll the transaction back."""
 
 
-def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
+def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     """Change the store to the state that the file describes.
 
     This is one transaction. Raises Mistake, and then the store is unchanged. A trial executes the same changes and
@@ -81,7 +81,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
         revision = reader.revision()
         plan, rule = _plan(reader, desired, tools, manner)
     if not plan.changes:
-        return Outcome(plan)
+        return ApplyResult(plan)
     audit_records: list[AuditRecord] = []
     keys: list[RootKey] = []
     try:
@@ -98,13 +98,13 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> Outcome:
                 write_marks(writer, plan, desired.name, rule.marks)
             _end(manner)
     except _Undo:
-        return Outcome(plan)
+        return ApplyResult(plan)
     except Mistake:
         # The changes were rolled back and are not recorded; the refusal is.
         _record(tools, [record for record in audit_records if record.fault is not None])
         raise
     _record(tools, audit_records)
-    return Outcome(plan, keys)
+    return ApplyResult(plan, keys)
 
 
 def _end(manner: Manner) -> None:
@@ -117,9 +117,9 @@ def _record(tools: Tools, audit_records: list[AuditRecord]) -> None:
         tools.record(record)
 
 
-def _plan(reader: Reader, desired: Desired, tools: Tools, manner: Manner) -> tuple[Plan, Rule]:
+def _plan(reader: Reader, desired: Desired, tools: Tools, manner: Manner) -> tuple[ApplyPlan, RemovalRule]:
     present = read_present(reader, desired.accounts, tools.vault)
-    rule = Rule(read_marks(reader, desired.accounts, desired.name), manner.prune)
+    rule = RemovalRule(read_marks(reader, desired.accounts, desired.name), manner.prune)
     plan = make_plan(desired, present, rule)
     check_references(desired, present, plan)
     return plan, rule
@@ -132,7 +132,7 @@ class Guard:
     accounts: tuple[str, ...]
 
     @classmethod
-    def before(cls, reader: Reader, plan: Plan) -> "Guard":
+    def before(cls, reader: Reader, plan: ApplyPlan) -> "Guard":
         """Find these accounts before any change.
 
         Only changed or deleted entities can remove an administrator.
@@ -145,7 +145,7 @@ class Guard:
         for account in self.accounts:
             if not has_administrator(reader, account):
                 raise Mistake(
-                    Place(f"accounts.{account}"),
+                    FilePosition(f"accounts.{account}"),
                     "this would remove the account's last administrator: no remaining user or role could "
                     "administer its users and roles. Keep one, or create another first",
                     refused=True,

@@ -10,7 +10,7 @@ from typing import Any
 
 from daypass.apply.force_mfa import FORCE_MFA
 from daypass.apply.issuer_terms import Files, NoFiles, load_key_set
-from daypass.apply.nodes import Node, Place
+from daypass.apply.nodes import FilePosition, LocatedValue
 from daypass.apply.password_policy import wanted_policy
 from daypass.apply.schema import DOCUMENT
 from daypass.apply.secret_names import Secrets
@@ -81,12 +81,12 @@ class _Elsewhere:
     files: Files
 
 
-def read_desired(root: Node, secrets: Secrets, files: Files | None = None) -> Desired:
+def read_desired(root: LocatedValue, secrets: Secrets, files: Files | None = None) -> Desired:
     """Return the desired state of a file.
 
     `files` are the files in the same directory. Raises Mistake.
     """
-    document = DOCUMENT.read(root, Place())
+    document = DOCUMENT.read(root, FilePosition())
     state: dict[Key, Thing] = {}
     new_accounts: dict[str, NewAccount] = {}
     sections: set[tuple[str, str]] = set()
@@ -108,7 +108,7 @@ def read_desired(root: Node, secrets: Secrets, files: Files | None = None) -> De
     return Desired(document.given.get("name", "default"), state, new_accounts, frozenset(sections))
 
 
-def require_mfa_policy(account: str, place: Place) -> Thing:
+def require_mfa_policy(account: str, place: FilePosition) -> Thing:
     """Return the managed policy that `requireMfa` attaches."""
     attributes = {
         "path": REQUIRE_MFA_PATH,

@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from daypass.apply.desired import KINDS, require_mfa_arn, require_mfa_policy
-from daypass.apply.nodes import Place
+from daypass.apply.nodes import FilePosition
 from daypass.apply.plan import normal
-from daypass.apply.state import ATTRIBUTES, Attribute, Form, KeyValue, State, Thing, of_kind
+from daypass.apply.state import ATTRIBUTES, AttributeType, KeyValue, State, Thing, ThingAttribute, of_kind
 from daypass.arn import iam_arn
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -45,7 +45,7 @@ def as_yaml(document: Mapping[str, Any]) -> str:
 
 
 def _sections(present: State, account: str, *, with_keys: bool) -> dict[str, Any]:
-    mfa = require_mfa_policy(account, Place())
+    mfa = require_mfa_policy(account, FilePosition())
     stored = present.get(mfa.key)
     has_mfa = stored is not None and all(
         normal(stored.value(name)) == normal(mfa.value(name)) for name in ATTRIBUTES["policy"]
@@ -86,8 +86,8 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
     return fields
 
 
-def _written(rule: Attribute, value: Any) -> Any:
-    return json.loads(value) if rule.form is Form.JSON else value
+def _written(rule: ThingAttribute, value: Any) -> Any:
+    return json.loads(value) if rule.form is AttributeType.JSON else value
 
 
 def _fold_mfa(thing: Thing, fields: dict[str, Any], hidden: set[str]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from daypass.apply.nodes import Mistake, Node, Place
+from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -40,10 +40,10 @@ _WORDS: dict[str, Any] = {
 }
 _JSON = JsonReader(max_depth=MAX_DEPTH, integer=any_integer)
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_TOP = Place()
+_TOP = FilePosition()
 
 
-def read_text(content: bytes) -> Node:
+def read_text(content: bytes) -> LocatedValue:
     """Parse the content of a file. Raises Mistake."""
     text = decode(content)
     if text.lstrip()[:1] in {"{", "["}:
@@ -67,7 +67,7 @@ def decode(content: bytes) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise Mistake(Place("", line, 1), "the file is not UTF-8") from error
+        raise Mistake(FilePosition("", line, 1), "the file is not UTF-8") from error
     if not text.strip():
         raise Mistake(_TOP, "the file is empty")
     return text
@@ -81,50 +81,50 @@ def read_json(text: str) -> Any:
     try:
         return _JSON.read(text)
     except NotStrictJsonError as error:
-        raise Mistake(Place("", error.line, error.column), f"the file cannot be read: {error}") from error
+        raise Mistake(FilePosition("", error.line, error.column), f"the file cannot be read: {error}") from error
 
 
-def _as_nodes(value: Any) -> Node:
+def _as_nodes(value: Any) -> LocatedValue:
     if isinstance(value, dict):
-        return Node({name: _as_nodes(member) for name, member in value.items()})
+        return LocatedValue({name: _as_nodes(member) for name, member in value.items()})
     if isinstance(value, list):
-        return Node([_as_nodes(element) for element in value])
-    return Node(value)
+        return LocatedValue([_as_nodes(element) for element in value])
+    return LocatedValue(value)
 
 
-class _Open:
+class _OpenCollection:
     """A list or mapping that is not complete yet."""
 
     def __init__(self, event: Any, *, is_mapping: bool) -> None:
         self.mark = event.start_mark
         self.anchor = event.anchor
-        self.mapping: dict[str, Node] | None = {} if is_mapping else None
-        self.elements: list[Node] = []
+        self.mapping: dict[str, LocatedValue] | None = {} if is_mapping else None
+        self.elements: list[LocatedValue] = []
         self.key: str | None = None
         self.size = 1
 
-    def close(self) -> Node:
+    def close(self) -> LocatedValue:
         value = self.elements if self.mapping is None else self.mapping
-        return Node(value, self.mark.line + 1, self.mark.column + 1)
+        return LocatedValue(value, self.mark.line + 1, self.mark.column + 1)
 
 
 class _Builder:
     """Build nodes from the events of YAML."""
 
     def __init__(self) -> None:
-        self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Node, int]] = {}
+        self._open: list[_OpenCollection] = []
+        self._anchors: dict[str, tuple[LocatedValue, int]] = {}
         self._count = 0
         self._documents = 0
-        self._root: Node | None = None
+        self._root: LocatedValue | None = None
 
-    def read(self, text: str) -> Node:
+    def read(self, text: str) -> LocatedValue:
         try:
             for event in yaml.parse(text, Loader=_LOADER):
                 self._take(event)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            place = Place("", mark.line + 1, mark.column + 1) if mark else _TOP
+            place = FilePosition("", mark.line + 1, mark.column + 1) if mark else _TOP
             raise Mistake(place, f"this is not YAML: {error.problem or error.context}") from error
         except yaml.YAMLError as error:
             first, *_ = str(error).splitlines() or [""]
@@ -154,11 +154,11 @@ class _Builder:
             self._key(parent, event)
             return
         plain = event.implicit[0] and event.tag is None
-        node = Node(_plain(event.value) if plain else event.value, *_line(event))
+        node = LocatedValue(_plain(event.value) if plain else event.value, *_line(event))
         # A long string counts more, so that a thousand aliases of it do too.
         self._add(event, node, 1 + len(event.value) // _TEXT_OF_A_VALUE)
 
-    def _key(self, parent: _Open, event: Any) -> None:
+    def _key(self, parent: _OpenCollection, event: Any) -> None:
         if event.value == "<<" and event.implicit[0]:
             raise _at(event, "merge keys (<<) are not supported")
         if parent.mapping is not None and event.value in parent.mapping:
@@ -180,7 +180,7 @@ class _Builder:
             raise _at(event, "a key is a text")
         if len(self._open) >= MAX_DEPTH:
             raise _at(event, f"values are nested deeper than {MAX_DEPTH} levels")
-        self._open.append(_Open(event, is_mapping=isinstance(event, yaml.MappingStartEvent)))
+        self._open.append(_OpenCollection(event, is_mapping=isinstance(event, yaml.MappingStartEvent)))
 
     def _end(self, event: Any) -> None:
         ended = self._open.pop()
@@ -189,7 +189,7 @@ class _Builder:
             self._anchors[ended.anchor] = (node, ended.size)
         self._add(event, node, ended.size, is_counted=True)
 
-    def _add(self, event: Any, node: Node, size: int, *, is_counted: bool = False) -> None:
+    def _add(self, event: Any, node: LocatedValue, size: int, *, is_counted: bool = False) -> None:
         self._counted(event, 1 if is_counted else size)
         if not isinstance(event, yaml.AliasEvent) and not is_counted and event.anchor is not None:
             self._anchors[event.anchor] = (node, size)
@@ -232,4 +232,4 @@ def _line(event: Any) -> tuple[int, int]:
 
 
 def _at(event: Any, words: str) -> Mistake:
-    return Mistake(Place("", *_line(event)), words)
+    return Mistake(FilePosition("", *_line(event)), words)

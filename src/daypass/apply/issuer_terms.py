@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from daypass.apply.nodes import Mistake, Node, Place
-from daypass.apply.shapes import ListOf, Text, plain_values
+from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
+from daypass.apply.shapes import ListOf, StringShape, plain_values
 from daypass.federation.oidc.extra_claims import MAX_LENGTH, ExtraClaim
 from daypass.federation.oidc.keys import PRIVATE_MEMBERS, KeysUnreadable, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
 
-_FILE = Text(
+_FILE = StringShape(
     "a set of keys, or the name of a file beside this one that holds it",
     r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*",
     512,
 )
-_CLAIMS = ListOf(Text("a claim, as CLAIM, PATH/TO/CLAIM or CLAIM=NAME", ".+", MAX_LENGTH))
+_CLAIMS = ListOf(StringShape("a claim, as CLAIM, PATH/TO/CLAIM or CLAIM=NAME", ".+", MAX_LENGTH))
 # String members in RFC 7517 and RFC 7518. YAML would read a kid such as 2023 as a number.
 _TEXTS = ("kty", "kid", "alg", "use", "n", "e", "crv", "x", "y")
 
@@ -55,7 +55,7 @@ class FileName:
 class ExtraClaims:
     """Claims that become condition keys."""
 
-    def read(self, node: Node, place: Place) -> list[str]:
+    def read(self, node: LocatedValue, place: FilePosition) -> list[str]:
         """Return the claims unchanged."""
         texts = _CLAIMS.read(node, place)
         for index, text in enumerate(texts):
@@ -78,7 +78,7 @@ class ExtraClaims:
 class PinnedKeys:
     """A JWK Set, or the name of a file with one."""
 
-    def read(self, node: Node, place: Place) -> str | FileName:
+    def read(self, node: LocatedValue, place: FilePosition) -> str | FileName:
         """Return the set in canonical form, or the file name."""
         if isinstance(node.value, dict):
             keys = node.value.get("keys")
@@ -99,7 +99,7 @@ class PinnedKeys:
         }
 
 
-def load_key_set(value: str | FileName, files: Files, place: Place) -> str:
+def load_key_set(value: str | FileName, files: Files, place: FilePosition) -> str:
     """Return a key set that is written inline or is in a file.
 
     Raises Mistake.
@@ -114,7 +114,7 @@ def load_key_set(value: str | FileName, files: Files, place: Place) -> str:
     return read_key_set(content, place)
 
 
-def read_key_set(data: bytes, place: Place) -> str:
+def read_key_set(data: bytes, place: FilePosition) -> str:
     """Parse a key set and return its canonical form.
 
     Raises Mistake.
@@ -147,7 +147,7 @@ def _is_private(entry: object) -> bool:
     return isinstance(entry, dict) and bool(PRIVATE_MEMBERS & entry.keys())
 
 
-def _require_texts(key: Node, place: Place) -> None:
+def _require_texts(key: LocatedValue, place: FilePosition) -> None:
     if not isinstance(key.value, dict):
         raise Mistake(place, "a key is a mapping")
     for name in _TEXTS:

@@ -1,6 +1,6 @@
 """A value of a file with its position, and the error that reports it.
 
-Pure. Owns Node, Place and Mistake. Leaves parsing to reading.py and the allowed values to shapes.py.
+Pure. Owns LocatedValue, FilePosition and Mistake. Leaves parsing to reading.py and the allowed values to shapes.py.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class LocatedValue:
     """A value and its line and column, counted from one.
 
     Line and column are 0 if the format does not report them. `value` is a string, number, boolean or None, a list of
@@ -21,24 +21,24 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePosition:
     """A position in a file: the path, and line and column if known."""
 
     path: str = ""
     line: int = 0
     column: int = 0
 
-    def of(self, name: str | int, node: Node) -> "Place":
+    def of(self, name: str | int, node: LocatedValue) -> "FilePosition":
         """Return the place of a member or an element."""
         step = f"[{name}]" if isinstance(name, int) else f".{name}" if self.path else name
-        return Place(self.path + step, node.line, node.column)
+        return FilePosition(self.path + step, node.line, node.column)
 
-    def below(self, name: str) -> "Place":
+    def below(self, name: str) -> "FilePosition":
         """Return the place of a part whose own line is not known.
 
         The line of the enclosing value is used.
         """
-        return Place(f"{self.path}.{name}" if self.path else name, self.line, self.column)
+        return FilePosition(f"{self.path}.{name}" if self.path else name, self.line, self.column)
 
     def __str__(self) -> str:
         at = f"line {self.line}, column {self.column}" if self.line else ""
@@ -52,7 +52,7 @@ class Mistake(Exception):  # noqa: N818 - read as a sentence
     refused the file; otherwise its format is invalid.
     """
 
-    def __init__(self, place: Place, words: str, *, refused: bool = False) -> None:
+    def __init__(self, place: FilePosition, words: str, *, refused: bool = False) -> None:
         super().__init__(f"{place}: {words}" if str(place) else words)
         self.place = place
         self.words = words

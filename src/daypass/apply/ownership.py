@@ -7,7 +7,7 @@ the file named it does not become owned.
 from collections.abc import Mapping
 
 from daypass.apply.organization import unit_id
-from daypass.apply.plan import Change, Plan, Verb
+from daypass.apply.plan import ApplyPlan, Change, Verb
 from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.apply.store_state import ENTITIES
 from daypass.directory import records
@@ -15,7 +15,7 @@ from daypass.directory.apply_entities import Mark
 from daypass.directory.store import Missing, Writer
 
 
-def write_marks(writer: Writer, plan: Plan, owner: str, marks: Mapping[str, Mark]) -> None:
+def write_marks(writer: Writer, plan: ApplyPlan, owner: str, marks: Mapping[str, Mark]) -> None:
     """Record the entities and parts that an executed plan has created."""
     for change in plan.changes:
         if change.before is not None and change.verb is Verb.DELETE:

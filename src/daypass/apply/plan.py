@@ -71,7 +71,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ApplyPlan:
     """The changes of one run.
 
     `kept` counts the entities and parts that no file has created and this file does not name.
@@ -86,7 +86,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RemovalRule:
     """The permission to delete.
 
     It covers the entities and parts in the marks of the file, and with `prune` everything in the sections of the file.
@@ -96,7 +96,7 @@ class Rule:
     prune: bool = False
 
 
-def make_plan(desired: Desired, present: State, rule: Rule) -> Plan:
+def make_plan(desired: Desired, present: State, rule: RemovalRule) -> ApplyPlan:
     """Return the differences. Raises Mistake for an impossible change."""
     changes: list[Change] = []
     kept = 0
@@ -117,10 +117,10 @@ def make_plan(desired: Desired, present: State, rule: Rule) -> Plan:
             changes.append(Change(Verb.DELETE, found, None))
         else:
             kept += 1
-    return Plan(tuple(sorted(changes, key=lambda change: change.thing.key)), kept)
+    return ApplyPlan(tuple(sorted(changes, key=lambda change: change.thing.key)), kept)
 
 
-def _may_delete(found: Thing, desired: Desired, rule: Rule) -> bool:
+def _may_delete(found: Thing, desired: Desired, rule: RemovalRule) -> bool:
     if found.protected:
         return False
     mark = rule.marks.get(found.id)
@@ -146,7 +146,7 @@ def _born_with(wanted: Thing) -> Iterator[Difference]:
             yield Difference(name, "", None, value, is_new=True)
 
 
-def _differences(wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:
+def _differences(wanted: Thing, found: Thing, rule: RemovalRule) -> tuple[list[Difference], int]:
     differences: list[Difference] = []
     kept = 0
     for name, attribute in ATTRIBUTES[wanted.kind].items():
@@ -169,7 +169,7 @@ def _differences(wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Differen
     return differences, kept
 
 
-def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
+def _wanted_value(name: str, wanted: Thing, found: Thing, rule: RemovalRule) -> Any:
     if name in wanted.attributes:
         return wanted.attributes[name]
     mark = rule.marks.get(found.id)
@@ -180,7 +180,7 @@ def _wanted_value(name: str, wanted: Thing, found: Thing, rule: Rule) -> Any:
     return wanted.value(name) if is_undone else found.value(name)
 
 
-def _parts(name: str, wanted: Thing, found: Thing, rule: Rule) -> tuple[list[Difference], int]:
+def _parts(name: str, wanted: Thing, found: Thing, rule: RemovalRule) -> tuple[list[Difference], int]:
     before, after = found.value(name), wanted.value(name)
     mark = rule.marks.get(found.id)
     owned = set(mark.parts.get(name, ())) if mark is not None else set()

@@ -15,15 +15,15 @@ from daypass.apply.access_keys import require_secret
 from daypass.apply.account_settings import release_alias, set_account
 from daypass.apply.api import Api
 from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.apply.order import NOBODY, ordered
 from daypass.apply.organization import organize, rename_account
-from daypass.apply.plan import Change, Difference, Plan, Verb
+from daypass.apply.plan import ApplyPlan, Change, Difference, Verb
 from daypass.apply.secret_names import Secrets
 from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.apply.store_state import ENTITIES
-from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
+from daypass.bootstrap import CannotCreate, NewAccountRequest, RootKey, create_account
 from daypass.directory import records
 from daypass.directory.unresolved_principals import store_unresolved
 from daypass.mint.secret import Secret
@@ -53,7 +53,7 @@ class PlanExecutor:
     _done: int = 0
     _total: int = 0
 
-    def execute(self, plan: Plan, desired: Desired) -> list[RootKey]:
+    def execute(self, plan: ApplyPlan, desired: Desired) -> list[RootKey]:
         """Execute the plan and return the root keys of new accounts.
 
         Raises Mistake. The caller rolls back.
@@ -109,7 +109,7 @@ class PlanExecutor:
 
     def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
         new = wanted[thing.account]
-        new_account = Wanted(
+        new_account = NewAccountRequest(
             account=thing.account,
             name=thing.value("name"),
             access_key_id=new.root_key_id,
@@ -124,14 +124,14 @@ class PlanExecutor:
         self.api.note(thing.account, "CreateAccount", {"AccountName": thing.value("name")})
         return key
 
-    def _root_secret(self, new: NewAccount, place: Place) -> str:
+    def _root_secret(self, new: NewAccount, place: FilePosition) -> str:
         if not new.root_secret:
             return ""
         found = self.secrets.find(new.root_secret)
         given = None if found is None else Secret(found)
         return require_secret(given, new.root_secret, place.below("rootAccessKey")).text
 
-    def _organize(self, plan: Plan) -> None:
+    def _organize(self, plan: ApplyPlan) -> None:
         """Create units from the top, then move accounts, then attach control policies."""
         for change in plan.of(Verb.CHANGE, "account"):
             self._try(change.thing, partial(release_alias, change, self.api))
@@ -146,7 +146,7 @@ class PlanExecutor:
                 self._try(change.thing, partial(organize, change, self.api))
                 self._step()
 
-    def _make_roles(self, plan: Plan) -> None:
+    def _make_roles(self, plan: ApplyPlan) -> None:
         late: list[Thing] = []
         for role, must_wait in ordered(change.thing for change in plan.of(Verb.CREATE, "role")):
             subject = self._subject(role)
@@ -184,7 +184,7 @@ class PlanExecutor:
                 self._try(thing, partial(subject.call, "Attach{}Policy", PolicyArn=_DENY_ALL))
         self._step()
 
-    def _delete(self, plan: Plan, *kinds: str) -> None:
+    def _delete(self, plan: ApplyPlan, *kinds: str) -> None:
         for kind in kinds:
             for change in plan.of(Verb.DELETE, kind):
                 DELETE[kind](self._subject(change.thing))
@@ -205,7 +205,7 @@ class PlanExecutor:
         return document_text(trust)
 
 
-def _new_accounts(plan: Plan, desired: Desired) -> list[Thing]:
+def _new_accounts(plan: ApplyPlan, desired: Desired) -> list[Thing]:
     """Return the accounts to create, the management account first.
 
     The other accounts need it to become members of its organization.

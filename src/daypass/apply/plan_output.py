@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from daypass.apply.plan import Change, Difference, Plan, Verb
-from daypass.apply.state import ATTRIBUTES, Form, KeyValue, PrivateKeyValue
+from daypass.apply.plan import ApplyPlan, Change, Difference, Verb
+from daypass.apply.state import ATTRIBUTES, AttributeType, KeyValue, PrivateKeyValue
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
 _WORDS = {
@@ -27,7 +27,7 @@ _WORDS = {
 _PAST = {Verb.CREATE: "created", Verb.CHANGE: "changed", Verb.DELETE: "deleted"}
 
 
-def show_plan(plan: Plan, *, is_done: bool) -> str:
+def show_plan(plan: ApplyPlan, *, is_done: bool) -> str:
     """Return the plan for people. Its last line is the summary."""
     lines: list[str] = []
     for account, changes in groupby(plan.changes, key=lambda change: change.thing.account):
@@ -39,7 +39,7 @@ def show_plan(plan: Plan, *, is_done: bool) -> str:
     return "\n".join(lines)
 
 
-def summary(plan: Plan, *, is_done: bool) -> str:
+def summary(plan: ApplyPlan, *, is_done: bool) -> str:
     """Return one line with the number of changes of each type."""
     counted = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
     kept = f" {plan.kept} not owned by this file left unchanged." if plan.kept else ""
@@ -51,7 +51,7 @@ def summary(plan: Plan, *, is_done: bool) -> str:
     return f"Plan: {parts}.{kept}"
 
 
-def plain_plan(plan: Plan) -> dict[str, Any]:
+def plain_plan(plan: ApplyPlan) -> dict[str, Any]:
     """Return the plan for programs."""
     return {
         "Changes": [
@@ -99,12 +99,12 @@ def _change(change: Change) -> Iterator[str]:
 
 def _difference(change: Change, difference: Difference) -> Iterator[str]:
     form = ATTRIBUTES[change.thing.kind][difference.attribute].form
-    if form in {Form.VALUE, Form.LIST}:
+    if form in {AttributeType.VALUE, AttributeType.LIST}:
         yield from _value(difference)
-    elif form is Form.TEXT:
+    elif form is AttributeType.TEXT:
         before = f"{len(difference.before)} characters -> " if difference.before else ""
         yield f"{'~' if before else '+'} {difference.attribute}: {before}{len(difference.after)} characters"
-    elif form is Form.PARTS:
+    elif form is AttributeType.PARTS:
         yield from _part(difference)
     else:
         sign = "+" if difference.is_new else "-" if difference.is_gone else "~"

@@ -11,7 +11,7 @@ from typing import Any
 
 from daypass.apply.desired import Desired
 from daypass.apply.nodes import Mistake
-from daypass.apply.plan import Plan, Verb
+from daypass.apply.plan import ApplyPlan, Verb
 from daypass.apply.state import NOUNS, State, Thing
 from daypass.arn import Arn
 from daypass.directory.unresolved_principals import principals_of
@@ -19,7 +19,7 @@ from daypass.directory.unresolved_principals import principals_of
 _TRUSTED: Mapping[str, tuple[str, ...]] = {"AWS": ("user", "role"), "Federated": ("oidc-provider", "saml-provider")}
 
 
-def check_references(desired: Desired, present: State, plan: Plan) -> None:
+def check_references(desired: Desired, present: State, plan: ApplyPlan) -> None:
     """Refuse a file with a reference that will not exist.
 
     Raises Mistake.

@@ -9,23 +9,34 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.apply.issuer_terms import ExtraClaims, PinnedKeys
-from daypass.apply.shapes import Choice, Field, Fields, Flag, ListOf, MapOf, PolicyDocument, Secret, Text, Whole
+from daypass.apply.shapes import (
+    ChoiceShape,
+    Field,
+    Fields,
+    Flag,
+    ListOf,
+    MapOf,
+    PolicyDocument,
+    SecretShape,
+    StringShape,
+    Whole,
+)
 
 SCHEMA_ID = "https://json-schema.org/draft/2020-12/schema"
 
-_ACCOUNT_ID = Text("an account id of twelve digits", r"[0-9]{12}", 12, digits=True)
-_NAME = Text("a name", r"[A-Za-z0-9_+=,.@-]{1,128}", 128)
-_TAG_NAME = Text("the key of a tag", r".{1,128}", 128)
-_PATH = Text("a path that begins and ends with a slash", r"/|/[!-~]+/", 512)
-_ARN = Text("an ARN", r"arn:.+", 2048)
-_POLICY = Text(
+_ACCOUNT_ID = StringShape("an account id of twelve digits", r"[0-9]{12}", 12, digits=True)
+_NAME = StringShape("a name", r"[A-Za-z0-9_+=,.@-]{1,128}", 128)
+_TAG_NAME = StringShape("the key of a tag", r".{1,128}", 128)
+_PATH = StringShape("a path that begins and ends with a slash", r"/|/[!-~]+/", 512)
+_ARN = StringShape("an ARN", r"arn:.+", 2048)
+_POLICY = StringShape(
     "the ARN of a managed policy, or the name of one of this account's", r"arn:.+|[A-Za-z0-9_+=,.@-]{1,128}", 2048
 )
 
 _ALIAS = r"(?=.{3,63}$)(?=.*[a-z-])[a-z0-9]+(?:-[a-z0-9]+)*"
 
 _PATH_FIELD = Field(_PATH, "The path, / by default. It cannot change for a role or policy.")
-_TAGS = Field(MapOf(_TAG_NAME, Text("the value of a tag", "", 256)), "Tags, by key.")
+_TAGS = Field(MapOf(_TAG_NAME, StringShape("the value of a tag", "", 256)), "Tags, by key.")
 _ATTACHED = Field(ListOf(_POLICY), "The attached managed policies: ARNs, or names of the account's own policies.")
 _INLINE = Field(MapOf(_NAME, PolicyDocument()), "Inline policies, by name.")
 _BOUNDARY = Field(_POLICY, "The managed policy that is the permissions boundary.")
@@ -39,15 +50,15 @@ POLICY = Fields(
     {
         "document": Field(PolicyDocument(), "The document of the default version.", required=True),
         "path": _PATH_FIELD,
-        "description": Field(Text("a description", "", 1000), "A description. It cannot change."),
+        "description": Field(StringShape("a description", "", 1000), "A description. It cannot change."),
         "tags": _TAGS,
     }
 )
 GROUP = Fields({"path": _PATH_FIELD, "policies": _ATTACHED, "inline": _INLINE, "requireMfa": _REQUIRE_MFA})
 ACCESS_KEY = Fields(
     {
-        "secretAccessKey": Field(Secret(), "A reference to the secret.", required=True),
-        "status": Field(Choice(("Active", "Inactive")), "Active by default."),
+        "secretAccessKey": Field(SecretShape(), "A reference to the secret.", required=True),
+        "status": Field(ChoiceShape(("Active", "Inactive")), "Active by default."),
     }
 )
 USER = Fields(
@@ -60,7 +71,8 @@ USER = Fields(
         "boundary": _BOUNDARY,
         "requireMfa": _REQUIRE_MFA,
         "accessKeys": Field(
-            MapOf(Text("an access key id", r"AKIA[A-Z0-9]{12,124}", 128), ACCESS_KEY), "Long-term keys, by their ids."
+            MapOf(StringShape("an access key id", r"AKIA[A-Z0-9]{12,124}", 128), ACCESS_KEY),
+            "Long-term keys, by their ids.",
         ),
     }
 )
@@ -70,14 +82,14 @@ ROLE = Fields(
             PolicyDocument(), "The trust policy with the principals that may assume the role.", required=True
         ),
         "path": _PATH_FIELD,
-        "description": Field(Text("a description", "", 1000), "A description."),
+        "description": Field(StringShape("a description", "", 1000), "A description."),
         "maxSessionDuration": Field(Whole(3600, 43200), "The maximum session duration in seconds; an hour by default."),
         "tags": _TAGS,
         "policies": _ATTACHED,
         "inline": _INLINE,
         "boundary": _BOUNDARY,
         "strangers": Field(
-            ListOf(Text("a principal", ".+", 2048)),
+            ListOf(StringShape("a principal", ".+", 2048)),
             "Principals of the trust policy that do not exist here. They are stored as strings that never match.",
         ),
     }
@@ -85,9 +97,10 @@ ROLE = Fields(
 
 OIDC_PROVIDER = Fields(
     {
-        "clientIds": Field(ListOf(Text("a client id", ".+", 255)), "The accepted audiences."),
+        "clientIds": Field(ListOf(StringShape("a client id", ".+", 255)), "The accepted audiences."),
         "thumbprints": Field(
-            ListOf(Text("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)), "Thumbprints of the issuer's certificates."
+            ListOf(StringShape("a SHA-1 thumbprint", "[0-9a-fA-F]{40}", 40)),
+            "Thumbprints of the issuer's certificates.",
         ),
         "furtherClaims": Field(
             ExtraClaims(), "All claims that become condition keys: CLAIM, PATH/TO/CLAIM or CLAIM=NAME."
@@ -100,12 +113,12 @@ OIDC_PROVIDER = Fields(
 )
 SAML_PROVIDER = Fields(
     {
-        "metadata": Field(Text("SAML metadata", "", 10_000_000), "The provider's metadata, XML.", required=True),
+        "metadata": Field(StringShape("SAML metadata", "", 10_000_000), "The provider's metadata, XML.", required=True),
         "encryptionMode": Field(
-            Choice(("Allowed", "Required")), "Whether assertions must be encrypted; Allowed by default."
+            ChoiceShape(("Allowed", "Required")), "Whether assertions must be encrypted; Allowed by default."
         ),
         "privateKeys": Field(
-            MapOf(Text("the SHA-256 of a public key in DER, in lower case", r"[0-9a-f]{64}", 64), Secret()),
+            MapOf(StringShape("the SHA-256 of a public key in DER, in lower case", r"[0-9a-f]{64}", 64), SecretShape()),
             "At most two keys for decryption, by the SHA-256 of their public keys in DER.",
         ),
         "lax": Field(Flag(), "Accept deviations that AWS was seen to accept. False by default."),
@@ -113,10 +126,14 @@ SAML_PROVIDER = Fields(
         "tags": _TAGS,
     }
 )
-_UNIT = Text("the path of a unit, such as / or /prod/web", r"/|(?:/[^/\x00-\x1f]{1,128}){1,5}", 700)
+_UNIT = StringShape("the path of a unit, such as / or /prod/web", r"/|(?:/[^/\x00-\x1f]{1,128}){1,5}", 700)
 _CONTROL_FIELDS = {
-    "serviceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Service control policies, by name."),
-    "resourceControl": Field(MapOf(Text("a name", "", 128), PolicyDocument()), "Resource control policies, by name."),
+    "serviceControl": Field(
+        MapOf(StringShape("a name", "", 128), PolicyDocument()), "Service control policies, by name."
+    ),
+    "resourceControl": Field(
+        MapOf(StringShape("a name", "", 128), PolicyDocument()), "Resource control policies, by name."
+    ),
     "fullAccess": Field(
         Flag(), "Whether FullAWSAccess is attached, as on every new level. Without it, add policies that allow."
     ),
@@ -126,18 +143,18 @@ ORGANIZATION = Fields({"units": Field(MapOf(_UNIT, UNIT), "The root `/` and the 
 ROOT_KEY = Fields(
     {
         "id": Field(
-            Text("an access key id", r"[A-Z0-9]{16,128}", 128), "The id of the root access key.", required=True
+            StringShape("an access key id", r"[A-Z0-9]{16,128}", 128), "The id of the root access key.", required=True
         ),
-        "secretAccessKey": Field(Secret(), "A reference to the secret.", required=True),
+        "secretAccessKey": Field(SecretShape(), "A reference to the secret.", required=True),
     },
 )
 
 # The sections of an account that list named entities: name of the section -> shape of its elements.
-ACCOUNT_SECTIONS: Mapping[str, tuple[Text, Fields]] = {
+ACCOUNT_SECTIONS: Mapping[str, tuple[StringShape, Fields]] = {
     "policies": (_NAME, POLICY),
     "groups": (_NAME, GROUP),
     "users": (_NAME, USER),
-    "oidcProviders": (Text("the URL of an issuer without https://", r"[!-~]{1,247}", 247), OIDC_PROVIDER),
+    "oidcProviders": (StringShape("the URL of an issuer without https://", r"[!-~]{1,247}", 247), OIDC_PROVIDER),
     "samlProviders": (_NAME, SAML_PROVIDER),
     "roles": (_NAME, ROLE),
 }
@@ -158,14 +175,16 @@ PASSWORD_POLICY = Fields(
 
 ACCOUNT = Fields(
     {
-        "name": Field(Text("a name", r"[^\x00-\x1f]{1,128}", 128), "A name for people."),
+        "name": Field(StringShape("a name", r"[^\x00-\x1f]{1,128}", 128), "A name for people."),
         "alias": Field(
-            Text("an alias (3 to 63 lower-case letters, digits and single hyphens, not digits alone)", _ALIAS, 63),
+            StringShape(
+                "an alias (3 to 63 lower-case letters, digits and single hyphens, not digits alone)", _ALIAS, 63
+            ),
             "The account's alias, unique among all accounts.",
         ),
         "passwordPolicy": Field(PASSWORD_POLICY, "The password policy, for tools that read it. It is set as a whole."),
         "standing": Field(
-            Choice(("management", "member", "standalone")),
+            ChoiceShape(("management", "member", "standalone")),
             "The role of a new account in the organization; by default a member, if there is an organization.",
         ),
         "rootAccessKey": Field(
@@ -185,7 +204,7 @@ DOCUMENT = Fields(
     {
         "version": Field(Whole(1, 1), "The version of this format: 1.", required=True),
         "name": Field(
-            Text("a name", r"[A-Za-z0-9._-]{1,64}", 64),
+            StringShape("a name", r"[A-Za-z0-9._-]{1,64}", 64),
             "The name of this set, `default` by default. A file deletes only entities that files of its "
             "own name have created.",
         ),

@@ -6,7 +6,7 @@ Pure. Owns the format of the name, the Protocol of a source of secrets, and the 
 from dataclasses import dataclass
 from typing import Protocol
 
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.mint.secret import Secret
 
 SECRET_NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"  # noqa: S105 - the form of a name, no secret
@@ -27,7 +27,7 @@ class Secrets(Protocol):
         ...
 
 
-def require_given(secret: Secret | None, name: str, place: Place) -> Secret:
+def require_given(secret: Secret | None, name: str, place: FilePosition) -> Secret:
     """Return the secret that a file names.
 
     Raises Mistake if it was not provided.

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from daypass.apply.nodes import Mistake, Node, Place
+from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
 from daypass.apply.secret_names import SECRET_NAME, SecretReference
 from daypass.policy.document_text import read_json
 
 _NOUNS = {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
 
-class Shape(Protocol):
+class ValueShape(Protocol):
     """One kind of value."""
 
-    def read(self, node: Node, place: Place) -> Any:
+    def read(self, node: LocatedValue, place: FilePosition) -> Any:
         """Return the plain value. Raises Mistake."""
         ...
 
@@ -30,21 +30,21 @@ class Shape(Protocol):
         ...
 
 
-def describe(node: Node) -> str:
+def describe(node: LocatedValue) -> str:
     """Return the type of a node, in a word."""
     if node.value is None:
         return "nothing"
     return _NOUNS.get(type(node.value), "a number")
 
 
-def _wanted(place: Place, noun: str, node: Node) -> Mistake:
+def _wanted(place: FilePosition, noun: str, node: LocatedValue) -> Mistake:
     if node.value is None:
         return Mistake(place, f"expected {noun}, but the value is empty; write a value or remove the key")
     return Mistake(place, f"expected {noun}, but this is {describe(node)}")
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class StringShape:
     """A string. `noun` names its meaning; `pattern` must match all of it."""
 
     noun: str = "a text"
@@ -52,7 +52,7 @@ class Text:
     most: int = 4096
     digits: bool = False
 
-    def read(self, node: Node, place: Place) -> str:
+    def read(self, node: LocatedValue, place: FilePosition) -> str:
         """Return the string.
 
         A number is accepted if the pattern allows only digits, such as an account id.
@@ -79,12 +79,12 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChoiceShape:
     """One of a few strings."""
 
     of: tuple[str, ...]
 
-    def read(self, node: Node, place: Place) -> str:
+    def read(self, node: LocatedValue, place: FilePosition) -> str:
         """Return the string."""
         if node.value not in self.of:
             raise Mistake(place, f"expected one of {', '.join(self.of)}")
@@ -103,7 +103,7 @@ class Whole:
     least: int
     most: int
 
-    def read(self, node: Node, place: Place) -> int:
+    def read(self, node: LocatedValue, place: FilePosition) -> int:
         """Return the number."""
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int):
@@ -121,7 +121,7 @@ class Whole:
 class Flag:
     """True or false."""
 
-    def read(self, node: Node, place: Place) -> bool:
+    def read(self, node: LocatedValue, place: FilePosition) -> bool:
         """Return the boolean."""
         if not isinstance(node.value, bool):
             raise _wanted(place, "true or false", node)
@@ -136,9 +136,9 @@ class Flag:
 class ListOf:
     """A list of unique strings of one shape."""
 
-    element: Text
+    element: StringShape
 
-    def read(self, node: Node, place: Place) -> list[Any]:
+    def read(self, node: LocatedValue, place: FilePosition) -> list[Any]:
         """Return the values."""
         if not isinstance(node.value, list):
             raise _wanted(place, "a list", node)
@@ -163,11 +163,11 @@ class MapOf:
     Two names may differ only in the case of letters if they are keys of tags.
     """
 
-    name: Text
-    value: Shape
+    name: StringShape
+    value: ValueShape
     folded: bool = False
 
-    def read(self, node: Node, place: Place) -> dict[str, Any]:
+    def read(self, node: LocatedValue, place: FilePosition) -> dict[str, Any]:
         """Return the values by name."""
         if not isinstance(node.value, dict):
             raise _wanted(place, "a mapping", node)
@@ -175,7 +175,7 @@ class MapOf:
         seen: dict[str, str] = {}
         for name, member in node.value.items():
             at = place.of(name, member)
-            self.name.read(Node(name), at)
+            self.name.read(LocatedValue(name), at)
             folded = name.lower() if self.folded else name
             if folded in seen:
                 raise Mistake(at, f"this name and {seen[folded]!r} differ only in case, which does not count")
@@ -193,7 +193,7 @@ class MapOf:
 class Field:
     """One member of a mapping with fixed names: its shape and its purpose."""
 
-    shape: Shape
+    shape: ValueShape
     about: str
     required: bool = False
 
@@ -203,8 +203,8 @@ class Located:
     """The given members, with the place of each and of the whole mapping."""
 
     given: Mapping[str, Any]
-    place: Place
-    places: Mapping[str, Place]
+    place: FilePosition
+    places: Mapping[str, FilePosition]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +214,12 @@ class Fields:
     of: Mapping[str, Field]
     about: str = ""
 
-    def read(self, node: Node, place: Place) -> Located:
+    def read(self, node: LocatedValue, place: FilePosition) -> Located:
         """Return the given members."""
         if not isinstance(node.value, dict):
             raise _wanted(place, "a mapping", node)
         given: dict[str, Any] = {}
-        places: dict[str, Place] = {}
+        places: dict[str, FilePosition] = {}
         for name, member in node.value.items():
             at = place.of(name, member)
             if name not in self.of:
@@ -248,7 +248,7 @@ class PolicyDocument:
     Leaves the validation of the policy to the policy language.
     """
 
-    def read(self, node: Node, place: Place) -> dict[str, Any]:
+    def read(self, node: LocatedValue, place: FilePosition) -> dict[str, Any]:
         """Return the policy as plain values."""
         if isinstance(node.value, str):
             return _from_text(node.value, place)
@@ -272,7 +272,7 @@ class PolicyDocument:
         }
 
 
-def _from_text(text: str, place: Place) -> dict[str, Any]:
+def _from_text(text: str, place: FilePosition) -> dict[str, Any]:
     try:
         read_json(text)  # limits length and depth, and refuses duplicate keys
         value = json.loads(text)
@@ -283,7 +283,7 @@ def _from_text(text: str, place: Place) -> dict[str, Any]:
     return value
 
 
-def plain_values(node: Node) -> Any:
+def plain_values(node: LocatedValue) -> Any:
     """Return the values without their places."""
     if isinstance(node.value, dict):
         return {name: plain_values(member) for name, member in node.value.items()}
@@ -293,15 +293,15 @@ def plain_values(node: Node) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
+class SecretShape:
     """A reference to a secret: `{secret: NAME}`.
 
     The secret itself must not be in the file.
     """
 
-    allowed: Text = field(default_factory=lambda: Text("the name of a secret", SECRET_NAME, 64))
+    allowed: StringShape = field(default_factory=lambda: StringShape("the name of a secret", SECRET_NAME, 64))
 
-    def read(self, node: Node, place: Place) -> SecretReference:
+    def read(self, node: LocatedValue, place: FilePosition) -> SecretReference:
         """Return the reference.
 
         An error message never repeats the value: it may be a secret.

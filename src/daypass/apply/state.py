@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from daypass.apply.nodes import Place
+from daypass.apply.nodes import FilePosition
 from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 
@@ -21,7 +21,7 @@ Key = tuple[str, str, str]
 REQUIRE_MFA_PATH, REQUIRE_MFA_NAME = "/daypass/", "RequireMfa"
 
 
-class Form(Enum):
+class AttributeType(Enum):
     """The type of an attribute."""
 
     VALUE = "value"
@@ -37,77 +37,77 @@ class Form(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class ThingAttribute:
     """An attribute: its form, its default, and whether it can change."""
 
-    form: Form
+    form: AttributeType
     default: Any = None
     fixed: bool = False
 
     @property
     def has_parts(self) -> bool:
         """Return whether the attribute is a mapping of separate parts."""
-        return self.form in {Form.PARTS, Form.POLICIES}
+        return self.form in {AttributeType.PARTS, AttributeType.POLICIES}
 
 
-_VALUE, _PARTS = Attribute(Form.VALUE, ""), Attribute(Form.PARTS)
-_FIXED_PATH, _PATH = Attribute(Form.VALUE, "/", fixed=True), Attribute(Form.VALUE, "/")
+_VALUE, _PARTS = ThingAttribute(AttributeType.VALUE, ""), ThingAttribute(AttributeType.PARTS)
+_FIXED_PATH, _PATH = ThingAttribute(AttributeType.VALUE, "/", fixed=True), ThingAttribute(AttributeType.VALUE, "/")
 
-_CONTROLS: Mapping[str, Attribute] = {
-    "serviceControl": Attribute(Form.POLICIES),
-    "resourceControl": Attribute(Form.POLICIES),
-    "fullAccess": Attribute(Form.VALUE, default=True),
+_CONTROLS: Mapping[str, ThingAttribute] = {
+    "serviceControl": ThingAttribute(AttributeType.POLICIES),
+    "resourceControl": ThingAttribute(AttributeType.POLICIES),
+    "fullAccess": ThingAttribute(AttributeType.VALUE, default=True),
 }
 
 # Kind of entity -> its attributes, in the order of a plan.
-ATTRIBUTES: Mapping[str, Mapping[str, Attribute]] = {
+ATTRIBUTES: Mapping[str, Mapping[str, ThingAttribute]] = {
     "account": {
         "name": _VALUE,
         "alias": _VALUE,
-        "passwordPolicy": Attribute(Form.VALUE),
-        "unit": Attribute(Form.VALUE, "/"),
+        "passwordPolicy": ThingAttribute(AttributeType.VALUE),
+        "unit": ThingAttribute(AttributeType.VALUE, "/"),
         **_CONTROLS,
     },
     "unit": _CONTROLS,
     "policy": {
         "path": _FIXED_PATH,
-        "description": Attribute(Form.VALUE, "", fixed=True),
-        "document": Attribute(Form.POLICY),
+        "description": ThingAttribute(AttributeType.VALUE, "", fixed=True),
+        "document": ThingAttribute(AttributeType.POLICY),
         "tags": _PARTS,
     },
-    "group": {"path": _PATH, "policies": _PARTS, "inline": Attribute(Form.POLICIES)},
+    "group": {"path": _PATH, "policies": _PARTS, "inline": ThingAttribute(AttributeType.POLICIES)},
     "user": {
         "path": _PATH,
         "tags": _PARTS,
         "groups": _PARTS,
         "policies": _PARTS,
-        "inline": Attribute(Form.POLICIES),
+        "inline": ThingAttribute(AttributeType.POLICIES),
         "boundary": _VALUE,
         "accessKeys": _PARTS,
     },
     "oidcProvider": {
         "clientIds": _PARTS,
-        "thumbprints": Attribute(Form.LIST, []),
-        "furtherClaims": Attribute(Form.LIST, []),
-        "pinnedKeys": Attribute(Form.JSON, ""),
+        "thumbprints": ThingAttribute(AttributeType.LIST, []),
+        "furtherClaims": ThingAttribute(AttributeType.LIST, []),
+        "pinnedKeys": ThingAttribute(AttributeType.JSON, ""),
         "tags": _PARTS,
     },
     "samlProvider": {
-        "metadata": Attribute(Form.TEXT, ""),
-        "encryptionMode": Attribute(Form.VALUE, "Allowed"),
+        "metadata": ThingAttribute(AttributeType.TEXT, ""),
+        "encryptionMode": ThingAttribute(AttributeType.VALUE, "Allowed"),
         "privateKeys": _PARTS,
-        "lax": Attribute(Form.VALUE, default=False),
-        "allowSha1": Attribute(Form.VALUE, default=False),
+        "lax": ThingAttribute(AttributeType.VALUE, default=False),
+        "allowSha1": ThingAttribute(AttributeType.VALUE, default=False),
         "tags": _PARTS,
     },
     "role": {
         "path": _FIXED_PATH,
         "description": _VALUE,
-        "maxSessionDuration": Attribute(Form.VALUE, 3600),
-        "trust": Attribute(Form.POLICY),
+        "maxSessionDuration": ThingAttribute(AttributeType.VALUE, 3600),
+        "trust": ThingAttribute(AttributeType.POLICY),
         "tags": _PARTS,
         "policies": _PARTS,
-        "inline": Attribute(Form.POLICIES),
+        "inline": ThingAttribute(AttributeType.POLICIES),
         "boundary": _VALUE,
     },
 }
@@ -162,8 +162,8 @@ class Thing:
     name: str
     attributes: Mapping[str, Any]
     id: str = ""
-    place: Place = field(default_factory=Place)
-    places: Mapping[str, Place] = field(default_factory=dict)
+    place: FilePosition = field(default_factory=FilePosition)
+    places: Mapping[str, FilePosition] = field(default_factory=dict)
     unresolved: frozenset[str] = frozenset()
     protected: bool = False
 
@@ -177,7 +177,7 @@ class Thing:
         rule = ATTRIBUTES[self.kind][attribute]
         return self.attributes.get(attribute, {} if rule.has_parts else rule.default)
 
-    def place_of(self, attribute: str) -> Place:
+    def place_of(self, attribute: str) -> FilePosition:
         """Return the place of an attribute in the file."""
         return self.places.get(attribute, self.place)
 

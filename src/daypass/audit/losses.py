@@ -24,14 +24,14 @@ class _More(msgspec.Struct, frozen=True):
     lost: _Number = _Number(0)
 
 
-class _Line(msgspec.Struct, rename="camel"):
+class _AuditLine(msgspec.Struct, rename="camel"):
     event_name: str
     event_time: datetime
     error_code: str = ""
     additional_event_data: _More = _More()
 
 
-_decode = msgspec.json.Decoder(_Line).decode
+_decode = msgspec.json.Decoder(_AuditLine).decode
 
 
 class Losses(msgspec.Struct):

@@ -4,7 +4,7 @@ Owns three bounded caches in the process. Each entry depends on its cache key on
 changed access key has another ciphertext, and another session has another token. Decisions are not cached.
 """
 
-from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys
+from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities import AccessKey
 from daypass.directory.secret_box import SecretBox
@@ -45,6 +45,6 @@ class Keychain:
             (token, access_key_id), open_session(token, access_key_id=access_key_id, sealing_ring=sealing_ring)
         )
 
-    def signing_key(self, secret: str, date: str, region: str, service: str) -> SigningKey:
+    def signing_key(self, secret: str, date: str, region: str, service: str) -> SigV4SigningKey:
         """Return the signing key that is derived from `secret` for that scope."""
         return self._signing_keys.key_for(secret, date, region, service)

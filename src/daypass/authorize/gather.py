@@ -12,7 +12,7 @@ from daypass.directory.store import Views
 from daypass.mint.session import Session
 from daypass.operations.operation import PermissionCheck
 from daypass.policy.authorization_request import PrincipalKind
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
 
@@ -22,7 +22,7 @@ _OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.
 # A root user does not have policies and may do everything. The permissions of a federated user that a root user created
 # are limited from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
-_OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, "root")),))
+_OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, "root")),))
 
 
 def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:

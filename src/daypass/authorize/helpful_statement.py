@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
-from daypass.policy.compiled import CompiledStatement, Policy, PolicySet, Source, compile_document
+from daypass.policy.compiled import CompiledStatement, Policy, PolicySet, PolicySource, compile_document
 from daypass.policy.document import VARIABLES_SINCE, DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
 from daypass.policy.source import PolicyType
@@ -105,7 +105,7 @@ def _compile(statement: Mapping[str, Any], by: PolicyType, *, trust: bool) -> Po
     kind = DocumentKind.TRUST if trust else _KINDS[by]
     text = json.dumps({"Version": VARIABLES_SINCE, "Statement": [statement]})
     try:
-        return compile_document(parse_document(text, kind), Source(by, HELPFUL))
+        return compile_document(parse_document(text, kind), PolicySource(by, HELPFUL))
     except MalformedPolicyDocument:
         return None  # A resource control policy can only deny, and not every string is a valid resource.
 

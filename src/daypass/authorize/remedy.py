@@ -19,12 +19,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from daypass.authorize.helpful_statement import HelpfulStatement, write_statement
-from daypass.authorize.remedy_plan import Need, Plan, is_safe, without_needless
+from daypass.authorize.remedy_plan import Need, RemedyPlan, is_safe, without_needless
 from daypass.policy.authorization_request import AuthorizationRequest, ConditionKeys
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import Outcome, Part, StatementTrace, Trace, TypeTrace
+from daypass.policy.explain import EvaluationDecision, Part, StatementTrace, Trace, TypeTrace
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.witness import Requirement
@@ -86,7 +86,7 @@ def _find_lacking(trace: Trace) -> TypeTrace | None:
     if not isinstance(decision, Denied) or decision.explicit:
         return None
     for of_type in trace.types:
-        if of_type.type is decision.by and of_type.outcome is Outcome.IMPLICIT_DENY:
+        if of_type.type is decision.by and of_type.outcome is EvaluationDecision.IMPLICIT_DENY:
             return of_type
     return None
 
@@ -99,14 +99,14 @@ def find_remedy(request: AuthorizationRequest, policies: Policies) -> Remedy | N
     """Return a remedy for a denial, or None if no safe remedy is known."""
     if isinstance(decide(request, policies), Allowed):
         return None
-    found = _search(Plan(request, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
+    found = _search(RemedyPlan(request, policies), _MOST_STEPS, iter(range(_MOST_TRIES)))
     if found is None:
         return None
     plan = _with_conditions_on_changed_keys(without_needless(found), found.needs)
     return Remedy(plan.needs, plan.statements, plan.changed_request.context) if is_safe(plan) else None
 
 
-def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
+def _with_conditions_on_changed_keys(plan: RemedyPlan, every: Iterable[Need]) -> RemedyPlan:
     """Return the plan with more needs on the keys whose values change.
 
     These are the needs that the request meets with its present value.
@@ -121,7 +121,7 @@ def _with_conditions_on_changed_keys(plan: Plan, every: Iterable[Need]) -> Plan:
     return replace(plan, needs=tuple(told))
 
 
-def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
+def _search(plan: RemedyPlan, steps: int, tries: Iterator[int]) -> RemedyPlan | None:
     """Return the first plan that works. `tries` limits the number of plans."""
     if not plan.possible or next(tries, None) is None:
         return None
@@ -135,7 +135,7 @@ def _search(plan: Plan, steps: int, tries: Iterator[int]) -> Plan | None:
     return next((one for one in found if one is not None), None)
 
 
-def _avoid_deny(plan: Plan, decision: Denied) -> Iterator[Plan]:
+def _avoid_deny(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
     """Yield plans in which one condition of the Deny does not hold.
 
     Conditions that a caller can change easily are first.
@@ -152,7 +152,7 @@ def _ease(requirement: Requirement) -> int:
     return _EASY.index(requirement.key) if requirement.key in _EASY else len(_EASY)
 
 
-def _supply_allow(plan: Plan, decision: Denied) -> Iterator[Plan]:
+def _supply_allow(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
     """Yield plans that meet the conditions of an Allow.
 
     If no Allow is that close, yield a plan with an additional statement.
@@ -180,7 +180,7 @@ def _speaking(policy_set: PolicySet, request: AuthorizationRequest) -> list[Comp
     return sorted((one for one in allows if _away(one, request)), key=lambda one: _away(one, request))
 
 
-def _lacking_sets(plan: Plan, decision: Denied) -> tuple[list[PolicySet], int]:
+def _lacking_sets(plan: RemedyPlan, decision: Denied) -> tuple[list[PolicySet], int]:
     """Return the sets in which an Allow would help.
 
     For control policies, return also the level without an Allow.
@@ -228,13 +228,13 @@ def _away(allow: CompiledStatement, request: AuthorizationRequest) -> int:
     return far + len(_missed(allow, request))
 
 
-def _requirements(statement: CompiledStatement, plan: Plan, *, wanted: bool) -> Iterator[Requirement]:
+def _requirements(statement: CompiledStatement, plan: RemedyPlan, *, wanted: bool) -> Iterator[Requirement]:
     variables = _has_variables(statement, plan)
     for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):
         yield Requirement(test, holds, wanted, variables)
 
 
-def _has_variables(statement: CompiledStatement, plan: Plan) -> bool:
+def _has_variables(statement: CompiledStatement, plan: RemedyPlan) -> bool:
     policies = (policy for policy_set in _every_set(plan.changed) for policy in policy_set.policies)
     return any(policy.document.variables for policy in policies if statement in policy.statements)
 

@@ -31,7 +31,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RemedyPlan:
     """A request, its policies, and the changes of both.
 
     `needs` contains also the conditions that hold already, because a change for one condition must not break another.
@@ -60,7 +60,7 @@ class Plan:
         return self.possible and isinstance(decide(self.changed_request, self.changed), Allowed)
 
 
-def without_needless(plan: Plan) -> Plan:
+def without_needless(plan: RemedyPlan) -> RemedyPlan:
     """Return the plan without needless parts: it also works without them."""
     while True:
         shorter = next((one for one in _shorter(plan) if one.works()), None)
@@ -69,14 +69,14 @@ def without_needless(plan: Plan) -> Plan:
         plan = shorter
 
 
-def _shorter(plan: Plan) -> Iterator[Plan]:
+def _shorter(plan: RemedyPlan) -> Iterator[RemedyPlan]:
     for one in plan.statements:
         yield replace(plan, statements=tuple(other for other in plan.statements if other is not one))
     for need in plan.needs:
         yield replace(plan, needs=tuple(other for other in plan.needs if other is not need))
 
 
-def is_safe(plan: Plan) -> bool:
+def is_safe(plan: RemedyPlan) -> bool:
     """Return whether a request that misses a condition stays refused.
 
     The condition is one of the needs, or of an added statement.
@@ -86,7 +86,7 @@ def is_safe(plan: Plan) -> bool:
     return all(_keeps_conditions(one, plan) for one in plan.statements)
 
 
-def _missing_one(plan: Plan) -> Iterator[AuthorizationRequest]:
+def _missing_one(plan: RemedyPlan) -> Iterator[AuthorizationRequest]:
     """Yield the request with one changed key reset, for each such key."""
     before = plan.request.context
     for key in {need.requirement.key for need in plan.needs}:
@@ -97,7 +97,7 @@ def _missing_one(plan: Plan) -> Iterator[AuthorizationRequest]:
             yield msgspec.structs.replace(plan.changed_request, context=context)
 
 
-def _keeps_conditions(added: HelpfulStatement, plan: Plan) -> bool:
+def _keeps_conditions(added: HelpfulStatement, plan: RemedyPlan) -> bool:
     before = replace(plan, statements=tuple(one for one in plan.statements if one is not added)).changed
     (statement,) = added.compiled.statements
     for test, holds in zip(statement.statement.conditions, statement.conditions, strict=True):

@@ -24,7 +24,7 @@ class GraphTooLarge(Exception):  # noqa: N818 - read as a sentence
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class GraphNode:
     """A box: one principal, or several users with equal permissions."""
 
     id: str
@@ -47,7 +47,7 @@ class Edge:
 class Graph:
     """All boxes and arrows. `closed` lists the roles that cannot be assumed."""
 
-    nodes: tuple[Node, ...]
+    nodes: tuple[GraphNode, ...]
     edges: tuple[Edge, ...]
     accounts: tuple[Account, ...]
     closed: tuple[str, ...] = field(default=())
@@ -105,7 +105,7 @@ def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, insid
                 yield Edge(way.principal, role.arn, action, way)
 
 
-def _join(edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+def _join(edges: list[Edge]) -> tuple[tuple[GraphNode, ...], tuple[Edge, ...]]:
     """Return nodes and edges, with users of equal permissions in one node.
 
     The edges of one of these users represent all of them.
@@ -119,13 +119,13 @@ def _join(edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
         same = (first.account, frozenset((edge.target, edge.way.statements, edge.way.conditions) for edge in own))
         alike.setdefault(same if first.kind == "user" else source, []).append(source)
     together = {source: members for members in alike.values() for source in members if len(members) >= _TOGETHER}
-    nodes: dict[str, Node] = {}
+    nodes: dict[str, GraphNode] = {}
     for source, own in doings.items():
         members = together.get(source, [source])
         if source == members[0]:
-            nodes[source] = Node(source, own[0].way.kind, own[0].way.account, tuple(members))
+            nodes[source] = GraphNode(source, own[0].way.kind, own[0].way.account, tuple(members))
     for edge in edges:
-        nodes.setdefault(edge.target, Node(edge.target, "role", _account_of(edge.target), (edge.target,)))
+        nodes.setdefault(edge.target, GraphNode(edge.target, "role", _account_of(edge.target), (edge.target,)))
     return tuple(nodes.values()), tuple(edge for edge in edges if edge.source in nodes)
 
 

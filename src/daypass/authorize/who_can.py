@@ -29,7 +29,7 @@ from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import Outcome, Part, Trace, explain
+from daypass.policy.explain import EvaluationDecision, Part, Trace, explain
 from daypass.policy.explanation_text import describe
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
@@ -230,7 +230,7 @@ def _statements(text: str) -> tuple[str, ...]:
 def _conditions(trace: Trace, wanted: tuple[StatementRef, ...], search: _Search) -> Iterator[str]:
     for of_type in trace.types:
         if not search.may_tell(of_type.type):
-            if of_type.outcome is not Outcome.ALLOWED:
+            if of_type.outcome is not EvaluationDecision.ALLOWED:
                 yield _CONDITIONS_ABOVE
             continue
         for policy in of_type.policies:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.bootstrap import CannotCreate, RootKey, Wanted, create_account
+from daypass.bootstrap import CannotCreate, NewAccountRequest, RootKey, create_account
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.profile_block import profile_block
 from daypass.cli.store_options import opened, operator_options, print_json, read_config, say_none
@@ -42,7 +42,7 @@ def create(  # noqa: PLR0913 - one parameter an option
     """Create an account and print its root access key, once."""
     if management and standalone:
         raise click.UsageError("--management and --standalone cannot be used together.")
-    wanted = Wanted(
+    wanted = NewAccountRequest(
         account=account_id or "",
         name=name,
         standing="management" if management else "standalone" if standalone else None,

@@ -16,7 +16,7 @@ from daypass.cli.secret_source import SecretSource
 from daypass.cli.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
-    from daypass.apply.apply import Outcome
+    from daypass.apply.apply import ApplyResult
 
 
 @click.command()
@@ -60,7 +60,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     _print(outcome, output, is_done=not dry_run)
 
 
-def _print(outcome: "Outcome", output: str, *, is_done: bool) -> None:
+def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
     from daypass.apply.plan_output import plain_plan, show_plan
 
     if output == "json":

@@ -36,7 +36,7 @@ _MOST_SKEW = 240
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class DoctorFinding:
     """The result of a check. `remedy` is empty if the check passed."""
 
     check: str
@@ -75,7 +75,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int
     return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
 
 
-def _say(findings: list[Finding], output: str) -> None:
+def _say(findings: list[DoctorFinding], output: str) -> None:
     if output == "text":
         for finding in findings:
             mark = "!!" if finding.remedy else "ok"
@@ -86,41 +86,41 @@ def _say(findings: list[Finding], output: str) -> None:
         show([{"Check": each.check, "Found": each.words, "Remedy": each.remedy} for each in findings], output)
 
 
-def _unreadable() -> Iterator[Finding]:
+def _unreadable() -> Iterator[DoctorFinding]:
     """Find syntax errors in the two files. The other checks need readable files."""
     for path in (places().config, places().credentials):
         fault = find_fault(path)
         if fault:
-            yield Finding("files", fault, "AWS tools cannot read this file. Correct it with an editor.")
+            yield DoctorFinding("files", fault, "AWS tools cannot read this file. Correct it with an editor.")
 
 
-def _files(_: _Patient) -> Iterator[Finding]:
+def _files(_: _Patient) -> Iterator[DoctorFinding]:
     for path in (places().config, places().credentials):
         if not path.exists():
-            yield Finding("files", f"{path} does not exist")
+            yield DoctorFinding("files", f"{path} does not exist")
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         secret = path == places().credentials
         remedy = f"chmod 600 {shlex.quote(str(path))}" if secret and mode & 0o077 else ""
-        yield Finding("files", f"{path} has mode {mode:04o}", remedy)
+        yield DoctorFinding("files", f"{path} has mode {mode:04o}", remedy)
 
 
-def _sources(patient: _Patient) -> Iterator[Finding]:
+def _sources(patient: _Patient) -> Iterator[DoctorFinding]:
     found = find_sources(patient.client_context.environment, patient.client_context.profiles, patient.profile)
     if not found:
-        yield Finding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
+        yield DoctorFinding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
         return
     used, *others = found
     shadowed = ", ".join(source.where for source in others)
-    yield Finding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
+    yield DoctorFinding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
     token = patient.client_context.environment.get("AWS_SESSION_TOKEN")
     if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
-        yield Finding(
+        yield DoctorFinding(
             "credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or unset them."
         )
 
 
-def _processes(patient: _Patient) -> Iterator[Finding]:
+def _processes(patient: _Patient) -> Iterator[DoctorFinding]:
     for name, profile in sorted(patient.client_context.profiles.by_name.items()):
         process = profile.options.get("credential_process", "")
         if not process:
@@ -131,24 +131,24 @@ def _processes(patient: _Patient) -> Iterator[Finding]:
             program = ""
         if not program or shutil.which(program) is None:
             where = "set its full path in credential_process with `daypass profile set`"
-            yield Finding(
+            yield DoctorFinding(
                 "profiles", f"{name} runs {program or process}, which was not found", f"Install it, or {where}."
             )
         if profile.credentials.get("aws_access_key_id"):
-            yield Finding(
+            yield DoctorFinding(
                 "profiles",
                 f"{name} has keys, which override its credential_process",
                 f"Run `daypass profile remove {name}`.",
             )
 
 
-def _references(patient: _Patient) -> Iterator[Finding]:
+def _references(patient: _Patient) -> Iterator[DoctorFinding]:
     known = patient.client_context.profiles.by_name
     for name, profile in sorted(known.items()):
         for key in ("source_profile", "daypass_source_profile"):
             source = profile.options.get(key)
             if source and source not in known:
-                yield Finding(
+                yield DoctorFinding(
                     "profiles",
                     f"{name} uses {source} as its source",
                     f"Profile {source} does not exist. Add it, or change {key}.",
@@ -156,19 +156,19 @@ def _references(patient: _Patient) -> Iterator[Finding]:
         try:
             _ = profile.request
         except Problem as problem:
-            yield Finding("profiles", str(problem), f"Run `daypass profile show {name}`.")
+            yield DoctorFinding("profiles", str(problem), f"Run `daypass profile show {name}`.")
 
 
-def _endpoint(patient: _Patient) -> Iterator[Finding]:
-    from daypass.client.sts_call import Signer, connect
+def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
+    from daypass.client.sts_call import CallSigner, connect
 
     begun = time.time()
     try:
         url = connect(
-            "sts", Signer(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
+            "sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
         ).meta.endpoint_url
     except Problem as problem:
-        yield Finding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's services section.")
+        yield DoctorFinding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's services section.")
         return
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
@@ -177,21 +177,21 @@ def _endpoint(patient: _Patient) -> Iterator[Finding]:
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
     except Problem as problem:
-        yield Finding("endpoint", str(problem), "Correct or unset AWS_CA_BUNDLE.")
+        yield DoctorFinding("endpoint", str(problem), "Correct or unset AWS_CA_BUNDLE.")
         return
     except (OSError, ValueError, HTTPException) as error:
         # An HTTPException quotes the bytes that it could not parse.
         why = type(error).__name__ if isinstance(error, HTTPException) else reason(getattr(error, "reason", error))
         words = f"{url} cannot be reached: {why}"
-        yield Finding("endpoint", words, "Check that the server runs and that AWS_ENDPOINT_URL is right.")
+        yield DoctorFinding("endpoint", words, "Check that the server runs and that AWS_ENDPOINT_URL is right.")
         return
-    yield Finding(
+    yield DoctorFinding(
         "endpoint", f"{url} responds" + ("" if patient.endpoint_url else " (AWS, as no endpoint is configured)")
     )
     yield from _clock(date, (begun + time.time()) / 2)
 
 
-def _clock(date: str | None, at: float) -> Iterator[Finding]:
+def _clock(date: str | None, at: float) -> Iterator[DoctorFinding]:
     try:
         skew = round(at - parsedate_to_datetime(date or "").timestamp())
     except (ValueError, TypeError):
@@ -202,18 +202,20 @@ def _clock(date: str | None, at: float) -> Iterator[Finding]:
         if abs(skew) > _MOST_SKEW
         else ""
     )
-    yield Finding("clock", f"this machine's clock is {off}", remedy)
+    yield DoctorFinding("clock", f"this machine's clock is {off}", remedy)
 
 
-def _surroundings(patient: _Patient) -> Iterator[Finding]:
+def _surroundings(patient: _Patient) -> Iterator[DoctorFinding]:
     bundle = patient.client_context.environment.get("AWS_CA_BUNDLE")
     if bundle and not Path(bundle).is_file():
-        yield Finding("surroundings", f"AWS_CA_BUNDLE is set to {bundle}, which does not exist", "Correct or unset it.")
+        yield DoctorFinding(
+            "surroundings", f"AWS_CA_BUNDLE is set to {bundle}, which does not exist", "Correct or unset it."
+        )
     if not os.access("/dev/tty", os.R_OK | os.W_OK):
-        yield Finding("surroundings", "no terminal; prompts will fail at once")
+        yield DoctorFinding("surroundings", "no terminal; prompts will fail at once")
 
 
-CHECKS: tuple[Callable[[Any], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Any], Iterator[DoctorFinding]], ...] = (
     _files,
     _sources,
     _processes,

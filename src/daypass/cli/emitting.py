@@ -10,7 +10,7 @@ import sys
 import click
 
 from daypass.cli.selecting import Selection, now
-from daypass.client.cache import Entry
+from daypass.client.cache import CachedCredentials
 from daypass.client.child_environment import CLEARED, variables
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
@@ -33,7 +33,7 @@ shell_option = click.option(
 )
 
 
-def emit(entry: Entry, selection: Selection, output: str, shell: str) -> None:
+def emit(entry: CachedCredentials, selection: Selection, output: str, shell: str) -> None:
     """Print credentials in the given format."""
     if output == "env":
         click.echo(shell_lines(entry, selection, shell))
@@ -48,7 +48,7 @@ def emit(entry: Entry, selection: Selection, output: str, shell: str) -> None:
         click.echo(json.dumps(process_form(entry.credentials)))
 
 
-def shell_lines(entry: Entry, selection: Selection, shell: str) -> str:
+def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> str:
     """Return the shell commands that set these credentials and unset all others."""
     kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
     cleared = [name for name in CLEARED if name in os.environ]
@@ -58,7 +58,7 @@ def shell_lines(entry: Entry, selection: Selection, shell: str) -> str:
         raise BadUsage(f"These credentials cannot be written as {kind} commands: {error}.") from error
 
 
-def own_variables(entry: Entry, selection: Selection) -> dict[str, str]:
+def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, str]:
     """Return the environment variables for credentials."""
     return variables(
         entry.credentials,
@@ -75,7 +75,7 @@ def region_of(selection: Selection) -> str:
     return request.region or find_region(client_context.environment, client_context.profiles, profile)
 
 
-def describe(entry: Entry) -> str:
+def describe(entry: CachedCredentials) -> str:
     """Describe the identity and the time left of credentials in one line."""
     who = printable(entry.arn) or entry.credentials.access_key_id
     if entry.credentials.expires is None:

@@ -14,7 +14,7 @@ from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.denial_messages import because
-from daypass.policy.explain import Outcome, StatementTrace, Trace
+from daypass.policy.explain import EvaluationDecision, StatementTrace, Trace
 from daypass.policy.explanation_text import describe
 from daypass.policy.source import PolicyType
 
@@ -105,8 +105,10 @@ def show_way(way: Way) -> dict[str, Any]:
 
 def _decision(trace: Trace) -> str:
     if isinstance(trace.decision, Allowed):
-        return str(Outcome.ALLOWED.value)
-    return str((Outcome.EXPLICIT_DENY if trace.decision.explicit else Outcome.IMPLICIT_DENY).value)
+        return str(EvaluationDecision.ALLOWED.value)
+    return str(
+        (EvaluationDecision.EXPLICIT_DENY if trace.decision.explicit else EvaluationDecision.IMPLICIT_DENY).value
+    )
 
 
 def _statement(traced: StatementTrace) -> dict[str, Any]:

@@ -16,11 +16,15 @@ from daypass.cli.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.denial_messages import because
-from daypass.policy.explain import Outcome, Part, PolicyTrace, StatementTrace, Trace, TypeTrace
+from daypass.policy.explain import EvaluationDecision, Part, PolicyTrace, StatementTrace, Trace, TypeTrace
 from daypass.policy.explanation_text import describe, name_statement
 from daypass.policy.source import PolicyType
 
-_SAYS = {Outcome.ALLOWED: "allow it", Outcome.EXPLICIT_DENY: "deny it", Outcome.IMPLICIT_DENY: "do not allow it"}
+_SAYS = {
+    EvaluationDecision.ALLOWED: "allow it",
+    EvaluationDecision.EXPLICIT_DENY: "deny it",
+    EvaluationDecision.IMPLICIT_DENY: "do not allow it",
+}
 _WHERE = {
     PolicyType.IDENTITY: "an identity-based policy of {owner}",
     PolicyType.BOUNDARY: "the permissions boundary of {owner}, which must allow it too",
@@ -162,7 +166,7 @@ def message_lines(note: DenialNote) -> Iterator[str]:
     yield "Result of each type of policy:"
     for one in note.types:
         level = "" if one.level is None else f", level {one.level} from the organization's root"
-        says = _SAYS[Outcome(one.outcome)] if one.policies else "not present"
+        says = _SAYS[EvaluationDecision(one.outcome)] if one.policies else "not present"
         yield f"  {_plural(PolicyType(one.policy_type))}{level} ({one.policies}): {says}"
     if note.missing:
         yield f"The request did not have: {', '.join(note.missing)}."

@@ -14,7 +14,7 @@ from daypass.cli.saving import must_write, places, save_keys, save_profile, save
 from daypass.cli.selecting import LASTING, Selection, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.signing_in import (
-    Proof,
+    SignInProof,
     by_portal,
     get_assertion,
     get_token,
@@ -22,7 +22,7 @@ from daypass.cli.signing_in import (
     matching_roles,
     with_known_server,
 )
-from daypass.client.cache import LEAST, Entry
+from daypass.client.cache import LEAST, CachedCredentials
 from daypass.client.get_credentials import cache_key, get_credentials, with_endpoint
 from daypass.client.problems import BadUsage
 from daypass.client.roles import account_of, role_name
@@ -167,7 +167,7 @@ def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selectio
     return replace(selection, request=request)
 
 
-def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, Entry]]:
+def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, CachedCredentials]]:
     request, client_context = selection.request, selection.client_context
     proof = (
         get_token(request, client_context, extra) if method == "oidc" else get_assertion(request, client_context, extra)
@@ -178,7 +178,7 @@ def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[t
     return [_redeem(selection, proof, role) for role in chosen]
 
 
-def _redeem(selection: Selection, proof: Proof, role: str) -> tuple[Selection, Entry]:
+def _redeem(selection: Selection, proof: SignInProof, role: str) -> tuple[Selection, CachedCredentials]:
     roles = (role, *selection.request.role_arn[1:]) if not proof.offers else (role,)
     request = replace(selection.request, role_arn=roles)
     single = replace(selection, request=request, client_context=replace(selection.client_context, proof=proof.text))
@@ -186,7 +186,7 @@ def _redeem(selection: Selection, proof: Proof, role: str) -> tuple[Selection, E
     return single, get_credentials(request, replace(single.client_context, keeps=False))
 
 
-def _deliver(selection: Selection, entry: Entry, output: str, shell: str, *, keys: bool) -> None:
+def _deliver(selection: Selection, entry: CachedCredentials, output: str, shell: str, *, keys: bool) -> None:
     if output != "profile":
         emit(entry, selection, output, shell)
         return

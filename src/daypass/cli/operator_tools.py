@@ -81,7 +81,7 @@ def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: 
 
 def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
     """Return the transaction tools of a command, with the given quotas."""
-    from daypass.apply.api import Source
+    from daypass.apply.api import AuditOrigin
     from daypass.apply.apply import Tools
     from daypass.apply.operator_context import operator_context
     from daypass.operations.registry import full_registry
@@ -99,7 +99,7 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
         open_context=lambda writer: operator_context(
             writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
         ),
-        source=Source(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),
+        source=AuditOrigin(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),
         secrets=secrets,
         record=sink,
     )

@@ -66,13 +66,13 @@ def _of_profiles(place: dict[str, Any]) -> list[dict[str, str]]:
 
 def _of_account(place: dict[str, Any]) -> list[dict[str, str]]:
     from daypass.client.endpoints import find_endpoint, profile_at_hand
-    from daypass.client.sts_call import Signer, call, connect
+    from daypass.client.sts_call import CallSigner, call, connect
 
     selection = select("role", dict(place))
     client_context, request = selection.client_context, with_endpoint(selection.request, selection.client_context)
     at_hand = profile_at_hand(client_context.environment, request.profile or request.source_profile)
     url = place["endpoint_url"] or find_endpoint(client_context.environment, client_context.profiles, at_hand, "iam")
-    signer = Signer(credentials=get_credentials(request, client_context).credentials)
+    signer = CallSigner(credentials=get_credentials(request, client_context).credentials)
     iam = connect("iam", signer, endpoint_url=url, region=request.region)
     rows: list[dict[str, str]] = []
     marker: dict[str, str] = {}

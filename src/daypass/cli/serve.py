@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from daypass.bootstrap import CannotCreate, Wanted, create_account, is_empty
+from daypass.bootstrap import CannotCreate, NewAccountRequest, create_account, is_empty
 from daypass.cli.exit_codes import Exit, Stop
 from daypass.cli.first_key import show_first_key
 from daypass.cli.logs import set_up_logs
@@ -81,8 +81,8 @@ def _make_first_account(there: OpenedStore, config: Config) -> None:
             show_first_key(key, config)
 
 
-def _wanted() -> Wanted:
-    wanted = Wanted(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all are strings
+def _wanted() -> NewAccountRequest:
+    wanted = NewAccountRequest(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all are strings
     if bool(wanted.access_key_id) != bool(wanted.secret_access_key):
         raise CannotCreate("DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY must be set together.")
     return wanted

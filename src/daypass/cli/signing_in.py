@@ -14,7 +14,7 @@ from typing import Any
 from daypass.cli.selecting import Selection
 from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.browser import has_browser, open_browser
-from daypass.client.cache import Entry
+from daypass.client.cache import CachedCredentials
 from daypass.client.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
@@ -30,7 +30,7 @@ from daypass.client.token_claims import read_claims, read_token_file
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class SignInProof:
     """A token or an assertion, with the roles that the assertion offers. A token offers no roles."""
 
     text: str
@@ -67,19 +67,19 @@ def with_known_server(request: CredentialRequest, client_context: ClientContext)
     return replace(request, endpoint_url=known[0])
 
 
-def get_token(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> Proof | None:
+def get_token(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> SignInProof | None:
     """Return a token, or None if a CLI sign-in at a server returns credentials."""
     if request.token_file:
-        return Proof(read_token_file(request.token_file))
+        return SignInProof(read_token_file(request.token_file))
     if request.token_command:
-        return Proof(run_for_text(request.token_command, "--token-command"))
+        return SignInProof(run_for_text(request.token_command, "--token-command"))
     if request.via == "paste":
         typed = client_context.prompt.ask_long("The ID token", instead="use --token-file FILE")
         read_claims(typed)
-        return Proof(typed)
+        return SignInProof(typed)
     if is_by_server("oidc", request, extra):
         return None
-    return Proof(_by_provider(request, client_context, extra["redirect_port"]))
+    return SignInProof(_by_provider(request, client_context, extra["redirect_port"]))
 
 
 def _by_provider(request: CredentialRequest, client_context: ClientContext, port: int) -> str:
@@ -92,7 +92,9 @@ def _by_provider(request: CredentialRequest, client_context: ClientContext, port
     return sign_in(client, _opening("Sign in with your browser"), now=client_context.now)
 
 
-def get_assertion(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> Proof | None:
+def get_assertion(
+    request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]
+) -> SignInProof | None:
     """Return an assertion, or None if a CLI sign-in at a server returns credentials."""
     source = extra["assertion_file"]
     if source or request.via == "paste":
@@ -102,7 +104,7 @@ def get_assertion(request: CredentialRequest, client_context: ClientContext, ext
             else client_context.prompt.ask_long("The SAMLResponse", instead="use --assertion-file FILE")
         )
         assertion = clean_assertion(text)
-        return Proof(assertion, offers(assertion))
+        return SignInProof(assertion, offers(assertion))
     if request.via == "loopback":
         raise BadUsage("SAML does not support --via loopback. Use --via browser, --via device or --via paste.")
     is_named = needs_account(request.role_arn)  # A role name without an account: the assertion contains the account.
@@ -118,7 +120,7 @@ def get_assertion(request: CredentialRequest, client_context: ClientContext, ext
     # Only the role that was clicked; or all offered roles if --all or a pattern was used.
     chosen = extra["every"] or is_named or any(map(_is_pattern, request.role_arn))
     single = bool(request.portal_url) and not chosen
-    return Proof(assertion, found if single else offers(assertion) or found)
+    return SignInProof(assertion, found if single else offers(assertion) or found)
 
 
 def read_assertion(source: str) -> str:
@@ -135,7 +137,7 @@ def read_assertion(source: str) -> str:
 
 
 def matching_roles(
-    proof: Proof, request: CredentialRequest, client_context: ClientContext, *, every: bool
+    proof: SignInProof, request: CredentialRequest, client_context: ClientContext, *, every: bool
 ) -> tuple[str, ...]:
     """Return the roles to sign in to: those that match --role, or the one that the person picks."""
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
@@ -171,7 +173,7 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
     return matching[0]
 
 
-def by_portal(selection: Selection) -> tuple[Selection, Entry]:
+def by_portal(selection: Selection) -> tuple[Selection, CachedCredentials]:
     """Return the credentials of a CLI sign-in that was approved in the browser."""
     request = selection.request
     handed = _sign_in_by_portal(request, selection.client_context, sealed=False)
@@ -179,7 +181,7 @@ def by_portal(selection: Selection) -> tuple[Selection, Entry]:
     user = answer.get("AssumedRoleUser")
     arn = printable(user.get("Arn", "")) if isinstance(user, dict) else ""
     role = role_arns([str(answer.get("RoleArn", ""))])
-    entry = Entry(
+    entry = CachedCredentials(
         key="",
         credentials=verify_credentials(answer.get("Credentials") or {}),
         profile=request.profile,

@@ -9,7 +9,7 @@ import click
 from daypass.cli.exit_codes import Exit
 from daypass.cli.selecting import Duration, means_of, now
 from daypass.cli.showing import output_option, query_option, show
-from daypass.client.cache import Cache, Kept
+from daypass.client.cache import CachedCredentialsSummary, CredentialCache
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
 from daypass.client.text_format import printable
@@ -43,7 +43,9 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
     return Exit.OK
 
 
-def _check(cache: Cache, entries: Sequence[Kept], names: Sequence[str], least: timedelta) -> int:
+def _check(
+    cache: CredentialCache, entries: Sequence[CachedCredentialsSummary], names: Sequence[str], least: timedelta
+) -> int:
     """Return 0 if the credentials of all profiles last, 5 if some have expired, 3 if a profile has none."""
     code = Exit.OK if names else Exit.SIGN_IN_NEEDED
     for name in names:
@@ -56,7 +58,7 @@ def _check(cache: Cache, entries: Sequence[Kept], names: Sequence[str], least: t
     return code
 
 
-def _row(entry: Kept) -> dict[str, Any]:
+def _row(entry: CachedCredentialsSummary) -> dict[str, Any]:
     end = entry.expires
     left = (end - now()).total_seconds() if end else 0.0
     return {

@@ -33,16 +33,16 @@ def command(
     *, operation: str, words: tuple[str, ...], cli_input_json: str, output: str, query: str, **given: Any
 ) -> None:
     """Call an OPERATION of STS, such as assume-role, with the same parameters as in the AWS CLI."""
-    from daypass.client.sts_call import Signer, call, connect
+    from daypass.client.sts_call import CallSigner, call, connect
 
     name, shape, signed = _find_operation(operation)
     parameters = _parameters(shape, words, cli_input_json)
-    signer, endpoint_url, region = Signer(unsigned=True), given["endpoint_url"], given["region"]
+    signer, endpoint_url, region = CallSigner(unsigned=True), given["endpoint_url"], given["region"]
     if signed:
         selection = select("role", dict(given))
         request = with_endpoint(selection.request, selection.client_context)
         endpoint_url, region = request.endpoint_url, request.region
-        signer = Signer(credentials=_keys(request, selection.client_context))
+        signer = CallSigner(credentials=_keys(request, selection.client_context))
     else:
         client_context = means_of({})
         request = with_endpoint(CredentialRequest("keys", given["profile"], endpoint_url, region), client_context)

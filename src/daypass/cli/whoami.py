@@ -15,7 +15,7 @@ from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.get_credentials import ClientContext
 from daypass.client.problems import Problem
-from daypass.client.sources import Source, find_sources
+from daypass.client.sources import CredentialSource, find_sources
 from daypass.client.text_format import printable
 
 
@@ -25,7 +25,7 @@ from daypass.client.text_format import printable
 @query_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
     """Show your identity, your credentials, where they are configured and when they expire."""
-    from daypass.client.sts_call import Signer, call, connect, own_credentials
+    from daypass.client.sts_call import CallSigner, call, connect, own_credentials
 
     client_context = means_of({})
     if profile:
@@ -35,7 +35,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
     region = region or find_region(client_context.environment, client_context.profiles, at_hand)
     sources = find_sources(client_context.environment, client_context.profiles, profile)
     credentials, method = own_credentials(profile)
-    sts = connect("sts", Signer(credentials=credentials), endpoint_url=endpoint_url, region=region)
+    sts = connect("sts", CallSigner(credentials=credentials), endpoint_url=endpoint_url, region=region)
     try:
         answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
     except Problem as problem:
@@ -54,7 +54,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
         show(picture, output, query)
 
 
-def _say_sources(sources: list[Source], method: str) -> str:
+def _say_sources(sources: list[CredentialSource], method: str) -> str:
     used = next((source.where for source in sources if source.used), method)
     shadowed = ", ".join(source.where for source in sources if not source.used)
     return f"The key is from {used}" + (f", which overrides {shadowed}." if shadowed else ".")
@@ -74,7 +74,7 @@ def _end(credentials: Credentials, client_context: ClientContext) -> str | None:
     return None
 
 
-def _lines(picture: dict[str, Any], sources: list[Source]) -> list[str]:
+def _lines(picture: dict[str, Any], sources: list[CredentialSource]) -> list[str]:
     rows = [
         ("You are", picture["Arn"]),
         ("account", picture["Account"]),

@@ -22,7 +22,7 @@ _NOT_SECRET = ("AccessKeyId", "Expiration")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CachedCredentials:
     """Cached credentials and their description for people."""
 
     key: str
@@ -36,7 +36,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CachedCredentialsSummary:
     """The members of a cache entry that are not secret."""
 
     key: str
@@ -49,7 +49,7 @@ class Kept:
     in_keyring: bool
 
 
-class Cache:
+class CredentialCache:
     """The folder of cached credentials."""
 
     def __init__(self, folder: Path, *, keyring: bool = False) -> None:
@@ -57,7 +57,7 @@ class Cache:
         self.keyring = keyring
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Cache":
+    def of(cls, environment: Mapping[str, str]) -> "CredentialCache":
         """Return the cache of this user."""
         base = environment.get("DAYPASS_CACHE_DIR")
         if not base:
@@ -66,7 +66,7 @@ class Cache:
         folder = Path(base).expanduser() / "credentials"
         return cls(folder, keyring=environment.get("DAYPASS_KEYRING", "") in {"1", "true", "yes", "on"})
 
-    def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> Entry | None:
+    def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> CachedCredentials | None:
         """Return the entry of `key` if it stays valid for `least` more, else None."""
         entry = self._read(self.folder / f"{key}.json")
         if entry is None or entry.key != key or not entry.credentials.lasts(least, now=now):
@@ -88,7 +88,7 @@ class Cache:
 
             find_secret("nothing")
 
-    def keep(self, entry: Entry) -> None:
+    def keep(self, entry: CachedCredentials) -> None:
         """Store credentials, replacing the entry atomically, and remove long-expired entries."""
         now = datetime.now(UTC)
         form = sts_form(entry.credentials)
@@ -143,14 +143,14 @@ class Cache:
             half.unlink(missing_ok=True)  # Left by a process that was killed while it wrote.
         path.unlink(missing_ok=True)
 
-    def entries(self) -> Iterator[Kept]:
+    def entries(self) -> Iterator[CachedCredentialsSummary]:
         """Yield the members of all entries that are not secret, sorted by key. Does not read the keyring."""
         for path in sorted(self.folder.glob("*.json")):
             kept = self.look(path.stem)
             if kept is not None:
                 yield kept
 
-    def look(self, key: str) -> Kept | None:
+    def look(self, key: str) -> CachedCredentialsSummary | None:
         """Return the members of an entry that are not secret.
 
         Returns None if the file does not exist, is incomplete, or has another owner.
@@ -159,7 +159,7 @@ class Cache:
         try:
             form = document["credentials"]
             texts = {name: str(document[name]) for name in ("profile", "arn", "endpoint_url")}
-            return Kept(
+            return CachedCredentialsSummary(
                 key=key,
                 access_key_id=str(form["AccessKeyId"]),
                 expires=read_end(form.get("Expiration")),
@@ -179,7 +179,7 @@ class Cache:
 
         return locked(self.folder / f"{key}.lock", seconds=seconds, what="another sign-in for these credentials")
 
-    def _read(self, path: Path) -> Entry | None:
+    def _read(self, path: Path) -> CachedCredentials | None:
         document = _load(path)
         if document is None:
             return None
@@ -188,7 +188,7 @@ class Cache:
             form = self._from_keyring(str(document.get("key", "")))
         try:
             texts = {name: str(document[name]) for name in ("key", "profile", "arn", "endpoint_url")}
-            return Entry(
+            return CachedCredentials(
                 credentials=verify_credentials(form),  # type: ignore[arg-type] # verified inside, whatever its type
                 issuer=str(document.get("issuer", "")),
                 subject=str(document.get("subject", "")),

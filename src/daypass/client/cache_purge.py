@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 from daypass.client.problems import Problem
 
 if TYPE_CHECKING:
-    from daypass.client.cache import Cache
+    from daypass.client.cache import CredentialCache
 
 # For this time `daypass status` shows a session as expired, instead of not at all.
 SHOWN = timedelta(days=1)
 _MOST = 32
 
 
-def sweep(cache: "Cache", *, now: datetime) -> None:
+def sweep(cache: "CredentialCache", *, now: datetime) -> None:
     """Delete entries that expired more than a day ago, checking the oldest files first."""
     with contextlib.suppress(OSError):
         for path in sorted(cache.folder.glob("*.json"), key=_age)[:_MOST]:
@@ -37,7 +37,7 @@ def _age(path: Path) -> float:
         return 0.0  # Another process has just deleted it.
 
 
-def _is_over(cache: "Cache", key: str, now: datetime) -> bool:
+def _is_over(cache: "CredentialCache", key: str, now: datetime) -> bool:
     kept = cache.look(key)
     if kept is None or kept.expires is None or (kept.in_keyring and not cache.keyring):
         return False  # The keyring is switched off, so do not access it, not even to delete.

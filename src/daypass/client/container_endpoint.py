@@ -17,11 +17,11 @@ from daypass.client.problems import Problem
 Answer = Callable[[], Mapping[str, str]]
 
 
-class _Server(ThreadingHTTPServer):
+class _CredentialServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, answer: Answer, token: str, path: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _CredentialHandler)
         self.answer, self.token, self.path = answer, token, path
         self.one_at_a_time = threading.Lock()
 
@@ -29,8 +29,8 @@ class _Server(ThreadingHTTPServer):
         """Print no error: the job has ended, and its terminal is not ours."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _CredentialHandler(BaseHTTPRequestHandler):
+    server: _CredentialServer
     server_version = "daypass"
     sys_version = ""
     timeout = 10
@@ -72,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 def serving_credentials(answer: Answer, token: str) -> Iterator[str]:
     """Serve the result of `answer` until the context ends. Yields the URL."""
     path = f"/{secrets.token_urlsafe(24)}"
-    server = _Server(answer, token, path)
+    server = _CredentialServer(answer, token, path)
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True)
     thread.start()
     try:

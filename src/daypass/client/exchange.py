@@ -17,7 +17,7 @@ from daypass.client.mfa import find_code, run_for_text
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
-from daypass.client.sts_call import Signer, call, connect, own_credentials
+from daypass.client.sts_call import CallSigner, call, connect, own_credentials
 from daypass.client.text_format import printable
 from daypass.client.token_claims import read_token_file
 
@@ -69,24 +69,24 @@ def _partition(request: CredentialRequest) -> str:
     return partition_name(request.region, request.endpoint_url)
 
 
-def _found_roles(request: CredentialRequest, signer: Signer) -> tuple[str, ...]:
+def _found_roles(request: CredentialRequest, signer: CallSigner) -> tuple[str, ...]:
     if not needs_account(request.role_arn):
         return role_arns(request.role_arn, partition=_partition(request))
     caller = _call(request, signer, "GetCallerIdentity", {})
     return role_arns(request.role_arn, str(caller["Account"]), str(caller["Arn"]).split(":")[1])
 
 
-def _source(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> Signer:
+def _source(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> CallSigner:
     name = request.source_profile
     if name and name == request.profile:
         raise Misconfigured(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
     source = client_context.profiles.by_name.get(name) if name else None
     if source is not None and source.request is not None:
-        return Signer(credentials=get_credentials(source.request))
-    return Signer(profile=name)
+        return CallSigner(credentials=get_credentials(source.request))
+    return CallSigner(profile=name)
 
 
-def _serial(request: CredentialRequest, signer: Signer) -> str:
+def _serial(request: CredentialRequest, signer: CallSigner) -> str:
     """Return the MFA device's serial number, which is looked up for `auto`."""
     if request.mfa_serial != "auto":
         return request.mfa_serial
@@ -106,7 +106,9 @@ def _mfa(request: CredentialRequest, client_context: "ClientContext") -> dict[st
     return {"SerialNumber": request.mfa_serial, "TokenCode": code}
 
 
-def _call(request: CredentialRequest, signer: Signer, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _call(
+    request: CredentialRequest, signer: CallSigner, operation: str, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
     client = connect("sts", signer, endpoint_url=request.endpoint_url, region=request.region)
     return call(client, operation, {name: value for name, value in parameters.items() if value})
 
@@ -116,14 +118,14 @@ def _exchanged(answer: Mapping[str, Any], user: str, **more: str) -> Exchanged:
     return Exchanged(credentials, printable((answer.get(user) or {}).get("Arn", "")), **more)
 
 
-def _session(request: CredentialRequest, client_context: "ClientContext", signer: Signer) -> Exchanged:
+def _session(request: CredentialRequest, client_context: "ClientContext", signer: CallSigner) -> Exchanged:
     answer = _call(
         request, signer, "GetSessionToken", {"DurationSeconds": request.duration, **_mfa(request, client_context)}
     )
     return _exchanged(answer, "")
 
 
-def _federation(request: CredentialRequest, signer: Signer) -> Exchanged:
+def _federation(request: CredentialRequest, signer: CallSigner) -> Exchanged:
     parameters = {
         "Name": request.session_name or default_session_name(),
         "DurationSeconds": request.duration,
@@ -133,7 +135,7 @@ def _federation(request: CredentialRequest, signer: Signer) -> Exchanged:
     return _exchanged(_call(request, signer, "GetFederationToken", parameters), "FederatedUser")
 
 
-def _roles(request: CredentialRequest, client_context: "ClientContext", signer: Signer) -> Exchanged:
+def _roles(request: CredentialRequest, client_context: "ClientContext", signer: CallSigner) -> Exchanged:
     if not request.role_arn:
         raise BadUsage("Name a role: its ARN, ACCOUNT/NAME or its name.")
     roles = _found_roles(request, signer)
@@ -144,14 +146,14 @@ def _roles(request: CredentialRequest, client_context: "ClientContext", signer: 
 def _chain(request: CredentialRequest, found: Exchanged, roles: tuple[str, ...]) -> Exchanged:
     roles = role_arns(request.role_arn, partition=_partition(request))[1:] if roles else ()
     for position, role in enumerate(roles, 1):
-        signer = Signer(credentials=found.credentials)
+        signer = CallSigner(credentials=found.credentials)
         step = _assume(request, signer, role, first=False, last=position == len(roles), more={})
         found = replace(step, issuer=found.issuer, subject=found.subject)
     return found
 
 
 def _assume(
-    request: CredentialRequest, signer: Signer, role: str, *, first: bool, last: bool, more: Mapping[str, str]
+    request: CredentialRequest, signer: CallSigner, role: str, *, first: bool, last: bool, more: Mapping[str, str]
 ) -> Exchanged:
     # Transitive tags must be set on the first role of the chain; other tags matter only on the last one.
     tagged = first if request.transitive_tags else last
@@ -184,7 +186,7 @@ def _with_token(request: CredentialRequest, client_context: "ClientContext") -> 
         "WebIdentityToken": token,
         **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(request, Signer(unsigned=True), "AssumeRoleWithWebIdentity", parameters)
+    answer = _call(request, CallSigner(unsigned=True), "AssumeRoleWithWebIdentity", parameters)
     subject = printable(answer.get("SubjectFromWebIdentityToken", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=printable(answer.get("Provider", "")), subject=subject)
 
@@ -200,7 +202,7 @@ def _with_assertion(request: CredentialRequest, client_context: "ClientContext")
         "SAMLAssertion": client_context.proof,
         **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(request, Signer(unsigned=True), "AssumeRoleWithSAML", parameters)
+    answer = _call(request, CallSigner(unsigned=True), "AssumeRoleWithSAML", parameters)
     issuer, subject = printable(answer.get("Issuer", "")), printable(answer.get("Subject", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=issuer, subject=subject)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from daypass.client.aws_files import Places
-from daypass.client.cache import LEAST, Cache, Entry
+from daypass.client.cache import LEAST, CachedCredentials, CredentialCache
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.profiles import Profiles, load_profiles
@@ -22,7 +22,7 @@ class ClientContext:
 
     environment: Mapping[str, str]
     profiles: Profiles
-    cache: Cache
+    cache: CredentialCache
     prompt: Prompt
     now: Callable[[], datetime]
     mfa_code: str = ""
@@ -35,7 +35,7 @@ class ClientContext:
         """Return the client context of this user."""
         profiles = load_profiles(Places.of(environment))
         given = {"prompt": Prompt(), **more}
-        return cls(environment, profiles, Cache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
+        return cls(environment, profiles, CredentialCache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
 
 
 def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
@@ -54,7 +54,7 @@ def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
     return request.cache_key(source) if source else ""
 
 
-def get_credentials(request: CredentialRequest, client_context: ClientContext) -> Entry:
+def get_credentials(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
     """Return credentials that are valid for at least fifteen minutes, if STS issues such."""
     request = with_endpoint(request, client_context)
     if request.method == "keys" or not client_context.keeps:
@@ -94,13 +94,13 @@ def with_role_arns(request: CredentialRequest, client_context: ClientContext) ->
     )
 
 
-def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> Entry:
+def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> CachedCredentials:
     from daypass.client.exchange import exchange
 
     found = exchange(
         request, client_context, lambda inner: get_credentials(inner, replace(client_context, fresh=False)).credentials
     )
-    return Entry(
+    return CachedCredentials(
         key=key,
         credentials=found.credentials,
         profile=request.profile,

@@ -20,7 +20,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class _IniLine:
     """One line with its newline. `kind` is header, option, more (a continuation) or gap (blank or comment)."""
 
     text: str
@@ -28,28 +28,28 @@ class _Line:
     name: str = ""
 
 
-def _scan(text: str) -> list[_Line]:
-    lines: list[_Line] = []
+def _scan(text: str) -> list[_IniLine]:
+    lines: list[_IniLine] = []
     indent, in_section, in_option = 0, False, False
     for line in io.StringIO(text, newline=""):
         bare = line.strip()
         if not bare or bare[0] in "#;":
-            lines.append(_Line(line, "gap"))
+            lines.append(_IniLine(line, "gap"))
             continue
         depth = len(line) - len(line.lstrip())
         if in_option and depth > indent:
-            lines.append(_Line(line, "more"))
+            lines.append(_IniLine(line, "more"))
             continue
         indent = depth
         header = _HEADER.match(bare)
         if header:
             in_section, in_option = True, False
-            lines.append(_Line(line, "header", header["name"]))
+            lines.append(_IniLine(line, "header", header["name"]))
             continue
         match = _OPTION.match(bare)
         in_option = in_section
         key = match["key"].lower() if match and in_section else ""
-        lines.append(_Line(line, "option" if in_section else "gap", key))
+        lines.append(_IniLine(line, "option" if in_section else "gap", key))
     return lines
 
 
@@ -103,11 +103,11 @@ def rename_section(text: str, old: str, new: str) -> str:
         return text
     line = lines[found[0]]
     before, _, after = line.text.partition(f"[{old}]")
-    lines[found[0]] = _Line(f"{before}[{new}]{after}", "header", new)
+    lines[found[0]] = _IniLine(f"{before}[{new}]{after}", "header", new)
     return _joined(lines, old)
 
 
-def _joined(lines: list[_Line], section: str) -> str:
+def _joined(lines: list[_IniLine], section: str) -> str:
     """Return the text of lines. Raises Misconfigured if tools would parse a line differently."""
     text = "".join(line.text for line in lines)
     meant = [(line.kind, line.name) for line in lines]
@@ -134,7 +134,7 @@ def _check(section: str, changes: Mapping[str, Value]) -> None:
                 )
 
 
-def _find(lines: list[_Line], section: str) -> tuple[int, int] | None:
+def _find(lines: list[_IniLine], section: str) -> tuple[int, int] | None:
     starts = [index for index, line in enumerate(lines) if line.kind == "header" and line.name == section]
     if len(starts) > 1:
         raise Misconfigured(f"The section [{section}] exists twice. Merge the two by hand, then try again.")
@@ -166,7 +166,7 @@ def _render(key: str, value: str | Mapping[str, str], end_of_line: str) -> str:
     return f"{key} ={end_of_line}{inner}"
 
 
-def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list[_Line]:
+def _change(body: list[_IniLine], key: str, value: Value, end_of_line: str) -> list[_IniLine]:
     places = [index for index, line in enumerate(body) if line.kind == "option" and line.name == key]
     if not places:
         return body if value is None else _insert(body, _render(key, value, end_of_line), key, end_of_line)
@@ -185,12 +185,12 @@ def _change(body: list[_Line], key: str, value: Value, end_of_line: str) -> list
     return body
 
 
-def _comments(lines: list[_Line]) -> list[_Line]:
+def _comments(lines: list[_IniLine]) -> list[_IniLine]:
     """Return the comments between the lines of a value, which stay when the value is removed."""
     return [line for line in lines if line.kind == "gap" and line.text.strip()]
 
 
-def _last_of(body: list[_Line], place: int) -> int:
+def _last_of(body: list[_IniLine], place: int) -> int:
     last = place + 1
     for index in range(place + 1, len(body)):
         if body[index].kind in {"option", "header"}:
@@ -200,34 +200,34 @@ def _last_of(body: list[_Line], place: int) -> int:
     return last
 
 
-def _insert(body: list[_Line], rendered: str, key: str, end_of_line: str) -> list[_Line]:
+def _insert(body: list[_IniLine], rendered: str, key: str, end_of_line: str) -> list[_IniLine]:
     last = max(index for index, line in enumerate(body) if line.kind != "gap")
     line = body[last]
     if not line.text.endswith(("\n", "\r")):
-        body = [*body[:last], _Line(line.text + end_of_line, line.kind, line.name), *body[last + 1 :]]
+        body = [*body[:last], _IniLine(line.text + end_of_line, line.kind, line.name), *body[last + 1 :]]
         rendered = rendered.removesuffix(end_of_line)
     # Indent like the option before: a deeper line would continue that option's value.
     depth = next((_indent(each) for each in reversed(body) if each.kind == "option"), "")
     first, *rest = rendered.splitlines(keepends=True)
-    added = [_Line(depth + first, "option", key), *(_Line(depth + each, "more") for each in rest)]
+    added = [_IniLine(depth + first, "option", key), *(_IniLine(depth + each, "more") for each in rest)]
     return [*body[: last + 1], *added, *body[last + 1 :]]
 
 
-def _indent(line: _Line) -> str:
+def _indent(line: _IniLine) -> str:
     return line.text[: len(line.text) - len(line.text.lstrip())]
 
 
-def _replaced(line: _Line, value: str) -> _Line:
+def _replaced(line: _IniLine, value: str) -> _IniLine:
     text = line.text
     ending = text[len(text.rstrip("\r\n")) :]
     match = re.match(r"(\s*.*?\s*[=:][ \t]*)", text.rstrip("\r\n"))
     head = match[1] if match else f"{text.strip()} = "
     if match and text.rstrip("\r\n") == head + value:
         return line
-    return _Line(head + value + ending, line.kind, line.name)
+    return _IniLine(head + value + ending, line.kind, line.name)
 
 
-def _merge(option: _Line, inner: list[_Line], value: Mapping[str, str], end_of_line: str) -> list[_Line]:
+def _merge(option: _IniLine, inner: list[_IniLine], value: Mapping[str, str], end_of_line: str) -> list[_IniLine]:
     """Return an option whose block has these settings. The block replaces a single value."""
     # Indent like the block, ignoring blank lines and comments, and deeper than the option itself.
     deeper = _indent(option) + "  "
@@ -235,22 +235,22 @@ def _merge(option: _Line, inner: list[_Line], value: Mapping[str, str], end_of_l
     for name, each in value.items():
         place = next((i for i, line in enumerate(inner) if _is_setting(line, name)), None)
         if place is None:
-            inner = [_Line(f"{depth}{name} = {each}{end_of_line}", "more"), *inner]
+            inner = [_IniLine(f"{depth}{name} = {each}{end_of_line}", "more"), *inner]
         else:
             inner = [*inner[:place], _replaced(inner[place], each), *inner[place + 1 :]]
     opened = _opened(option, end_of_line)
     if not option.text.endswith(("\n", "\r")):  # the last line of a file without a final newline stays so
-        inner = [*inner[:-1], _Line(inner[-1].text.removesuffix(end_of_line), "more")]
+        inner = [*inner[:-1], _IniLine(inner[-1].text.removesuffix(end_of_line), "more")]
     return [opened, *inner]
 
 
-def _opened(option: _Line, end_of_line: str) -> _Line:
+def _opened(option: _IniLine, end_of_line: str) -> _IniLine:
     text = option.text.rstrip("\r\n")
     match = re.match(r"(\s*.*?\s*[=:])", text)
     head = match[1] if match else f"{text.rstrip()} ="
     kept = text if match and not text[len(head) :].strip() else head
-    return _Line(kept + (option.text[len(text) :] or end_of_line), option.kind, option.name)
+    return _IniLine(kept + (option.text[len(text) :] or end_of_line), option.kind, option.name)
 
 
-def _is_setting(line: _Line, name: str) -> bool:
+def _is_setting(line: _IniLine, name: str) -> bool:
     return line.kind == "more" and re.match(rf"\s*{name}\s*=", line.text) is not None

@@ -34,7 +34,7 @@ class Listener:
 
     def __init__(self, state: str, *, port: int = 0, done_url: str = "") -> None:
         try:
-            self._server = _Server(("127.0.0.1", port), _Handler)
+            self._server = _LoopbackServer(("127.0.0.1", port), _LoopbackHandler)
         except (OSError, OverflowError) as error:
             raise Misconfigured(
                 f"Cannot listen on port {port}: {sentence(reason(error))} Another sign-in may use it. "
@@ -72,7 +72,7 @@ class Listener:
         return brought
 
 
-class _Server(ThreadingHTTPServer):
+class _LoopbackServer(ThreadingHTTPServer):
     daemon_threads = True
     state = ""
     done_url = ""
@@ -87,8 +87,8 @@ class _Server(ThreadingHTTPServer):
         """Print no error: the browser has disconnected, and the terminal is the person's."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Server
+class _LoopbackHandler(BaseHTTPRequestHandler):
+    server: _LoopbackServer
     server_version = "daypass"
     sys_version = ""
     timeout = 10

@@ -13,7 +13,7 @@ from daypass.client.profiles import Profile, Profiles
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CredentialSource:
     """One source of credentials. `used` marks the first one, which overrides the others."""
 
     kind: str
@@ -52,32 +52,34 @@ IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
 )
 
 
-def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: str) -> list[Source]:
+def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: str) -> list[CredentialSource]:
     """Return all sources of credentials by priority. `profile` is the one that the user named."""
     name = profile_at_hand(environment, profile)
-    found: list[Source] = []
+    found: list[CredentialSource] = []
     keys = environment.get("AWS_ACCESS_KEY_ID", "")
     if keys and not profile:
-        found.append(Source("environment", "AWS_ACCESS_KEY_ID in the environment", keys))
+        found.append(CredentialSource("environment", "AWS_ACCESS_KEY_ID in the environment", keys))
     if name in profiles.by_name:
         found += _in_profile(profiles.by_name[name])
     if environment.get("AWS_WEB_IDENTITY_TOKEN_FILE") and not profile:
-        found.append(Source("environment-token", "AWS_WEB_IDENTITY_TOKEN_FILE in the environment"))
+        found.append(CredentialSource("environment-token", "AWS_WEB_IDENTITY_TOKEN_FILE in the environment"))
     if any(environment.get(f"AWS_CONTAINER_CREDENTIALS_{kind}_URI") for kind in ("FULL", "RELATIVE")):
-        found.append(Source("container", "the container's credential endpoint"))
-    used = [Source(each.kind, each.where, each.key_id, used=index == 0) for index, each in enumerate(found)]
+        found.append(CredentialSource("container", "the container's credential endpoint"))
+    used = [CredentialSource(each.kind, each.where, each.key_id, used=index == 0) for index, each in enumerate(found)]
     if keys and profile:
         used.append(
-            Source("environment", f"AWS_ACCESS_KEY_ID in the environment, overridden by --profile {profile}", keys)
+            CredentialSource(
+                "environment", f"AWS_ACCESS_KEY_ID in the environment, overridden by --profile {profile}", keys
+            )
         )
     return used
 
 
-def _in_profile(profile: Profile) -> list[Source]:
+def _in_profile(profile: Profile) -> list[CredentialSource]:
     found = []
     for kind, (words, find) in IN_PROFILE.items():
         value = find(profile)
         if value:
             key_id = value if kind in {"keys", "config-keys"} else ""
-            found.append(Source(kind, f"profile {profile.name}: {words}", key_id))
+            found.append(CredentialSource(kind, f"profile {profile.name}: {words}", key_id))
     return found

@@ -67,7 +67,7 @@ _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class CallSigner:
     """The signer of a call: credentials, else a profile, else AWS's own search; or unsigned."""
 
     profile: str = ""
@@ -80,7 +80,7 @@ def open_session(profile: str = "") -> Any:
     return botocore.session.Session(profile=profile or None)
 
 
-def connect(service: str, signer: Signer, *, endpoint_url: str = "", region: str = "") -> Any:
+def connect(service: str, signer: CallSigner, *, endpoint_url: str = "", region: str = "") -> Any:
     """Return a botocore client for a service."""
     config = Config(
         connect_timeout=5,

@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from daypass.directory.aws_managed_texts import TEXTS, Text
+from daypass.directory.aws_managed_texts import TEXTS, AwsManagedPolicyText
 from daypass.directory.entities import ManagedPolicy, PolicyVersion
 from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.root_tasks import ROOT_TASKS
@@ -31,7 +31,7 @@ def find_aws_policy(arn: str) -> ManagedPolicy | None:
     return aws_policies().get(arn)
 
 
-def _from_text(text: Text) -> ManagedPolicy:
+def _from_text(text: AwsManagedPolicyText) -> ManagedPolicy:
     document = json.dumps({"Version": "2012-10-17", "Statement": text.statements})
     updated = datetime.fromisoformat(text.updated)
     return ManagedPolicy(

@@ -12,7 +12,7 @@ Statement = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class AwsManagedPolicyText:
     """One policy: its default version, its times, and its document."""
 
     name: str
@@ -50,8 +50,8 @@ _ORGANIZATION_READS = [
     "organizations:ListTargetsForPolicy",
 ]
 
-TEXTS: tuple[Text, ...] = (
-    Text(
+TEXTS: tuple[AwsManagedPolicyText, ...] = (
+    AwsManagedPolicyText(
         "AdministratorAccess",
         "Provides full access to AWS services and resources.",
         "v1",
@@ -59,7 +59,7 @@ TEXTS: tuple[Text, ...] = (
         "2015-02-06T18:39:46Z",
         (_allow("*"),),
     ),
-    Text(
+    AwsManagedPolicyText(
         "PowerUserAccess",
         "Provides full access to AWS services and resources, but does not allow management of Users and groups.",
         "v12",
@@ -82,7 +82,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "ReadOnlyAccess",
         "Provides read-only access to AWS services and resources.",
         "v190",
@@ -110,7 +110,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMFullAccess",
         "Provides full access to IAM via the AWS Management Console.",
         "v2",
@@ -118,7 +118,7 @@ TEXTS: tuple[Text, ...] = (
         "2019-06-21T19:40:00Z",
         (_allow(["iam:*", *_ORGANIZATION_READS]),),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMReadOnlyAccess",
         "Provides read only access to IAM via the AWS Management Console.",
         "v4",
@@ -126,7 +126,7 @@ TEXTS: tuple[Text, ...] = (
         "2018-01-25T19:11:27Z",
         (_allow(_IAM_READS),),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMUserChangePassword",
         "Provides the ability for an IAM user to change their own password.",
         "v5",
@@ -137,7 +137,7 @@ TEXTS: tuple[Text, ...] = (
             _allow(["iam:GetAccountPasswordPolicy"]),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMUserSSHKeys",
         "Provides the ability for an IAM user to manage their own SSH keys.",
         "v1",
@@ -156,7 +156,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMSelfManageServiceSpecificCredentials",
         "Allows an IAM user to manage their own Service Specific Credentials.",
         "v1",
@@ -175,7 +175,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "IAMAccessAdvisorReadOnly",
         "This policy grants access to read all access information provided by IAM access advisor.",
         "v1",
@@ -202,7 +202,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "SecurityAudit",
         "The security audit template grants access to read security configuration metadata.",
         "v94",
@@ -231,7 +231,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "ViewOnlyAccess",
         "This policy grants permissions to view resources and basic metadata across all AWS services.",
         "v46",
@@ -254,7 +254,7 @@ TEXTS: tuple[Text, ...] = (
         ),
         path="/job-function/",
     ),
-    Text(
+    AwsManagedPolicyText(
         "AWSDenyAll",
         "Deny all access.",
         "v2",
@@ -262,7 +262,7 @@ TEXTS: tuple[Text, ...] = (
         "2023-12-18T16:42:05Z",
         ({"Sid": "DenyAll", "Effect": "Deny", "Action": ["*"], "Resource": "*"},),
     ),
-    Text(
+    AwsManagedPolicyText(
         "AWSOrganizationsReadOnlyAccess",
         "Provides read-only access to AWS Organizations.",
         "v6",
@@ -282,7 +282,7 @@ TEXTS: tuple[Text, ...] = (
             ),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "AmazonS3FullAccess",
         "Provides full access to all buckets via the AWS Management Console.",
         "v2",
@@ -290,7 +290,7 @@ TEXTS: tuple[Text, ...] = (
         "2021-09-27T20:16:37Z",
         (_allow(["s3:*", "s3-object-lambda:*"]),),
     ),
-    Text(
+    AwsManagedPolicyText(
         "AmazonS3ReadOnlyAccess",
         "Provides read only access to all buckets via the AWS Management Console.",
         "v3",
@@ -298,7 +298,7 @@ TEXTS: tuple[Text, ...] = (
         "2023-08-10T21:31:39Z",
         (_allow(["s3:Get*", "s3:List*", "s3:Describe*", "s3-object-lambda:Get*", "s3-object-lambda:List*"]),),
     ),
-    Text(
+    AwsManagedPolicyText(
         "AmazonEC2ReadOnlyAccess",
         "Provides read only access to Amazon EC2 via the AWS Management Console.",
         "v5",
@@ -311,7 +311,7 @@ TEXTS: tuple[Text, ...] = (
             _allow("autoscaling:Describe*"),
         ),
     ),
-    Text(
+    AwsManagedPolicyText(
         "AWSLambdaBasicExecutionRole",
         "Provides write permissions to CloudWatch Logs.",
         "v1",

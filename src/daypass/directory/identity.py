@@ -16,7 +16,7 @@ from daypass.directory.entities import AccessKey, Account, Group, Holder, Manage
 from daypass.directory.links import ATTACHED, MEMBER
 from daypass.directory.store import Reader, charged_to, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
-from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
 
@@ -50,7 +50,7 @@ class AssumableRole:
 
 
 @lru_cache(maxsize=1024)
-def compiled(text: str, kind: DocumentKind, source: Source) -> Policy:
+def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
     """Return the compiled form of a document.
 
     The same document and source are compiled once.
@@ -85,13 +85,13 @@ def attached_policies(reader: Reader, holder: Holder) -> list[Policy]:
     """
     arn: str = holder.arn  # type: ignore[attr-defined] # every Holder that is stored has one
     found = [
-        compiled(text, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, name, arn))
+        compiled(text, DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, name, arn))
         for name, text in sorted(holder.inline.items())
     ]
     for link in reader.targets(ATTACHED, holder.id):
         text = managed_text(reader, link.target)
         if text is not None:
-            found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.IDENTITY, link.target, arn)))
+            found.append(compiled(text, DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, link.target, arn)))
     return found
 
 
@@ -143,7 +143,7 @@ def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
     text = managed_text(reader, arn)
     if text is None:
         return compile_set(())
-    return compile_set((compiled(text, DocumentKind.IDENTITY, Source(PolicyType.BOUNDARY, arn)),))
+    return compile_set((compiled(text, DocumentKind.IDENTITY, PolicySource(PolicyType.BOUNDARY, arn)),))
 
 
 @charged_to(2)
@@ -163,12 +163,12 @@ def load_session_policies(
         # A caller that can assume a role can send any number of these, thus they are cached with their weight or not at
         # all.
         document = parse_document(inline, DocumentKind.SESSION)
-        found.append(compile_document(document, Source(PolicyType.SESSION, "session-policy")))
+        found.append(compile_document(document, PolicySource(PolicyType.SESSION, "session-policy")))
     for arn in arns:
         text = managed_text(reader, arn)
         if text is None:
             return compile_set(())
-        found.append(compiled(text, DocumentKind.IDENTITY, Source(PolicyType.SESSION, arn)))
+        found.append(compiled(text, DocumentKind.IDENTITY, PolicySource(PolicyType.SESSION, arn)))
     return compile_set(found)
 
 
@@ -181,7 +181,7 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
     if role is None:
         return None
     text = trust_in_force(reader, role.trust, role.foreign)
-    trust = compiled(text, DocumentKind.TRUST, Source(PolicyType.RESOURCE, "trust-policy", role.arn))
+    trust = compiled(text, DocumentKind.TRUST, PolicySource(PolicyType.RESOURCE, "trust-policy", role.arn))
     return AssumableRole(
         account=role.account,
         id=role.id,

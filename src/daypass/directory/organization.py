@@ -18,7 +18,7 @@ from daypass.directory.organization_entities import (
     untouched,
 )
 from daypass.directory.store import Reader
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 
 # AWS allows five levels of units below the root; a deeper chain is a cycle.
@@ -43,7 +43,7 @@ class InheritedControls:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class OrganizationMembership:
     """The position of an account: its organization's id and its path there.
 
     Both are empty without an organization. `as_principal` and `as_resource` are the resulting condition keys.
@@ -68,13 +68,13 @@ def find_policies(reader: Reader, target: str) -> ControlPolicies:
     return records.find(reader, ControlPolicies, "", target) or untouched(target)
 
 
-def load_place(reader: Reader, account: str) -> Place:
+def load_place(reader: Reader, account: str) -> OrganizationMembership:
     """Return the position of an account."""
     organization, row = find_organization(reader), records.find(reader, Account, "", account)
     if organization is None or row is None or row.standing == "standalone":
-        return Place(as_resource={"aws:resourceaccount": account})
+        return OrganizationMembership(as_resource={"aws:resourceaccount": account})
     path = "/".join((organization.id, *levels_above(reader, organization, row))) + "/"
-    return Place(
+    return OrganizationMembership(
         organization=organization.id,
         path=path,
         as_principal={"aws:principalorgid": organization.id, "aws:principalorgpaths": (path,)},
@@ -125,4 +125,4 @@ def chain_of(reader: Reader, organization: Organization, unit: str) -> tuple[str
 
 
 def _compile(documents: Mapping[str, str], kind: DocumentKind, by: PolicyType, target: str) -> PolicySet:
-    return compile_set(compiled(text, kind, Source(by, name, target)) for name, text in sorted(documents.items()))
+    return compile_set(compiled(text, kind, PolicySource(by, name, target)) for name, text in sorted(documents.items()))

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from daypass.directory.organization_entities import RootFeature
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 
 PATH = "/root-task/"
@@ -136,4 +136,4 @@ def task_limits(arn: str) -> PolicySet:
 
 
 def _compile(text: str, arn: str) -> Any:
-    return compile_document(parse_document(text, DocumentKind.SESSION), Source(PolicyType.SESSION, arn))
+    return compile_document(parse_document(text, DocumentKind.SESSION), PolicySource(PolicyType.SESSION, arn))

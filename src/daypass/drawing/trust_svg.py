@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from daypass.authorize.trust_graph import Edge, Graph, Node
+from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
 from daypass.policy.decision import StatementRef
 from daypass.wire.visible_text import visible
@@ -60,7 +60,7 @@ class _Look:
 
     heading: bool = False
     style: bool = True
-    link: Callable[[Node], str] | None = None
+    link: Callable[[GraphNode], str] | None = None
 
 
 def draw(graph: Graph) -> str:
@@ -73,7 +73,7 @@ def draw_inside(graph: Graph) -> str:
     return _draw(graph, _Look())
 
 
-def draw_linked(graph: Graph, link: Callable[[Node], str]) -> str:
+def draw_linked(graph: Graph, link: Callable[[GraphNode], str]) -> str:
     """Return the picture for a page without scripts.
 
     The page has STYLE, and a table with the same content. Links of boxes (`link`) are for the mouse only: screen
@@ -150,7 +150,7 @@ def _heading(graph: Graph, colours: Mapping[str, str], width: float, height: flo
         yield f'<text class="note" x="{MARGIN:.0f}" y="{height - 14:.0f}">{escape(_closed(graph))}</text>'
 
 
-def _box(node: Node, box: Box, colours: Mapping[str, str], look: _Look) -> str:
+def _box(node: GraphNode, box: Box, colours: Mapping[str, str], look: _Look) -> str:
     outside = "" if node.account in colours and node.kind in {"user", "role"} else " outside"
     colour = colours.get(node.account, _OUTSIDE)
     round_by = BOX_HEIGHT / 2 if node.kind == "user" else 5.0
@@ -169,7 +169,7 @@ def _box(node: Node, box: Box, colours: Mapping[str, str], look: _Look) -> str:
     return f'<a href="{escape(look.link(node))}" tabindex="-1">{drawn}</a>' if look.link else drawn
 
 
-def _node_name(node: Node) -> str:
+def _node_name(node: GraphNode) -> str:
     names = [member.rpartition("/")[2] for member in node.members]
     if node.kind == "role" and ":assumed-role/" in node.id:
         names = ["/".join(node.id.split("/")[-2:])]
@@ -181,7 +181,7 @@ def _node_name(node: Node) -> str:
     return _cut(", ".join(names[:_NAMES]), _NAME_LENGTH - len(more)) + more
 
 
-def _node_note(node: Node, kind: str) -> str:
+def _node_note(node: GraphNode, kind: str) -> str:
     session = " session" if ":assumed-role/" in node.id else ""
     place = f" in {node.account}" if node.account and node.kind not in _NAMED else ""
     return (kind.removeprefix("identity ") if place else kind) + session + place

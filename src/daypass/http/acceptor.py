@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Callable
 
 from daypass.http.connection import Connection
-from daypass.http.connection_limits import ConnectionLimits, Place
+from daypass.http.connection_limits import ConnectionLimits, ConnectionSlot
 
 _AT_ONCE = 16  # connections per turn, before other work continues
 _PAUSE = 0.05  # seconds until the next attempt, if the system has no descriptors or memory left
@@ -79,7 +79,7 @@ class Acceptor:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    async def _open(self, accepted: socket.socket, place: Place) -> None:
+    async def _open(self, accepted: socket.socket, place: ConnectionSlot) -> None:
         connection = self._make()
         connection.place = place  # released when the connection is lost
         accepted.settimeout(0)

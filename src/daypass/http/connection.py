@@ -17,7 +17,7 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from daypass.http.asgi_messages import send_answer
-from daypass.http.connection_limits import Place
+from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - re-exported
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.peer import plain_address
@@ -52,7 +52,7 @@ class Connection(OneRequestAtATime):
     _awaited: Awaitable[HttpResponse] | None = None
     _answered = False  # in this turn: other connections come before a second answer
 
-    place: Place | None = None  # among the connections of its peer
+    place: ConnectionSlot | None = None  # among the connections of its peer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start to wait for the first request."""

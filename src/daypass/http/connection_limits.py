@@ -16,7 +16,7 @@ _IPV6_PEER = 64  # bits
 _SPARED = 256  # descriptors reserved for the store, the audit log and outgoing calls
 
 
-class Place:
+class ConnectionSlot:
     """The slot of one connection, held until `leave`.
 
     `leave` may be called twice.
@@ -56,7 +56,7 @@ class ConnectionLimits:
         """The number of peers that have connections."""
         return len(self._counts)
 
-    def enter(self, address: str) -> Place | None:
+    def enter(self, address: str) -> ConnectionSlot | None:
         """Return a slot for a connection, or None if there are too many."""
         peer = _peer_of(address)
         count = self._counts.get(peer, 0)
@@ -66,7 +66,7 @@ class ConnectionLimits:
             return None
         self._counts[peer] = count + 1
         self._open += 1
-        return Place(self, peer)
+        return ConnectionSlot(self, peer)
 
     def left(self, peer: str) -> None:
         """Count one connection less. The slot calls this."""

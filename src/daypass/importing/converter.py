@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.apply.order import NOBODY
 from daypass.apply.state import Key, Thing, document_text
 from daypass.arn import Arn, iam_arn, is_account_id
@@ -77,7 +77,7 @@ class Conversion:
 
         Names that differ only in case are equal; AWS does not allow two of them.
         """
-        place = Place(f"{kind} {name}")
+        place = FilePosition(f"{kind} {name}")
         thing = Thing(self.target.account, kind, name, attributes, place=place, **more)
         if thing.key in self.state:
             self.omit(f"{kind} {name}", "the file has another one of this name")
@@ -98,9 +98,11 @@ def origin_of(details: Details) -> str:
             accounts.add(arn.account)
     wrong = sorted(account for account in accounts if not is_account_id(account))
     if wrong:
-        raise Mistake(Place(), f"{wrong[0]!r} is not an account id")
+        raise Mistake(FilePosition(), f"{wrong[0]!r} is not an account id")
     if len(accounts) != 1:
-        raise Mistake(Place(), f"a file must describe exactly one account, and this one describes {len(accounts)}")
+        raise Mistake(
+            FilePosition(), f"a file must describe exactly one account, and this one describes {len(accounts)}"
+        )
     return accounts.pop()
 
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 1024 * 1024 * 1024
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
 _OIDC, _SAML = "OpenIDConnectProviders", "SAMLProviders"
-_TOP = Place()
+_TOP = FilePosition()
 _JSON = JsonReader(max_depth=500, integer=any_integer)  # a policy that is nested too deeply fails alone
 
 
@@ -88,15 +88,15 @@ def _pages(text: str) -> Iterator[Any]:
         yield from _JSON.read_several(text)
     except NotStrictJsonError as error:
         words = f"the file cannot be read: {error}" + ("; it may be incomplete" if error.line else "")
-        raise Mistake(Place("", error.line, error.column), words) from error
+        raise Mistake(FilePosition("", error.line, error.column), words) from error
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise Mistake(Place(name), "expected a list")
+        raise Mistake(FilePosition(name), "expected a list")
     for index, element in enumerate(value):
         if not isinstance(element, dict):
-            raise Mistake(Place(f"{name}[{index}]"), "expected an object")
+            raise Mistake(FilePosition(f"{name}[{index}]"), "expected an object")
     return value
 
 
@@ -109,9 +109,9 @@ def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     for index, one in enumerate(objects):
         arn = one.get("Arn") or one.get("Url")
         if not isinstance(arn, str):
-            raise Mistake(Place(f"{name}[{index}]"), "it has no Arn")
+            raise Mistake(FilePosition(f"{name}[{index}]"), "it has no Arn")
         if arn in found and found[arn] != one:
-            raise Mistake(Place(f"{name}[{index}]"), f"the file contains {arn} twice, with different content")
+            raise Mistake(FilePosition(f"{name}[{index}]"), f"the file contains {arn} twice, with different content")
         found[arn] = one
     return list(found.values())
 

@@ -7,9 +7,9 @@ the account of the previous import, else a new one. Leaves the changes to daypas
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from daypass.apply.apply import Manner, Outcome, Tools, apply_file
+from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
 from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import Mistake, Place
+from daypass.apply.nodes import FilePosition, Mistake
 from daypass.apply.state import Thing
 from daypass.apply.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
@@ -46,7 +46,7 @@ class Imported:
 
     origin: str
     account: str
-    outcome: Outcome
+    outcome: ApplyResult
     omissions: tuple[Omission, ...]
 
 
@@ -85,7 +85,7 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
 def _where_to(reader: Reader, origin: str, options: ImportOptions, entropy: Entropy) -> str:
     if options.account:
         if not is_account_id(options.account):
-            raise Mistake(Place(), f"an account id is twelve digits; {options.account!r} is not")
+            raise Mistake(FilePosition(), f"an account id is twelve digits; {options.account!r} is not")
         return options.account
     if records.find(reader, Account, "", origin) is not None:
         return origin
@@ -135,7 +135,7 @@ def _desired(conversion: Conversion, origin: str) -> Desired:
     account = conversion.target.account
     # A new account gets a name that states its origin; an existing account keeps its name.
     name = {"name": f"imported from {origin}"} if conversion.target.is_new else {}
-    whole = Thing(account, "account", account, name, place=Place(f"account {account}"))
+    whole = Thing(account, "account", account, name, place=FilePosition(f"account {account}"))
     return Desired("import", {whole.key: whole, **conversion.state}, {account: NewAccount()})
 
 

@@ -9,7 +9,7 @@ from enum import Enum
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class SealFormat:
     """The format of the strings of one purpose.
 
     `tag` identifies purpose and version: four characters of base64.
@@ -24,9 +24,9 @@ class Purpose(Enum):
     """The purpose of a sealed string."""
 
     # 8,000 characters are within the header limits of common proxies.
-    SESSION = Form("DPs1", b"daypass session token 1", 8_000)
-    DENIAL = Form("DPd1", b"daypass authorization message 1", 2_048)
-    TRADE_IN = Form("DPt1", b"daypass trade-in token 1", 2_048)
-    PORTAL = Form("DPp1", b"daypass portal handle 1", 2_048)
-    MARKER = Form("DPm1", b"daypass pagination marker 1", 320)  # IAM's limit for Marker
-    CHAIN = Form("DPc1", b"daypass issuing keys 1", 1_024)
+    SESSION = SealFormat("DPs1", b"daypass session token 1", 8_000)
+    DENIAL = SealFormat("DPd1", b"daypass authorization message 1", 2_048)
+    TRADE_IN = SealFormat("DPt1", b"daypass trade-in token 1", 2_048)
+    PORTAL = SealFormat("DPp1", b"daypass portal handle 1", 2_048)
+    MARKER = SealFormat("DPm1", b"daypass pagination marker 1", 320)  # IAM's limit for Marker
+    CHAIN = SealFormat("DPc1", b"daypass issuing keys 1", 1_024)

@@ -16,7 +16,7 @@ from daypass.directory.store import Reader, Writer
 from daypass.errors import ServiceUnavailable
 from daypass.federation.saml.request_key import (
     LONGEST_REQUEST,
-    KeyPair,
+    RequestKeyPair,
     RequestSigner,
     UnusableKeyError,
     first_activation,
@@ -78,7 +78,9 @@ def find_signer(ctx: RequestContext) -> RequestSigner:
         raise ServiceUnavailable(_UNUSABLE, detail=f"the key of SAML requests {key.id}: {error}") from error
 
 
-def add_request_key(writer: Writer, made: KeyPair, *, created: int, activates: int, vault: SecretBox) -> SamlRequestKey:
+def add_request_key(
+    writer: Writer, made: RequestKeyPair, *, created: int, activates: int, vault: SecretBox
+) -> SamlRequestKey:
     """Store a new key that signs from `activates` on, and return it."""
     bare = SamlRequestKey(
         id=made.id, certificate=made.certificate, sealed_private=b"", created=created, activates=activates

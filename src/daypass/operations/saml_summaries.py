@@ -29,7 +29,7 @@ _REMEMBERED_BYTES = 16 * 2**20
 _OVERHEAD_BYTES = 512
 
 
-class _Memory:
+class _SummaryMemory:
     """The summaries of documents that are stored without one.
 
     None marks a document that cannot be parsed.
@@ -63,7 +63,7 @@ class _Memory:
             self._bytes -= _weight(self._kept.popitem(last=False)[1])
 
 
-_memory = _Memory(_REMEMBERED_BYTES)
+_memory = _SummaryMemory(_REMEMBERED_BYTES)
 
 
 def summarize(metadata: IdentityProviderMetadata, document: str) -> MetadataSummary:

@@ -14,7 +14,7 @@ from daypass.policy.document import Document, DocumentKind
 from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import PrincipalMatch
 from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
-from daypass.policy.source import PolicyType, Source
+from daypass.policy.source import PolicySource, PolicyType
 from daypass.policy.statement import Statement
 from daypass.policy.weight import Weight, weigh
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
@@ -23,8 +23,8 @@ __all__ = [
     "CompiledStatement",
     "Policy",
     "PolicySet",
+    "PolicySource",
     "PolicyType",
-    "Source",
     "compile_document",
     "compile_set",
 ]
@@ -89,7 +89,7 @@ Candidates = tuple[ResourceIndex[CompiledStatement], ResourceIndex[CompiledState
 class Policy:
     """One compiled policy."""
 
-    source: Source
+    source: PolicySource
     document: Document
     statements: tuple[CompiledStatement, ...]
 
@@ -133,7 +133,7 @@ class PolicySet:
         )
 
 
-def compile_document(document: Document, source: Source) -> Policy:
+def compile_document(document: Document, source: PolicySource) -> Policy:
     """Return the compiled form of a document."""
     compiled = tuple(_compile_statement(statement, document, source) for statement in document.statements)
     return Policy(source, document, compiled)
@@ -144,7 +144,7 @@ def compile_set(policies: Iterable[Policy]) -> PolicySet:
     return PolicySet(tuple(policies))
 
 
-def _compile_statement(statement: Statement, document: Document, source: Source) -> CompiledStatement:
+def _compile_statement(statement: Statement, document: Document, source: PolicySource) -> CompiledStatement:
     allow, variables = statement.allow, document.variables
     ref = StatementRef(source, statement.index, statement.sid)
     principal = None

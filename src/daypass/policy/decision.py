@@ -6,7 +6,7 @@ Owns the values. Leaves AWS's wording to words.py and the detailed explanation t
 from dataclasses import InitVar, dataclass
 from typing import Final
 
-from daypass.policy.source import PolicyType, Source
+from daypass.policy.source import PolicySource, PolicyType
 
 
 class _Key:
@@ -26,7 +26,7 @@ TOO_MUCH_WORK: Final = "TooMuchWork"
 class StatementRef:
     """A statement of a policy, by its index from zero."""
 
-    source: Source
+    source: PolicySource
     index: int
     sid: str
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from daypass.errors import LimitExceeded
 from daypass.policy.document_text import read_json, without_white_space
-from daypass.policy.elements import Grammar, Presence, parse_statement, refuse, refuse_with
+from daypass.policy.elements import PolicyGrammar, Presence, parse_statement, refuse, refuse_with
 from daypass.policy.statement import Statement
 from daypass.strict_json import NotStrictJsonError, NumberText
 
@@ -54,21 +54,21 @@ class Document:
         return self.version == VARIABLES_SINCE
 
 
-_NO_PRINCIPAL = Grammar(principal=Presence.FORBIDDEN, resource=Presence.REQUIRED)
-GRAMMARS: Mapping[DocumentKind, Grammar] = MappingProxyType(
+_NO_PRINCIPAL = PolicyGrammar(principal=Presence.FORBIDDEN, resource=Presence.REQUIRED)
+GRAMMARS: Mapping[DocumentKind, PolicyGrammar] = MappingProxyType(
     {
         DocumentKind.IDENTITY: _NO_PRINCIPAL,
         DocumentKind.SESSION: _NO_PRINCIPAL,
         DocumentKind.SERVICE_CONTROL: _NO_PRINCIPAL,
-        DocumentKind.TRUST: Grammar(principal=Presence.REQUIRED, resource=Presence.FORBIDDEN, sts_only=True),
-        DocumentKind.RESOURCE: Grammar(
+        DocumentKind.TRUST: PolicyGrammar(principal=Presence.REQUIRED, resource=Presence.FORBIDDEN, sts_only=True),
+        DocumentKind.RESOURCE: PolicyGrammar(
             principal=Presence.REQUIRED,
             resource=Presence.REQUIRED,
             not_principal=True,
             arn_resources=False,
             sid=_ANY_SID,
         ),
-        DocumentKind.RESOURCE_CONTROL: Grammar(
+        DocumentKind.RESOURCE_CONTROL: PolicyGrammar(
             principal=Presence.REQUIRED, resource=Presence.REQUIRED, everyone_only=True
         ),
     }
@@ -127,7 +127,7 @@ def _check_top(value: Mapping[str, Any], kind: DocumentKind) -> None:
         refuse("Statement", "is missing")
 
 
-def _statements(value: Any, grammar: Grammar) -> tuple[Statement, ...]:
+def _statements(value: Any, grammar: PolicyGrammar) -> tuple[Statement, ...]:
     if isinstance(value, dict):
         return (parse_statement(value, 0, "Statement", grammar),)
     if not isinstance(value, list):

@@ -29,7 +29,7 @@ class Presence(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class PolicyGrammar:
     """The differences between the kinds of policy."""
 
     principal: Presence
@@ -77,7 +77,7 @@ def refuse_with(words: str, path: str) -> NoReturn:
     raise MalformedPolicyDocument(words, detail=path)
 
 
-def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Statement:
+def parse_statement(value: Any, index: int, path: str, grammar: PolicyGrammar) -> Statement:
     """Return one statement. Raises MalformedPolicyDocument if it is invalid."""
     if not isinstance(value, dict):
         refuse(path, "must be an object")
@@ -101,7 +101,7 @@ def parse_statement(value: Any, index: int, path: str, grammar: Grammar) -> Stat
     )
 
 
-def _sid(value: Mapping[str, Any], path: str, grammar: Grammar) -> str:
+def _sid(value: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> str:
     sid = value.get("Sid", "")
     if not _is_text(sid):
         refuse(f"{path}.Sid", "must be a string")
@@ -123,7 +123,7 @@ def _effect(value: Mapping[str, Any], path: str) -> bool:
     return bool(effect == "Allow")
 
 
-def _principals(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[Any, bool]:
+def _principals(value: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> tuple[Any, bool]:
     found = [name for name in ("Principal", "NotPrincipal") if name in value]
     if grammar.principal is Presence.FORBIDDEN:
         if found:
@@ -142,7 +142,7 @@ def _principals(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[
     return principals, inverted
 
 
-def _actions(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tuple[str, ...], bool]:
+def _actions(value: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> tuple[tuple[str, ...], bool]:
     name = _either(value, "Action", "NotAction", path)
     texts = _texts(value[name], f"{path}.{name}") if name else ()
     if not name or not texts:
@@ -153,7 +153,7 @@ def _actions(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tup
     return texts, name == "NotAction"
 
 
-def _check_action(text: str, path: str, grammar: Grammar) -> None:
+def _check_action(text: str, path: str, grammar: PolicyGrammar) -> None:
     vendor, colon, rest = text.partition(":")
     if grammar.sts_only and vendor.lower() != "sts":
         refuse_with("AssumeRole policy may only specify STS AssumeRole actions.", path)
@@ -169,7 +169,7 @@ def _check_action(text: str, path: str, grammar: Grammar) -> None:
         refuse(path, f'"{text}" is not a valid action')
 
 
-def _resources(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[tuple[str, ...] | None, bool]:
+def _resources(value: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> tuple[tuple[str, ...] | None, bool]:
     name = _either(value, "Resource", "NotResource", path)
     if grammar.resource is Presence.FORBIDDEN:
         if name == "Resource":
@@ -188,7 +188,7 @@ def _resources(value: Mapping[str, Any], path: str, grammar: Grammar) -> tuple[t
     return texts, name == "NotResource"
 
 
-def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest, ...]:
+def _conditions(value: Any, path: str, grammar: PolicyGrammar) -> tuple[ConditionTest, ...]:
     if not isinstance(value, dict):
         refuse(path, "must be an object")
     tests: list[ConditionTest] = []
@@ -201,7 +201,7 @@ def _conditions(value: Any, path: str, grammar: Grammar) -> tuple[ConditionTest,
     return tuple(tests)
 
 
-def _tests_of(operator: str, keys: Mapping[str, Any], path: str, grammar: Grammar) -> list[ConditionTest]:
+def _tests_of(operator: str, keys: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> list[ConditionTest]:
     use = find_operator(operator)
     if use is None:
         refuse(path, "is not a condition operator")

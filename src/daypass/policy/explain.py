@@ -16,7 +16,7 @@ from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
 from daypass.policy.keys import keys_of
 from daypass.policy.principal import PolicyBypass
-from daypass.policy.source import PolicyType, Source
+from daypass.policy.source import PolicySource, PolicyType
 from daypass.policy.statement import Statement
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
 
@@ -32,7 +32,7 @@ class Part(Enum):
     CONDITION = "Condition"
 
 
-class Outcome(Enum):
+class EvaluationDecision(Enum):
     """The result of one type of policy, as the policy simulator names it."""
 
     ALLOWED = "allowed"
@@ -73,7 +73,7 @@ class StatementTrace:
 class PolicyTrace:
     """One policy."""
 
-    source: Source
+    source: PolicySource
     statements: tuple[StatementTrace, ...]
 
 
@@ -86,7 +86,7 @@ class TypeTrace:
 
     type: PolicyType
     level: int | None
-    outcome: Outcome
+    outcome: EvaluationDecision
     policies: tuple[PolicyTrace, ...]
 
     @property
@@ -176,11 +176,11 @@ def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySe
         yield PolicyType.SESSION, None, policies.session
 
 
-def _outcome(policies: tuple[PolicyTrace, ...]) -> Outcome:
+def _outcome(policies: tuple[PolicyTrace, ...]) -> EvaluationDecision:
     applying = {one.allow for policy in policies for one in policy.statements if one.applies}
     if False in applying:
-        return Outcome.EXPLICIT_DENY
-    return Outcome.ALLOWED if applying else Outcome.IMPLICIT_DENY
+        return EvaluationDecision.EXPLICIT_DENY
+    return EvaluationDecision.ALLOWED if applying else EvaluationDecision.IMPLICIT_DENY
 
 
 def _trace_policy(policy: Policy, request: AuthorizationRequest) -> PolicyTrace:

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from daypass.policy.authorization_request import ContextValue
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.denial_messages import because
-from daypass.policy.explain import Outcome, Part, PolicyTrace, Reason, StatementTrace, Trace, TypeTrace
+from daypass.policy.explain import EvaluationDecision, Part, PolicyTrace, Reason, StatementTrace, Trace, TypeTrace
 
 _SAYS = {
-    Outcome.ALLOWED: "allow",
-    Outcome.EXPLICIT_DENY: "deny",
-    Outcome.IMPLICIT_DENY: "do not allow",
+    EvaluationDecision.ALLOWED: "allow",
+    EvaluationDecision.EXPLICIT_DENY: "deny",
+    EvaluationDecision.IMPLICIT_DENY: "do not allow",
 }
 
 

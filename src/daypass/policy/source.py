@@ -23,7 +23,7 @@ class PolicyType(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PolicySource:
     """One policy: its type, its ARN or inline name, and its owner.
 
     The owner is the ARN of a user, group or role.

@@ -25,7 +25,7 @@ from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.portal import pages
-from daypass.portal.choice import Choice
+from daypass.portal.choice import RoleChoice
 from daypass.portal.device import DevicePage
 from daypass.portal.handover_api import LARGEST, CliSignInApi
 from daypass.portal.login import Login
@@ -161,7 +161,7 @@ def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send],
 
 def _routes(portal: Portal) -> list[Route]:
     site = portal.site
-    choice = Choice(site)
+    choice = RoleChoice(site)
     saml = SamlSignIn(site, choice)
     places = EndpointCache(portal.fetcher, site.pipeline.now)
     oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher, places)

@@ -16,12 +16,12 @@ from daypass.errors import AccessDenied, Fault, InvalidParameterValue
 from daypass.federation.oidc.identify import KeysNeeded
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages, sign_ins
-from daypass.portal.credentials import FORMS, SHELLS, Credentials, sign_in_command
+from daypass.portal.credentials import FORMS, SHELLS, RoleCredentials, sign_in_command
 from daypass.portal.handovers import CliSignIn
 from daypass.portal.loopback import loopback_origin, returning_url
 from daypass.portal.relay import relay
 from daypass.portal.role_list import account_alias, by_account, describe_role
-from daypass.portal.sign_ins import MINUTES, Proof, Ticket
+from daypass.portal.sign_ins import MINUTES, ProvenSignIn, Ticket
 from daypass.portal.site import Site
 from daypass.portal.web_offer import verify_token
 
@@ -55,12 +55,12 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RoleChoice:
     """The two steps."""
 
     site: Site
 
-    def offer(self, request: Request, offered: Offered, proof: Proof, ctx: RequestContext) -> Response:
+    def offer(self, request: Request, offered: Offered, proof: ProvenSignIn, ctx: RequestContext) -> Response:
         """Store the proof and show the roles."""
         cli_sign_in = handovers.get_waiting(proof.handover, ctx) if proof.handover else None
         roles = offered.roles
@@ -93,7 +93,7 @@ class Choice:
         )
         return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
-    def _relayed(self, proof: Proof, role: str, provider: str) -> Response | None:
+    def _relayed(self, proof: ProvenSignIn, role: str, provider: str) -> Response | None:
         """Give the proof to a command that requests it.
 
         Returns None if no command requests the proof.
@@ -109,7 +109,9 @@ class Choice:
             result = {**relay(proof.text, cli_sign_in, ctx.entropy), "roles": [pair]}
             return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
 
-    def _redeemed(self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str) -> Response:
+    def _redeemed(
+        self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
+    ) -> Response:
         """Give the credentials of the role to the page or the waiting command."""
         role, provider, _ = chosen
         status, document = self._redeem(request, proof, chosen, request_id)
@@ -152,11 +154,11 @@ class Choice:
             fields.get(each, "") for each in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         )
         endpoint, region = self.site.settings.public_url, self.site.region
-        text = form.write(Credentials(key_id, secret, token, ends, name, endpoint, region))
+        text = form.write(RoleCredentials(key_id, secret, token, ends, name, endpoint, region))
         headers = {**pages.HEADERS, "content-disposition": f'attachment; filename="{form.file}"'}
         return Response(text, 200, headers, "application/octet-stream")
 
-    def _take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Proof:
+    def _take(self, request: Request, fields: Mapping[str, str], request_id: str) -> ProvenSignIn:
         try:
             with self.site.ctx() as ctx:
                 return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
@@ -165,7 +167,7 @@ class Choice:
             raise
 
     def _redeem(
-        self, request: Request, proof: Proof, chosen: tuple[str, str, str], request_id: str
+        self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
     ) -> tuple[int, dict[str, Any]]:
         role, provider, duration = chosen
         parameters = {"RoleArn": role}
@@ -177,7 +179,7 @@ class Choice:
         parameters |= {"RoleSessionName": proof.session_name, "WebIdentityToken": proof.text}
         return self.site.call(request, "AssumeRoleWithWebIdentity", parameters, request_id)
 
-    def _hand_over(self, proof: Proof, result: Mapping[str, Any]) -> Response:
+    def _hand_over(self, proof: ProvenSignIn, result: Mapping[str, Any]) -> Response:
         with self.site.ctx() as ctx:
             return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
 
@@ -190,7 +192,7 @@ class Choice:
             return pages.json_answer(document)
         given = document["Credentials"]
         secret, token, ends = given["SecretAccessKey"], given["SessionToken"], given["Expiration"]
-        credentials = Credentials(given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region)
+        credentials = RoleCredentials(given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region)
         method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
         values = {
             "it": document,
@@ -206,7 +208,7 @@ class Choice:
         return pages.page("credentials.html", values)
 
 
-def _require_asked(cli_sign_in: CliSignIn, proof: Proof, role: str) -> None:
+def _require_asked(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -> None:
     if cli_sign_in.deliver == "assertion" and proof.kind != "saml":
         raise AccessDenied("The command requests a SAML assertion. Sign in with a SAML provider.")
     if cli_sign_in.role and cli_sign_in.role != role:

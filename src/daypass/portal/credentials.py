@@ -24,7 +24,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Credentials:
+class RoleCredentials:
     """Temporary credentials of one role, their profile name and their server.
 
     `region` is a region that the server serves: AWS tools do not send requests without a region.
@@ -69,23 +69,23 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class CredentialFormat:
     """One output format: its label, its file name and its writer."""
 
     label: str
     file: str
-    write: Callable[[Credentials], str]
+    write: Callable[[RoleCredentials], str]
 
 
-def _each(line: str) -> Callable[[Credentials], str]:
+def _each(line: str) -> Callable[[RoleCredentials], str]:
     # The checks above ensure that no value contains a quote, a blank or a character that a shell expands.
-    def write(credentials: Credentials) -> str:
+    def write(credentials: RoleCredentials) -> str:
         return "".join(line.format(name, value) + "\n" for name, value in credentials.variables.items())
 
     return write
 
 
-def _profile(credentials: Credentials) -> str:
+def _profile(credentials: RoleCredentials) -> str:
     return (
         f"# until {credentials.ends}\n[{credentials.name}]\n"
         f"aws_access_key_id = {credentials.key_id}\n"
@@ -94,7 +94,7 @@ def _profile(credentials: Credentials) -> str:
     )
 
 
-def _json(credentials: Credentials) -> str:
+def _json(credentials: RoleCredentials) -> str:
     document = {
         "Version": 1,
         "AccessKeyId": credentials.key_id,
@@ -105,7 +105,7 @@ def _json(credentials: Credentials) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 
 
-def sign_in_command(credentials: Credentials, role: str, method: str) -> str:
+def sign_in_command(credentials: RoleCredentials, role: str, method: str) -> str:
     """Return the `daypass login` command for these credentials.
 
     The command works in every shell. If the path of the role contains characters that a shell expands, the command
@@ -115,7 +115,7 @@ def sign_in_command(credentials: Credentials, role: str, method: str) -> str:
     return f"daypass login {method} --endpoint-url {credentials.endpoint}{which}"
 
 
-def _services_block(credentials: Credentials) -> str:
+def _services_block(credentials: RoleCredentials) -> str:
     """Return the ~/.aws/config sections with the endpoint of this server.
 
     The services section has the name of the server, like the one of `daypass login`: people may use several servers.
@@ -127,15 +127,15 @@ def _services_block(credentials: Credentials) -> str:
     )
 
 
-SHELLS: Mapping[str, Form] = {
-    "sh": Form("sh, bash, zsh", "aws.sh", _each("export {}='{}'")),
-    "fish": Form("fish", "aws.fish", _each("set -gx {} '{}'")),
-    "powershell": Form("PowerShell", "aws.ps1", _each("$Env:{} = '{}'")),
-    "cmd": Form("cmd", "aws.cmd", _each('set "{}={}"')),
+SHELLS: Mapping[str, CredentialFormat] = {
+    "sh": CredentialFormat("sh, bash, zsh", "aws.sh", _each("export {}='{}'")),
+    "fish": CredentialFormat("fish", "aws.fish", _each("set -gx {} '{}'")),
+    "powershell": CredentialFormat("PowerShell", "aws.ps1", _each("$Env:{} = '{}'")),
+    "cmd": CredentialFormat("cmd", "aws.cmd", _each('set "{}={}"')),
 }
-FORMS: Mapping[str, Form] = {
+FORMS: Mapping[str, CredentialFormat] = {
     **SHELLS,
-    "profile": Form("credentials file", "credentials", _profile),
-    "config": Form("config file", "config", _services_block),
-    "json": Form("JSON", "credentials.json", _json),
+    "profile": CredentialFormat("credentials file", "credentials", _profile),
+    "config": CredentialFormat("config file", "config", _services_block),
+    "json": CredentialFormat("JSON", "credentials.json", _json),
 }

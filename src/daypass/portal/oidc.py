@@ -36,9 +36,9 @@ from daypass.federation.oidc.identify import KeysNeeded
 from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import PendingLogin
-from daypass.portal.choice import Choice, Offered, OfferedRole
+from daypass.portal.choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.device import bound_sign_in
-from daypass.portal.sign_ins import Proof
+from daypass.portal.sign_ins import ProvenSignIn
 from daypass.portal.site import Site, as_sent
 from daypass.portal.web_offer import WebOffer, offer_roles, session_name
 
@@ -84,7 +84,7 @@ class OidcSignIn:
     """The steps of a sign-in by OpenID Connect."""
 
     site: Site
-    choice: Choice
+    choice: RoleChoice
     clients: Sequence[Client]
     fetcher: Fetcher
     places: EndpointCache
@@ -187,7 +187,7 @@ class OidcSignIn:
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, pending.nonce)
-            proof = Proof("oidc", unverified_token, session_name=name, handover=pending.handover)
+            proof = ProvenSignIn("oidc", unverified_token, session_name=name, handover=pending.handover)
             response = self.choice.offer(request, _offered(found, name), proof, ctx)
         self.site.record("OIDCSignIn", request, request_id, caller=found.bearer)
         return begun.forget(response, pending)

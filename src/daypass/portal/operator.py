@@ -20,7 +20,7 @@ from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
 from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
 from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
-from daypass.portal.credentials import Credentials
+from daypass.portal.credentials import RoleCredentials
 from daypass.portal.operator_graph import read_wanted, to_values
 from daypass.portal.operator_keys import shown_rings
 from daypass.portal.operator_refusals import find_refusals, read_sought
@@ -56,7 +56,7 @@ class OperatorPages:
         """POST /operator: start an operator session from the credentials page."""
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         key_id, secret, token, ends, name = (fields.get(each, "") for each in names)
-        credentials = Credentials(key_id, secret, token, ends, name, self.site.settings.public_url)
+        credentials = RoleCredentials(key_id, secret, token, ends, name, self.site.settings.public_url)
         return self.sessions.enter(request, credentials, request_id, pages.redirect("/operator"))
 
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step

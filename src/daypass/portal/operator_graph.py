@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from daypass.authorize.trust_graph import Edge, Graph, Node
+from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.drawing.trust_svg import KINDS, draw_linked, where
 from daypass.wire.visible_text import visible
 
@@ -27,7 +27,7 @@ _LONGEST_SEARCH = 2_100  # an ARN may be this long
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class GraphSearch:
     """A search: words, or the ARN of a principal, and the first row."""
 
     text: str = ""
@@ -42,17 +42,17 @@ class Wanted:
         return f"{ADDRESS}?{given}" if given else ADDRESS
 
 
-def read_wanted(query: Mapping[str, str]) -> Wanted:
+def read_wanted(query: Mapping[str, str]) -> GraphSearch:
     """Return the search in a query string. Invalid values are ignored."""
     first = query.get("from", "")
-    return Wanted(
+    return GraphSearch(
         query.get("q", "").strip()[:_LONGEST_SEARCH],
         bool(query.get("chains")),
         int(first) if first.isascii() and first.isdecimal() and len(first) < 7 else 0,  # noqa: PLR2004 - rows enough
     )
 
 
-def to_values(graph: Graph, wanted: Wanted) -> dict[str, Any]:
+def to_values(graph: Graph, wanted: GraphSearch) -> dict[str, Any]:
     """Return the values of the page."""
     nodes = {node.id: node for node in graph.nodes}
     focus = nodes.get(wanted.text)
@@ -80,7 +80,7 @@ def _roles(graph: Graph) -> int:
 # The search
 
 
-def _found(graph: Graph, nodes: Mapping[str, Node], wanted: Wanted) -> list[Edge]:
+def _found(graph: Graph, nodes: Mapping[str, GraphNode], wanted: GraphSearch) -> list[Edge]:
     """Return the paths that contain all words.
 
     If the search includes chains, the paths before and after them are added.
@@ -93,13 +93,13 @@ def _found(graph: Graph, nodes: Mapping[str, Node], wanted: Wanted) -> list[Edge
     return _through(graph, ends)
 
 
-def _has(edge: Edge, source: Node, words: Sequence[str]) -> bool:
+def _has(edge: Edge, source: GraphNode, words: Sequence[str]) -> bool:
     text = " ".join((*source.members, source.kind, edge.target, edge.action, *edge.way.conditions)).lower()
     also = " ".join(word for key, word in _ALSO.items() if key in text)
     return all(word in text or word in also for word in words)
 
 
-def _around(graph: Graph, focus: Node) -> list[Edge]:
+def _around(graph: Graph, focus: GraphNode) -> list[Edge]:
     return _through(graph, {focus.id})
 
 
@@ -130,7 +130,7 @@ def _reached(graph: Graph, names: Iterable[str], *, forward: bool) -> dict[str, 
     return reached
 
 
-def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bool) -> dict[str, Any]:
+def _chains(graph: Graph, nodes: Mapping[str, GraphNode], focus: GraphNode, *, forward: bool) -> dict[str, Any]:
     """Return the chains from or to a principal, nearest first, shortest path each."""
     ways = list(_reached(graph, (focus.id,), forward=forward).values())[1:]
     found = []
@@ -148,7 +148,7 @@ def _chains(graph: Graph, nodes: Mapping[str, Node], focus: Node, *, forward: bo
 # The table
 
 
-def _shown_way(edge: Edge, nodes: Mapping[str, Node]) -> dict[str, Any]:
+def _shown_way(edge: Edge, nodes: Mapping[str, GraphNode]) -> dict[str, Any]:
     statements = zip(edge.way.statements, edge.way.texts, strict=True)
     return {
         "who": _shown_node(nodes[edge.source]),
@@ -159,9 +159,9 @@ def _shown_way(edge: Edge, nodes: Mapping[str, Node]) -> dict[str, Any]:
     }
 
 
-def _shown_node(node: Node) -> dict[str, Any]:
+def _shown_node(node: GraphNode) -> dict[str, Any]:
     return {
-        "href": Wanted(node.id).address(),
+        "href": GraphSearch(node.id).address(),
         "members": node.members[:_MOST_MEMBERS],
         "more": node.members[_MOST_MEMBERS:],
         "kind": KINDS.get(node.kind, node.kind),
@@ -182,7 +182,7 @@ def _part(graph: Graph, edges: Sequence[Edge]) -> Graph:
     return replace(graph, nodes=tuple(node for node in graph.nodes if node.id in names), edges=tuple(edges), closed=())
 
 
-def _picture_around(graph: Graph, edges: Sequence[Edge], focus: Node) -> dict[str, Any]:
+def _picture_around(graph: Graph, edges: Sequence[Edge], focus: GraphNode) -> dict[str, Any]:
     """Return the picture around one principal.
 
     It has all paths to and from the principal or, if they are too many, only the direct steps.
@@ -207,8 +207,8 @@ def _picture(graph: Graph) -> dict[str, Any]:
     return {"picture": draw_linked(drawn, _link), "starts": ()}
 
 
-def _link(node: Node) -> str:
-    return f"{Wanted(node.id).address()}#found"
+def _link(node: GraphNode) -> str:
+    return f"{GraphSearch(node.id).address()}#found"
 
 
 def _starts(graph: Graph) -> list[dict[str, Any]]:
@@ -227,7 +227,7 @@ def gather(graph: Graph) -> Graph:
     for edge in graph.edges:
         doings[edge.source].add(("to", edge.target, edge.action, edge.way.conditions))
         doings[edge.target].add(("from", edge.source, edge.action, edge.way.conditions))
-    alike: dict[object, list[Node]] = {}
+    alike: dict[object, list[GraphNode]] = {}
     for node in graph.nodes:
         is_single_role = node.kind == "role" and len(node.members) == 1
         same = (node.account, frozenset(doings[node.id])) if is_single_role else node.id

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.portal import waiting
-from daypass.portal.credentials import Credentials
-from daypass.portal.signed_call import Signer, signed_call
+from daypass.portal.credentials import RoleCredentials
+from daypass.portal.signed_call import SigV4Credentials, signed_call
 from daypass.portal.site import Site, as_sent
 
 COOKIE = "__Host-daypass-operator"
@@ -57,7 +57,7 @@ class OperatorSessions:
 
     site: Site
 
-    def enter(self, request: Request, credentials: Credentials, request_id: str, answer: Response) -> Response:
+    def enter(self, request: Request, credentials: RoleCredentials, request_id: str, answer: Response) -> Response:
         """Start a session if the credentials have the permission.
 
         Raises AccessDenied, ExpiredTokenException, or Throttling if the account has too many sessions.
@@ -106,7 +106,7 @@ class OperatorSessions:
         Raises a Fault if the call is refused.
         """
         pipeline = self.site.pipeline
-        signer = Signer(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
+        signer = SigV4Credentials(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
         call = signed_call(as_sent(request), parameters, host=host, signer=signer)
         document: dict[str, Any] = msgspec.json.decode(
@@ -120,7 +120,7 @@ class OperatorSessions:
         raise AccessDenied(error.get("Message") or "You are not allowed to view this page.")
 
 
-def _end_of(credentials: Credentials) -> datetime:
+def _end_of(credentials: RoleCredentials) -> datetime:
     """Return the claimed expiry of credentials.
 
     The form can contain any digits. Raises InvalidParameterValue if they are not a date.

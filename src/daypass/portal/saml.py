@@ -30,11 +30,11 @@ from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import PendingLogin
-from daypass.portal.choice import Choice, Offered, OfferedRole
+from daypass.portal.choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.doors import SamlLoginOption
 from daypass.portal.offer import Judged, judge, offer_roles
 from daypass.portal.role_list import longest_session
-from daypass.portal.sign_ins import Proof
+from daypass.portal.sign_ins import ProvenSignIn
 from daypass.portal.site import Site, as_sent, origin_of
 
 # A response of 100,000 characters, each of them escaped, and other fields that a provider may add.
@@ -54,7 +54,7 @@ class SamlSignIn:
     """The steps of a sign-in by SAML."""
 
     site: Site
-    choice: Choice
+    choice: RoleChoice
 
     def metadata(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /saml/metadata.xml: return our metadata for identity providers."""
@@ -110,7 +110,7 @@ class SamlSignIn:
                 # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
                 answered = _find_pending(request, identity, ctx)
-                proof = Proof("saml", unverified_response, handover=answered.handover if answered else "")
+                proof = ProvenSignIn("saml", unverified_response, handover=answered.handover if answered else "")
                 offered = self._offered(proof, judged, request, ctx)
                 response = self.choice.offer(request, offered, proof, ctx)
         except Fault as fault:
@@ -120,7 +120,7 @@ class SamlSignIn:
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else begun.forget(response, answered)
 
-    def _offered(self, proof: Proof, judged: Judged, request: Request, ctx: RequestContext) -> Offered:
+    def _offered(self, proof: ProvenSignIn, judged: Judged, request: Request, ctx: RequestContext) -> Offered:
         """Return the roles to show.
 
         These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.

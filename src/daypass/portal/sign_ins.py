@@ -39,7 +39,7 @@ _MOST_OF_ACCOUNT = 5_000
 _LISTED = re.compile(r"[0-9a-f]{12}(?:\.[0-9a-f]{12}){0,15}")
 
 
-class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
+class ProvenSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
     """A SAML response or an ID token.
 
     `handover` is the CLI sign-in that it is for, or empty.
@@ -70,10 +70,10 @@ class Ticket:
         return _name(self.handle)
 
 
-_decode = msgspec.json.Decoder(Proof).decode
+_decode = msgspec.json.Decoder(ProvenSignIn).decode
 
 
-def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
+def keep(proof: ProvenSignIn, ctx: RequestContext, *, account: str = "") -> Ticket:
     """Store a proof, and return the ticket that fetches it once.
 
     `account` owns the identity provider. It has a limit, so that its users cannot fill the store for other accounts.
@@ -97,14 +97,14 @@ def keep(proof: Proof, ctx: RequestContext, *, account: str = "") -> Ticket:
     return Ticket(handle, secret)
 
 
-def take(ticket: Ticket, ctx: RequestContext) -> Proof:
+def take(ticket: Ticket, ctx: RequestContext) -> ProvenSignIn:
     """Return and delete a stored proof. Raises a Fault if it does not exist."""
     name = _opened(ticket, ctx)
     with ctx.new_transaction() as writer:
         return _read(waiting.take(writer, name, ctx=ctx))
 
 
-def look(ticket: Ticket, ctx: RequestContext) -> Proof:
+def look(ticket: Ticket, ctx: RequestContext) -> ProvenSignIn:
     """Return a stored proof and keep it. Raises a Fault if it does not exist."""
     name = _opened(ticket, ctx)
     with ctx.snapshot() as reader:
@@ -118,7 +118,7 @@ def _opened(ticket: Ticket, ctx: RequestContext) -> str:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
 
 
-def _read(found: bytes | None) -> Proof:
+def _read(found: bytes | None) -> ProvenSignIn:
     if found is None:
         raise ExpiredTokenException(_OVER, detail="no sign-in is pending under this handle")
     return _decode(found)

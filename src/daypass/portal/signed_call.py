@@ -21,7 +21,7 @@ _FORM = b"application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class SigV4Credentials:
     """Credentials with the service, region and time of their signatures."""
 
     key_id: str
@@ -35,7 +35,9 @@ class Signer:
         return "<secret>"
 
 
-def signed_call(sent: HttpRequest, parameters: Mapping[str, str], *, host: str, signer: Signer) -> HttpRequest:
+def signed_call(
+    sent: HttpRequest, parameters: Mapping[str, str], *, host: str, signer: SigV4Credentials
+) -> HttpRequest:
     """Return a signed call with the parameters.
 
     It has the client address and the user agent of `sent`.
@@ -53,7 +55,7 @@ def signed_call(sent: HttpRequest, parameters: Mapping[str, str], *, host: str, 
     return msgspec.structs.replace(sent, method="POST", path=b"/", query=b"", headers=tuple(headers.items()), body=body)
 
 
-def _authorization(body: bytes, signed: Mapping[str, str], signer: Signer) -> str:
+def _authorization(body: bytes, signed: Mapping[str, str], signer: SigV4Credentials) -> str:
     stamp, names = signed["x-amz-date"], ";".join(signed)
     lines = ["POST", "/", "", *(f"{name}:{value}" for name, value in signed.items()), "", names]
     canonical = "\n".join([*lines, sha256(body).hexdigest()])

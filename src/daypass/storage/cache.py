@@ -24,7 +24,7 @@ from typing import Any, TypeVar, TypeVarTuple
 
 from daypass.background import Background
 from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, charged_argument, is_little
-from daypass.storage.cache_entries import Entries, Entry
+from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.invalidation import invalidated_keys
 from daypass.storage.recording_reader import RecordingReader
 
@@ -107,7 +107,7 @@ class Loading:
 
     __slots__ = ("_cache",)
 
-    def __init__(self, cache: "Cache") -> None:
+    def __init__(self, cache: "StoreCache") -> None:
         self._cache = cache
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
@@ -117,7 +117,7 @@ class Loading:
         return value
 
 
-class Cache:
+class StoreCache:
     """Keeps the values that loaders derive from a store.
 
     The number of entries and their approximate size are limited. Accounts share the limits.
@@ -191,7 +191,7 @@ class Cache:
         texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
         read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
         owner = _owner_of(loader, args, recording.accounts)
-        loaded = Entry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
+        loaded = CacheEntry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)

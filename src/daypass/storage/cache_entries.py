@@ -21,7 +21,7 @@ _BYTES_PER_BODY_BYTE = 4  # the size of a parsed and compiled value, relative to
 _SPARE_NOTES = 64
 
 
-class Entry:
+class CacheEntry:
     """A derived value.
 
     Every reader sets `used`, and eviction clears it. `owner` is the account whose share the entry counts against.
@@ -43,7 +43,7 @@ class _Share:
     __slots__ = ("entries", "weight")
 
     def __init__(self) -> None:
-        self.entries: OrderedDict[Hashable, Entry] = OrderedDict()
+        self.entries: OrderedDict[Hashable, CacheEntry] = OrderedDict()
         self.weight = 0
 
 
@@ -58,7 +58,7 @@ class _Shares:
         self._by_owner: dict[str, _Share] = {}
         self._notes: list[tuple[int, str]] = []
 
-    def add(self, key: Hashable, entry: Entry) -> None:
+    def add(self, key: Hashable, entry: CacheEntry) -> None:
         share = self._by_owner.setdefault(entry.owner, _Share())
         share.entries[key] = entry
         share.weight += entry.weight
@@ -68,7 +68,7 @@ class _Shares:
         else:
             heapq.heappush(self._notes, (-share.weight, entry.owner))
 
-    def remove(self, key: Hashable, entry: Entry) -> None:
+    def remove(self, key: Hashable, entry: CacheEntry) -> None:
         share = self._by_owner[entry.owner]
         del share.entries[key]
         share.weight -= entry.weight
@@ -93,7 +93,7 @@ class Entries:
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: dict[Hashable, Entry] = {}
+        self._entries: dict[Hashable, CacheEntry] = {}
         self._shares = _Shares()
         self._dependents: dict[Dependency, set[Hashable]] = {}
         self._weight = 0
@@ -107,7 +107,7 @@ class Entries:
         """The approximate number of bytes of all entries."""
         return self._weight
 
-    def put(self, key: Hashable, entry: Entry) -> None:
+    def put(self, key: Hashable, entry: CacheEntry) -> None:
         """Store an entry, and evict others if there are too many.
 
         An entry larger than the limit is not stored.

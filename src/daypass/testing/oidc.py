@@ -192,7 +192,7 @@ class OidcIssuer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         self.stopping = threading.Event()
-        self._server = _Server(self, context)
+        self._server = _IssuerServer(self, context)
         self.url = f"https://{self._host}:{self._server.server_port}{self._path}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -226,7 +226,7 @@ class OidcIssuer:
         return self.answers.get(name, Answer())
 
 
-class _Server(ThreadingHTTPServer):
+class _IssuerServer(ThreadingHTTPServer):
     """One thread for each connection, so that a hanging response blocks only itself."""
 
     daemon_threads = True
@@ -234,7 +234,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, issuer: OidcIssuer, context: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", 0), _IssuerHandler)
         self.issuer = issuer
         self._context = context
 
@@ -248,15 +248,15 @@ class _Server(ThreadingHTTPServer):
         request.settimeout(30)
         try:
             with self._context.wrap_socket(request, server_side=True) as secured:
-                _Handler(secured, client_address, self)
+                _IssuerHandler(secured, client_address, self)
         except OSError:
             return  # The client closed the connection or did not trust the certificate, as many tests expect.
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _IssuerHandler(BaseHTTPRequestHandler):
     """Send the responses of the issuer."""
 
-    server: _Server
+    server: _IssuerServer
 
     def do_POST(self) -> None:
         pages = self.server.issuer.sign_in

@@ -15,7 +15,7 @@ try:
     import uvicorn
 
     from daypass.audit.event import AuditRecord
-    from daypass.bootstrap import RootKey, Wanted, create_account
+    from daypass.bootstrap import NewAccountRequest, RootKey, create_account
     from daypass.config import Config
     from daypass.http.connection import Connection
     from daypass.http.server import Server
@@ -75,7 +75,7 @@ class RunningServer:
         with self.there.store.write() as writer:
             return create_account(
                 writer,
-                Wanted(account=account, **wanted),
+                NewAccountRequest(account=account, **wanted),
                 now=self.clock.now(),
                 entropy=self.there.entropy,
                 vault=self.there.vault,
@@ -127,7 +127,7 @@ def running_server(
     there = open_everything(config, Keys(text=master_key), clock=clock)
     with there.store.write() as writer:
         root = create_account(
-            writer, Wanted(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
+            writer, NewAccountRequest(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
         )
     app = build_app(config, there, sink=audit)
     server = Server(

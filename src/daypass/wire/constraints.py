@@ -24,7 +24,7 @@ NOT_NULL = "Member must not be null"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ConstraintRule:
     """One constraint, and AWS's message for it."""
 
     holds: Callable[[Any], object]
@@ -32,7 +32,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Report:
+class ConstraintViolations:
     """The violations of one request, in the order of their discovery."""
 
     count: int = 0
@@ -58,38 +58,38 @@ class Report:
         raise ValidationError(f"{self.count} validation {errors} detected: {'; '.join(self.lines)}")
 
 
-def rules_of(shape: Shape) -> tuple[Rule, ...]:
+def rules_of(shape: Shape) -> tuple[ConstraintRule, ...]:
     """Return the constraints of a shape, in AWS's order."""
     bounds = _value_bounds(shape) if shape.type in ("integer", "long") else _length_bounds(shape)
     rules = [*bounds]
     if shape.pattern is not None:
         words = f"Member must satisfy regular expression pattern: {shape.pattern}"
-        rules.append(Rule(_pattern_rule(shape.pattern, shape.max), words))
+        rules.append(ConstraintRule(_pattern_rule(shape.pattern, shape.max), words))
     if shape.enum:
         words = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
-        rules.append(Rule(frozenset(shape.enum).__contains__, words))
+        rules.append(ConstraintRule(frozenset(shape.enum).__contains__, words))
     return tuple(rules)
 
 
-def _length_bounds(shape: Shape) -> list[Rule]:
+def _length_bounds(shape: Shape) -> list[ConstraintRule]:
     rules, least, most = [], shape.min, shape.max
     if most is not None:
         words = f"Member must have length less than or equal to {most}"
-        rules.append(Rule(lambda value: len(value) <= most, words))
+        rules.append(ConstraintRule(lambda value: len(value) <= most, words))
     if least:
         words = f"Member must have length greater than or equal to {least}"
-        rules.append(Rule(lambda value: len(value) >= least, words))
+        rules.append(ConstraintRule(lambda value: len(value) >= least, words))
     return rules
 
 
-def _value_bounds(shape: Shape) -> list[Rule]:
+def _value_bounds(shape: Shape) -> list[ConstraintRule]:
     rules, least, most = [], shape.min, shape.max
     if most is not None:
         words = f"Member must have value less than or equal to {most}"
-        rules.append(Rule(lambda value: value <= most, words))
+        rules.append(ConstraintRule(lambda value: value <= most, words))
     if least is not None:
         words = f"Member must have value greater than or equal to {least}"
-        rules.append(Rule(lambda value: value >= least, words))
+        rules.append(ConstraintRule(lambda value: value >= least, words))
     return rules
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from daypass.errors import MalformedInput
 from daypass.wire.branches import Branch, find_elements, grow, indexes_of
-from daypass.wire.constraints import Report, Rule, quoted, rules_of, shortened
+from daypass.wire.constraints import ConstraintRule, ConstraintViolations, quoted, rules_of, shortened
 from daypass.wire.member_names import is_flattened, wire_name
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS, parse_scalar
@@ -22,7 +22,7 @@ _MAX_KEY = 128
 
 # A reader takes the branch that contains the value, the value's name in it, and its path in AWS's spelling. It returns
 # None for an absent value.
-Reader = Callable[[Branch, str, str, Report], Any]
+Reader = Callable[[Branch, str, str, ConstraintViolations], Any]
 
 
 def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Values]:
@@ -34,7 +34,7 @@ def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Value
     )
 
     def parse(params: dict[str, str]) -> Values:
-        report = Report()
+        report = ConstraintViolations()
         values = read(grow(params, compound), "", report)
         report.raise_if_any()
         return values
@@ -46,7 +46,7 @@ def _camel(member: str) -> str:
     return member[0].lower() + member[1:]
 
 
-def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Values]:
+def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, ConstraintViolations], Values]:
     members = tuple(
         (
             member,
@@ -58,7 +58,7 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, Report], Va
         for member, ref in shape.members.items()
     )
 
-    def read(branch: Branch, prefix: str, report: Report) -> Values:
+    def read(branch: Branch, prefix: str, report: ConstraintViolations) -> Values:
         values, texts, branches = {}, branch.texts, branch.branches
         for member, spelled, camel, reader, required in members:
             value = None
@@ -85,10 +85,10 @@ def _reader(shapes: Shapes, ref: Ref) -> Reader:
     return _scalar(shape, rules_of(shape))
 
 
-def _scalar(shape: Shape, rules: tuple[Rule, ...]) -> Reader:
+def _scalar(shape: Shape, rules: tuple[ConstraintRule, ...]) -> Reader:
     convert, sensitive = SCALARS[shape.type], shape.sensitive
 
-    def read(branch: Branch, name: str, path: str, report: Report) -> Any:
+    def read(branch: Branch, name: str, path: str, report: ConstraintViolations) -> Any:
         text = branch.texts.get(name)
         if text is None:
             return None
@@ -105,7 +105,7 @@ def _scalar(shape: Shape, rules: tuple[Rule, ...]) -> Reader:
 def _structure(shapes: Shapes, shape: Shape) -> Reader:
     read_members = _members(shapes, shape)
 
-    def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
+    def read(branch: Branch, name: str, path: str, report: ConstraintViolations) -> Values | None:
         own = branch.branches.get(name)
         if own is not None:
             values = read_members(own, f"{path}.", report)
@@ -126,7 +126,7 @@ def _list(shapes: Shapes, ref: Ref) -> Reader:
     container = None if is_flattened(shapes, ref) else element.location_name or "member"
     rules = rules_of(shape)
 
-    def read(branch: Branch, name: str, path: str, report: Report) -> list[Any] | None:
+    def read(branch: Branch, name: str, path: str, report: ConstraintViolations) -> list[Any] | None:
         elements = find_elements(branch, name, container, path)
         if elements is None:
             return None
@@ -150,7 +150,7 @@ def _map(shapes: Shapes, ref: Ref) -> Reader:
     container = None if is_flattened(shapes, ref) else "entry"
     rules = rules_of(shape)
 
-    def read(branch: Branch, name: str, path: str, report: Report) -> Values | None:
+    def read(branch: Branch, name: str, path: str, report: ConstraintViolations) -> Values | None:
         elements = find_elements(branch, name, container, path)
         if elements is None:
             return None
@@ -174,7 +174,7 @@ def _ref(ref: Ref | None) -> Ref:
     return ref
 
 
-def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[Rule, ...]]:
+def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[ConstraintRule, ...]]:
     """Return the reader of an element, and the rules for the whole list.
 
     AWS reports violations of these rules once for a list, in one line.
@@ -191,13 +191,19 @@ def _present(value: Any, path: str) -> Any:
     return value
 
 
-def _check(report: Report, path: str, values: Any, rules: tuple[Rule, ...]) -> None:
+def _check(report: ConstraintViolations, path: str, values: Any, rules: tuple[ConstraintRule, ...]) -> None:
     for rule in rules:
         if not rule.holds(values):
             report.add(path, quoted(values), rule.words)
 
 
-def _check_each(report: Report, at: tuple[str, Any], values: Iterable[Any], rules: tuple[Rule, ...], who: str) -> None:
+def _check_each(
+    report: ConstraintViolations,
+    at: tuple[str, Any],
+    values: Iterable[Any],
+    rules: tuple[ConstraintRule, ...],
+    who: str,
+) -> None:
     """Report a list or map once if its elements violate one of their rules.
 
     AWS then lists all of the rules.

@@ -6,7 +6,7 @@ from tests.authenticate.sigv4.signing import ACCESS_KEY_ID, FORM_TYPE, NOW, SECR
 
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authenticate.sigv4.signature import VerifiedSignature
-from daypass.authenticate.sigv4.signing_key import SigningKey, SigningKeys, signing_key
+from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey, signing_key
 from daypass.authenticate.sigv4.verify import verify_signature
 from daypass.errors import SignatureDoesNotMatch
 from daypass.wire.http import HttpRequest
@@ -195,7 +195,7 @@ def test_a_derived_key_is_the_one_that_aws_documents() -> None:
 )
 def test_signing_is_hmac_sha256(key: bytes, message: bytes, expected: str) -> None:
     """The prepared pads give the results of RFC 4231 for every key length."""
-    assert SigningKey(key).sign(message) == expected
+    assert SigV4SigningKey(key).sign(message) == expected
 
 
 def test_derived_keys_are_remembered_and_bounded() -> None:

@@ -16,7 +16,7 @@ from tests.federation.saml.attack import SAML, assertion_of
 from tests.federation.saml.conftest import GOOD, NOW, PROVIDER, ROLE, World
 
 from daypass.errors import Fault, InvalidIdentityToken
-from daypass.federation.saml.assertion import Attribute
+from daypass.federation.saml.assertion import SamlAttribute
 from daypass.federation.saml.attributes import RolePair, find_role_pair, read_claims
 from daypass.federation.saml.identity import SamlIdentity, name_qualifier, require_role, session_seconds
 from daypass.testing.saml import AWS_ATTRIBUTE, Assertion
@@ -293,8 +293,8 @@ def test_no_text_is_a_pair_by_accident(value: str) -> None:
 @given(st.lists(st.tuples(st.text(max_size=20), st.lists(st.none() | st.text(max_size=20), max_size=3)), max_size=8))
 def test_attributes_give_claims_or_a_fault(pairs: list[tuple[str, list[str | None]]]) -> None:
     """Any attributes give claims or a refusal in AWS's format."""
-    prefix = [Attribute(f"{AWS_ATTRIBUTE}{name}", tuple(values)) for name, values in pairs]
+    prefix = [SamlAttribute(f"{AWS_ATTRIBUTE}{name}", tuple(values)) for name, values in pairs]
     try:
-        read_claims([*prefix, *(Attribute(name, tuple(values)) for name, values in pairs)])
+        read_claims([*prefix, *(SamlAttribute(name, tuple(values)) for name, values in pairs)])
     except Fault as fault:
         assert fault.code == "InvalidIdentityToken"  # noqa: PT017 - either outcome is right

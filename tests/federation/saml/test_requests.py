@@ -21,7 +21,7 @@ from tests.federation.saml.conftest import NOW
 from daypass.errors import Fault
 from daypass.federation.saml.authn_request import AuthnRequest
 from daypass.federation.saml.request_key import (
-    KeyPair,
+    RequestKeyPair,
     RequestSigner,
     UnusableKeyError,
     certificate_pem,
@@ -41,9 +41,9 @@ NAMES = ["SAMLRequest", "RelayState", "SigAlg", "Signature"]
 class Keys:
     """A key of ours, and a different key."""
 
-    pair: KeyPair
+    pair: RequestKeyPair
     signer: RequestSigner
-    other: KeyPair
+    other: RequestKeyPair
 
     @property
     def certificate(self) -> x509.Certificate:

@@ -15,7 +15,7 @@ from daypass.policy.compiled import PolicySet, compile_document, compile_set
 from daypass.policy.decision import Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.source import PolicyType, Source
+from daypass.policy.source import PolicySource, PolicyType
 
 _TYPES = {
     DocumentKind.IDENTITY: PolicyType.IDENTITY,
@@ -128,7 +128,7 @@ def _compiled(text: str, kind: DocumentKind) -> PolicySet | None:
         document = parse_document(text, kind)
     except Fault:
         return None
-    return compile_set([compile_document(document, Source(_TYPES[kind], "p"))])
+    return compile_set([compile_document(document, PolicySource(_TYPES[kind], "p"))])
 
 
 def _decision(policies: PolicySet, kind: DocumentKind, asked: Any) -> Any:

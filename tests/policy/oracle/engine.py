@@ -6,7 +6,7 @@ from tests.policy.oracle.reference import Situation, Verdict
 from tests.policy.oracle.reference_values import Document
 
 from daypass.policy.authorization_request import AuthorizationRequest
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Denied
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
@@ -25,7 +25,7 @@ def engine_set(documents: tuple[Document, ...], kind: PolicyType, *, trust: bool
     """Serialize the documents, parse and compile them."""
     parsed_as = DocumentKind.TRUST if trust else KINDS[kind]
     return compile_set(
-        compile_document(parse_document(json.dumps(document), parsed_as), Source(kind, f"{kind.name}-{number}"))
+        compile_document(parse_document(json.dumps(document), parsed_as), PolicySource(kind, f"{kind.name}-{number}"))
         for number, document in enumerate(documents)
     )
 

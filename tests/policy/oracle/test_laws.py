@@ -24,7 +24,7 @@ from tests.policy.oracle.test_differential import examples
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
-from daypass.policy.compiled import PolicyType, Source, compile_document
+from daypass.policy.compiled import PolicySource, PolicyType, compile_document
 from daypass.policy.document import DocumentKind, parse_document
 
 _USER = CALLERS[1]
@@ -197,7 +197,7 @@ def test_a_hostile_pattern_costs_no_more_than_its_length(shape: str) -> None:
 def _take(text: str, kind: DocumentKind) -> None:
     """Parse and compile, or refuse with MalformedPolicyDocument."""
     with contextlib.suppress(MalformedPolicyDocument):
-        compile_document(parse_document(text, kind), Source(PolicyType.IDENTITY, "any"))
+        compile_document(parse_document(text, kind), PolicySource(PolicyType.IDENTITY, "any"))
 
 
 @given(text=st.text() | json_values(), kind=st.sampled_from(DocumentKind))

@@ -17,7 +17,7 @@ from tests.upgrade.generator.directory import Scene
 from tests.upgrade.generator.identity import CI_KEY, ISSUER, SECRETS, iam_arn
 
 import daypass
-from daypass.client.cache import Cache
+from daypass.client.cache import CredentialCache
 
 _DAYPASS = "from daypass.cli.main import main; main()"
 _ANOTHER = datetime(2099, 1, 1, tzinfo=UTC)
@@ -89,7 +89,7 @@ def fill_home(scene: Scene, folder: Path) -> dict[str, Any]:
 
 
 def _postpone_ends(folder: Path) -> None:
-    cache = Cache(folder / ".cache/daypass/credentials")
+    cache = CredentialCache(folder / ".cache/daypass/credentials")
     for known in list(cache.entries()):
         entry = cache.find(known.key, now=datetime.now(UTC))
         if entry is None:

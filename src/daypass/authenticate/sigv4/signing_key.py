@@ -13,7 +13,7 @@ from daypass.keyed_hash import KeyedHash
 
 
 @final
-class SigningKey(KeyedHash):
+class SigV4SigningKey(KeyedHash):
     """A signing key: `hexdigest` of a string is the signature."""
 
     __slots__ = ("raw",)
@@ -25,12 +25,12 @@ class SigningKey(KeyedHash):
     sign = KeyedHash.hexdigest
 
 
-def signing_key(secret: str, date: str, region: str, service: str) -> SigningKey:
+def signing_key(secret: str, date: str, region: str, service: str) -> SigV4SigningKey:
     """Return the signing key of `secret` for `date`, `region` and `service`."""
     key = ("AWS4" + secret).encode()
     for part in (date, region, service, TERMINATOR):
         key = hmac.digest(key, part.encode(), "sha256")
-    return SigningKey(key)
+    return SigV4SigningKey(key)
 
 
 class SigningKeys:
@@ -40,7 +40,7 @@ class SigningKeys:
     """
 
     def __init__(self, capacity: int = 4096) -> None:
-        self._keys: BoundedMemory[tuple[str, str, str, str], SigningKey] = BoundedMemory(capacity)
+        self._keys: BoundedMemory[tuple[str, str, str, str], SigV4SigningKey] = BoundedMemory(capacity)
 
     def __repr__(self) -> str:
         return f"<{len(self._keys)} signing keys>"
@@ -48,7 +48,7 @@ class SigningKeys:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def key_for(self, secret: str, date: str, region: str, service: str) -> SigningKey:
+    def key_for(self, secret: str, date: str, region: str, service: str) -> SigV4SigningKey:
         """Return the signing key: derived at the first call, cached afterwards."""
         name = (secret, date, region, service)
         return self._keys.get(name) or self._keys.put(name, signing_key(*name))

@@ -20,7 +20,7 @@ from daypass.authenticate.sigv4.canonical import (
 )
 from daypass.authenticate.sigv4.header import TOKEN_HEADER
 from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature, VerifiedSignature
-from daypass.authenticate.sigv4.signing_key import SigningKey
+from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.errors import SignatureDoesNotMatch
 from daypass.wire.http import HttpRequest
 
@@ -32,7 +32,7 @@ _TOKEN_UNSIGNED = "'X-Amz-Security-Token' must be a 'SignedHeader' in the AWS Au
 
 
 def verify_signature(
-    unverified: UnverifiedSignature, request: HttpRequest, *, signing_key: SigningKey
+    unverified: UnverifiedSignature, request: HttpRequest, *, signing_key: SigV4SigningKey
 ) -> VerifiedSignature:
     """Return the verified signature, or raise SignatureDoesNotMatch.
 

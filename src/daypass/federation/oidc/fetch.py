@@ -138,7 +138,7 @@ class Fetcher:
     ) -> bytes:
         context = create_context(self._limits.ca_bundle, thumbprints, self._accounts)
         async with (
-            _Line(self._limits.networks) as line,
+            _FetchSockets(self._limits.networks) as line,
             aiohttp.ClientSession(
                 connector=self._connector(context, line),
                 timeout=aiohttp.ClientTimeout(total=self._limits.seconds),
@@ -152,7 +152,7 @@ class Fetcher:
             _check_answer(response)
             return await _read_body(response)
 
-    def _connector(self, context: ssl.SSLContext, line: "_Line") -> aiohttp.TCPConnector:
+    def _connector(self, context: ssl.SSLContext, line: "_FetchSockets") -> aiohttp.TCPConnector:
         return aiohttp.TCPConnector(
             ssl=context,
             resolver=VettingResolver(self._lookup, self._limits.networks),
@@ -162,7 +162,7 @@ class Fetcher:
         )
 
 
-class _Line:
+class _FetchSockets:
     """The sockets of one fetch, only to allowed addresses.
 
     They are shut down when the fetch ends. By default, TLS waits half a minute for the issuer's close message, which a

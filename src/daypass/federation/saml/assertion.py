@@ -71,7 +71,7 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class SamlAttribute:
     """An attribute. None is a value that is not plain text."""
 
     name: str
@@ -91,7 +91,7 @@ class ParsedAssertion:
     confirmation: Confirmation
     conditions: Conditions
     session_ends: datetime | None
-    attributes: tuple[Attribute, ...]
+    attributes: tuple[SamlAttribute, ...]
 
 
 def read_assertion(assertion: etree._Element) -> ParsedAssertion:
@@ -159,7 +159,7 @@ def _earliest_session_end(statements: list[etree._Element]) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _read_attributes(statements: list[etree._Element]) -> tuple[Attribute, ...]:
+def _read_attributes(statements: list[etree._Element]) -> tuple[SamlAttribute, ...]:
     # An EncryptedAttribute is refused with everything else that is not an Attribute: it could be a Role.
     found = [
         attribute
@@ -171,10 +171,10 @@ def _read_attributes(statements: list[etree._Element]) -> tuple[Attribute, ...]:
     return tuple(_read_attribute(attribute) for attribute in found)
 
 
-def _read_attribute(element: etree._Element) -> Attribute:
+def _read_attribute(element: etree._Element) -> SamlAttribute:
     values = sort_children(element, {saml("AttributeValue"): _ANY}).get(saml("AttributeValue"), [])
     name = require_attribute(element, "Name")
-    return Attribute(name, tuple(_read_value(value, nested=name == TARGETED_ID) for value in values))
+    return SamlAttribute(name, tuple(_read_value(value, nested=name == TARGETED_ID) for value in values))
 
 
 def _read_value(element: etree._Element, *, nested: bool) -> str | None:

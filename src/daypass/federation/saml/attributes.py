@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from daypass.federation.saml.assertion import Attribute
+from daypass.federation.saml.assertion import SamlAttribute
 from daypass.federation.saml.condition_keys import Values, read_conditions
 from daypass.federation.saml.saml_faults import invalid, no_role
 
@@ -47,7 +47,7 @@ class Claims:
     conditions: Mapping[str, str | tuple[str, ...]]
 
 
-def read_claims(attributes: Sequence[Attribute]) -> Claims:
+def read_claims(attributes: Sequence[SamlAttribute]) -> Claims:
     """Return the attributes in AWS's terms.
 
     Raises the Fault of the first attribute that breaks a rule.
@@ -178,7 +178,7 @@ def _single(values: Values, name: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AttributeRule:
     """The rule of one attribute, for the report of `saml inspect`.
 
     `hint` is for the operator of the identity provider.
@@ -189,31 +189,31 @@ class Rule:
     hint: str
 
 
-RULES: Sequence[Rule] = (
-    Rule(
+RULES: Sequence[AttributeRule] = (
+    AttributeRule(
         "Role",
         read_roles,
         f"Send an attribute named {AWS}Role whose values are ROLE_ARN,PROVIDER_ARN: both of one account, "
         "with one comma and without spaces.",
     ),
-    Rule(
+    AttributeRule(
         "RoleSessionName",
         read_session_name,
         f"Send an attribute named {AWS}RoleSessionName with one value, for example the user name or email address.",
     ),
-    Rule("SessionDuration", read_session_duration, "Send whole seconds from 900 to 43200, or omit it."),
-    Rule("PrincipalTag", read_tags, f"Name each tag {AWS}PrincipalTag:KEY and give it one value."),
-    Rule(
+    AttributeRule("SessionDuration", read_session_duration, "Send whole seconds from 900 to 43200, or omit it."),
+    AttributeRule("PrincipalTag", read_tags, f"Name each tag {AWS}PrincipalTag:KEY and give it one value."),
+    AttributeRule(
         "TransitiveTagKeys",
         lambda values: read_transitive_keys(values, read_tags(values)),
         "Every transitive key must be the key of a PrincipalTag in the same assertion.",
     ),
-    Rule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or omit it."),
-    Rule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or omit it."),
+    AttributeRule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or omit it."),
+    AttributeRule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or omit it."),
 )
 
 
-def gather(attributes: Sequence[Attribute]) -> Values:
+def gather(attributes: Sequence[SamlAttribute]) -> Values:
     """Return the values of each attribute.
 
     The values of an attribute that occurs several times are joined.

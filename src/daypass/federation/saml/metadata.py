@@ -38,7 +38,7 @@ class UnusableCertificate(Exception):  # noqa: N818 - it says what the certifica
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
+class SamlSigningKey:
     """A signing key of a provider, from its certificate."""
 
     key: PublicKey
@@ -65,7 +65,7 @@ class IdentityProviderMetadata:
     """An identity provider as its metadata describes it."""
 
     entity_id: str
-    signing_keys: tuple[SigningKey, ...]
+    signing_keys: tuple[SamlSigningKey, ...]
     sign_on: tuple[SignOnLocation, ...]
     valid_until: datetime | None
     wants_signed_requests: bool
@@ -158,12 +158,12 @@ def _earliest_end(entity: etree._Element) -> datetime | None:
     return min((end for end in ends if end is not None), default=None)
 
 
-def _signing_keys(roles: list[etree._Element]) -> tuple[SigningKey, ...]:
+def _signing_keys(roles: list[etree._Element]) -> tuple[SamlSigningKey, ...]:
     """Return the usable signing keys in the document's order, without repeats.
 
     Raises a Fault if the provider does not have a usable key.
     """
-    found: dict[str, SigningKey] = {}
+    found: dict[str, SamlSigningKey] = {}
     reasons: list[str] = []
     for encoded in _signing_certificates(roles):
         try:
@@ -197,7 +197,7 @@ def _signing_certificates(roles: list[etree._Element]) -> Iterator[str]:
                     yield certificate.text or ""
 
 
-def _read_certificate(encoded: str) -> SigningKey:
+def _read_certificate(encoded: str) -> SamlSigningKey:
     """Return the key in a base64 certificate, or raise UnusableCertificate."""
     try:
         octets = base64.b64decode("".join(encoded.split()), validate=True)
@@ -206,7 +206,7 @@ def _read_certificate(encoded: str) -> SigningKey:
     return read_signing_key(octets)
 
 
-def read_signing_key(octets: bytes) -> SigningKey:
+def read_signing_key(octets: bytes) -> SamlSigningKey:
     """Return the key in a DER certificate, or raise UnusableCertificate."""
     try:
         certificate = x509.load_der_x509_certificate(octets)
@@ -220,7 +220,7 @@ def read_signing_key(octets: bytes) -> SigningKey:
         raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise UnusableCertificate("a signing certificate's key is neither RSA nor ECDSA")
-    return SigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates, octets)
+    return SamlSigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates, octets)
 
 
 def _unusable(why: str) -> InvalidInput:

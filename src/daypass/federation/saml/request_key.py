@@ -32,7 +32,7 @@ class UnusableKeyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyPair:
+class RequestKeyPair:
     """A new key: private key in PKCS #8 and certificate, both in DER."""
 
     private: bytes
@@ -73,7 +73,7 @@ class RequestSigner:
         return base64.b64encode(self._key.sign(octets, padding.PKCS1v15(), hashes.SHA256())).decode()
 
 
-def make_key_pair(now: datetime) -> KeyPair:
+def make_key_pair(now: datetime) -> RequestKeyPair:
     """Create a key and a self-signed certificate.
 
     This takes some tenths of a second.
@@ -96,7 +96,7 @@ def make_key_pair(now: datetime) -> KeyPair:
     form = private.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return KeyPair(form, certificate.public_bytes(serialization.Encoding.DER))
+    return RequestKeyPair(form, certificate.public_bytes(serialization.Encoding.DER))
 
 
 def key_id(certificate: bytes) -> str:

@@ -52,7 +52,7 @@ _PREFIXES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Grammar:
+class ElementGrammar:
     """The content model of an element: its attributes and its children.
 
     Each child has a minimum and a maximum number.
@@ -74,26 +74,26 @@ _RESPONSE: Mapping[str, tuple[int, int]] = {
 }
 
 # One row for each element of a signature. KeyInfo has no rows below it, because its content is never used.
-_SIGNATURE: Mapping[str, Grammar] = {
-    ds("Signature"): Grammar(
+_SIGNATURE: Mapping[str, ElementGrammar] = {
+    ds("Signature"): ElementGrammar(
         {ds("SignedInfo"): _ONE, ds("SignatureValue"): _ONE, ds("KeyInfo"): _MAYBE}, frozenset({"Id"})
     ),
-    ds("SignedInfo"): Grammar(
+    ds("SignedInfo"): ElementGrammar(
         {ds("CanonicalizationMethod"): _ONE, ds("SignatureMethod"): _ONE, ds("Reference"): _ONE},
         frozenset({"Id"}),
     ),
-    ds("CanonicalizationMethod"): Grammar({INCLUSIVE_NAMESPACES: _MAYBE}, frozenset({"Algorithm"})),
-    ds("SignatureMethod"): Grammar({}, frozenset({"Algorithm"})),
-    ds("Reference"): Grammar(
+    ds("CanonicalizationMethod"): ElementGrammar({INCLUSIVE_NAMESPACES: _MAYBE}, frozenset({"Algorithm"})),
+    ds("SignatureMethod"): ElementGrammar({}, frozenset({"Algorithm"})),
+    ds("Reference"): ElementGrammar(
         {ds("Transforms"): _ONE, ds("DigestMethod"): _ONE, ds("DigestValue"): _ONE},
         frozenset({"Id", "URI", "Type"}),
     ),
-    ds("Transforms"): Grammar({ds("Transform"): (2, 2)}),
-    ds("Transform"): Grammar({INCLUSIVE_NAMESPACES: _MAYBE}, frozenset({"Algorithm"})),
-    ds("DigestMethod"): Grammar({}, frozenset({"Algorithm"})),
-    INCLUSIVE_NAMESPACES: Grammar({}, frozenset({"PrefixList"})),
-    ds("SignatureValue"): Grammar({}, frozenset({"Id"})),
-    ds("DigestValue"): Grammar({}),
+    ds("Transforms"): ElementGrammar({ds("Transform"): (2, 2)}),
+    ds("Transform"): ElementGrammar({INCLUSIVE_NAMESPACES: _MAYBE}, frozenset({"Algorithm"})),
+    ds("DigestMethod"): ElementGrammar({}, frozenset({"Algorithm"})),
+    INCLUSIVE_NAMESPACES: ElementGrammar({}, frozenset({"PrefixList"})),
+    ds("SignatureValue"): ElementGrammar({}, frozenset({"Id"})),
+    ds("DigestValue"): ElementGrammar({}),
 }
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 

@@ -25,7 +25,7 @@ from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 
 # For each action: the states in which it is valid, and the new state.
@@ -199,4 +199,4 @@ def permissions_of(arn: str, actions: tuple[str, ...], *, name: str = "request-o
     """Return the default permissions of a request's owner or approver."""
     statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": actions, "Resource": "*"}
     text = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, name)),))
+    return compile_set((compiled(text, DocumentKind.RESOURCE, PolicySource(PolicyType.RESOURCE, name)),))

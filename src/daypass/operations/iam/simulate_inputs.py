@@ -14,7 +14,7 @@ from daypass.authenticate.caller_keys import principal_keys
 from daypass.directory.identity import Identity
 from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.policy.authorization_request import ContextValue, NewConditionKeys, Principal, PrincipalKind
-from daypass.policy.compiled import Policy, PolicySet, PolicyType, Source, compile_document, compile_set
+from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.known_keys import find_key
 
@@ -44,7 +44,7 @@ def read_policy(text: str, kind: DocumentKind, of_type: PolicyType, name: str) -
     AWS's simulator uses this error code for malformed policies.
     """
     try:
-        return compile_document(parse_document(text, kind), Source(of_type, name))
+        return compile_document(parse_document(text, kind), PolicySource(of_type, name))
     except MalformedPolicyDocument as problem:
         raise InvalidInput(f"{name}: {problem.message}", detail=problem.detail) from problem
 

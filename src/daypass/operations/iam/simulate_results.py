@@ -12,13 +12,13 @@ from daypass.arn import Arn, is_account_id
 from daypass.errors import InvalidInput
 from daypass.operations.iam.simulate_inputs import read_policy
 from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, Principal
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
-from daypass.policy.explain import Outcome, StatementTrace, Trace, explain
+from daypass.policy.explain import EvaluationDecision, StatementTrace, Trace, explain
 
-ALLOWED, EXPLICIT, IMPLICIT = (outcome.value for outcome in Outcome)
+ALLOWED, EXPLICIT, IMPLICIT = (outcome.value for outcome in EvaluationDecision)
 _SHOWN = frozenset({PolicyType.IDENTITY, PolicyType.RESOURCE})
 _DETAILS: Mapping[PolicyType, str] = {
     PolicyType.IDENTITY: "IAM Policy",
@@ -146,7 +146,7 @@ def _shared(trace: Trace, scene: Scene, *, across: bool) -> dict[str, Any]:
         "MissingContextValues": list(trace.missing),
     }
     if scene.boundary is not None:
-        allowed = by_type.get(PolicyType.BOUNDARY) is Outcome.ALLOWED
+        allowed = by_type.get(PolicyType.BOUNDARY) is EvaluationDecision.ALLOWED
         shared["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
     denied = trace.decision if isinstance(trace.decision, Denied) else None
     # AWS: if the organization's policies deny the request, the evaluation ends.
@@ -161,7 +161,11 @@ def _organizations(trace: Trace, scene: Scene) -> dict[str, Any]:
     if not scene.organization:
         return {}
     outcomes = [of_type.outcome for of_type in trace.types if of_type.type is PolicyType.SERVICE_CONTROL]
-    return {"OrganizationsDecisionDetail": {"AllowedByOrganizations": all(one is Outcome.ALLOWED for one in outcomes)}}
+    return {
+        "OrganizationsDecisionDetail": {
+            "AllowedByOrganizations": all(one is EvaluationDecision.ALLOWED for one in outcomes)
+        }
+    }
 
 
 def _deciding(trace: Trace) -> list[StatementTrace]:
@@ -183,7 +187,7 @@ def _show_statement(traced: StatementTrace) -> dict[str, Any]:
     return shown
 
 
-def _type_of(source: Source) -> str:
+def _type_of(source: PolicySource) -> str:
     if source.type is PolicyType.RESOURCE:
         return "resource"
     if source.id.startswith("arn:"):

@@ -22,7 +22,7 @@ from daypass.operations.operation import Authorized, Parameters, PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
-from daypass.policy.compiled import PolicySet, PolicyType, Source, compile_set
+from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.document import DocumentKind
 
 _NO_TARGET = "Request must contain a valid target principal"
@@ -136,4 +136,4 @@ def _is_trusted(params: AssumeRootRequest, caller: Caller, ctx: RequestContext) 
 def _trusting(account: str) -> PolicySet:
     statement = {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "sts:AssumeRoot", "Resource": "*"}
     text = json.dumps({"Version": "2012-10-17", "Statement": statement})
-    return compile_set((compiled(text, DocumentKind.RESOURCE, Source(PolicyType.RESOURCE, "root-access")),))
+    return compile_set((compiled(text, DocumentKind.RESOURCE, PolicySource(PolicyType.RESOURCE, "root-access")),))
