@@ -24,7 +24,7 @@ _LENGTH = b"content-length:"
 _PATIENCE_SECONDS = 10
 
 
-class BadAnswer(Exception):  # noqa: N818 - it is the server's answer, not our error
+class BadAnswerError(Exception):
     """A server answered something other than what was asked of it, or nothing."""
 
 
@@ -80,7 +80,7 @@ def is_whole(answer: bytes) -> bool:
     head = answer[:head_end].lower()
     at = head.find(_LENGTH)
     if at < 0:
-        raise BadAnswer(f"no Content-Length in {answer[:200]!r}")
+        raise BadAnswerError(f"no Content-Length in {answer[:200]!r}")
     length = int(head[at + len(_LENGTH) :].split(b"\r\n", 1)[0])
     return len(answer) >= head_end + len(_HEAD_END) + length
 
@@ -91,9 +91,9 @@ def ends_connection(answer: bytes) -> bool:
 
 
 def check(answer: bytes, marker: bytes) -> None:
-    """Raise BadAnswer unless `answer` is a 200 with `marker` in it."""
+    """Raise BadAnswerError unless `answer` is a 200 with `marker` in it."""
     if not answer.startswith(_OK) or marker not in answer:
-        raise BadAnswer(repr(answer[:600]))
+        raise BadAnswerError(repr(answer[:600]))
 
 
 class RoundOfLoad:
@@ -125,12 +125,12 @@ class RoundOfLoad:
     def _receive(self, end: int) -> None:
         ready = self._poll.poll(_PATIENCE_SECONDS)
         if not ready:
-            raise BadAnswer(f"no answer within {_PATIENCE_SECONDS} s")
+            raise BadAnswerError(f"no answer within {_PATIENCE_SECONDS} s")
         for number, _ in ready:
             connection = self._open[number]
             chunk = connection.socket.recv(65536)
             if not chunk:
-                raise BadAnswer(f"the server hung up after {connection.received[:200]!r}")
+                raise BadAnswerError(f"the server hung up after {connection.received[:200]!r}")
             connection.received += chunk
             if is_whole(connection.received):
                 self._count(connection, end)
@@ -189,7 +189,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             answer: dict[str, object] = dict(run(parse_job(line)))
-        except (BadAnswer, OSError) as reason:
+        except (BadAnswerError, OSError) as reason:
             answer = {"error": str(reason)}
         print(json.dumps(answer), flush=True)
 

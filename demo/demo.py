@@ -8,7 +8,7 @@ import sys
 
 from demo.delegation import a_delegation
 from demo.federation import a_root_session, a_saml_assertion, a_web_identity_token, an_outbound_token
-from demo.stage import DemoFailed, Stage, say, set_stage
+from demo.stage import DemoError, Stage, say, set_stage
 from demo.totp import code
 
 from daypass.testing.oidc import OidcIssuer
@@ -160,7 +160,7 @@ def main() -> int:
             an_outbound_token(stage)
             a_delegation(stage, account, issuer.authority, stage.folder / "daypass.db")
             a_root_session(stage, stage.folder / "daypass.db")
-    except DemoFailed as failed:
+    except DemoError as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)
         return 1
     print("\nEvery command did what it should. The server is stopped and its directory is gone.")

@@ -27,7 +27,7 @@ _PATIENCE = 30.0  # seconds for the server to be ready, and to stop
 _WIDTH = 100
 
 
-class DemoFailed(Exception):  # noqa: N818 - read as a sentence
+class DemoError(Exception):
     """Something did not do what it should. The message says what."""
 
 
@@ -68,7 +68,7 @@ class Stage:
             check=False,
         )
         if done.returncode:
-            raise DemoFailed(f"daypass {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
+            raise DemoError(f"daypass {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
         print(indent("(its secrets are kept from the screen)"))
         return json.loads(done.stdout)
 
@@ -90,9 +90,9 @@ class Stage:
         said = (done.stderr if fails else done.stdout).strip()
         print(indent("(its secrets are kept from the screen)" if quiet else said or "(no output)"))
         if (done.returncode != 0) is not bool(fails):
-            raise DemoFailed(f"aws {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
+            raise DemoError(f"aws {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
         if fails not in said or shows not in said:
-            raise DemoFailed(f"aws {shlex.join(words)}: expected {fails or shows!r} in:\n{said}")
+            raise DemoError(f"aws {shlex.join(words)}: expected {fails or shows!r} in:\n{said}")
         return json.loads(done.stdout) if done.stdout.strip().startswith("{") else done.stdout.strip()
 
     def denial_of(self, *words: str) -> str:
@@ -108,7 +108,7 @@ class Stage:
         )
         found = re.search(r"'x-daypass-authorization-message': '([^']+)'", done.stderr)
         if found is None:
-            raise DemoFailed(f"aws {shlex.join(words)}: no encoded message beside the refusal")
+            raise DemoError(f"aws {shlex.join(words)}: no encoded message beside the refusal")
         return found[1]
 
     def _environment(self) -> dict[str, str]:
@@ -184,7 +184,7 @@ def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", folder: Path)
                 return
         except OSError:
             time.sleep(0.05)
-    raise DemoFailed("the server did not start:\n" + (folder / "server.log").read_text())
+    raise DemoError("the server did not start:\n" + (folder / "server.log").read_text())
 
 
 def _first_key(folder: Path) -> dict[str, str]:

@@ -14,12 +14,12 @@ from daypass.directory.entities import AccessKey, Account
 from daypass.directory.organization import find_organization
 from daypass.directory.organization_changes import found_organization
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Exists, Reader, Writer
+from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.mint.access_keys import new_access_key_id, new_secret
 from daypass.ports import Entropy
 
 
-class CannotCreate(Exception):  # noqa: N818 - read as a sentence
+class AccountCreationError(Exception):
     """An account that cannot be created. The message says why."""
 
 
@@ -62,11 +62,11 @@ def create_account(
 ) -> RootKey:
     """Create an account and its root access key.
 
-    Without a requested standing, the account joins the store's organization if one exists. Raises CannotCreate.
+    Without a requested standing, the account joins the store's organization if one exists. Raises AccountCreationError.
     """
     account_id = wanted.account or _new_account_id(writer, entropy)
     if not is_account_id(account_id):
-        raise CannotCreate(f"An account id must be twelve digits; {account_id!r} is not.")
+        raise AccountCreationError(f"An account id must be twelve digits; {account_id!r} is not.")
     account = Account(
         id=account_id,
         name=wanted.name or f"account-{account_id}",
@@ -75,8 +75,8 @@ def create_account(
     )
     try:
         records.insert(writer, account)
-    except Exists as taken:
-        raise CannotCreate(f"The account {account_id} already exists.") from taken
+    except RecordExistsError as taken:
+        raise AccountCreationError(f"The account {account_id} already exists.") from taken
     if account.standing == "management":
         found_organization(writer, account_id, entropy=entropy)
     key_id = wanted.access_key_id or new_access_key_id("AKIA", account_id, entropy)
@@ -90,8 +90,8 @@ def create_account(
     )
     try:
         records.insert(writer, key)
-    except Exists as taken:
-        raise CannotCreate(f"The access key id {key_id} is already in use.") from taken
+    except RecordExistsError as taken:
+        raise AccountCreationError(f"The access key id {key_id} is already in use.") from taken
     return RootKey(account_id, key_id, secret)
 
 
@@ -104,7 +104,7 @@ def management_account(reader: Reader) -> Account | None:
 def _standing(reader: Reader, wanted: NewAccountRequest) -> Literal["management", "member", "standalone"]:
     manager = management_account(reader)
     if wanted.standing == "management" and manager is not None:
-        raise CannotCreate(f"The store's organization is already managed by {manager.id}.")
+        raise AccountCreationError(f"The store's organization is already managed by {manager.id}.")
     if wanted.standing is not None:
         return wanted.standing
     return "standalone" if manager is None else "member"

@@ -101,7 +101,7 @@ class MalformedQueryString(SenderFault):
     code = "MalformedQueryString"
 
 
-class NoActionGiven(SenderFault):
+class MissingAction(SenderFault):
     """A request without an action and a form.
 
     It comes from a browser, which is redirected to the sign-in page.

@@ -11,7 +11,7 @@ import structlog
 from daypass.background import Background
 from daypass.directory.outbound import accounts_to_maintain, maintain_issuer_keys
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Store, StoreUnavailable
+from daypass.directory.store import Store, StoreUnavailableError
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.mint.key_ring import NoActiveKeyError
 from daypass.mint.sealing_keys import maintain_sealing_ring
@@ -37,7 +37,7 @@ class Maintenance(Background):
             for chore in self._chores:
                 try:
                     chore()
-                except (StoreUnavailable, NoActiveKeyError) as error:
+                except (StoreUnavailableError, NoActiveKeyError) as error:
                     # The next run retries it. The existing keys remain in use.
                     structlog.get_logger().warning("maintenance postponed", error=str(error))
             if self.stopping.is_set():

@@ -12,9 +12,9 @@ A request passes through these stages, which exchange values. A stage never call
 8. render: encode the result as XML or JSON
 9. record: write the audit event
 
-`Pipeline.answer` is a synchronous function of a request. On the event loop it gets a store view that raises WouldBlock
-instead of waiting. The HTTP edge (http/) then calls it again on a worker thread, where waiting is allowed. A call that
-raises WouldBlock has not changed the store or recorded an event.
+`Pipeline.answer` is a synchronous function of a request. On the event loop it gets a store view that raises
+WouldBlockError instead of waiting. The HTTP edge (http/) then calls it again on a worker thread, where waiting is
+allowed. A call that raises WouldBlockError has not changed the store or recorded an event.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,9 +34,9 @@ from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import RequestInfo
 from daypass.authorize.session_limits import check_session_limits
-from daypass.directory.store import Views, WouldBlock
+from daypass.directory.store import Views, WouldBlockError
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.mint.sealing_keys import SealingRing
 from daypass.operations.operation import AnyOperation, StoreAccess, is_read_only
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
@@ -52,7 +52,7 @@ from daypass.wire.render import render
 class StoreView(Protocol):
     """The store as one thread may use it.
 
-    The view of the event loop raises WouldBlock; the view of a worker thread waits.
+    The view of the event loop raises WouldBlockError; the view of a worker thread waits.
     """
 
     views: Views
@@ -73,7 +73,7 @@ class StoreView(Protocol):
         ...
 
     def wait(self) -> None:
-        """Raise WouldBlock on the event loop. Return where waiting is allowed."""
+        """Raise WouldBlockError on the event loop. Return where waiting is allowed."""
         ...
 
     def open(
@@ -121,17 +121,17 @@ class Pipeline:
     def answer(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to any request.
 
-        Raises only WouldBlock and KeysNeeded, before the request has any effect. After KeysNeeded, the edge fetches the
-        keys and calls `answer_at_last`.
+        Raises only WouldBlockError and KeysNeededError, before the request has any effect. After KeysNeededError, the
+        edge fetches the keys and calls `answer_at_last`.
         """
-        return self._answer(request, request_id, store_view, (WouldBlock, KeysNeeded))
+        return self._answer(request, request_id, store_view, (WouldBlockError, KeysNeededError))
 
     def answer_at_last(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to a request after its keys were fetched.
 
         The request is refused if keys are still missing.
         """
-        return self._answer(request, request_id, store_view, (WouldBlock,))
+        return self._answer(request, request_id, store_view, (WouldBlockError,))
 
     def _answer(
         self, request: HttpRequest, request_id: str, store_view: StoreView, passed_on: tuple[type[Exception], ...]

@@ -27,7 +27,7 @@ from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
 from daypass.directory.entities import LastUse
 from daypass.directory.last_uses import LastUses
-from daypass.directory.store import Reader, Store, StoreUnavailable, Views, WouldBlock, Writer
+from daypass.directory.store import Reader, Store, StoreUnavailableError, Views, WouldBlockError, Writer
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.fetch import Fetcher, FetchLimits
@@ -106,7 +106,7 @@ class OpenedStore:
 def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -> OpenedStore:
     """Open the store and its vault. Create a key ring if it is missing.
 
-    Raises StoreRefused.
+    Raises StoreOpenError.
     """
     clock = clock or SystemClock()
     address = parse_address(config.store_url)
@@ -151,7 +151,7 @@ class _CacheAccess:
 
 
 class NonBlockingView:
-    """The store as the event loop uses it: a cache miss raises WouldBlock.
+    """The store as the event loop uses it: a cache miss raises WouldBlockError.
 
     Every request comes here first, so unsigned calls are counted here. A call with an invalid signature is counted on
     the thread that detects it.
@@ -186,32 +186,32 @@ class NonBlockingView:
         return self.views.get(load_sealing_ring, self._opened.vault)
 
     def wait(self) -> None:
-        """Raise WouldBlock: only a worker thread may wait."""
-        raise WouldBlock
+        """Raise WouldBlockError: only a worker thread may wait."""
+        raise WouldBlockError
 
     def open(
         self, access: StoreAccess, now: datetime, region: str, account: str = ""
     ) -> AbstractContextManager[RequestContext]:
         """Return access to the cache alone.
 
-        Raises WouldBlock for any other access.
+        Raises WouldBlockError for any other access.
         """
         del account  # the event loop never waits
         if access is not StoreAccess.CACHE:
-            raise WouldBlock
+            raise WouldBlockError
         return _CacheAccess(self._context(now, region, None))
 
     def new_transaction(self) -> AbstractContextManager[Writer]:
-        """Raise WouldBlock: a transaction waits for other writers."""
-        raise WouldBlock
+        """Raise WouldBlockError: a transaction waits for other writers."""
+        raise WouldBlockError
 
     def snapshot(self) -> AbstractContextManager[Reader]:
-        """Raise WouldBlock: a store may be slow."""
-        raise WouldBlock
+        """Raise WouldBlockError: a store may be slow."""
+        raise WouldBlockError
 
     def heavy_work(self, _account: str) -> AbstractContextManager[None]:
-        """Raise WouldBlock: the work takes long."""
-        raise WouldBlock
+        """Raise WouldBlockError: the work takes long."""
+        raise WouldBlockError
 
     def _context(self, now: datetime, region: str, transaction: Reader | Writer | None) -> RequestContext:
         opened = self._opened
@@ -508,6 +508,6 @@ def _report_bug(request_id: str, bug: Exception) -> None:
 def _is_ready(store: Store) -> bool:
     try:
         store.revision()
-    except StoreUnavailable:
+    except StoreUnavailableError:
         return False
     return True

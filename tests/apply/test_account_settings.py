@@ -7,7 +7,7 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import show_plan
 
 POLICY = {"minimumPasswordLength": 14, "requireSymbols": True, "maxPasswordAge": 90, "passwordReusePrevention": 5}
@@ -75,7 +75,7 @@ def test_settings_are_exported_and_come_back(directory: Directory) -> None:
 def test_an_alias_that_another_account_has_is_refused(directory: Directory) -> None:
     """The API refuses the alias with its place; the store is unchanged."""
     directory.apply(one_account(alias="acme"))
-    with pytest.raises(Mistake, match=r"accounts\.222233334444\.alias.*EntityAlreadyExists"):
+    with pytest.raises(ApplyFileError, match=r"accounts\.222233334444\.alias.*EntityAlreadyExists"):
         directory.apply(one_account(alias="acme").replace(ACCOUNT, "222233334444"))
 
 
@@ -106,6 +106,6 @@ def test_accounts_may_swap_their_aliases(directory: Directory) -> None:
 )
 def test_settings_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
     """A setting of the wrong form is refused with its place."""
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read(one_account(**fields))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.{place}:")

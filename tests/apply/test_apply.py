@@ -8,7 +8,7 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow, one_account, trust
 
 from daypass.apply.apply import ApplyResult
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import Verb
 from daypass.apply.plan_output import plain_plan, show_plan
 from daypass.authenticate.caller import root_caller
@@ -166,7 +166,7 @@ def test_what_cannot_be_says_where_and_changes_nothing(sections: dict[str, Any],
     """A missing reference, or an entity that the API refuses, is reported with its place."""
     directory = Directory(quotas=Quotas(users=3))
     before = directory.revision()
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         directory.apply(one_account(**sections))
     assert f"accounts.{ACCOUNT}." in str(caught.value)
     assert says in str(caught.value)
@@ -188,7 +188,7 @@ def test_a_policy_changes_by_a_new_version_and_there_is_always_room(directory: D
 def test_what_cannot_change_in_place_is_refused(directory: Directory) -> None:
     """A role's path is part of its ARN."""
     directory.apply(one_account(roles={"r": {"trust": trust(AWS="*")}}))
-    with pytest.raises(Mistake, match="the path of a role cannot change"):
+    with pytest.raises(ApplyFileError, match="the path of a role cannot change"):
         directory.apply(one_account(roles={"r": {"trust": trust(AWS="*"), "path": "/x/"}}))
 
 
@@ -198,9 +198,9 @@ def test_the_last_administrator_stays(directory: Directory) -> None:
     directory.apply(one_account(users={"boss": boss, "other": {}}))
     without: tuple[dict[str, Any], ...] = ({"other": {}}, {"boss": {}, "other": {}})
     for left in without:
-        with pytest.raises(Mistake, match="last administrator"):
+        with pytest.raises(ApplyFileError, match="last administrator"):
             directory.apply(one_account(users=left))
-    with pytest.raises(Mistake, match="last administrator"):
+    with pytest.raises(ApplyFileError, match="last administrator"):
         directory.apply(one_account(users={"other": {}}), prune=True)
     assert directory.thing("user", "boss") is not None
     directory.apply(one_account(users={"other": boss}))
@@ -237,7 +237,7 @@ def test_an_access_key_has_the_secret_that_was_given(directory: Directory) -> No
 
 def test_a_new_access_key_needs_its_secret(directory: Directory) -> None:
     """The message names the variable."""
-    with pytest.raises(Mistake, match="DAYPASS_SECRET_ALICE"):
+    with pytest.raises(ApplyFileError, match="DAYPASS_SECRET_ALICE"):
         directory.apply(one_account(users={"a": {"accessKeys": {KEY: {"secretAccessKey": {"secret": "alice"}}}}}))
 
 
@@ -249,7 +249,7 @@ def test_every_call_is_audited_and_nothing_that_was_undone(directory: Directory)
     directory.apply(one_account(users={"alice": {"tags": {"a": "b"}}}))
     assert [event.action for event in directory.events.all] == ["CreateAccount", "CreateUser"]
     directory.events.all.clear()
-    with pytest.raises(Mistake):
+    with pytest.raises(ApplyFileError):
         directory.apply(one_account(users={"alice": {"policies": ["arn:aws:iam::aws:policy/No"]}, "bob": {}}))
     assert [(event.action, event.code) for event in directory.events.all] == [("AttachUserPolicy", "NoSuchEntity")]
 
@@ -293,7 +293,7 @@ def test_a_trust_policy_may_not_name_who_goes_in_the_same_file(directory: Direct
     """The name would become an unresolved principal a moment later."""
     named = {"r": {"trust": trust(AWS=f"arn:aws:iam::{ACCOUNT}:user/alice")}}
     directory.apply(one_account(users={"alice": {}}, roles=named))
-    with pytest.raises(Mistake, match=r"roles\.r\.trust"):
+    with pytest.raises(ApplyFileError, match=r"roles\.r\.trust"):
         directory.apply(one_account(roles=named))
 
 

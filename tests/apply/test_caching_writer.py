@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.apply.directory import Directory, one_account, opened
 
 from daypass.apply.caching_writer import CachingWriter
-from daypass.directory.store import Exists, Link, Missing, Record, Writer
+from daypass.directory.store import Link, Record, RecordExistsError, RecordMissingError, Writer
 
 _NAMES = st.sampled_from(["a", "b", "c"])
 _STEPS = st.lists(
@@ -41,7 +41,7 @@ def _do(writer: Writer, step: tuple[str, str, str]) -> Any:
             writer.link(Link("l", "id-" + first, second, b"x"))
         elif verb == "unlink":
             writer.unlink("l", "id-" + first, second)
-    except (Exists, Missing) as refusal:
+    except (RecordExistsError, RecordMissingError) as refusal:
         return type(refusal)
     source = "id-" + first
     return (

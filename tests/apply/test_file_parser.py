@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daypass.apply.file_parser import MAX_DEPTH, read_text
-from daypass.apply.nodes import LocatedValue, Mistake
+from daypass.apply.nodes import ApplyFileError, LocatedValue
 
 
 def plain(node: LocatedValue) -> object:
@@ -66,7 +66,7 @@ def test_values_are_what_a_person_meant(text: str, value: object) -> None:
 )
 def test_what_cannot_be_read_says_where(text: str, says: str) -> None:
     """The message is clear, with line and column if known."""
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read_text(text.encode())
     assert says in str(caught.value)
 
@@ -75,26 +75,26 @@ def test_a_bomb_of_aliases_costs_nothing() -> None:
     """An alias counts as much as its target, so that ten lines are not a billion values."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    with pytest.raises(Mistake, match="more than"):
+    with pytest.raises(ApplyFileError, match="more than"):
         read_text(("\n".join(lines) + "\n").encode())
 
 
 def test_a_long_text_behind_aliases_weighs_what_it_is_long() -> None:
     """Repeating one string of a megabyte costs its full length."""
     text = "a: &a " + "x" * 1_000_000 + "\nb: [" + ", ".join(["*a"] * 1000) + "]\n"
-    with pytest.raises(Mistake, match="more than"):
+    with pytest.raises(ApplyFileError, match="more than"):
         read_text(text.encode())
 
 
 def test_bytes_that_are_no_utf_8_are_told_by_line() -> None:
     """The message has the line of the invalid bytes."""
-    with pytest.raises(Mistake, match="line 2"):
+    with pytest.raises(ApplyFileError, match="line 2"):
         read_text(b"a: b\nc: \xff\n")
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """Only a Mistake is ever raised."""
-    with suppress(Mistake):
+    """Only an ApplyFileError is ever raised."""
+    with suppress(ApplyFileError):
         read_text((text + "\n").encode(errors="replace"))

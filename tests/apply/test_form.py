@@ -12,7 +12,7 @@ from tests.apply.directory import ACCOUNT, Given, allow, one_account, trust
 
 from daypass.apply.desired import Desired, read_desired
 from daypass.apply.file_parser import read_text
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.schema import json_schema
 
 _PUBLISHED = Path(__file__).parents[2] / "docs/apply.schema.json"
@@ -55,7 +55,7 @@ def test_a_file_of_the_wrong_form_is_refused(sections: dict[str, Any], says: str
     The published schema refuses the file too, if a schema can express the rule.
     """
     text = one_account(**sections)
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read(text)
     assert says in str(caught.value)
     if in_schema:
@@ -66,7 +66,7 @@ def test_a_file_of_the_wrong_form_is_refused(sections: dict[str, Any], says: str
 def test_a_secret_is_never_repeated() -> None:
     """The refusal of a literal secret does not print it."""
     key = {"AKIAIOSFODNN7EXAMPLE": {"secretAccessKey": "sOmEtHiNgSeCrEt"}}
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read(one_account(users={"a": {"accessKeys": key}}))
     assert "sOmEtHiNg" not in str(caught.value)
 
@@ -74,7 +74,7 @@ def test_a_secret_is_never_repeated() -> None:
 def test_a_place_has_its_line() -> None:
     """In YAML, an error names line and column."""
     text = f"version: 1\naccounts:\n  {ACCOUNT}:\n    users:\n      alice:\n        grups: [a]\n"
-    with pytest.raises(Mistake, match=r"users\.alice\.grups \(line 6, column 16\)"):
+    with pytest.raises(ApplyFileError, match=r"users\.alice\.grups \(line 6, column 16\)"):
         read(text)
 
 
@@ -118,6 +118,6 @@ def test_any_field_may_be_anything(data: st.DataObject) -> None:
     target[name] = data.draw(anything)
     try:
         read(json.dumps(whole))
-    except Mistake:
+    except ApplyFileError:
         return
     jsonschema.validate(whole, json_schema())

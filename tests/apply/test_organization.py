@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow
 
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import show_plan
 
 MEMBER = "222233334444"
@@ -83,7 +83,7 @@ def test_what_cannot_be_says_where(
 ) -> None:
     """The error has its place, and the store is unchanged."""
     revision = directory.revision()
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         directory.apply(file(units, member))
     assert says in str(caught.value)
     assert directory.revision() == revision

@@ -12,7 +12,7 @@ from tests.federation.oidc.setting import jwks, key
 
 from daypass.apply.desired import read_desired
 from daypass.apply.file_parser import read_text
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import show_plan
 from daypass.cli.files_beside import FilesBeside
 from daypass.directory import records
@@ -140,7 +140,7 @@ def test_terms_that_cannot_be_are_refused_with_their_place(terms: dict[str, Any]
 
     A private key is never repeated.
     """
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read(issuer(**terms))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.oidcProviders.{ISSUER}.{place}:")
     assert says in str(caught.value)
@@ -165,7 +165,7 @@ def test_a_file_of_keys_stands_beside_the_applied_one(tmp_path: Path, content: b
 
     assert json.loads(pinned("keys/good.json")) == KEYS
     for name in ("keys/bad.json", "keys"):
-        with pytest.raises(Mistake, match=r"pinnedKeys"):
+        with pytest.raises(ApplyFileError, match=r"pinnedKeys"):
             pinned(name)
 
 

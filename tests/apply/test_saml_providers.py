@@ -6,7 +6,7 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import plain_plan, show_plan
 from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, set_switches
@@ -104,7 +104,7 @@ def test_encryption_begins_with_a_key(directory: Directory) -> None:
     Without a key the API refuses Required.
     """
     directory.apply(idp())
-    with pytest.raises(Mistake, match="needs a private key"):
+    with pytest.raises(ApplyFileError, match="needs a private key"):
         directory.apply(idp(encryptionMode="Required"))
     directory.apply(idp(2, encryptionMode="Required"))
     assert (stored(directory).encryption, held(directory)) == ("Required", {NAMES[2]})
@@ -140,7 +140,7 @@ def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], say
     The store is unchanged.
     """
     directory = Directory(secrets=secrets)
-    with pytest.raises(Mistake, match=says) as caught:
+    with pytest.raises(ApplyFileError, match=says) as caught:
         directory.apply(idp(0))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.samlProviders.idp.privateKeys.{NAMES[0]}")
     assert "PRIVATE" not in str(caught.value)
@@ -159,7 +159,7 @@ def test_a_key_that_is_not_the_one_meant_is_refused(secrets: dict[str, str], say
 )
 def test_fields_of_the_wrong_form_are_refused(fields: dict[str, Any], place: str) -> None:
     """A key in the file is refused and not repeated."""
-    with pytest.raises(Mistake) as caught:
+    with pytest.raises(ApplyFileError) as caught:
         read(idp(**fields))
     assert str(caught.value).startswith(f"accounts.{ACCOUNT}.samlProviders.idp.{place}:")
     assert "PRIVATE" not in str(caught.value)

@@ -18,7 +18,7 @@ from daypass.audit.event import AuditRecord
 from daypass.authorize.context import RequestInfo, build_context
 from daypass.bootstrap import RootKey
 from daypass.config import Config
-from daypass.directory.store import WouldBlock
+from daypass.directory.store import WouldBlockError
 from daypass.errors import Throttling
 from daypass.http.work_shares import WorkShares
 from daypass.policy.decision import TOO_MUCH_WORK
@@ -218,7 +218,7 @@ def test_a_refusal_needs_no_share_to_be_a_refusal(daypass_server: RunningServer,
             (name.lower().encode(), value.encode()) for name, value in {**headers, "User-Agent": agent}.items()
         )
         request = HttpRequest("POST", b"/", b"", named, body, "127.0.0.1", secure=False)
-        with pytest.raises(WouldBlock):
+        with pytest.raises(WouldBlockError):
             app.pipeline.answer(request, "id", app.nonblocking)
         store_view = app.blocking
         assert isinstance(store_view, BlockingView)

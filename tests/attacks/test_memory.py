@@ -6,7 +6,7 @@ import json
 from tests.http.raw import WHO, signed
 
 from daypass.directory.identity import load_session_policies
-from daypass.directory.store import WouldBlock
+from daypass.directory.store import WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.memory import MemoryStore
 from daypass.testing.clock import MovableClock
@@ -34,7 +34,7 @@ def test_invented_session_policies_are_weighed_by_what_they_become() -> None:
     for policy in policies:
         try:
             cache.cached_only.get(load_session_policies, (), policy)
-        except WouldBlock:
+        except WouldBlockError:
             continue
         kept += 1
     assert 1 <= kept <= 2**20 // (20 * len(policies[0]))

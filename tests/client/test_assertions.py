@@ -6,7 +6,7 @@ import time
 import pytest
 
 from daypass.client.assertions import UnverifiedOffer, offers
-from daypass.client.problems import Expired
+from daypass.client.problems import ExpiredError
 
 ROLE = "arn:aws:iam::123456789012:role/reader"
 PROVIDER = "arn:aws:iam::123456789012:saml-provider/corp"
@@ -54,7 +54,7 @@ def test_the_declared_encoding_is_followed(encoding: str) -> None:
 )
 def test_a_doctype_is_refused_before_an_entity_is_expanded(declared: str) -> None:
     """Entities read files and fill memory (OWASP: XML external entity)."""
-    with pytest.raises(Expired, match="DOCTYPE"):
+    with pytest.raises(ExpiredError, match="DOCTYPE"):
         read("&r;" * 30, before=declared)
 
 
@@ -72,7 +72,7 @@ def test_a_doctype_is_refused_before_an_entity_is_expanded(declared: str) -> Non
 )
 def test_a_broken_response_is_one_sentence(text: bytes) -> None:
     """The person copied part of the field, or another field."""
-    with pytest.raises(Expired, match="XML"):
+    with pytest.raises(ExpiredError, match="XML"):
         offers(base64.b64encode(text).decode())
 
 

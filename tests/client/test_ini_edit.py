@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daypass.client.ini_edit import remove_section, rename_section, section_names, set_options
-from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.problems import BadUsageError, MisconfiguredError
 
 ODD = (
     "junk before any section\r\n"
@@ -82,7 +82,7 @@ def test_a_renamed_section_keeps_what_follows_its_header() -> None:
 
 def test_a_section_that_stands_twice_is_not_guessed_at() -> None:
     """Which of the two counts differs between tools; the person must say."""
-    with pytest.raises(Misconfigured, match="twice"):
+    with pytest.raises(MisconfiguredError, match="twice"):
         set_options("[a]\nx = 1\n[a]\nx = 2\n", "a", {"x": "3"})
 
 
@@ -118,23 +118,23 @@ def test_a_block_begins_on_a_line_of_its_own(text: str, changed: str) -> None:
 
 def test_an_indented_section_is_not_swallowed() -> None:
     """Below an option that is less indented, a header would become a part of its value, and the section be gone."""
-    with pytest.raises(Misconfigured, match="by hand"):
+    with pytest.raises(MisconfiguredError, match="by hand"):
         set_options("[default]\n  [profile b]\n  x = 1\n", "default", {"region": "v"})
-    with pytest.raises(Misconfigured, match="by hand"):
+    with pytest.raises(MisconfiguredError, match="by hand"):
         remove_section("[a]\nx = 1\n[b]\n  y = 1\n  [c]\n", "b")
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r[x]", "\x00", "x\x1b[2J", "", " x", "x\u2028y", "x\u0085y"])
 def test_a_value_that_could_begin_a_line_is_refused(value: str) -> None:
     """A server's value must not become a setting of its own, nor move a cursor."""
-    with pytest.raises(BadUsage):
+    with pytest.raises(BadUsageError):
         set_options("", "a", {"x": value})
 
 
 @pytest.mark.parametrize("name", ["a]\n[b", "", "a]", "a\tb"])
 def test_a_name_that_could_end_a_header_is_refused(name: str) -> None:
     """A profile's name stays between its brackets."""
-    with pytest.raises(BadUsage):
+    with pytest.raises(BadUsageError):
         set_options("", name, {"x": "1"})
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.client.machine import Machine
 
 from daypass.client.aws_files import edit
-from daypass.client.problems import Misconfigured
+from daypass.client.problems import MisconfiguredError
 
 ADD = ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann")
 
@@ -63,7 +63,7 @@ def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(pipe)
     for path in (pipe, link, tmp_path):
-        with pytest.raises(Misconfigured, match="not a regular file"):
+        with pytest.raises(MisconfiguredError, match="not a regular file"):
             edit(path, lambda text: text + "[x]\n")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert sorted(tmp_path.iterdir()) == [link, pipe]  # no lock was put beside it

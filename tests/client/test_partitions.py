@@ -4,7 +4,7 @@ import botocore.session
 import pytest
 
 from daypass.client.partitions import find_partition, partition_name
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.roles import first_role, role_arns
 from daypass.client.sts_call import CallSigner, connect
 
@@ -51,5 +51,5 @@ def test_a_chain_stays_in_its_partition() -> None:
 @pytest.mark.parametrize(("roles", "words"), [((), "--role"), (("a",), "ACCOUNT/NAME")])
 def test_a_role_that_nobody_can_place_is_asked_for(roles: tuple[str, ...], words: str) -> None:
     """The account is not known before the sign-in."""
-    with pytest.raises(BadUsage, match=words):
+    with pytest.raises(BadUsageError, match=words):
         first_role(roles, "aws")

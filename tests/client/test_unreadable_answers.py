@@ -18,7 +18,7 @@ from tests.client.machine import ACCOUNT
 
 from daypass.cli import main as main_module
 from daypass.cli.main import cli, main
-from daypass.client.problems import NoAnswer
+from daypass.client.problems import NoAnswerError
 from daypass.client.sts_call import own_credentials
 
 SECRET = "THISISTHESECRETKEYANDNOBODYMAYSEEIT"
@@ -195,7 +195,7 @@ def test_a_containers_endpoint_is_not_repeated_either(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{odd_server}/{quote('refusal as a page')}")
-    with pytest.raises(NoAnswer) as caught:
+    with pytest.raises(NoAnswerError) as caught:
         own_credentials("")
     assert SECRET not in str(caught.value)
 

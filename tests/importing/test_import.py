@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.apply.directory import Directory
 from tests.importing.details import ORIGIN, allow, arn, attached, group, large, page, policy, role, trust, user
 
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import Thing
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.directory import records
@@ -121,7 +121,7 @@ def test_pages_one_after_the_other_are_one_account(directory: Directory) -> None
     text = page(users=[user("a"), user("b")]) + "\n" + page(users=[user("b"), user("c")])
     brought(directory, text)
     assert found(directory, "user", "c").name == "c"
-    with pytest.raises(Mistake, match="twice"):
+    with pytest.raises(ApplyFileError, match="twice"):
         read_details((text + page(users=[user("a", Path="/x/")])).encode())
 
 
@@ -300,9 +300,9 @@ def test_providers_come_along(directory: Directory) -> None:
     ],
 )
 def test_what_is_no_such_file_says_why(directory: Directory, text: str, says: str) -> None:
-    """The store is unchanged, and only a Mistake is raised."""
+    """The store is unchanged, and only an ApplyFileError is raised."""
     revision = directory.revision()
-    with pytest.raises(Mistake, match=says):
+    with pytest.raises(ApplyFileError, match=says):
         brought(directory, text)
     assert directory.revision() == revision
 
@@ -365,5 +365,5 @@ def test_any_member_may_be_anything(data: st.DataObject) -> None:
         target[place[-1]] = data.draw(
             st.sampled_from([None, 1, True, "", "x", "arn:aws:iam::1:x", [], [1], {}, {"a": 1}])
         )
-    with suppress(Mistake):
+    with suppress(ApplyFileError):
         brought(Directory(), json.dumps(whole), rewrite=data.draw(st.booleans()))

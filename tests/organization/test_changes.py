@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.documents import deny, document
 from tests.organization.conftest import Tree
 
-from daypass.bootstrap import CannotCreate, NewAccountRequest, create_account
+from daypass.bootstrap import AccountCreationError, NewAccountRequest, create_account
 from daypass.cli.main import cli
 from daypass.directory import organization_changes as changes
 from daypass.directory.organization import find_policies, load_inherited_controls, load_place
@@ -30,7 +30,7 @@ def writer(tree: Tree) -> Iterator[Writer]:
 
 def test_there_is_one_organization_a_store(tree: Tree) -> None:
     """A second management account is refused."""
-    with pytest.raises(CannotCreate, match="managed by"):
+    with pytest.raises(AccountCreationError, match="managed by"):
         tree.server.new_account(standing="management")
 
 
@@ -59,7 +59,7 @@ def test_units_can_be_nested_five_deep(writer: Writer, tree: Tree) -> None:
     for depth in range(2, 6):
         changes.create_unit(writer, path, str(depth), entropy=tree.server.there.entropy)
         path += f"/{depth}"
-    with pytest.raises(changes.CannotOrganize, match="5 levels deep"):
+    with pytest.raises(changes.OrganizationChangeError, match="5 levels deep"):
         changes.create_unit(writer, path, "6", entropy=tree.server.there.entropy)
 
 
@@ -91,7 +91,7 @@ def test_what_cannot_be_is_refused_with_a_sentence(writer: Writer, tree: Tree, n
     """The store is unchanged, and the message states the reason."""
     function, arguments, words = _refusals(tree.unit, tree.member.account)[number]
     more = {"entropy": tree.server.there.entropy} if function is changes.create_unit else {}
-    with pytest.raises(changes.CannotOrganize, match=words):
+    with pytest.raises(changes.OrganizationChangeError, match=words):
         function(writer, *arguments, **more)
 
 
@@ -114,7 +114,7 @@ def test_ten_service_control_policies_fit_on_one_level(writer: Writer) -> None:
     """FullAWSAccess is one of them."""
     for number in range(9):
         changes.set_policy(writer, "/", "service", f"p{number}", _DENY)
-    with pytest.raises(changes.CannotOrganize, match="10 service control policies"):
+    with pytest.raises(changes.OrganizationChangeError, match="10 service control policies"):
         changes.set_policy(writer, "/", "service", "p10", _DENY)
 
 
@@ -132,7 +132,10 @@ def test_without_an_organization_there_is_nothing_to_change(server: RunningServe
     def show(reader: Reader) -> None:
         changes.get_organization(reader)
 
-    with server.there.store.read() as reader, pytest.raises(changes.CannotOrganize, match="management account first"):
+    with (
+        server.there.store.read() as reader,
+        pytest.raises(changes.OrganizationChangeError, match="management account first"),
+    ):
         show(reader)
 
 

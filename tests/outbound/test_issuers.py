@@ -20,8 +20,8 @@ from daypass.directory.identity import load_account
 from daypass.directory.outbound import KEYS, load_documents, rotate_token_keys
 from daypass.directory.outbound_entities import TokenSigningKey
 from daypass.directory.records import replace, to_entity
-from daypass.directory.secret_box import Unopenable
-from daypass.directory.store import WouldBlock
+from daypass.directory.secret_box import SecretDecryptionError
+from daypass.directory.store import WouldBlockError
 from daypass.http.issuers import IssuerPages
 from daypass.maintenance import KeyMaintenance
 from daypass.testing.plugin import ClientFactory
@@ -188,7 +188,7 @@ def test_private_keys_lie_encrypted(server: RunningServer, issuer: str) -> None:
     keys = [to_entity(TokenSigningKey, record) for record in stored]
     for key in keys:
         assert "d" not in key.public
-        with pytest.raises(Unopenable):
+        with pytest.raises(SecretDecryptionError):
             server.there.vault.decrypt(key.sealed_private, bound_to="token-key:999999999999:" + key.id)
         opened = server.there.vault.decrypt(key.sealed_private, bound_to=f"token-key:{_ACCOUNT}:{key.id}")
         assert opened not in stored[0].body
@@ -220,8 +220,8 @@ class _Nothing:
     """An empty cache."""
 
     def get(self, loader: Any, *args: Any) -> Any:  # noqa: ARG002 - a promise
-        """Raise WouldBlock, so that a worker reads the store."""
-        raise WouldBlock
+        """Raise WouldBlockError, so that a worker reads the store."""
+        raise WouldBlockError
 
 
 def test_a_peer_that_asks_for_invented_issuers_keeps_no_others_from_theirs() -> None:

@@ -14,7 +14,7 @@ from daypass.directory import records
 from daypass.directory.entities import Role
 from daypass.errors import Fault, IDPCommunicationError
 from daypass.federation.oidc import verify
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import read_token
@@ -167,7 +167,7 @@ def test_one_accounts_missing_keys_keep_nobody_waiting(server: RunningServer) ->
     """All missing keys are requested together. If they cannot be fetched, the other accounts' roles are offered."""
     keys = Keys()
     keys.lacking = {VICTIM, LOW}
-    with pytest.raises(KeysNeeded) as needed:
+    with pytest.raises(KeysNeededError) as needed:
         offered(server, keys)
     assert {provider.account for provider in needed.value.providers} == {VICTIM, LOW}
     keys.lacking, keys.failed = set(), {LOW}

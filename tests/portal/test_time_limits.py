@@ -16,14 +16,14 @@ from starlette.responses import Response
 
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config
-from daypass.directory.store import Exists, Missing, Reader
+from daypass.directory.store import Reader, RecordExistsError, RecordMissingError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.portal import begun, handovers, sign_ins, waiting
 from daypass.portal.begun import PendingLogin
-from daypass.portal.handovers import CliSignIn, NotRedeemed
+from daypass.portal.handovers import CliSignIn, NotRedeemedError
 from daypass.portal.sign_ins import ProvenSignIn
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, open_everything
@@ -93,7 +93,7 @@ def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: boo
         if waits:
             waiting.change(writer, "n", b"second", ctx=ctx)
         else:
-            with pytest.raises(Missing):
+            with pytest.raises(RecordMissingError):
                 waiting.change(writer, "n", b"second", ctx=ctx)
         assert waiting.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
         assert waiting.take(writer, "n", ctx=ctx) is None
@@ -104,7 +104,7 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
     """Until then the name is taken, and the entry is not replaced."""
     put(scene, b"first")
     if taken:
-        with pytest.raises(Exists):
+        with pytest.raises(RecordExistsError):
             put(scene, b"second", at=60 + after, ends=3_600)
         return
     put(scene, b"second", at=60 + after, ends=3_600)
@@ -208,7 +208,7 @@ def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
 
 def error_of(handle: str, ctx: RequestContext) -> str:
     """Return the error of a redemption."""
-    with pytest.raises(NotRedeemed) as refused:
+    with pytest.raises(NotRedeemedError) as refused:
         handovers.redeem(handle, "", "", ctx)
     return refused.value.error
 
@@ -218,7 +218,7 @@ def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
     cli_sign_in, ctx = begin(scene), scene.at()
     handle = handovers.handle_of(cli_sign_in, ctx)
     for wrong in range(1, 6):
-        with pytest.raises(NotRedeemed) as refused:
+        with pytest.raises(NotRedeemedError) as refused:
             handovers.redeem(handle, "wrong", "", ctx)
         assert refused.value.error == "invalid_grant"
         assert error_of(handle, ctx) == ("authorization_pending" if wrong < 5 else "expired_token")

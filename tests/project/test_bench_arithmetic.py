@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of, percentile, ratio_to_bare
-from bench.load import BadAnswer, Job, as_line, check, ends_connection, is_whole, parse_job, run
+from bench.load import BadAnswerError, Job, as_line, check, ends_connection, is_whole, parse_job, run
 from bench.signed import sign
 
 
@@ -100,9 +100,9 @@ def test_a_refusal_is_no_answer() -> None:
     The round fails instead.
     """
     check(b"HTTP/1.1 200 OK\r\n\r\n<Arn>me</Arn>", b"<Arn>")
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         check(b"HTTP/1.1 403 Forbidden\r\n\r\n<Arn>me</Arn>", b"<Arn>")
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadAnswerError):
         check(b"HTTP/1.1 200 OK\r\n\r\n", b"<Arn>")
 
 
@@ -156,6 +156,6 @@ def test_a_round_of_refusals_fails() -> None:
     """One wrong response ends the round with the server's message."""
     with (
         _server_of(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno") as port,
-        pytest.raises(BadAnswer, match="403"),
+        pytest.raises(BadAnswerError, match="403"),
     ):
         run(Job(port, (b"GET / HTTP/1.1\r\n\r\n",), b"ok", 1, 0.05))

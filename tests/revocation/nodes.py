@@ -51,7 +51,7 @@ ALL = json.dumps({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Act
 _VERSIONS = {"sts": "2011-06-15", "iam": "2010-05-08"}
 
 
-class Refused(Exception):  # noqa: N818 - read as a sentence
+class CallRefusedError(Exception):
     """A refused call.
 
     The caller gets `code` and `message`; the audit event has `detail`.
@@ -98,7 +98,7 @@ class Node:
         self._clock = there.clock
 
     def call(self, key: Key | None, action: str, service: str = "sts", **parameters: str) -> dict[str, Any]:
-        """Make a call, and return the result. Raises Refused."""
+        """Make a call, and return the result. Raises CallRefusedError."""
         asked = {"Action": action, "Version": _VERSIONS[service], **parameters}
         request = _request(asked) if key is None else _signed(key, asked, service, self._clock.now())
         with self._unannounced():
@@ -108,7 +108,7 @@ class Node:
         if "Error" in document:
             fault = self._last.fault
             assert fault is not None
-            raise Refused(document["Error"]["Code"], document["Error"].get("Message", ""), fault.detail or "")
+            raise CallRefusedError(document["Error"]["Code"], document["Error"].get("Message", ""), fault.detail or "")
         result: dict[str, Any] = document[f"{action}Response"].get(f"{action}Result", {})
         return result
 
@@ -122,7 +122,7 @@ class Node:
         """Return whether a key is valid, with a call that no policy can deny."""
         try:
             self.call(key, "GetCallerIdentity")
-        except Refused as refusal:
+        except CallRefusedError as refusal:
             if refusal.code != "InvalidClientTokenId":
                 raise
             return False

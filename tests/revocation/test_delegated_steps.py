@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from tests.revocation.nodes import CUSTOMER, Key, Refused, Scene
+from tests.revocation.nodes import CUSTOMER, CallRefusedError, Key, Scene
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
@@ -62,7 +62,7 @@ def is_enabled(scene: Scene) -> bool:
     """Return whether the customer may get web identity tokens."""
     try:
         scene.here.call(scene.root, "GetOutboundWebIdentityFederationInfo", "iam")
-    except Refused:
+    except CallRefusedError:
         return False
     return True
 
@@ -127,7 +127,7 @@ def test_a_request_is_not_counted_as_a_key(scene: Scene, alice: Key, app: Key) -
         key = scene.assume(key)
     names = scene.session(key).issuing_keys
     assert (len(names), sum(name.startswith("dr-") for name in names)) == (17, 1)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         scene.assume(key)
     assert refusal.value.code == "AccessDenied"
 
@@ -144,7 +144,7 @@ def test_no_web_identity_token_leaves_a_delegation(scene: Scene, alice: Key, app
     key, own = delegated(scene, alice, app)[1], scene.assume(alice)
     for _ in range(steps):
         key = scene.assume(key)
-    with pytest.raises(Refused, match="Cannot call GetWebIdentityToken with delegated credentials") as refusal:
+    with pytest.raises(CallRefusedError, match="Cannot call GetWebIdentityToken with delegated credentials") as refusal:
         scene.here.call(key, "GetWebIdentityToken", **asked)
     assert refusal.value.code == "AccessDenied"
     scene.here.call(own, "GetWebIdentityToken", **asked)

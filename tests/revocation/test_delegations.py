@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.revocation.nodes import CUSTOMER, Key, Refused, Scene
+from tests.revocation.nodes import CUSTOMER, CallRefusedError, Key, Scene
 
 from daypass.directory import records
 from daypass.directory.delegation import find_request
@@ -65,7 +65,7 @@ def refuse(scene: Scene, app: Key, token: str) -> str:
 
     The caller gets less detail.
     """
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         scene.redeem(app, token)
     assert (refusal.value.code, refusal.value.message) == ("AccessDenied", WITHDRAWN)
     return refusal.value.detail
@@ -75,7 +75,7 @@ def lists_users(scene: Scene, key: Key) -> bool:
     """Return whether a key has the approver's permission."""
     try:
         scene.elsewhere.call(key, "ListUsers", "iam")
-    except Refused as refusal:
+    except CallRefusedError as refusal:
         if refusal.code not in {"AccessDenied", "InvalidClientTokenId"}:
             raise
         return False
@@ -133,7 +133,7 @@ def test_a_revoked_key_ends_tokens_that_were_not_redeemed(scene: Scene, alice: K
     scene.clock.move(SECOND)
     scene.revoke(keys[of].key_id)
     assert refuse(scene, app, sent) == "an access key behind the approval was revoked"
-    with pytest.raises(Refused, match="cannot be sent: an access key behind the approval was revoked"):
+    with pytest.raises(CallRefusedError, match="cannot be sent: an access key behind the approval was revoked"):
         scene.send(scene.root, accepted)
 
 
@@ -309,7 +309,7 @@ def test_a_roles_limit_counts_as_it_stands(scene: Scene, alice: Key, app: Key) -
     scene.clock.move(HOUR - SECOND)
     assert scene.redeem(app, tokens[0]).expires == accepted + HOUR
     scene.clock.move(SECOND)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         scene.redeem(app, tokens[1])
     assert refusal.value.code == "ExpiredTradeInTokenException"
     scene.here.call(scene.root, "UpdateRole", "iam", RoleName="two", MaxSessionDuration="43200")
@@ -333,7 +333,7 @@ def test_an_ended_session_has_nothing_to_send(scene: Scene, alice: Key) -> None:
     scene.clock.move(HOUR - SECOND)
     scene.send(alice, requests[0])
     scene.clock.move(SECOND)
-    with pytest.raises(Refused, match="cannot be sent: the session that accepted it has ended") as refusal:
+    with pytest.raises(CallRefusedError, match="cannot be sent: the session that accepted it has ended") as refusal:
         scene.send(alice, requests[1])
     assert refusal.value.code == "InvalidInput"
 
@@ -346,7 +346,7 @@ def test_a_token_ends_with_the_session_that_accepted(scene: Scene, alice: Key, a
     delegated = scene.redeem(app, tokens[0])
     assert delegated.expires == scene.clock.now() + SECOND
     scene.clock.move(SECOND)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         scene.redeem(app, tokens[1])
     assert refusal.value.code == "ExpiredTradeInTokenException"
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.mint.material import role_session
-from tests.revocation.nodes import Key, Refused, Scene
+from tests.revocation.nodes import CallRefusedError, Key, Scene
 
 from daypass.directory.revocations import end_of_second, is_revoked, load_revocations
 
@@ -150,7 +150,7 @@ def test_the_seventeenth_key_is_refused(scene: Scene, alice: Key, action: str) -
     *_, fifteen, sixteen = chain_of(alice, scene, 16)
     assert len(scene.session(sixteen).issuing_keys) == 16
     ISSUING[action](fifteen, scene)
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         ISSUING[action](sixteen, scene)
     assert refusal.value.code == "AccessDenied"
     assert refusal.value.message.startswith(LIMIT)
@@ -171,7 +171,7 @@ def test_a_delegation_counts_the_keys_of_both_sides(scene: Scene, alice: Key) ->
         if not is_refused:
             assert len(scene.session(scene.redeem(key, token)).issuing_keys) == 16
             continue
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(CallRefusedError) as refusal:
             scene.redeem(key, token)
         assert (refusal.value.code, refusal.value.message[: len(LIMIT)]) == ("AccessDenied", LIMIT)
         scene.redeem(partner, token)  # the refusal has not used up the token
@@ -186,7 +186,7 @@ def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) ->
     scene.revoke(alice.key_id)
     scene.settle()
     for action, more in (("GetWebIdentityToken", asked), ("GetCallerIdentity", {})):
-        with pytest.raises(Refused) as refusal:
+        with pytest.raises(CallRefusedError) as refusal:
             scene.elsewhere.call(session, action, **more)
         assert refusal.value.code == "InvalidClientTokenId"
 

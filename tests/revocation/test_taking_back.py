@@ -6,7 +6,7 @@ The approver ends the access without an operator.
 import json
 
 import pytest
-from tests.revocation.nodes import ALL, CUSTOMER, Key, Refused, Scene
+from tests.revocation.nodes import ALL, CUSTOMER, CallRefusedError, Key, Scene
 from tests.revocation.test_delegations import MINUTE, WITHDRAWN, finalized, refuse
 
 STATEMENT = {"Effect": "Allow", "Action": "iam:RejectDelegationRequest", "Resource": "*"}
@@ -30,7 +30,7 @@ def reject(scene: Scene, key: Key, request: str) -> None:
 
 def refusal_of(scene: Scene, key: Key, request: str) -> str:
     """Return the error code of a refused rejection."""
-    with pytest.raises(Refused) as refusal:
+    with pytest.raises(CallRefusedError) as refusal:
         reject(scene, key, request)
     return refusal.value.code
 
@@ -148,5 +148,5 @@ def test_the_words_of_a_refused_token_stay(scene: Scene, alice: Key, app: Key) -
     """The partner gets the same message for every cause."""
     request, token = finalized(scene, alice)
     reject(scene, alice, request)
-    with pytest.raises(Refused, match=WITHDRAWN):
+    with pytest.raises(CallRefusedError, match=WITHDRAWN):
         scene.redeem(app, token)

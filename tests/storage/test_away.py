@@ -12,7 +12,7 @@ from tests.storage.postgresql import Cluster, own_cluster
 from tests.storage.test_cache import HandSeconds, find_user
 from tests.storage.things import user
 
-from daypass.directory.store import StoreUnavailable
+from daypass.directory.store import StoreUnavailableError
 from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
 from daypass.storage.sql_writer import SqlWriter
@@ -32,7 +32,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clock: HandClock) -> None:
-    """Cached values stay usable, other reads raise StoreUnavailable.
+    """Cached values stay usable, other reads raise StoreUnavailableError.
 
     Both recover with the database.
     """
@@ -47,12 +47,12 @@ def test_a_node_outlives_its_database(cluster: Cluster, postgresql_url: str, clo
     seconds.seconds += 10
     assert cache.loading.get(find_user, "ada") == user("ada")
     away_before = cache.is_away
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreUnavailableError) as refused:
         cache.loading.get(find_user, "bob")
     assert "SELECT" not in refused.value.detail
-    with pytest.raises(StoreUnavailable), store.write():
+    with pytest.raises(StoreUnavailableError), store.write():
         raise AssertionError  # unreachable
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         store.claim("k", until=clock.now())
     # A write that never began has not changed the store, thus it must not invalidate the cache.
     assert cache.loading.get(find_user, "ada") == user("ada")
@@ -82,9 +82,9 @@ def test_a_commit_whose_fate_is_unknown_makes_the_cache_doubt(
         return touched
 
     monkeypatch.setattr(SqlWriter, "finish", finish_and_fall)
-    with pytest.raises(StoreUnavailable), store.write() as writer:
+    with pytest.raises(StoreUnavailableError), store.write() as writer:
         writer.insert(user("ada"))
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(StoreUnavailableError):
         cache.loading.get(find_user, "ada")
     cluster.start()
     assert cache.loading.get(find_user, "ada") is None

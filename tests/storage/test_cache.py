@@ -11,7 +11,16 @@ import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.things import user
 
-from daypass.directory.store import Changes, Link, Reader, Record, Store, StoreUnavailable, WouldBlock, charged_to
+from daypass.directory.store import (
+    Changes,
+    Link,
+    Reader,
+    Record,
+    Store,
+    StoreUnavailableError,
+    WouldBlockError,
+    charged_to,
+)
 from daypass.storage.cache import FRESH_SECONDS, StoreCache
 from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.memory import MemoryStore
@@ -43,13 +52,13 @@ class Breakable(MemoryStore):
         """Return the changes, after an optional pause for a test."""
         self.asked.release()
         if self.is_away:
-            raise StoreUnavailable("away")
+            raise StoreUnavailableError("away")
         return super().changes_since(revision)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if self.is_away:
-            raise StoreUnavailable("away")
+            raise StoreUnavailableError("away")
         with super()._alone():
             yield
 
@@ -57,7 +66,7 @@ class Breakable(MemoryStore):
     def read(self) -> Iterator[Reader]:  # type: ignore[override] # a narrower promise will do
         """Open a snapshot, unless the database is down."""
         if self.is_away:
-            raise StoreUnavailable("away")
+            raise StoreUnavailableError("away")
         with super().read() as reader:
             yield reader
 
@@ -96,12 +105,12 @@ def count_members(reader: Reader, group: str) -> int:
 
 
 def test_the_event_loop_is_never_kept_waiting(cache: StoreCache) -> None:
-    """`cached_only` raises WouldBlock until the value is loaded, then returns the same object."""
-    with pytest.raises(WouldBlock):
+    """`cached_only` raises WouldBlockError until the value is loaded, then returns the same object."""
+    with pytest.raises(WouldBlockError):
         cache.cached_only.get(list_users, "/")
     loaded = cache.loading.get(list_users, "/")
     assert cache.cached_only.get(list_users, "/") is loaded
-    with pytest.raises(WouldBlock):
+    with pytest.raises(WouldBlockError):
         cache.cached_only.get(list_users, "/other/")
 
 
@@ -110,7 +119,7 @@ def test_the_next_request_sees_a_write(store: Store, cache: StoreCache) -> None:
     assert cache.loading.get(find_user, "ada") is None
     with store.write() as writer:
         writer.insert(user("ada"))
-    with pytest.raises(WouldBlock):
+    with pytest.raises(WouldBlockError):
         cache.cached_only.get(find_user, "ada")
     assert cache.loading.get(find_user, "ada") == user("ada")
     assert cache.cached_only.get(find_user, "ada") == user("ada")
@@ -128,7 +137,7 @@ def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: Ha
     assert elsewhere.cached_only.get(find_user, "ada") is None
     seconds.seconds += FRESH_SECONDS
     assert FRESH_SECONDS < 1
-    with pytest.raises(WouldBlock):
+    with pytest.raises(WouldBlockError):
         elsewhere.cached_only.get(find_user, "ada")
     assert elsewhere.loading.get(find_user, "ada") == user("ada")
 
@@ -232,18 +241,18 @@ def test_all_is_dropped_when_the_log_does_not_reach_back(
 
 
 def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakable, seconds: HandSeconds) -> None:
-    """Cached values stay usable, other reads raise StoreUnavailable, and both recover with the database."""
+    """Cached values stay usable, other reads raise StoreUnavailableError, and both recover with the database."""
     cache = StoreCache(breakable, monotonic=seconds)
     known = cache.loading.get(list_users, "/")
     breakable.is_away = True
     for _ in range(3):
         seconds.seconds += 10
-        with pytest.raises(WouldBlock):
+        with pytest.raises(WouldBlockError):
             cache.cached_only.get(list_users, "/")
         assert cache.loading.get(list_users, "/") is known
         assert cache.cached_only.get(list_users, "/") is known
         assert cache.is_away
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             cache.loading.get(find_user, "ada")
     breakable.is_away = False
     cache.poll()
@@ -256,16 +265,16 @@ def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakabl
 def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
     breakable: Breakable, seconds: HandSeconds
 ) -> None:
-    """The machine knows that the store changed but not how: requests get StoreUnavailable."""
+    """The machine knows that the store changed but not how: requests get StoreUnavailableError."""
     cache = StoreCache(breakable, monotonic=seconds)
     cache.loading.get(list_users, "/")
     with breakable.write() as writer:
         writer.insert(user("ada"))
     breakable.is_away = True
     for _ in range(2):
-        with pytest.raises(WouldBlock):
+        with pytest.raises(WouldBlockError):
             cache.cached_only.get(list_users, "/")
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(StoreUnavailableError):
             cache.loading.get(list_users, "/")
 
 
@@ -385,7 +394,7 @@ def test_two_handles_on_one_database_see_each_other(database_url: str, clock: Ha
         assert len(cache.loading.get(list_users, "/")) == number
         with there.write() as writer:
             writer.insert(user(f"u{number:02}"))
-        with pytest.raises(WouldBlock):
+        with pytest.raises(WouldBlockError):
             cache.cached_only.get(list_users, "/")
     here.close()
     there.close()

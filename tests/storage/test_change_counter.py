@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daypass.storage.change_counter import ChangeCounter, counter_beside, counter_of_server
-from daypass.storage.refusals import StoreRefused
+from daypass.storage.refusals import StoreOpenError
 
 
 def test_a_ring_is_seen_through_every_mapping(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
 def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
     """An attacker who plants a link cannot make us write to its target."""
     (tmp_path / "beacon").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StoreRefused, match="beacon"):
+    with pytest.raises(StoreOpenError, match="beacon"):
         ChangeCounter(tmp_path / "beacon")
     assert not (tmp_path / "elsewhere").exists()
 
@@ -59,5 +59,5 @@ def test_a_planted_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir(mode=0o700)
         folder.symlink_to(elsewhere) if planted == "link" else folder.touch()
-    with pytest.raises(StoreRefused, match=r"cannot use|is open to other users"):
+    with pytest.raises(StoreOpenError, match=r"cannot use|is open to other users"):
         counter_of_server("db")

@@ -13,7 +13,7 @@ from tests.storage.processes import go, race, read, worker
 from tests.storage.test_cache import find_user
 from tests.storage.things import user
 
-from daypass.directory.store import Link, Record, Store, StoreUnavailable, WouldBlock
+from daypass.directory.store import Link, Record, Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
 
@@ -122,7 +122,7 @@ def test_another_process_s_write_is_seen_at_once(database_url: str, clock: HandC
         assert cache.cached_only.get(find_user, "ada") is None
         go(process)
         assert read(process) == "done"
-        with pytest.raises(WouldBlock):
+        with pytest.raises(WouldBlockError):
             cache.cached_only.get(find_user, "ada")
     store.close()
 
@@ -151,13 +151,13 @@ def test_a_write_that_was_answered_survives_kill_9(database_url: str, clock: Han
 def test_a_writer_that_does_not_finish_costs_the_others_a_bounded_wait(
     database_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They get StoreUnavailable, and readers do not wait."""
+    """They get StoreUnavailableError, and readers do not wait."""
     monkeypatch.setattr("daypass.storage.engines.LOCK_WAIT_SECONDS", 1)
     slow, other = (open_store(database_url, clock=clock) for _ in range(2))
     with slow.write() as writer:
         writer.insert(user("ada"))
         before = other.change_counter[0]
-        with pytest.raises(StoreUnavailable), other.write():
+        with pytest.raises(StoreUnavailableError), other.write():
             raise AssertionError  # unreachable
         assert other.change_counter[0] == before
         with other.read() as reader:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.storage.conftest import HandClock
 
-from daypass.directory.store import Exists, Link, Missing, Reader, Record, Store, Writer
+from daypass.directory.store import Link, Reader, Record, RecordExistsError, RecordMissingError, Store, Writer
 from daypass.storage.cache import StoreCache
 from daypass.storage.memory import MemoryStore
 from daypass.storage.storable_text import end_of_prefix
@@ -113,7 +113,7 @@ def _run(store: Store, transaction: list[Step]) -> list[str]:
         for step in transaction:
             try:
                 step(writer)
-            except (Exists, Missing) as refusal:
+            except (RecordExistsError, RecordMissingError) as refusal:
                 outcomes.append(type(refusal).__name__)
             else:
                 outcomes.append("done")

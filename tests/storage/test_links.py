@@ -2,7 +2,7 @@
 
 import pytest
 
-from daypass.directory.store import Link, Missing, Store
+from daypass.directory.store import Link, RecordMissingError, Store
 
 
 def test_both_ends_can_be_asked_in_order(store: Store) -> None:
@@ -37,9 +37,9 @@ def test_unlinking_what_is_not_linked_raises_missing(store: Store) -> None:
     with store.write() as writer:
         writer.link(Link("member", "a", "b"))
         writer.unlink("member", "a", "b")
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.unlink("member", "a", "b")
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.unlink("member", "a\0", "b")
     with store.read() as reader:
         assert reader.targets("member", "a") == []

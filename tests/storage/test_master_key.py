@@ -10,7 +10,7 @@ import pytest
 
 from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse_address
 from daypass.storage.master_key import MasterKey, find_master_key, parse_master_key
-from daypass.storage.refusals import MasterKeyMissing, StoreRefused
+from daypass.storage.refusals import MasterKeyMissingError, StoreOpenError
 
 RAW = bytes(range(224, 256))
 POSTGRESQL = parse_address("postgresql://u@h/d")
@@ -53,7 +53,7 @@ def test_another_text_is_a_passphrase() -> None:
 @pytest.mark.parametrize("text", ["", "   \n", "hunter2", "fifteen letters"])
 def test_a_short_text_is_refused_without_repeating_it(text: str) -> None:
     """The message says how to create a good one."""
-    with pytest.raises(StoreRefused, match="openssl rand") as refused:
+    with pytest.raises(StoreOpenError, match="openssl rand") as refused:
         parse_master_key(text, source="DAYPASS_MASTER_KEY")
     assert not text.strip() or text not in str(refused.value)
 
@@ -74,7 +74,7 @@ def test_what_is_given_counts_everywhere(address: Address, tmp_path: Path) -> No
 
 def test_both_given_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
     """It would be unknown which one wraps the secrets."""
-    with pytest.raises(StoreRefused, match="both"):
+    with pytest.raises(StoreOpenError, match="both"):
         _found(beside, text=RAW.hex(), file=tmp_path / "key")
 
 
@@ -85,7 +85,7 @@ def test_a_bad_file_is_refused_by_name(beside: SqliteAddress, tmp_path: Path, co
     """The file is missing, empty, too long, or neither text nor 32 bytes."""
     if content is not None:
         (tmp_path / "key").write_bytes(content)
-    with pytest.raises(StoreRefused, match=r"/key"):
+    with pytest.raises(StoreOpenError, match=r"/key"):
         _found(beside, file=tmp_path / "key")
 
 
@@ -100,7 +100,7 @@ def test_a_key_is_generated_beside_an_empty_sqlite_store(beside: SqliteAddress, 
 
 def test_a_lost_key_is_never_replaced(beside: SqliteAddress, tmp_path: Path) -> None:
     """A store with content and no key is refused, and a key is not created beside it."""
-    with pytest.raises(MasterKeyMissing, match="restore it"):
+    with pytest.raises(MasterKeyMissingError, match="restore it"):
         _found(beside, is_empty=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -108,7 +108,7 @@ def test_a_lost_key_is_never_replaced(beside: SqliteAddress, tmp_path: Path) -> 
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_postgresql_needs_a_key(*, is_empty: bool) -> None:
     """Several nodes share it, thus a node must not generate it."""
-    with pytest.raises(MasterKeyMissing, match="DAYPASS_MASTER_KEY"):
+    with pytest.raises(MasterKeyMissingError, match="DAYPASS_MASTER_KEY"):
         _found(POSTGRESQL, is_empty=is_empty)
 
 
@@ -116,7 +116,7 @@ def test_a_generated_key_that_others_can_read_is_refused(beside: SqliteAddress, 
     """The message contains the command that repairs it."""
     _found(beside)
     (tmp_path / "master.key").chmod(0o640)
-    with pytest.raises(StoreRefused, match="chmod 600"):
+    with pytest.raises(StoreOpenError, match="chmod 600"):
         _found(beside)
 
 

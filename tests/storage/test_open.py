@@ -21,7 +21,7 @@ from daypass.storage import schema, tables
 from daypass.storage.address import MemoryAddress, PostgresqlAddress, SqliteAddress, parse_address
 from daypass.storage.engines import Engines, postgresql_engines, sqlite_engines
 from daypass.storage.open import open_store
-from daypass.storage.refusals import StoreRefused, StoreTooNew, StoreUnreachable
+from daypass.storage.refusals import StoreOpenError, StoreTooNewError, StoreUnreachableError
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_sqlite_path_is_taken_as_it_is(text: str, path: str) -> None:
 )
 def test_what_is_no_store_is_refused_without_its_password(text: str) -> None:
     """The message says which URLs are valid, and never repeats the given one."""
-    with pytest.raises(StoreRefused, match=r"sqlite:///|postgresql://") as refused:
+    with pytest.raises(StoreOpenError, match=r"sqlite:///|postgresql://") as refused:
         parse_address(text)
     assert "s3cret" not in str(refused.value)
 
@@ -135,7 +135,7 @@ def test_a_store_from_the_future_is_refused(database_url: str, clock: HandClock)
     with engines.writing.begin() as connection:
         connection.exec_driver_sql("UPDATE daypass_schema SET version_num = '9999'")
     engines.dispose()
-    with pytest.raises(StoreTooNew, match="9999"):
+    with pytest.raises(StoreTooNewError, match="9999"):
         open_store(database_url, clock=clock)
 
 
@@ -146,7 +146,7 @@ def test_a_store_without_its_version_is_refused(database_url: str, clock: HandCl
     with engines.writing.begin() as connection:
         connection.exec_driver_sql("DELETE FROM daypass_schema")
     engines.dispose()
-    with pytest.raises(StoreRefused, match="damaged"):
+    with pytest.raises(StoreOpenError, match="damaged"):
         open_store(database_url, clock=clock)
 
 
@@ -155,7 +155,7 @@ def test_a_migration_that_fails_leaves_nothing(database_url: str, clock: HandClo
     engines = _engines(database_url)
     with engines.writing.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE claims (id INTEGER)")
-    with pytest.raises(StoreRefused, match="claims"):
+    with pytest.raises(StoreOpenError, match="claims"):
         open_store(database_url, clock=clock)
     with engines.writing.begin() as connection:
         assert _tables(connection) == {"claims"}
@@ -187,7 +187,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path, cl
     """The operator mistyped a path: no file is overwritten."""
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(StoreRefused, match=r"notes\.txt"):
+    with pytest.raises(StoreOpenError, match=r"notes\.txt"):
         open_store(f"sqlite:///{path}", clock=clock)
     assert path.read_bytes() == content
 
@@ -196,13 +196,13 @@ def test_a_path_that_cannot_be_is_refused(tmp_path: Path, clock: HandClock) -> N
     """The path is a folder, or has a file in the place of a folder."""
     (tmp_path / "file").touch()
     for path in (tmp_path, tmp_path / "file" / "daypass.db"):
-        with pytest.raises(StoreRefused, match="cannot open the store"):
+        with pytest.raises(StoreOpenError, match="cannot open the store"):
             open_store(f"sqlite:///{path}", clock=clock)
 
 
 def test_a_server_that_is_not_there_is_unreachable(clock: HandClock) -> None:
     """The message comes within seconds, without the password."""
-    with pytest.raises(StoreUnreachable, match="cannot open the PostgreSQL database") as refused:
+    with pytest.raises(StoreUnreachableError, match="cannot open the PostgreSQL database") as refused:
         open_store("postgresql://u:s3cret@127.0.0.1:1/daypass", clock=clock)
     assert "s3cret" not in str(refused.value)
 
@@ -213,17 +213,17 @@ def test_a_database_that_does_not_let_us_in_is_unreachable(clock: HandClock) -> 
     server = server_url()
     wrong = server.set(password="wrong-password").render_as_string(hide_password=False)
     absent = server.set(database="no_such_database").render_as_string(hide_password=False)
-    with pytest.raises(StoreUnreachable, match=r"password|authentication") as refused:
+    with pytest.raises(StoreUnreachableError, match=r"password|authentication") as refused:
         open_store(wrong, clock=clock)
     assert "wrong-password" not in str(refused.value)
-    with pytest.raises(StoreUnreachable, match="no_such_database"):
+    with pytest.raises(StoreUnreachableError, match="no_such_database"):
         open_store(absent, clock=clock)
 
 
 def test_a_role_without_rights_is_refused(postgresql_url: str, clock: HandClock) -> None:
     """The message says that the role may not create tables, here in the system's own schema."""
     url = f"{postgresql_url}?options=-csearch_path%3Dpg_catalog"
-    with pytest.raises(StoreRefused, match="cannot create the tables"):
+    with pytest.raises(StoreOpenError, match="cannot create the tables"):
         open_store(url, clock=clock)
 
 

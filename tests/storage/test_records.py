@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from tests.storage.things import abandoned, user
 
-from daypass.directory.store import Exists, Missing, Store
+from daypass.directory.store import RecordExistsError, RecordMissingError, Store
 
 ACCOUNT = "111111111111"
 OTHER = "222222222222"
@@ -66,7 +66,7 @@ def test_text_that_no_database_could_hold_is_not_written(store: Store, text: str
         writer.insert(user("ada"))
         with pytest.raises(ValueError, match="to be stored"):
             writer.replace(msgspec.structs.replace(user("ada"), sort=text))
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.delete("user", ACCOUNT, text)
     assert _names(store) == ["/ada"]
 
@@ -81,13 +81,13 @@ def test_text_that_no_database_could_hold_is_not_written(store: Store, text: str
     ids=["key", "sort", "unique id"],
 )
 def test_what_is_taken_is_refused_and_changes_nothing(store: Store, second: msgspec.Struct) -> None:
-    """`insert` raises Exists for a taken key, sort string or unique id.
+    """`insert` raises RecordExistsError for a taken key, sort string or unique id.
 
     The writer stays usable.
     """
     with store.write() as writer:
         writer.insert(user("ada", body=b"first"))
-        with pytest.raises(Exists):
+        with pytest.raises(RecordExistsError):
             writer.insert(second)  # type: ignore[arg-type]
         writer.insert(user("cyd"))
     with store.read() as reader:
@@ -122,26 +122,29 @@ def test_replacing_moves_the_sort_text_and_the_unique_id(store: Store) -> None:
 
 
 def test_replacing_refuses_what_another_record_has(store: Store) -> None:
-    """`replace` raises Missing without the record and Exists for another's names, and then the store is unchanged."""
+    """`replace` raises RecordMissingError without the record and RecordExistsError for another's names.
+
+    Then the store is unchanged.
+    """
     with store.write() as writer:
         writer.insert(user("ada"))
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.replace(user("bob"))
         writer.insert(user("bob"))
-        with pytest.raises(Exists):
+        with pytest.raises(RecordExistsError):
             writer.replace(msgspec.structs.replace(user("bob"), sort="/ada"))
-        with pytest.raises(Exists):
+        with pytest.raises(RecordExistsError):
             writer.replace(msgspec.structs.replace(user("bob"), unique_id=f"AIDA{ACCOUNT}ada"))
     with store.read() as reader:
         assert reader.find("user", ACCOUNT, "bob") == user("bob")
 
 
 def test_deleting_frees_every_name(store: Store) -> None:
-    """A deleted record can be inserted again, and deleting twice raises Missing."""
+    """A deleted record can be inserted again, and deleting twice raises RecordMissingError."""
     with store.write() as writer:
         writer.insert(user("ada"))
         writer.delete("user", ACCOUNT, "ada")
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.delete("user", ACCOUNT, "ada")
         assert writer.find_by_id(f"AIDA{ACCOUNT}ada") is None
         writer.insert(user("ada"))

@@ -3,7 +3,7 @@
 import pytest
 from tests.storage.things import abandoned, user
 
-from daypass.directory.store import Changes, Exists, Link, LinkTouched, Missing, Store
+from daypass.directory.store import Changes, Link, LinkTouched, RecordExistsError, RecordMissingError, Store
 from daypass.storage import memory, sql_writer
 from daypass.storage.invalidation import touch
 
@@ -73,11 +73,11 @@ def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
         writer.insert(user("ada"))
     before = store.revision(), store.change_counter[0]
     with store.write() as writer:
-        with pytest.raises(Exists):
+        with pytest.raises(RecordExistsError):
             writer.insert(user("ada"))
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.delete("user", ACCOUNT, "bob")
-        with pytest.raises(Missing):
+        with pytest.raises(RecordMissingError):
             writer.unlink("member", "a", "b")
     assert (store.revision(), store.change_counter[0]) == before
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daypass.directory.secret_box import Unopenable
+from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import Store
 from daypass.storage.master_key import MasterKey
-from daypass.storage.refusals import StoreRefused, WrongMasterKey
+from daypass.storage.refusals import StoreOpenError, WrongMasterKeyError
 from daypass.storage.vault import Vault, open_vault, rewrap
 
 OURS, THEIRS = MasterKey(b"o" * 32), MasterKey(b"t" * 32)
@@ -26,11 +26,11 @@ def test_what_was_sealed_opens(secret: bytes, owner: str) -> None:
 
 
 def test_a_sealed_secret_belongs_to_its_owner_and_its_key() -> None:
-    """Moved to another row, or opened with another key, it is Unopenable."""
+    """Moved to another row, or opened with another key, it is SecretDecryptionError."""
     sealed = VAULT.encrypt(b"secret", bound_to="AKIA1")
-    with pytest.raises(Unopenable, match="AKIA2"):
+    with pytest.raises(SecretDecryptionError, match="AKIA2"):
         VAULT.decrypt(sealed, bound_to="AKIA2")
-    with pytest.raises(Unopenable):
+    with pytest.raises(SecretDecryptionError):
         Vault(b"x" * 32).decrypt(sealed, bound_to="AKIA1")
 
 
@@ -41,7 +41,7 @@ def test_a_damaged_secret_does_not_open(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(sealed) - 1))
     flipped = sealed[:at] + bytes([sealed[at] ^ 1 << data.draw(st.integers(0, 7))]) + sealed[at + 1 :]
     for damaged in (flipped, sealed[:at], sealed + b"\0"):
-        with pytest.raises(Unopenable):
+        with pytest.raises(SecretDecryptionError):
             VAULT.decrypt(damaged, bound_to="AKIA1")
 
 
@@ -62,7 +62,7 @@ def test_a_wrong_master_key_is_recognised_at_once(store: Store) -> None:
     """This happens before any secret is read, and without a change of the store."""
     open_vault(store, OURS)
     revision = store.revision()
-    with pytest.raises(WrongMasterKey, match="master key"):
+    with pytest.raises(WrongMasterKeyError, match="master key"):
         open_vault(store, THEIRS)
     assert store.revision() == revision
 
@@ -75,7 +75,7 @@ def test_a_damaged_data_key_is_recognised(store: Store) -> None:
         assert record is not None
         writer.delete("vault", "", "data-key")
         writer.insert(type(record)(kind="vault", account="", key="data-key", sort="data-key", body=b"\x02short"))
-    with pytest.raises(WrongMasterKey):
+    with pytest.raises(WrongMasterKeyError):
         open_vault(store, OURS)
 
 
@@ -83,10 +83,10 @@ def test_the_master_key_can_be_changed(store: Store) -> None:
     """Afterwards only the new one opens the store, and every secret still opens."""
     vault = open_vault(store, OURS)
     sealed = vault.encrypt(b"secret", bound_to="a")
-    with pytest.raises(WrongMasterKey):
+    with pytest.raises(WrongMasterKeyError):
         rewrap(store, old=THEIRS, new=OURS)
     rewrap(store, old=OURS, new=THEIRS)
-    with pytest.raises(WrongMasterKey):
+    with pytest.raises(WrongMasterKeyError):
         open_vault(store, OURS)
     assert open_vault(store, THEIRS).decrypt(sealed, bound_to="a") == b"secret"
     assert vault.decrypt(sealed, bound_to="a") == b"secret"
@@ -94,5 +94,5 @@ def test_the_master_key_can_be_changed(store: Store) -> None:
 
 def test_nothing_to_wrap_is_said(store: Store) -> None:
     """An empty store has no data key yet."""
-    with pytest.raises(StoreRefused, match="no secrets"):
+    with pytest.raises(StoreOpenError, match="no secrets"):
         rewrap(store, old=OURS, new=THEIRS)

@@ -20,13 +20,13 @@ def user(name: str, *, account: str = "111111111111", path: str = "/", body: byt
     )
 
 
-class Abandoned(Exception):  # noqa: N818 - what happens to the transaction
+class AbandonedError(Exception):
     """An exception that rolls a transaction back."""
 
 
 @contextmanager
 def abandoned(store: Store) -> Iterator[Writer]:
     """Open a transaction that ends in an exception, and verify that it is passed on unchanged."""
-    with pytest.raises(Abandoned, match="mine"), store.write() as writer:  # noqa: PT012 - it is raised by the last line
+    with pytest.raises(AbandonedError, match="mine"), store.write() as writer:  # noqa: PT012 - it is raised by the last line
         yield writer
-        raise Abandoned("mine")
+        raise AbandonedError("mine")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from daypass.directory.store import Exists, Link, Record, Store
+from daypass.directory.store import Link, Record, RecordExistsError, Store
 from daypass.storage.open import open_store
 
 ACCOUNT = "111111111111"
@@ -47,7 +47,7 @@ def take_all(store: Store, times: int) -> str:
         try:
             with store.write() as writer:
                 writer.insert(record)
-        except Exists:
+        except RecordExistsError:
             continue
         ours.append(f"record/{number}")
     return " ".join(ours)

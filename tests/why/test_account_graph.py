@@ -13,7 +13,7 @@ from tests.documents import allow, document, trusting
 
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
-from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
+from daypass.authorize.trust_graph import Graph, GraphTooLargeError, account_graph
 from daypass.directory import organization_changes as changes
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
@@ -130,13 +130,13 @@ def test_an_organizations_policies_are_obeyed_and_not_quoted(two: Two) -> None:
 
 
 def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
-    """The caller's time limit ends the search with GraphTooLarge.
+    """The caller's time limit ends the search with GraphTooLargeError.
 
     Part of a graph would wrongly show the remaining roles as closed.
     """
     two.iam.create_user(UserName="alice")
     role(two.iam, "admin", trusting({"AWS": f"{HERE}user/alice"}))
-    with two.server.there.store.read() as reader, pytest.raises(GraphTooLarge):
+    with two.server.there.store.read() as reader, pytest.raises(GraphTooLargeError):
         account_graph(SnapshotViews(reader), Assumed(two.server.clock.now()), OURS, is_over=lambda: True)
 
 

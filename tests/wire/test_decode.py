@@ -14,7 +14,7 @@ from daypass.errors import (
     Fault,
     InvalidAction,
     MalformedQueryString,
-    NoActionGiven,
+    MissingAction,
     QueryTooLong,
     RequestEntityTooLarge,
     ValidationError,
@@ -208,7 +208,7 @@ def test_an_endless_action_is_not_repeated(catalog: Catalog) -> None:
 )
 def test_without_action_and_form_it_is_a_browser(catalog: Catalog, request_: HttpRequest) -> None:
     """A body without the Content-Type of a form is not read."""
-    with pytest.raises(NoActionGiven):
+    with pytest.raises(MissingAction):
         decode(request_, catalog)
 
 

@@ -12,7 +12,7 @@ from daypass.errors import (
     InternalFailure,
     InvalidAction,
     MalformedInput,
-    NoActionGiven,
+    MissingAction,
     QueryTooLong,
     RequestEntityTooLarge,
     ValidationError,
@@ -93,7 +93,7 @@ def test_a_browser_is_shown_the_way_in() -> None:
 
     AWS redirects it to its product page.
     """
-    response = xml_of(NoActionGiven())
+    response = xml_of(MissingAction())
     assert (response.status, response.body) == (302, b"")
     assert dict(response.headers)[b"location"] == b"/login"
 

@@ -10,13 +10,13 @@ from typing import Any
 import msgspec
 
 from daypass.apply.api import Api
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.apply.plan import Difference
 from daypass.apply.secret_names import require_given
 from daypass.apply.state import KeyValue, Thing
 from daypass.directory import records
 from daypass.directory.entities import AccessKey, User
-from daypass.directory.store import Exists
+from daypass.directory.store import RecordExistsError
 from daypass.errors import LimitExceeded
 from daypass.mint.secret import Secret
 from daypass.operations.iam.access_keys import keys_of
@@ -26,7 +26,7 @@ _SECRET = re.compile(r"[!-~]{16,128}")
 
 
 def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
-    """Create or change a key. Raises Mistake."""
+    """Create or change a key. Raises ApplyFileError."""
     place = thing.place_of("accessKeys").below(part.part)
     wanted: KeyValue = part.after
     if part.is_new:
@@ -36,7 +36,7 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
     if wanted.secret is not None and wanted.secret != before.secret:
         key = records.find_by_id(api.ctx.reader, AccessKey, part.part)
         if key is None:
-            raise Mistake(place, "the access key does not exist")
+            raise ApplyFileError(place, "the access key does not exist")
         sealed = _sealed(part.part, require_secret(wanted.secret, wanted.name, place), api)
         records.replace(api.ctx.writer, msgspec.structs.replace(key, sealed_secret=sealed))
         api.note(thing.account, "UpdateAccessKey", {"UserName": thing.name, "AccessKeyId": part.part})
@@ -47,11 +47,11 @@ def put_access_key(thing: Thing, part: Difference, api: Api) -> None:
 def require_secret(secret: Secret | None, name: str, place: FilePosition) -> Secret:
     """Return the secret access key that a file names.
 
-    Raises Mistake if the secret is missing or is not valid.
+    Raises ApplyFileError if the secret is missing or is not valid.
     """
     secret = require_given(secret, name, place)
     if not _SECRET.fullmatch(secret.text):
-        raise Mistake(
+        raise ApplyFileError(
             place, f"the secret {name} is not a valid secret access key: use 16 to 128 visible ASCII characters"
         )
     return secret
@@ -63,7 +63,7 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: FilePo
     most = ctx.settings.quotas.access_keys_per_user
     if len(keys_of(ctx.reader, user.account, user.id)) >= most:
         fault = LimitExceeded(f"Cannot exceed quota for AccessKeysPerUser: {most}")
-        raise Mistake(place, f"{fault.code}: {fault.message}", refused=True)
+        raise ApplyFileError(place, f"{fault.code}: {fault.message}", refused=True)
     key = AccessKey(
         id=key_id,
         account=user.account,
@@ -74,8 +74,8 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: FilePo
     )
     try:
         records.insert(ctx.writer, key)
-    except Exists as taken:
-        raise Mistake(place, "this access key id already exists", refused=True) from taken
+    except RecordExistsError as taken:
+        raise ApplyFileError(place, "this access key id already exists", refused=True) from taken
     api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
 
 

@@ -20,7 +20,7 @@ def release_alias(change: Change, api: Api) -> None:
 def set_account(change: Change, api: Api) -> None:
     """Apply the changes of an account's alias and password policy.
 
-    Raises Mistake.
+    Raises ApplyFileError.
     """
     thing = change.thing
     for difference in change.parts("alias"):

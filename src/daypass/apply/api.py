@@ -1,15 +1,15 @@
 """The IAM API inside the process, called by the root user of an account.
 
 Owns the path from nested parameters to the `perform` of an action. Parameters pass the service model, so that names,
-lengths and patterns are checked as for every client. A refused call raises a Mistake with its position in the file.
-Every call becomes an audit event when the transaction is certain.
+lengths and patterns are checked as for every client. A refused call raises an ApplyFileError with its position in the
+file. Every call becomes an audit event when the transaction is certain.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault
@@ -44,7 +44,7 @@ class Api:
     def call(self, account: str, action: str, params: Mapping[str, Any], place: FilePosition) -> dict[str, Any]:
         """Perform an action and return its response.
 
-        Raises Mistake if the action is refused.
+        Raises ApplyFileError if the action is refused.
         """
         caller = root_caller(account, "")
         try:
@@ -56,7 +56,7 @@ class Api:
             answer = self._perform(operation, values, caller)
         except SenderFault as fault:
             self.note(account, action, params, fault)
-            raise Mistake(place, f"{fault.code}: {fault.message}", refused=True) from fault
+            raise ApplyFileError(place, f"{fault.code}: {fault.message}", refused=True) from fault
         self.note(account, action, values)
         return answer
 

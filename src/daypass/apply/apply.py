@@ -11,7 +11,7 @@ from daypass.apply.administrators import has_administrator
 from daypass.apply.api import Api, AuditOrigin
 from daypass.apply.caching_writer import CachingWriter
 from daypass.apply.desired import Desired
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.apply.ownership import write_marks
 from daypass.apply.plan import ApplyPlan, RemovalRule, Verb, make_plan
 from daypass.apply.plan_executor import PlanExecutor, Progress, Refused
@@ -67,15 +67,15 @@ class ApplyResult:
     root_keys: list[RootKey] = field(default_factory=list)
 
 
-class _Undo(Exception):  # noqa: N818 - ends a transaction that was a trial
+class _RollbackError(Exception):
     """Roll the transaction back."""
 
 
 def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     """Change the store to the state that the file describes.
 
-    This is one transaction. Raises Mistake, and then the store is unchanged. A trial executes the same changes and
-    rolls them back, so that it finds every refusal.
+    This is one transaction. Raises ApplyFileError, and then the store is unchanged. A trial executes the same changes
+    and rolls them back, so that it finds every refusal.
     """
     with tools.store.read() as reader:
         revision = reader.revision()
@@ -97,9 +97,9 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
             if manner.owns:
                 write_marks(writer, plan, desired.name, rule.marks)
             _end(manner)
-    except _Undo:
+    except _RollbackError:
         return ApplyResult(plan)
-    except Mistake:
+    except ApplyFileError:
         # The changes were rolled back and are not recorded; the refusal is.
         _record(tools, [record for record in audit_records if record.fault is not None])
         raise
@@ -109,7 +109,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
 
 def _end(manner: Manner) -> None:
     if manner.is_trial:
-        raise _Undo
+        raise _RollbackError
 
 
 def _record(tools: Tools, audit_records: list[AuditRecord]) -> None:
@@ -144,7 +144,7 @@ class Guard:
         """Refuse to remove the last administrator of an account."""
         for account in self.accounts:
             if not has_administrator(reader, account):
-                raise Mistake(
+                raise ApplyFileError(
                     FilePosition(f"accounts.{account}"),
                     "this would remove the account's last administrator: no remaining user or role could "
                     "administer its users and roles. Keep one, or create another first",

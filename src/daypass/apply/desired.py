@@ -84,7 +84,7 @@ class _Elsewhere:
 def read_desired(root: LocatedValue, secrets: Secrets, files: Files | None = None) -> Desired:
     """Return the desired state of a file.
 
-    `files` are the files in the same directory. Raises Mistake.
+    `files` are the files in the same directory. Raises ApplyFileError.
     """
     document = DOCUMENT.read(root, FilePosition())
     state: dict[Key, Thing] = {}

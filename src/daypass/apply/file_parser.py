@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -44,44 +44,44 @@ _TOP = FilePosition()
 
 
 def read_text(content: bytes) -> LocatedValue:
-    """Parse the content of a file. Raises Mistake."""
+    """Parse the content of a file. Raises ApplyFileError."""
     text = decode(content)
     if text.lstrip()[:1] in {"{", "["}:
         if text.count(",") > MAX_NODES:
-            raise Mistake(_TOP, f"the file holds more than {MAX_NODES} values")
+            raise ApplyFileError(_TOP, f"the file holds more than {MAX_NODES} values")
         return _as_nodes(read_json(text))
     # A file that was cut off inside a line may still be valid YAML with less content.
     if not text.endswith(("\n", "\n...")):
-        raise Mistake(_TOP, "the last line has no line end: the file may be incomplete")
+        raise ApplyFileError(_TOP, "the last line has no line end: the file may be incomplete")
     return _Builder().read(text)
 
 
 def decode(content: bytes) -> str:
     """Decode the content of a file.
 
-    Raises Mistake if it is empty, too large or not valid UTF-8.
+    Raises ApplyFileError if it is empty, too large or not valid UTF-8.
     """
     if len(content) > MAX_BYTES:
-        raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        raise ApplyFileError(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise Mistake(FilePosition("", line, 1), "the file is not UTF-8") from error
+        raise ApplyFileError(FilePosition("", line, 1), "the file is not UTF-8") from error
     if not text.strip():
-        raise Mistake(_TOP, "the file is empty")
+        raise ApplyFileError(_TOP, "the file is empty")
     return text
 
 
 def read_json(text: str) -> Any:
     """Parse JSON and return plain values.
 
-    Raises Mistake if a key appears twice.
+    Raises ApplyFileError if a key appears twice.
     """
     try:
         return _JSON.read(text)
     except NotStrictJsonError as error:
-        raise Mistake(FilePosition("", error.line, error.column), f"the file cannot be read: {error}") from error
+        raise ApplyFileError(FilePosition("", error.line, error.column), f"the file cannot be read: {error}") from error
 
 
 def _as_nodes(value: Any) -> LocatedValue:
@@ -125,12 +125,12 @@ class _Builder:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             place = FilePosition("", mark.line + 1, mark.column + 1) if mark else _TOP
-            raise Mistake(place, f"this is not YAML: {error.problem or error.context}") from error
+            raise ApplyFileError(place, f"this is not YAML: {error.problem or error.context}") from error
         except yaml.YAMLError as error:
             first, *_ = str(error).splitlines() or [""]
-            raise Mistake(_TOP, f"this is not YAML: {first}") from error
+            raise ApplyFileError(_TOP, f"this is not YAML: {first}") from error
         if self._root is None:
-            raise Mistake(_TOP, "the file is empty")
+            raise ApplyFileError(_TOP, "the file is empty")
         return self._root
 
     def _take(self, event: Any) -> None:
@@ -231,5 +231,5 @@ def _line(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _at(event: Any, words: str) -> Mistake:
-    return Mistake(FilePosition("", *_line(event)), words)
+def _at(event: Any, words: str) -> ApplyFileError:
+    return ApplyFileError(FilePosition("", *_line(event)), words)

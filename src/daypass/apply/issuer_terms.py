@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.apply.shapes import ListOf, StringShape, plain_values
 from daypass.federation.oidc.extra_claims import MAX_LENGTH, ExtraClaim
-from daypass.federation.oidc.keys import PRIVATE_MEMBERS, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import PRIVATE_MEMBERS, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
 
 _FILE = StringShape(
@@ -62,11 +62,11 @@ class ExtraClaims:
             try:
                 ExtraClaim.parse(text)
             except ValueError as error:
-                raise Mistake(place.of(index, node.value[index]), str(error)) from error
+                raise ApplyFileError(place.of(index, node.value[index]), str(error)) from error
         try:
             parse_claims(texts)
         except ValueError as error:
-            raise Mistake(place, str(error)) from error
+            raise ApplyFileError(place, str(error)) from error
         return texts
 
     def schema(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class PinnedKeys:
 def load_key_set(value: str | FileName, files: Files, place: FilePosition) -> str:
     """Return a key set that is written inline or is in a file.
 
-    Raises Mistake.
+    Raises ApplyFileError.
     """
     if isinstance(value, str):
         return value
@@ -110,24 +110,26 @@ def load_key_set(value: str | FileName, files: Files, place: FilePosition) -> st
         # This is more than any set may have; parse_jwks refuses it with its own message.
         content = files.read(value.name, 1024 * 1024)
     except OSError as error:
-        raise Mistake(place, f"cannot read {value.name}: {error.strerror}") from error
+        raise ApplyFileError(place, f"cannot read {value.name}: {error.strerror}") from error
     return read_key_set(content, place)
 
 
 def read_key_set(data: bytes, place: FilePosition) -> str:
     """Parse a key set and return its canonical form.
 
-    Raises Mistake.
+    Raises ApplyFileError.
     """
     try:
         parse_jwks(data)
         members: Mapping[str, Any] = json.loads(data)
         if any(_is_private(entry) for entry in members["keys"]):
-            raise Mistake(place, "it contains a private key, and a file must not contain secrets: pin only public keys")
+            raise ApplyFileError(
+                place, "it contains a private key, and a file must not contain secrets: pin only public keys"
+            )
         text = json.dumps(members, sort_keys=True, separators=(",", ":"))
         parse_jwks(text.encode())
-    except (KeysUnreadable, UnicodeDecodeError) as error:
-        raise Mistake(place, f"this is not a valid set of keys: {error}") from error
+    except (UnreadableKeySetError, UnicodeDecodeError) as error:
+        raise ApplyFileError(place, f"this is not a valid set of keys: {error}") from error
     return text
 
 
@@ -149,7 +151,7 @@ def _is_private(entry: object) -> bool:
 
 def _require_texts(key: LocatedValue, place: FilePosition) -> None:
     if not isinstance(key.value, dict):
-        raise Mistake(place, "a key is a mapping")
+        raise ApplyFileError(place, "a key is a mapping")
     for name in _TEXTS:
         if name in key.value and not isinstance(key.value[name].value, str):
-            raise Mistake(place.of(name, key.value[name]), "expected a string: put it in quotes")
+            raise ApplyFileError(place.of(name, key.value[name]), "expected a string: put it in quotes")

@@ -1,6 +1,7 @@
 """A value of a file with its position, and the error that reports it.
 
-Pure. Owns LocatedValue, FilePosition and Mistake. Leaves parsing to reading.py and the allowed values to shapes.py.
+Pure. Owns LocatedValue, FilePosition and ApplyFileError. Leaves parsing to reading.py and the allowed values to
+shapes.py.
 """
 
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ class FilePosition:
         return f"{self.path} ({at})" if self.path and at else self.path or at
 
 
-class Mistake(Exception):  # noqa: N818 - read as a sentence
+class ApplyFileError(Exception):
     """An error in a file.
 
     `place` is the position. `words` describe the error and the remedy. `refused` means that the rules of the API

@@ -12,7 +12,7 @@ from typing import TypeVar
 from daypass.authenticate.keychain import Keychain
 from daypass.directory.principals import store_known_principals
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, WouldBlock, Writer
+from daypass.directory.store import Reader, WouldBlockError, Writer
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
@@ -62,4 +62,4 @@ def operator_context(
 
 
 def _open_no_other() -> AbstractContextManager[Writer]:
-    raise WouldBlock
+    raise WouldBlockError

@@ -12,15 +12,15 @@ from typing import Any
 import msgspec
 
 from daypass.apply.api import Api
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import Change, Difference, Verb
 from daypass.apply.state import Thing, document_text
 from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.directory.organization import find_organization, find_policies
 from daypass.directory.organization_changes import (
-    CannotOrganize,
     ControlKind,
+    OrganizationChangeError,
     create_unit,
     delete_unit,
     find_unit,
@@ -96,7 +96,7 @@ def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
 
 
 def organize(change: Change, api: Api) -> None:
-    """Apply the changes of an account or a unit. Raises Mistake."""
+    """Apply the changes of an account or a unit. Raises ApplyFileError."""
     writer, thing = api.ctx.writer, change.thing
     if change.verb is Verb.DELETE:
         _try(thing, "", api, "DeleteOrganizationalUnit", lambda: delete_unit(writer, thing.name))
@@ -123,7 +123,7 @@ def rename_account(change: Change, api: Api) -> None:
         ctx, thing = api.ctx, change.thing
         account = records.find(ctx.reader, Account, "", thing.account)
         if account is None:
-            raise Mistake(thing.place, "the account does not exist")
+            raise ApplyFileError(thing.place, "the account does not exist")
         records.replace(ctx.writer, msgspec.structs.replace(account, name=difference.after))
         api.note(thing.account, "PutAccountName", {"AccountName": difference.after})
 
@@ -166,8 +166,8 @@ def _remove(thing: Thing, api: Api, attribute: str, part: Difference) -> None:
 def _try(thing: Thing, attribute: str, api: Api, action: str, act: Callable[[], object]) -> None:
     try:
         act()
-    except CannotOrganize as error:
-        raise Mistake(thing.place_of(attribute), str(error), refused=True) from error
+    except OrganizationChangeError as error:
+        raise ApplyFileError(thing.place_of(attribute), str(error), refused=True) from error
     except SenderFault as fault:
-        raise Mistake(thing.place_of(attribute), f"{fault.code}: {fault.message}", refused=True) from fault
+        raise ApplyFileError(thing.place_of(attribute), f"{fault.code}: {fault.message}", refused=True) from fault
     api.note(get_organization(api.ctx.reader).manager, action, {"TargetId": thing.name})

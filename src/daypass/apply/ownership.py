@@ -12,7 +12,7 @@ from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.apply.store_state import ENTITIES
 from daypass.directory import records
 from daypass.directory.apply_entities import Mark
-from daypass.directory.store import Missing, Writer
+from daypass.directory.store import RecordMissingError, Writer
 
 
 def write_marks(writer: Writer, plan: ApplyPlan, owner: str, marks: Mapping[str, Mark]) -> None:
@@ -61,7 +61,7 @@ def _forget(writer: Writer, mark: Mark | None) -> None:
         return
     try:
         records.delete(writer, mark)
-    except Missing:
+    except RecordMissingError:
         return
 
 

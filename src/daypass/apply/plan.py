@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 from daypass.apply.desired import Desired
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
 from daypass.directory.apply_entities import Mark
 
@@ -97,7 +97,7 @@ class RemovalRule:
 
 
 def make_plan(desired: Desired, present: State, rule: RemovalRule) -> ApplyPlan:
-    """Return the differences. Raises Mistake for an impossible change."""
+    """Return the differences. Raises ApplyFileError for an impossible change."""
     changes: list[Change] = []
     kept = 0
     for key, wanted in desired.state.items():
@@ -130,7 +130,7 @@ def _may_delete(found: Thing, desired: Desired, rule: RemovalRule) -> bool:
 
 def _require_same_name(wanted: Thing, found: Thing) -> None:
     if wanted.name != found.name:
-        raise Mistake(
+        raise ApplyFileError(
             wanted.place,
             f"the {found.kind} {found.name!r} already exists, and names are case-insensitive",
         )
@@ -161,7 +161,7 @@ def _differences(wanted: Thing, found: Thing, rule: RemovalRule) -> tuple[list[D
         if _is_same(before, after) and not (name == "trust" and wanted.unresolved != found.unresolved):
             continue
         if attribute.fixed:
-            raise Mistake(
+            raise ApplyFileError(
                 wanted.place_of(name),
                 f"the {name} of a {wanted.kind} cannot change (it is {before!r}); delete and recreate it",
             )

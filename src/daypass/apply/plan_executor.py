@@ -15,7 +15,7 @@ from daypass.apply.access_keys import require_secret
 from daypass.apply.account_settings import release_alias, set_account
 from daypass.apply.api import Api
 from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.apply.order import NOBODY, ordered
 from daypass.apply.organization import organize, rename_account
 from daypass.apply.plan import ApplyPlan, Change, Difference, Verb
@@ -23,7 +23,7 @@ from daypass.apply.secret_names import Secrets
 from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
 from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
 from daypass.apply.store_state import ENTITIES
-from daypass.bootstrap import CannotCreate, NewAccountRequest, RootKey, create_account
+from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
 from daypass.directory import records
 from daypass.directory.unresolved_principals import store_unresolved
 from daypass.mint.secret import Secret
@@ -31,7 +31,7 @@ from daypass.mint.secret import Secret
 Progress = Callable[[int, int], None]
 """Called after each completed change, with the completed and the total number."""
 
-Refused = Callable[[Thing, Mistake], None]
+Refused = Callable[[Thing, ApplyFileError], None]
 """Called with each refused change, if the other changes continue."""
 
 _ORGANIZED = ("unit", "account")
@@ -56,7 +56,7 @@ class PlanExecutor:
     def execute(self, plan: ApplyPlan, desired: Desired) -> list[RootKey]:
         """Execute the plan and return the root keys of new accounts.
 
-        Raises Mistake. The caller rolls back.
+        Raises ApplyFileError. The caller rolls back.
         """
         self._total = 2 * len(plan.changes)
         keys = [self._account(thing, desired.new_accounts) for thing in _new_accounts(plan, desired)]
@@ -80,7 +80,7 @@ class PlanExecutor:
     def _try(self, thing: Thing, act: Callable[[], object]) -> bool:
         try:
             act()
-        except Mistake as mistake:
+        except ApplyFileError as mistake:
             if self.refused is None:
                 raise
             self.refused(thing, mistake)
@@ -119,8 +119,8 @@ class PlanExecutor:
         ctx = self.api.ctx
         try:
             key = create_account(ctx.writer, new_account, now=ctx.now, entropy=ctx.entropy, vault=ctx.vault)
-        except CannotCreate as error:
-            raise Mistake(thing.place, str(error), refused=True) from error
+        except AccountCreationError as error:
+            raise ApplyFileError(thing.place, str(error), refused=True) from error
         self.api.note(thing.account, "CreateAccount", {"AccountName": thing.value("name")})
         return key
 

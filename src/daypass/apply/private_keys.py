@@ -6,7 +6,7 @@ encryption at rest and audit are those of UpdateSAMLProvider.
 """
 
 from daypass.apply.api import Api
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import Difference
 from daypass.apply.secret_names import require_given
 from daypass.apply.state import PrivateKeyValue, Thing
@@ -30,7 +30,7 @@ def held_keys(provider: SamlProvider, vault: SecretBox) -> dict[str, PrivateKeyV
 def set_encryption_mode(thing: Thing, api: Api, mode: str) -> None:
     """Change whether assertions must be encrypted.
 
-    The first key is added before encryption becomes required. Raises Mistake.
+    The first key is added before encryption becomes required. Raises ApplyFileError.
     """
     if mode == "Required":
         _leave_one(thing, api, least=1)
@@ -38,7 +38,7 @@ def set_encryption_mode(thing: Thing, api: Api, mode: str) -> None:
 
 
 def put_private_key(thing: Thing, part: Difference, api: Api) -> None:
-    """Add a key unless it exists. Raises Mistake."""
+    """Add a key unless it exists. Raises ApplyFileError."""
     if part.part not in _held(thing, api):
         _add(thing, part.part, part.after, api)
 
@@ -46,7 +46,7 @@ def put_private_key(thing: Thing, part: Difference, api: Api) -> None:
 def remove_private_key(thing: Thing, part: Difference, api: Api) -> None:
     """Remove a key.
 
-    If it is the last key, its replacement is added first. Raises Mistake.
+    If it is the last key, its replacement is added first. Raises ApplyFileError.
     """
     _leave_one(thing, api, least=2)
     _update(thing, api, "privateKeys", RemovePrivateKey=part.before.id)
@@ -62,7 +62,7 @@ def _leave_one(thing: Thing, api: Api, *, least: int) -> None:
 def _held(thing: Thing, api: Api) -> dict[str, PrivateKeyValue]:
     provider = find_provider(api.ctx.reader, thing.arn)
     if provider is None:
-        raise Mistake(thing.place, "the provider does not exist")
+        raise ApplyFileError(thing.place, "the provider does not exist")
     return held_keys(provider, api.ctx.vault)
 
 
@@ -73,9 +73,9 @@ def _add(thing: Thing, named: str, key: PrivateKeyValue, api: Api) -> None:
         found = fingerprint(parse_private_key(text))
     except (InvalidInput, UnicodeEncodeError) as error:
         words = getattr(error, "detail", "") or "the private key is not in PEM form"
-        raise Mistake(place, f"the secret {key.name} cannot be used: {words}") from None
+        raise ApplyFileError(place, f"the secret {key.name} cannot be used: {words}") from None
     if found != named:
-        raise Mistake(place, f"the secret {key.name} is a different key: {found}")
+        raise ApplyFileError(place, f"the secret {key.name} is a different key: {found}")
     _update(thing, api, "privateKeys", AddPrivateKey=text)
 
 

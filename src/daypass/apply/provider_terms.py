@@ -6,7 +6,7 @@ Owns the calls of the functions behind `daypass oidc set` and `daypass saml set`
 from typing import Any
 
 from daypass.apply.api import Api
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import Thing
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
@@ -15,18 +15,18 @@ from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:
-    """Replace an issuer's further claims or pin its keys. Raises Mistake."""
+    """Replace an issuer's further claims or pin its keys. Raises ApplyFileError."""
     writer, place = api.ctx.writer, thing.place_of(attribute)
     provider = records.find(writer, OidcProvider, thing.account, thing.name)
     if provider is None:
-        raise Mistake(place, "the provider does not exist")
+        raise ApplyFileError(place, "the provider does not exist")
     try:
         if attribute == "furtherClaims":
             new = set_terms(writer, provider, further_claims=after)
         else:
             new = set_terms(writer, provider, pinned_keys=after)
     except ValueError as error:
-        raise Mistake(place, str(error)) from error
+        raise ApplyFileError(place, str(error)) from error
     api.note(
         thing.account,
         "SetOpenIDConnectProviderTerms",
@@ -39,10 +39,10 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
 
 
 def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) -> None:
-    """Relax or restore a check of SAML assertions. Raises Mistake."""
+    """Relax or restore a check of SAML assertions. Raises ApplyFileError."""
     provider = find_provider(api.ctx.reader, thing.arn)
     if provider is None:
-        raise Mistake(thing.place_of(attribute), "the provider does not exist")
+        raise ApplyFileError(thing.place_of(attribute), "the provider does not exist")
     switch = {"lax" if attribute == "lax" else "allow_sha1": is_on}
     new = set_switches(api.ctx.writer, provider, **switch)
     switches = {"SAMLProviderArn": new.arn, "Lax": new.lax, "AllowSha1": new.allow_sha1}

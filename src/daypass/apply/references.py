@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from daypass.apply.desired import Desired
-from daypass.apply.nodes import Mistake
+from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import ApplyPlan, Verb
 from daypass.apply.state import NOUNS, State, Thing
 from daypass.arn import Arn
@@ -22,14 +22,14 @@ _TRUSTED: Mapping[str, tuple[str, ...]] = {"AWS": ("user", "role"), "Federated":
 def check_references(desired: Desired, present: State, plan: ApplyPlan) -> None:
     """Refuse a file with a reference that will not exist.
 
-    Raises Mistake.
+    Raises ApplyFileError.
     """
     gone = {change.thing.key for change in plan.of(Verb.DELETE)}
     after = {key: thing for key, thing in present.items() if key not in gone} | dict(desired.state)
     known = _Known(frozenset(desired.accounts), {key: _with_path(thing, present) for key, thing in after.items()})
     for thing in desired.state.values():
         for attribute, words in _broken(thing, known):
-            raise Mistake(thing.place_of(attribute), words)
+            raise ApplyFileError(thing.place_of(attribute), words)
 
 
 class _Known:

@@ -6,7 +6,7 @@ Pure. Owns the format of the name, the Protocol of a source of secrets, and the 
 from dataclasses import dataclass
 from typing import Protocol
 
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.mint.secret import Secret
 
 SECRET_NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"  # noqa: S105 - the form of a name, no secret
@@ -30,10 +30,10 @@ class Secrets(Protocol):
 def require_given(secret: Secret | None, name: str, place: FilePosition) -> Secret:
     """Return the secret that a file names.
 
-    Raises Mistake if it was not provided.
+    Raises ApplyFileError if it was not provided.
     """
     if secret is None:
-        raise Mistake(
+        raise ApplyFileError(
             place,
             f"the secret {name} is missing: set DAYPASS_SECRET_{name.upper()}, or pass a --secrets-dir with its file",
         )

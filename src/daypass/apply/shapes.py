@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from daypass.apply.nodes import FilePosition, LocatedValue, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.apply.secret_names import SECRET_NAME, SecretReference
 from daypass.policy.document_text import read_json
 
@@ -22,7 +22,7 @@ class ValueShape(Protocol):
     """One kind of value."""
 
     def read(self, node: LocatedValue, place: FilePosition) -> Any:
-        """Return the plain value. Raises Mistake."""
+        """Return the plain value. Raises ApplyFileError."""
         ...
 
     def schema(self) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def describe(node: LocatedValue) -> str:
     return _NOUNS.get(type(node.value), "a number")
 
 
-def _wanted(place: FilePosition, noun: str, node: LocatedValue) -> Mistake:
+def _wanted(place: FilePosition, noun: str, node: LocatedValue) -> ApplyFileError:
     if node.value is None:
-        return Mistake(place, f"expected {noun}, but the value is empty; write a value or remove the key")
-    return Mistake(place, f"expected {noun}, but this is {describe(node)}")
+        return ApplyFileError(place, f"expected {noun}, but the value is empty; write a value or remove the key")
+    return ApplyFileError(place, f"expected {noun}, but this is {describe(node)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class StringShape:
             value = str(value)
         if not isinstance(value, str):
             if isinstance(value, dict) and set(value) == {"secret"}:
-                raise Mistake(place, "a secret is not allowed here: use it only in secret fields")
+                raise ApplyFileError(place, "a secret is not allowed here: use it only in secret fields")
             raise _wanted(place, self.noun, node)
         if len(value) > self.most:
-            raise Mistake(place, f"{self.noun} has at most {self.most} characters")
+            raise ApplyFileError(place, f"{self.noun} has at most {self.most} characters")
         if self.pattern and not re.fullmatch(self.pattern, value):
-            raise Mistake(place, f"expected {self.noun}, but {value[:80]!r} is not valid")
+            raise ApplyFileError(place, f"expected {self.noun}, but {value[:80]!r} is not valid")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class ChoiceShape:
     def read(self, node: LocatedValue, place: FilePosition) -> str:
         """Return the string."""
         if node.value not in self.of:
-            raise Mistake(place, f"expected one of {', '.join(self.of)}")
+            raise ApplyFileError(place, f"expected one of {', '.join(self.of)}")
         value: str = node.value
         return value
 
@@ -109,7 +109,7 @@ class Whole:
         if isinstance(value, bool) or not isinstance(value, int):
             raise _wanted(place, "a whole number", node)
         if not self.least <= value <= self.most:
-            raise Mistake(place, f"expected a number from {self.least} to {self.most}")
+            raise ApplyFileError(place, f"expected a number from {self.least} to {self.most}")
         return value
 
     def schema(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class ListOf:
             at = place.of(index, element)
             value = self.element.read(element, at)
             if value in found:
-                raise Mistake(at, "this value is in the list twice")
+                raise ApplyFileError(at, "this value is in the list twice")
             found[value] = None
         return list(found)
 
@@ -178,7 +178,7 @@ class MapOf:
             self.name.read(LocatedValue(name), at)
             folded = name.lower() if self.folded else name
             if folded in seen:
-                raise Mistake(at, f"this name and {seen[folded]!r} differ only in case, which does not count")
+                raise ApplyFileError(at, f"this name and {seen[folded]!r} differ only in case, which does not count")
             seen[folded] = name
             found[name] = self.value.read(member, at)
         return found
@@ -223,11 +223,11 @@ class Fields:
         for name, member in node.value.items():
             at = place.of(name, member)
             if name not in self.of:
-                raise Mistake(at, f"unknown field; the fields here are {', '.join(self.of)}")
+                raise ApplyFileError(at, f"unknown field; the fields here are {', '.join(self.of)}")
             given[name], places[name] = self.of[name].shape.read(member, at), at
         for name, member_field in self.of.items():
             if member_field.required and name not in given:
-                raise Mistake(place, f"{name} is missing")
+                raise ApplyFileError(place, f"{name} is missing")
         return Located(given, place, places)
 
     def schema(self) -> dict[str, Any]:
@@ -255,7 +255,7 @@ class PolicyDocument:
         if not isinstance(node.value, dict):
             raise _wanted(place, "a policy document", node)
         if "Statement" not in node.value:
-            raise Mistake(place, "the policy document has no Statement")
+            raise ApplyFileError(place, "the policy document has no Statement")
         plain: dict[str, Any] = plain_values(node)
         return plain
 
@@ -277,9 +277,9 @@ def _from_text(text: str, place: FilePosition) -> dict[str, Any]:
         read_json(text)  # limits length and depth, and refuses duplicate keys
         value = json.loads(text)
     except ValueError as error:
-        raise Mistake(place, f"this string is not the JSON of a policy: {error}") from error
+        raise ApplyFileError(place, f"this string is not the JSON of a policy: {error}") from error
     if not isinstance(value, dict):
-        raise Mistake(place, "this string is not the JSON of a policy: it is not an object")
+        raise ApplyFileError(place, "this string is not the JSON of a policy: it is not an object")
     return value
 
 
@@ -307,14 +307,16 @@ class SecretShape:
         An error message never repeats the value: it may be a secret.
         """
         if not isinstance(node.value, dict) or set(node.value) != {"secret"}:
-            raise Mistake(
+            raise ApplyFileError(
                 place,
                 "a secret must not be in the file: write {secret: NAME}, and set it in DAYPASS_SECRET_NAME "
                 "or in the file NAME of --secrets-dir",
             )
         named = node.value["secret"]
         if not isinstance(named.value, str) or not re.fullmatch(SECRET_NAME, named.value):
-            raise Mistake(place, "the name of a secret has letters, digits and underscores, and begins with a letter")
+            raise ApplyFileError(
+                place, "the name of a secret has letters, digits and underscores, and begins with a letter"
+            )
         return SecretReference(named.value)
 
     def schema(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _OF_TRUST = frozenset(
 )
 
 
-class UnknownPrincipal(LookupError):  # noqa: N818 - read as a sentence
+class UnknownPrincipalError(LookupError):
     """The ARN does not belong to a principal of this store.
 
     The message is for the user.
@@ -62,13 +62,15 @@ class Assumed:
 def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:
     """Return the principal with this ARN: root user, user, role or session.
 
-    Raises UnknownPrincipal if it does not exist.
+    Raises UnknownPrincipalError if it does not exist.
     """
     parts = Arn.find(arn)
     if parts is None or not is_account_id(parts.account) or parts.service not in {"iam", "sts"}:
-        raise UnknownPrincipal(f"{arn} is not the ARN of a user, a role, a role session or an account's root user.")
+        raise UnknownPrincipalError(
+            f"{arn} is not the ARN of a user, a role, a role session or an account's root user."
+        )
     if views.get(load_account, parts.account) is None:
-        raise UnknownPrincipal(f"The account {parts.account} does not exist.")
+        raise UnknownPrincipalError(f"The account {parts.account} does not exist.")
     if parts.service == "iam" and parts.resource == "root":
         return root_caller(parts.account, "")
     kind, _, rest = parts.resource.partition("/")
@@ -79,7 +81,7 @@ def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:
             return session_of(_identity(role.id, views), session_name, now)
     elif parts.service == "iam" and kind in {"user", "role"}:
         return _named(parts, arn, views, now)
-    raise UnknownPrincipal(f"{arn} does not exist.")
+    raise UnknownPrincipalError(f"{arn} does not exist.")
 
 
 def _named(parts: Arn, arn: str, views: SnapshotViews, now: datetime) -> Caller:
@@ -93,13 +95,13 @@ def _named(parts: Arn, arn: str, views: SnapshotViews, now: datetime) -> Caller:
         role = records.find(views.reader, Role, parts.account, name)
         if role is not None and role.arn == arn:
             return session_of(_identity(role.id, views), SESSION_NAME, now)
-    raise UnknownPrincipal(f"{arn} does not exist.")
+    raise UnknownPrincipalError(f"{arn} does not exist.")
 
 
 def _identity(unique_id: str, views: SnapshotViews) -> Identity:
     identity = views.get(load_identity, unique_id)
     if identity is None:
-        raise UnknownPrincipal(f"{unique_id} does not exist.")
+        raise UnknownPrincipalError(f"{unique_id} does not exist.")
     return identity
 
 

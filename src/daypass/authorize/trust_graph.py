@@ -19,7 +19,7 @@ _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebId
 _TOGETHER = 2  # this many users with equal permissions share a box
 
 
-class GraphTooLarge(Exception):  # noqa: N818 - read as a sentence
+class GraphTooLargeError(Exception):
     """The store has too many users and roles for the time limit."""
 
 
@@ -67,8 +67,8 @@ def account_graph(
 ) -> Graph:
     """Return the graph of one account's roles, as that account may see it.
 
-    It contains only those facts about other accounts that the account's own trust policies name. Raises GraphTooLarge
-    if `is_over` returns true before every role is evaluated.
+    It contains only those facts about other accounts that the account's own trust policies name. Raises
+    GraphTooLargeError if `is_over` returns true before every role is evaluated.
     """
     found = views.get(load_account, account)
     accounts = () if found is None else (found,)
@@ -76,7 +76,7 @@ def account_graph(
     edges: list[Edge] = []
     for role in roles:
         if is_over():
-            raise GraphTooLarge
+            raise GraphTooLargeError
         edges += _edges(role, views, assumed, inside=account)
     return _graph(roles, edges, {edge.target for edge in edges}, accounts, account)
 

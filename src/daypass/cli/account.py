@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from daypass.bootstrap import CannotCreate, NewAccountRequest, RootKey, create_account
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.profile_block import profile_block
 from daypass.cli.store_options import opened, operator_options, print_json, read_config, say_none
 from daypass.config import Config
@@ -51,8 +51,8 @@ def create(  # noqa: PLR0913 - one parameter an option
         try:
             with there.store.write() as writer:
                 key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
-        except CannotCreate as error:
-            raise Stop(str(error), Exit.CONFIGURATION) from error
+        except AccountCreationError as error:
+            raise CommandError(str(error), Exit.CONFIGURATION) from error
     _print_created(key, output, read_config({"store": store}, config_file))
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.directory.store import Reader
@@ -17,13 +17,13 @@ def choose_account(reader: Reader, account: str | None) -> str:
     """
     if account is not None:
         if records.find(reader, Account, "", account) is None:
-            raise Stop(
+            raise CommandError(
                 f"Account {account} does not exist. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
             )
         return account
     found = reader.page(records.kind_name(Account), "", limit=2)
     if len(found) != 1:
-        raise Stop(
+        raise CommandError(
             "Name the account with --account. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
         )
     return records.to_entity(Account, found[0]).id

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 
 
 @click.command()
@@ -14,5 +14,5 @@ def command(shell: str) -> None:
 
     kind = get_completion_class(shell)
     if kind is None:
-        raise BadUsage(f"Completion for {shell} is not supported.")
+        raise BadUsageError(f"Completion for {shell} is not supported.")
     click.echo(kind(cli, {}, "daypass", "_DAYPASS_COMPLETE").source())

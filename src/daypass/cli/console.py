@@ -14,7 +14,7 @@ from daypass.client.browser import open_browser
 from daypass.client.get_credentials import with_endpoint
 from daypass.client.json_http import ask, checked_url
 from daypass.client.partitions import AWS, find_partition
-from daypass.client.problems import BadUsage, Misconfigured, Refused
+from daypass.client.problems import BadUsageError, MisconfiguredError, RefusedError
 from daypass.client.text_format import printable
 
 _OK = 200
@@ -38,7 +38,7 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
     entry = selection.get_credentials()
     keys = entry.credentials
     if not keys.session_token:
-        raise BadUsage("A console needs temporary credentials, not long-term keys. Name a role with --role.")
+        raise BadUsageError("A console needs temporary credentials, not long-term keys. Name a role with --role.")
     session = {
         "sessionId": keys.access_key_id,
         "sessionKey": keys.secret_access_key,
@@ -48,7 +48,7 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
     status, answer = ask(host, form={"Action": "getSigninToken", "Session": json.dumps(session)})
     token = answer.get("SigninToken")
     if status != _OK or not isinstance(token, str):
-        raise Refused(f"The sign-in host {printable(host)} rejected the session (status {status}). Check the URL.")
+        raise RefusedError(f"The sign-in host {printable(host)} rejected the session (status {status}). Check the URL.")
     arrive = destination or (partition or AWS).console or AWS.console
     query = urlencode({"Action": "login", "Issuer": "daypass", "Destination": arrive, "SigninToken": token})
     link = f"{host}?{query}"
@@ -65,7 +65,7 @@ def _sign_in_host(selection: Selection, given: str, of_aws: str, endpoint_url: s
     said = profile.options.get("daypass_sign_in_url", "") if profile else ""
     host = given or os.environ.get("DAYPASS_SIGN_IN_URL", "") or said or of_aws
     if not host:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"No sign-in host is configured for {printable(endpoint_url) or 'this region'}. Use --sign-in-url URL, "
             "or set daypass_sign_in_url in the profile."
         )

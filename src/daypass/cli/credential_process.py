@@ -10,7 +10,7 @@ import click
 
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
 from daypass.client.credentials import process_form
-from daypass.client.problems import Misconfigured
+from daypass.client.problems import MisconfiguredError
 
 _ASKING = "DAYPASS_ASKING"
 
@@ -27,7 +27,7 @@ def _ask_once(profile: str) -> None:
     """Fail if the profile uses itself as its source: the two processes would start each other forever."""
     asking = os.environ.get(_ASKING, "").split("\t")
     if profile and profile in asking:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"Profile {profile!r} uses itself as its source. Set daypass_source_profile to another profile."
         )
     os.environ[_ASKING] = "\t".join([*asking, profile])

@@ -28,7 +28,7 @@ from daypass.client.aws_files import find_fault
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.get_credentials import ClientContext
 from daypass.client.json_http import opener
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 from daypass.client.sources import find_sources
 from daypass.client.text_format import printable, reason
 
@@ -155,7 +155,7 @@ def _references(patient: _Patient) -> Iterator[DoctorFinding]:
                 )
         try:
             _ = profile.request
-        except Problem as problem:
+        except UserFacingError as problem:
             yield DoctorFinding("profiles", str(problem), f"Run `daypass profile show {name}`.")
 
 
@@ -167,7 +167,7 @@ def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
         url = connect(
             "sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
         ).meta.endpoint_url
-    except Problem as problem:
+    except UserFacingError as problem:
         yield DoctorFinding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's services section.")
         return
     try:
@@ -176,7 +176,7 @@ def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
             date = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         date = error.headers.get("Date")
-    except Problem as problem:
+    except UserFacingError as problem:
         yield DoctorFinding("endpoint", str(problem), "Correct or unset AWS_CA_BUNDLE.")
         return
     except (OSError, ValueError, HTTPException) as error:

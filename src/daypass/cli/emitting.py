@@ -15,7 +15,7 @@ from daypass.client.child_environment import CLEARED, variables
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_region, profile_at_hand
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.shells import SHELLS, find_shell, script
 from daypass.client.text_format import printable
 
@@ -55,7 +55,7 @@ def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> s
     try:
         return script(kind, own_variables(entry, selection), cleared)
     except ValueError as error:
-        raise BadUsage(f"These credentials cannot be written as {kind} commands: {error}.") from error
+        raise BadUsageError(f"These credentials cannot be written as {kind} commands: {error}.") from error
 
 
 def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, str]:

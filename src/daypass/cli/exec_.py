@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from daypass.cli.emitting import own_variables, region_of
-from daypass.cli.exit_codes import Stop, show_usage_error
+from daypass.cli.exit_codes import CommandError, show_usage_error
 from daypass.cli.selecting import ASSUMING, ROLE, Selection, selecting
-from daypass.client.child import OWN_FAILURE, CannotRun, run_child
+from daypass.client.child import OWN_FAILURE, CannotRunError, run_child
 from daypass.client.child_environment import place, surroundings
 from daypass.client.container_endpoint import serving_credentials
 from daypass.client.credentials import container_form
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 from daypass.client.prompt import Prompt
 
 
@@ -37,8 +37,8 @@ class _Exec(click.Command):
         """Run the command, and exit with 125 for our own failures."""
         try:
             return super().invoke(ctx)
-        except Problem as problem:
-            raise Stop(str(problem), OWN_FAILURE) from problem
+        except UserFacingError as problem:
+            raise CommandError(str(problem), OWN_FAILURE) from problem
 
 
 @click.command(cls=_Exec, context_settings={"allow_interspersed_args": False})
@@ -58,8 +58,8 @@ def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> i
     """Run a command and return its exit code."""
     try:
         return _run(selection, words, server=server)
-    except CannotRun as error:
-        raise Stop(str(error), error.code) from error
+    except CannotRunError as error:
+        raise CommandError(str(error), error.code) from error
 
 
 def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:

@@ -25,7 +25,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-class Stop(click.ClickException):
+class CommandError(click.ClickException):
     """Ends a command with one sentence for the user and an exit code."""
 
     def __init__(self, message: str, code: int) -> None:

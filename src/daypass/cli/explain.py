@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.authorize.named_request import Assumed, UnknownPrincipal, ask_named, build_named_request, get_caller
+from daypass.authorize.named_request import Assumed, UnknownPrincipalError, ask_named, build_named_request, get_caller
 from daypass.authorize.readable_ids import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.explain_json import show_trace, show_way
 from daypass.cli.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.store_options import opened, operator_options, print_json
@@ -93,10 +93,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         views = SnapshotViews(reader)
         try:
             lines, document = answer(views, there, resource, context)
-        except UnknownPrincipal as problem:
-            raise Stop(str(problem), Exit.CONFIGURATION) from problem
+        except UnknownPrincipalError as problem:
+            raise CommandError(str(problem), Exit.CONFIGURATION) from problem
         except Fault as fault:
-            raise Stop(fault.message, Exit.CONFIGURATION) from fault
+            raise CommandError(fault.message, Exit.CONFIGURATION) from fault
         if output == "json":
             print_json(document)
             return
@@ -150,7 +150,7 @@ def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
             return open_message(text, account=account.id, sealing_ring=sealing_ring)
         except InvalidAuthorizationMessage:
             continue
-    raise Stop(
+    raise CommandError(
         "The message cannot be decrypted with the keys of this store. Its key may have been destroyed.", Exit.EXPIRED
     )
 
@@ -173,7 +173,7 @@ def _unresolved(views: SnapshotViews, arn: str | None) -> Mapping[str, str]:
 def _find_role(arn: str, views: SnapshotViews) -> AssumableRole | None:
     try:
         return _get_role(arn, views)
-    except (Fault, UnknownPrincipal):
+    except (Fault, UnknownPrincipalError):
         return None
 
 
@@ -181,5 +181,5 @@ def _get_role(arn: str, views: SnapshotViews) -> AssumableRole:
     name = read_role_arn(arn)
     role = views.get(load_role, name.account, name.name)
     if role is None or role.arn != arn:
-        raise UnknownPrincipal(f"Role {arn} does not exist in this store.")
+        raise UnknownPrincipalError(f"Role {arn} does not exist in this store.")
     return role

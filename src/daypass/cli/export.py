@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import opened, operator_options, print_json
 
 
@@ -36,7 +36,7 @@ def command(
         known = all_accounts(reader)
         unknown = sorted(set(accounts) - set(known))
         if unknown:
-            raise Stop(f"Account {unknown[0]} does not exist in this store.", Exit.CONFIGURATION)
+            raise CommandError(f"Account {unknown[0]} does not exist in this store.", Exit.CONFIGURATION)
         # The organization does not belong to one account: it is written if all accounts are.
         present = read_present(reader, accounts or ("", *known), there.vault)
         standings = read_standings(reader)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from daypass.bootstrap import RootKey
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.profile_block import FIRST, profile_block
 from daypass.config import Config
 from daypass.storage.address import SqliteAddress, parse_address
@@ -29,7 +29,7 @@ def show_first_key(key: RootKey, config: Config) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise Stop(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
+        raise CommandError(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(block + "\n")
     click.echo(f"daypass: first start; account {key.account}; its root access key is in {path}", err=True)

@@ -12,7 +12,7 @@ import click
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, trust_graph
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.graph_page import page
 from daypass.cli.store_options import config_option, opened, store_option
 from daypass.directory.identity import load_account
@@ -44,7 +44,7 @@ def command(
     with opened(store, config_file) as there, there.store.read() as reader:
         views = SnapshotViews(reader)
         if account and views.get(load_account, account) is None:
-            raise Stop(f"Account {account} does not exist in this store.", Exit.CONFIGURATION)
+            raise CommandError(f"Account {account} does not exist in this store.", Exit.CONFIGURATION)
         graph = trust_graph(views, Assumed(there.clock.now()), only=account)
         text = _drawn(graph, form or ("html" if target is not None and target.suffix in {".html", ".htm"} else "svg"))
     if target is None:
@@ -53,7 +53,7 @@ def command(
     try:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Stop(f"Cannot write {target}: {error.strerror}.", Exit.LOCKED) from error
+        raise CommandError(f"Cannot write {target}: {error.strerror}.", Exit.LOCKED) from error
     click.echo(f"{len(graph.nodes)} boxes, {len(graph.edges)} arrows: {target}", err=True)
 
 

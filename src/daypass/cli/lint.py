@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import output_option, print_json
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.document import DocumentKind, parse_document
@@ -47,7 +47,7 @@ def _warnings(content: bytes, kind: str) -> tuple[LintWarning, ...]:
     try:
         return lint(parse_document(content.decode(), _KINDS[kind]))
     except UnicodeDecodeError as error:
-        raise Stop("The policy is not valid UTF-8.", Exit.USAGE) from error
+        raise CommandError("The policy is not valid UTF-8.", Exit.USAGE) from error
     except MalformedPolicyDocument as problem:
         place = f" ({problem.detail})" if problem.detail and problem.detail not in problem.message else ""
-        raise Stop(f"{problem.message}{place}", Exit.REFUSED) from problem
+        raise CommandError(f"{problem.message}{place}", Exit.REFUSED) from problem

@@ -24,7 +24,7 @@ from daypass.cli.signing_in import (
 )
 from daypass.client.cache import LEAST, CachedCredentials
 from daypass.client.get_credentials import cache_key, get_credentials, with_endpoint
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.roles import account_of, role_name
 
 VIAS = ("auto", "browser", "device", "loopback", "paste")
@@ -121,12 +121,12 @@ def _login(method: str, given: dict[str, Any]) -> None:
     own = known.request if known else None
     method = method or (own.method if own else "saml")
     if own is not None and own.method != method:
-        raise BadUsage(
+        raise BadUsageError(
             f"Profile {given['profile']} signs in with {own.method}. Run `daypass login {own.method}`, "
             "or use another profile."
         )
     if known is not None and own is None:
-        raise BadUsage(f"Profile {given['profile']!r} exists and is not managed by Daypass. Choose another name.")
+        raise BadUsageError(f"Profile {given['profile']!r} exists and is not managed by Daypass. Choose another name.")
     extra = {name: given.pop(name, default) for name, default in _EXTRA.items()}
     if extra["assertion_file"]:
         given["via"] = "file"

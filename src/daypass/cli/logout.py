@@ -7,7 +7,7 @@ import click
 
 from daypass.cli.selecting import means_of
 from daypass.client.endpoints import named_at_hand
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.text_format import printable
 
 
@@ -19,7 +19,7 @@ def command(*, profiles: tuple[str, ...], every: bool) -> None:
     client_context = means_of({})
     profiles = profiles if profiles or every else named_at_hand(client_context.environment)
     if not profiles and not every:
-        raise BadUsage("Name a profile, set AWS_PROFILE, or use --all.")
+        raise BadUsageError("Name a profile, set AWS_PROFILE, or use --all.")
     for name in profiles:
         client_context.profiles.get(name)
     gone = [entry for entry in client_context.cache.entries() if every or entry.profile in profiles]

@@ -11,7 +11,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import Processor
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -20,7 +20,7 @@ _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 def set_up_logs(level: str) -> None:
     """Configure the log of this process. Stops with exit code 6 if the level does not exist."""
     if level.lower() not in _LEVELS:
-        raise Stop(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
+        raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
     renderers = _renderers(on_terminal=sys.stderr.isatty())
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *renderers],

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 import click
 from click.shell_completion import CompletionItem
 
-from daypass.cli.exit_codes import Exit, Stop, show_usage_error
+from daypass.cli.exit_codes import CommandError, Exit, show_usage_error
 
 # Command name -> the module with `command`, and its summary in `daypass --help`. The summaries are here because reading
 # them from the modules would import the whole server.
@@ -84,7 +84,9 @@ class _NeedsServer(click.Command):
 
     @staticmethod
     def _stop() -> None:
-        raise Stop("This command needs the server. Install it with: pip install 'daypass[server]'", Exit.CONFIGURATION)
+        raise CommandError(
+            "This command needs the server. Install it with: pip install 'daypass[server]'", Exit.CONFIGURATION
+        )
 
 
 class _Lazy(click.Group):
@@ -166,14 +168,14 @@ def _explain(error: Exception) -> int:
     from daypass.client.text_format import printable
 
     codes: dict[type[Exception], Exit] = {
-        problems.BadUsage: Exit.USAGE,
-        problems.SignInNeeded: Exit.SIGN_IN_NEEDED,
-        problems.Refused: Exit.REFUSED,
-        problems.Expired: Exit.EXPIRED,
-        problems.Misconfigured: Exit.CONFIGURATION,
-        problems.NoAnswer: Exit.NETWORK,
-        problems.BrowserEnded: Exit.BROWSER,
-        problems.Locked: Exit.LOCKED,
+        problems.BadUsageError: Exit.USAGE,
+        problems.SignInNeededError: Exit.SIGN_IN_NEEDED,
+        problems.RefusedError: Exit.REFUSED,
+        problems.ExpiredError: Exit.EXPIRED,
+        problems.MisconfiguredError: Exit.CONFIGURATION,
+        problems.NoAnswerError: Exit.NETWORK,
+        problems.BrowserSignInError: Exit.BROWSER,
+        problems.LockedError: Exit.LOCKED,
     }
     code = codes.get(type(error), Exit.UNEXPECTED)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
@@ -201,7 +203,7 @@ def _trace(error: BaseException) -> Iterator[str]:
     """
     import traceback
 
-    from daypass.client.problems import Problem
+    from daypass.client.problems import UserFacingError
 
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
@@ -209,7 +211,7 @@ def _trace(error: BaseException) -> Iterator[str]:
         yield "\nwhich led to:\n"
     yield "Traceback (most recent call last):"
     yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
-    is_ours = isinstance(error, Problem)
+    is_ours = isinstance(error, UserFacingError)
     yield f"{type(error).__module__}.{type(error).__qualname__}" + (f": {error}" if is_ours else "")
     if is_ours:
         yield from getattr(error, "__notes__", ())

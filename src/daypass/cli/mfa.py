@@ -14,12 +14,12 @@ import click
 from msgspec.structs import replace
 
 from daypass.cli.account_choice import account_option, choose_account
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import opened, operator_options, print_json, say_none
 from daypass.directory import records
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.mfa_entities import HARDWARE, MfaDevice
-from daypass.directory.store import Exists
+from daypass.directory.store import RecordExistsError
 from daypass.operations.mfa_codes import is_locked
 
 _SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")  # IAM's own form
@@ -58,7 +58,7 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
     `aws iam enable-mfa-device --serial-number SERIAL …`.
     """
     if not _SERIAL.fullmatch(serial):
-        raise Stop("A serial number has 9 to 256 characters: letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
+        raise CommandError("A serial number has 9 to 256 characters: letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
     seed = read_seed(_ask_for_seed())
     with opened(store, config_file) as there, there.store.write() as writer:
         owner = choose_account(writer, account)
@@ -66,8 +66,8 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
         sealed = there.vault.encrypt(seed, bound_to=device.seed_name)
         try:
             records.insert(writer, replace(device, sealed_seed=sealed))
-        except Exists as taken:
-            raise Stop(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION) from taken
+        except RecordExistsError as taken:
+            raise CommandError(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION) from taken
     _say(device, "registered", output)
 
 
@@ -81,7 +81,7 @@ def unlock(serial: str, account: str | None, store: str | None, config_file: Pat
         owner = choose_account(writer, account)
         device = find_device(writer, owner, serial)
         if device is None:
-            raise Stop(
+            raise CommandError(
                 f"Account {owner} does not have a device {serial}. Run `daypass mfa list` to see its devices.",
                 Exit.CONFIGURATION,
             )
@@ -97,9 +97,9 @@ def read_seed(text: str) -> bytes:
         # A base32 seed that is also valid hexadecimal is too rare to matter: one in 10**13.
         seed = bytes.fromhex(compact) if re.fullmatch(r"[0-9A-Fa-f]+", compact) else _from_base32(compact)
     except (ValueError, binascii.Error) as error:
-        raise Stop("The seed is not valid base32 or hexadecimal.", Exit.CONFIGURATION) from error
+        raise CommandError("The seed is not valid base32 or hexadecimal.", Exit.CONFIGURATION) from error
     if len(seed) < _SHORTEST_SEED:
-        raise Stop(f"The seed is too short; it must have at least {_SHORTEST_SEED} bytes.", Exit.CONFIGURATION)
+        raise CommandError(f"The seed is too short; it must have at least {_SHORTEST_SEED} bytes.", Exit.CONFIGURATION)
     return seed
 
 

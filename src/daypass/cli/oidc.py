@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from daypass.arn import Arn
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
-from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.operator_terms import count_pinned, parse_claims, set_terms
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -95,7 +95,7 @@ def _read_claims(claims: Sequence[str]) -> tuple[str, ...]:
     try:
         parse_claims(claims)
     except ValueError as error:
-        raise Stop(str(error), Exit.CONFIGURATION) from error
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
     return tuple(claims)
 
 
@@ -103,8 +103,8 @@ def _read_keys(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
         parse_jwks(text.encode())
-    except (KeysUnreadable, OSError, UnicodeDecodeError) as error:
-        raise Stop(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
+    except (UnreadableKeySetError, OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
     return text
 
 
@@ -114,7 +114,7 @@ def _get_provider(reader: Reader, arn: str) -> OidcProvider:
     name = find_provider_name(arn, account)
     found = None if name is None else records.find(reader, OidcProvider, account, name)
     if found is None:
-        raise Stop(
+        raise CommandError(
             f"Provider {arn} does not exist. Run `daypass oidc providers` to see all providers.", Exit.CONFIGURATION
         )
     return found

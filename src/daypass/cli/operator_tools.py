@@ -1,6 +1,6 @@
 """Shared code of `apply`, `export` and `import`: reading a file, the audit log, and transaction tools.
 
-Owns the translation of a Mistake into a message and an exit code.
+Owns the translation of an ApplyFileError into a message and an exit code.
 """
 
 import os
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from daypass.apply.apply import Tools
@@ -36,25 +36,25 @@ def read_file(path: Path, most: int) -> bytes:
             content = file.read(most + 1)
             after = os.fstat(file.fileno())
     except OSError as error:
-        raise Stop(f"Cannot read {path}: {error.strerror}.", Exit.USAGE) from error
+        raise CommandError(f"Cannot read {path}: {error.strerror}.", Exit.USAGE) from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Stop(f"{path} changed while it was read. Try again when it is complete.", Exit.LOCKED)
+        raise CommandError(f"{path} changed while it was read. Try again when it is complete.", Exit.LOCKED)
     return content
 
 
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Translate a Mistake into a message with its position in the file.
+    """Translate an ApplyFileError into a message with its position in the file.
 
     The exit code is 4 if a rule rejects the file, and 2 if the file cannot be parsed.
     """
-    from daypass.apply.nodes import Mistake
+    from daypass.apply.nodes import ApplyFileError
 
     try:
         yield
-    except Mistake as mistake:
+    except ApplyFileError as mistake:
         words = f"{path}: {mistake}\nNo changes were made."
-        raise Stop(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
+        raise CommandError(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def audited(config: "Config") -> Iterator["Sink"]:
     try:
         sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
     except OSError as error:
-        raise Stop(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
+        raise CommandError(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
     try:
         yield sink
     finally:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import config_option, opened, output_option, print_json, store_option
 from daypass.directory import organization_changes as changes
 from daypass.directory.entities import Account
@@ -43,8 +43,8 @@ def _changing(store: str | None, config_file: Path | None) -> Iterator[tuple[Wri
         try:
             with there.store.write() as writer:
                 yield writer, there.entropy
-        except (changes.CannotOrganize, MalformedPolicyDocument) as error:
-            raise Stop(str(error), Exit.CONFIGURATION) from error
+        except (changes.OrganizationChangeError, MalformedPolicyDocument) as error:
+            raise CommandError(str(error), Exit.CONFIGURATION) from error
 
 
 def _store_options(function: F) -> F:
@@ -59,8 +59,8 @@ def show(store: str | None, config_file: Path | None, output: str) -> None:
     with opened(store, config_file) as there, there.store.read() as reader:
         try:
             organization = changes.get_organization(reader)
-        except changes.CannotOrganize as error:
-            raise Stop(str(error), Exit.CONFIGURATION) from error
+        except changes.OrganizationChangeError as error:
+            raise CommandError(str(error), Exit.CONFIGURATION) from error
         tree = _tree(reader, organization)
     if output == "json":
         print_json(_shown(organization, tree))

@@ -24,7 +24,7 @@ from daypass.cli.showing import output_option, query_option, show
 from daypass.client.credentials import verify_credentials
 from daypass.client.endpoints import find_region
 from daypass.client.ini_edit import Value
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.profiles import SECRETS, Profile, load_profiles, write_config
 from daypass.client.profiles import remove as remove_profile
 from daypass.client.profiles import rename as rename_profile
@@ -112,7 +112,9 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **g
     """
     checked_or_default(name)
     if name in load_profiles(places()).by_name:
-        raise BadUsage(f"Profile {name!r} already exists. Change it with `daypass profile set`, or remove it first.")
+        raise BadUsageError(
+            f"Profile {name!r} already exists. Change it with `daypass profile set`, or remove it first."
+        )
     key_id = given.pop("access_key_id")
     if key_id:
         _add_keys(name, key_id, given, dry_run=dry_run)
@@ -127,10 +129,12 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **g
 def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
     oidc = any(given[key] for key in ("token_file", "token_command", "issuer"))
     if session + saml + oidc > 1:
-        raise BadUsage("Use only one of --session, --saml, and the token options.")
+        raise BadUsageError("Use only one of --session, --saml, and the token options.")
     method = "session" if session else "saml" if saml else "oidc" if oidc else "role"
     if method != "session" and not given["roles"]:
-        raise BadUsage("Choose the kind of profile: --role ROLE, --session, or --access-key-id ID for keys on disk.")
+        raise BadUsageError(
+            "Choose the kind of profile: --role ROLE, --session, or --access-key-id ID for keys on disk."
+        )
     return select(method, given)
 
 
@@ -165,9 +169,9 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
 
     request = with_role_arns(chosen.request, chosen.client_context)
     if len(request.role_arn) != 1 or request.method not in {"role", "oidc"} or request.token_command or request.issuer:
-        raise BadUsage("--plain supports one role with --source-profile or --token-file, as AWS's settings do.")
+        raise BadUsageError("--plain supports one role with --source-profile or --token-file, as AWS's settings do.")
     if not (request.source_profile or request.token_file):
-        raise BadUsage("--plain needs --source-profile or --token-file.")
+        raise BadUsageError("--plain needs --source-profile or --token-file.")
     options: dict[str, Value] = {
         "role_arn": request.role_arn[0],
         "source_profile": request.source_profile or None,
@@ -197,9 +201,9 @@ def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
     for setting in settings:
         key, sign, value = setting.partition("=")
         if not sign:
-            raise BadUsage(f"{setting!r} is not KEY=VALUE.")
+            raise BadUsageError(f"{setting!r} is not KEY=VALUE.")
         if key.lower() in SECRETS or key.lower() == "aws_access_key_id":
-            raise BadUsage("Keys belong in the credentials file. Use `daypass profile add --access-key-id`.")
+            raise BadUsageError("Keys belong in the credentials file. Use `daypass profile add --access-key-id`.")
         changes[key.strip().lower()] = value.strip() or None
     report([write_config(places(), name, changes, dry_run=dry_run)], dry_run=dry_run)
 

@@ -10,7 +10,7 @@ from daypass.cli.selecting import means_of
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import named_at_hand
 from daypass.client.get_credentials import ClientContext, get_credentials
-from daypass.client.problems import BadUsage, SignInNeeded
+from daypass.client.problems import BadUsageError, SignInNeededError
 from daypass.client.text_format import printable
 
 
@@ -25,19 +25,19 @@ def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
     names = tuple(asking) if every else profiles or named_at_hand(client_context.environment)
     if not names:
         listed = ", ".join(map(printable, sorted(asking))) or "none"
-        raise BadUsage(f"Name a profile, set AWS_PROFILE, or use --all. Known profiles: {listed}.")
+        raise BadUsageError(f"Name a profile, set AWS_PROFILE, or use --all. Known profiles: {listed}.")
     for name in names:
         client_context.profiles.get(name)
         request = asking.get(name)
         if request is None:
-            raise BadUsage(f"Profile {name!r} does not get credentials from Daypass, so it cannot be renewed.")
+            raise BadUsageError(f"Profile {name!r} does not get credentials from Daypass, so it cannot be renewed.")
         _renew(name, request, client_context)
 
 
 def _renew(name: str, request: CredentialRequest, client_context: ClientContext) -> None:
     try:
         entry = get_credentials(request, client_context)
-    except SignInNeeded:
+    except SignInNeededError:
         if request.method not in {"saml", "oidc"} or not client_context.prompt.allowed:
             raise
         sign_in_again(name, request.method)

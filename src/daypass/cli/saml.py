@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.paste import read_text
 from daypass.cli.report import show_report
 from daypass.cli.saml_rotate_key import rotate_key
@@ -109,7 +109,7 @@ def _from_file(metadata: Path, private_keys: Sequence[Path], config: Config) -> 
             allow_sha1=config.saml_allow_sha1,
         )
     except (InvalidInput, OSError, UnicodeDecodeError) as error:
-        raise Stop(getattr(error, "detail", "") or str(error), Exit.CONFIGURATION) from error
+        raise CommandError(getattr(error, "detail", "") or str(error), Exit.CONFIGURATION) from error
 
 
 def _from_store(
@@ -120,7 +120,7 @@ def _from_store(
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or provider:
-            raise Stop(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
+            raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
         return []  # A machine without a server still runs the checks that do not need a provider.
     with opened(store, config_file) as there, there.store.read() as reader:
         if provider is not None:
@@ -168,7 +168,7 @@ def set_command(
 def _get_provider(reader: Reader, arn: str) -> SamlProvider:
     found = find_provider(reader, arn)
     if found is None:
-        raise Stop(
+        raise CommandError(
             f"SAML provider {arn} does not exist. Run `daypass saml providers` to see all providers.",
             Exit.CONFIGURATION,
         )

@@ -22,7 +22,7 @@ from daypass.client.credential_request import PREFIX, SETTINGS, CredentialReques
 from daypass.client.credentials import Credentials
 from daypass.client.get_credentials import with_role_arns
 from daypass.client.ini_edit import Value
-from daypass.client.problems import BadUsage, Locked
+from daypass.client.problems import BadUsageError, LockedError
 from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
@@ -37,11 +37,11 @@ def places() -> Places:
 
 
 def must_write(places: Places) -> None:
-    """Check that the config file can be written, before the person signs in. Raises Locked."""
+    """Check that the config file can be written, before the person signs in. Raises LockedError."""
     folder = Path(os.path.realpath(places.config)).parent
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
-        raise Locked(
+        raise LockedError(
             f"{there} is not writable. Set AWS_CONFIG_FILE to another file, or print credentials with --output env."
         )
 
@@ -64,12 +64,12 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
     if request.policy and "\n" in request.policy:
         request = replace(request, policy=" ".join(request.policy.split()))
     if request.method in {"role", "session"} and not request.source_profile:
-        raise BadUsage(
+        raise BadUsageError(
             "A profile needs a source with long-term credentials. Name the profile with your keys with --profile."
         )
     known = selection.client_context.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):
-        raise BadUsage(
+        raise BadUsageError(
             f"Profile {name!r} has keys in the credentials file, which would override other settings. "
             f"Remove them with `daypass profile remove {name}`, or choose another name."
         )
@@ -91,7 +91,7 @@ def saved_wanted(name: str) -> CredentialRequest:
     """Return the credential request of a profile that was just written."""
     request = load_profiles(places()).get(name).request
     if request is None:
-        raise BadUsage(f"Profile {name!r} does not get credentials from Daypass.")
+        raise BadUsageError(f"Profile {name!r} does not get credentials from Daypass.")
     return request
 
 
@@ -111,7 +111,7 @@ def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry
 
 
 def checked_or_default(name: str) -> str:
-    """Return the name if a profile may have it. Raises BadUsage."""
+    """Return the name if a profile may have it. Raises BadUsageError."""
     return name if name == "default" else checked_name(name)
 
 

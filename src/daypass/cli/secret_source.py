@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 
 _MOST = 65_536
 
@@ -33,7 +33,9 @@ class SecretSource:
             with path.open(encoding="utf-8") as file:
                 text = file.read(_MOST + 1)
         except (OSError, UnicodeDecodeError) as error:
-            raise Stop(f"The secret {path} cannot be read: {type(error).__name__}.", Exit.CONFIGURATION) from error
+            raise CommandError(
+                f"The secret {path} cannot be read: {type(error).__name__}.", Exit.CONFIGURATION
+            ) from error
         if len(text) > _MOST:
-            raise Stop(f"The secret {path} is too long.", Exit.CONFIGURATION)
+            raise CommandError(f"The secret {path} is too long.", Exit.CONFIGURATION)
         return text.removesuffix("\n").removesuffix("\r")

@@ -16,7 +16,7 @@ import click
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
 from daypass.client.get_credentials import ClientContext, get_credentials
-from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.problems import BadUsageError, MisconfiguredError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -201,7 +201,7 @@ def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any
         return replace(own, **further)
     strange = sorted(set(further) - {"endpoint_url", "region"})
     if strange:
-        raise BadUsage(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
+        raise BadUsageError(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
     return CredentialRequest("keys", source_profile=name, **further)
 
 
@@ -209,7 +209,7 @@ def _with_profile_mfa(request: CredentialRequest, client_context: ClientContext)
     """Return the request with the MFA device of the source profile's mfa_serial."""
     source = client_context.profiles.by_name.get(request.source_profile)
     if request.source_profile and source is None:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"Profile {request.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."
         )
     if source is None or request.mfa_serial or source.options.get("role_arn"):

@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from daypass.bootstrap import CannotCreate, NewAccountRequest, create_account, is_empty
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.bootstrap import AccountCreationError, NewAccountRequest, create_account, is_empty
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.first_key import show_first_key
 from daypass.cli.logs import set_up_logs
 from daypass.cli.store_options import config_option, read_config, read_keys, stopping, store_option
 from daypass.config import Config, ConfigurationError
-from daypass.http.server import CannotListen, listen, serve
+from daypass.http.server import ListenError, listen, serve
 from daypass.wiring import Keys, OpenedStore, build_app, open_everything
 
 _ROOT_SETTINGS = {
@@ -46,8 +46,8 @@ def command(config_file: Path | None, **flags: Any) -> None:
         listener = listen(config)
         prepare(config, keys)
         code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
-    except (CannotListen, ConfigurationError) as error:
-        raise Stop(str(error), Exit.CONFIGURATION) from error
+    except (ListenError, ConfigurationError) as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
     sys.exit(code)
 
 
@@ -58,8 +58,8 @@ def prepare(config: Config, keys: Keys) -> None:
         try:
             if there.is_empty:
                 _make_first_account(there, config)
-        except CannotCreate as error:
-            raise Stop(str(error), Exit.CONFIGURATION) from error
+        except AccountCreationError as error:
+            raise CommandError(str(error), Exit.CONFIGURATION) from error
         finally:
             there.store.close()
     # Not needed any more. Remove them so that they cannot be read from the environment.
@@ -84,7 +84,9 @@ def _make_first_account(there: OpenedStore, config: Config) -> None:
 def _wanted() -> NewAccountRequest:
     wanted = NewAccountRequest(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all are strings
     if bool(wanted.access_key_id) != bool(wanted.secret_access_key):
-        raise CannotCreate("DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY must be set together.")
+        raise AccountCreationError(
+            "DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY must be set together."
+        )
     return wanted
 
 
@@ -98,4 +100,4 @@ def _read_setting(variable: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise CannotCreate(f"{variable}_FILE cannot be read: {error}") from error
+        raise AccountCreationError(f"{variable}_FILE cannot be read: {error}") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from daypass.cli.account_choice import account_option, choose_account
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.store_options import opened, operator_options, print_json
 from daypass.directory import records
 from daypass.directory.delegation import find_request
@@ -99,7 +99,7 @@ def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: d
     # The operator chooses the ID of a root key, so it can have any form.
     stored = load_access_key(writer, access_key)
     if not _KEY_ID.fullmatch(access_key) and stored is None:
-        raise Stop(f"{access_key!r} is not a valid access key ID.", Exit.CONFIGURATION)
+        raise CommandError(f"{access_key!r} is not a valid access key ID.", Exit.CONFIGURATION)
     if before is None and stored is None and access_key.startswith(_TEMPORARY):
         revoke_for_good(writer, access_key, now=int(now.timestamp()))
         return
@@ -110,10 +110,10 @@ def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: d
 def _revoke_delegation(writer: Writer, request_id: str, before: datetime | None, now: datetime) -> None:
     request = find_request(writer, request_id)
     if request is None:
-        raise Stop(f"Delegation request {request_id} does not exist.", Exit.CONFIGURATION)
+        raise CommandError(f"Delegation request {request_id} does not exist.", Exit.CONFIGURATION)
     state = request.state(now)
     if state not in {State.ACCEPTED, State.FINALIZED}:
-        raise Stop(
+        raise CommandError(
             f"Delegation request {request_id} is in the state {state.value}, in which it does not grant access.",
             Exit.CONFIGURATION,
         )
@@ -127,6 +127,6 @@ def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | N
     )
     if found is None:
         noun = f"user {user}" if role is None else f"role {role}"
-        raise Stop(f"The {noun} does not exist in account {account}.", Exit.CONFIGURATION)
+        raise CommandError(f"The {noun} does not exist in account {account}.", Exit.CONFIGURATION)
     records.replace(writer, without_older_sessions(found, before))
     return f"the inline policy {POLICY_NAME} of {found.arn}"

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from daypass.client.credentials import instant
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.text_format import harmless, printable
 
 output_option = click.option(
@@ -54,7 +54,7 @@ def _chosen(value: Any, query: str) -> Any:
     try:
         return jmespath.search(query, value)
     except JMESPathError as error:
-        raise BadUsage(f"--query {query!r} is not a valid JMESPath expression: {printable(error)}.") from error
+        raise BadUsageError(f"--query {query!r} is not a valid JMESPath expression: {printable(error)}.") from error
 
 
 def _json(value: Any) -> str:

@@ -23,7 +23,7 @@ from daypass.client.get_credentials import ClientContext
 from daypass.client.mfa import run_for_text
 from daypass.client.oidc_login import OidcClient, sign_in
 from daypass.client.partitions import partition_name
-from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
+from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
 from daypass.client.roles import first_role, needs_account, role_arns
 from daypass.client.text_format import printable
 from daypass.client.token_claims import read_claims, read_token_file
@@ -51,7 +51,7 @@ def is_by_server(method: str, request: CredentialRequest, extra: dict[str, Any])
 
 
 def with_known_server(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
-    """Return the request with the only server in the profiles. Raises BadUsage if there are several.
+    """Return the request with the only server in the profiles. Raises BadUsageError if there are several.
 
     Call this only for sign-ins at a server's own page, which need a server. Every other request without an endpoint
     goes to AWS: its keys, tokens and assertions must not be sent to another server.
@@ -59,7 +59,7 @@ def with_known_server(request: CredentialRequest, client_context: ClientContext)
     known = known_servers(client_context.environment, client_context.profiles)
     if len(known) > 1:
         listed = ", ".join(map(printable, known))
-        raise BadUsage(f"Your profiles use several servers. Choose one with --endpoint-url: {listed}.")
+        raise BadUsageError(f"Your profiles use several servers. Choose one with --endpoint-url: {listed}.")
     if not known:
         return request
     if client_context.prompt.allowed:
@@ -84,9 +84,9 @@ def get_token(request: CredentialRequest, client_context: ClientContext, extra: 
 
 def _by_provider(request: CredentialRequest, client_context: ClientContext, port: int) -> str:
     if not request.issuer or not request.client_id:
-        raise BadUsage("Set the provider with --issuer URL and --client-id ID.")
+        raise BadUsageError("Set the provider with --issuer URL and --client-id ID.")
     if not client_context.prompt.allowed:
-        raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command.")
+        raise SignInNeededError("Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command.")
     secret = read_token_file(request.client_secret_file) if request.client_secret_file else ""
     client = OidcClient(request.issuer, request.client_id, request.scopes or "openid", secret, port)
     return sign_in(client, _opening("Sign in with your browser"), now=client_context.now)
@@ -106,7 +106,7 @@ def get_assertion(
         assertion = clean_assertion(text)
         return SignInProof(assertion, offers(assertion))
     if request.via == "loopback":
-        raise BadUsage("SAML does not support --via loopback. Use --via browser, --via device or --via paste.")
+        raise BadUsageError("SAML does not support --via loopback. Use --via browser, --via device or --via paste.")
     is_named = needs_account(request.role_arn)  # A role name without an account: the assertion contains the account.
     if not (extra["every"] or request.portal_url or is_named or any(_is_pattern(role) for role in request.role_arn)):
         return None
@@ -131,7 +131,7 @@ def read_assertion(source: str) -> str:
         with Path(source).expanduser().open(encoding="utf-8") as file:
             return file.read(1_000_000)
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The assertion file {source} cannot be read: {getattr(error, 'strerror', 'it is not text')}."
         ) from error
 
@@ -147,7 +147,7 @@ def matching_roles(
     found = tuple(role for role in offered if any(_matches(role, pattern) for pattern in patterns))
     if not found:
         listed = ", ".join(map(printable, offered))
-        raise BadUsage(f"No offered role matches {' or '.join(patterns)}. Offered roles: {listed}.")
+        raise BadUsageError(f"No offered role matches {' or '.join(patterns)}. Offered roles: {listed}.")
     if len(found) == 1 or every or any(_is_pattern(pattern) for pattern in request.role_arn):
         return found
     return (_picked(found, client_context),)
@@ -169,7 +169,7 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
         return found[int(answer) - 1]
     matching = [role for role in found if _matches(role, answer)]
     if len(matching) != 1:
-        raise BadUsage(f"{answer!r} is not one of the roles. No changes were made.")
+        raise BadUsageError(f"{answer!r} is not one of the roles. No changes were made.")
     return matching[0]
 
 
@@ -196,12 +196,12 @@ def by_portal(selection: Selection) -> tuple[Selection, CachedCredentials]:
 def _sign_in_by_portal(request: CredentialRequest, client_context: ClientContext, *, sealed: bool) -> SignInResult:
     server = request.portal_url or request.endpoint_url
     if not server:
-        raise BadUsage(
+        raise BadUsageError(
             "No server to sign in to. Set one with --endpoint-url, or with --portal-url for roles in AWS; "
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
     if not client_context.prompt.allowed:
-        raise SignInNeeded("Sign-in needs a browser, but --no-input is set. Use --token-file or --assertion-file.")
+        raise SignInNeededError("Sign-in needs a browser, but --no-input is set. Use --token-file or --assertion-file.")
     role = (
         ""
         if sealed or not request.role_arn

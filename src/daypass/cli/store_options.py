@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from daypass.config import Config
@@ -47,7 +47,7 @@ def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
         toml = None if config_file is None else config_file.read_text(encoding="utf-8")
         return load_config(flags, os.environ, toml)
     except (ConfigurationError, OSError, UnicodeDecodeError) as error:
-        raise Stop(str(error), Exit.CONFIGURATION) from error
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
 
 
 def read_keys(environment: Mapping[str, str]) -> "Keys":
@@ -82,7 +82,7 @@ def _see_that_it_is_there(url: str) -> None:
 
     address = parse_address(url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
-        raise Stop(
+        raise CommandError(
             f"The store {address.path} does not exist. Set its location with --store or DAYPASS_STORE.",
             Exit.CONFIGURATION,
         )
@@ -91,15 +91,15 @@ def _see_that_it_is_there(url: str) -> None:
 @contextmanager
 def stopping() -> Iterator[None]:
     """Translate store errors into a message and exit code 6."""
-    from daypass.directory.store import StoreUnavailable
-    from daypass.storage.refusals import StoreRefused
+    from daypass.directory.store import StoreUnavailableError
+    from daypass.storage.refusals import StoreOpenError
 
     try:
         yield
-    except StoreRefused as error:
-        raise Stop(str(error), Exit.CONFIGURATION) from error
-    except StoreUnavailable as error:
-        raise Stop(f"The store is not available: {error.detail}", Exit.CONFIGURATION) from error
+    except StoreOpenError as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
+    except StoreUnavailableError as error:
+        raise CommandError(f"The store is not available: {error.detail}", Exit.CONFIGURATION) from error
 
 
 def say_none(found: Sized, words: str) -> None:

@@ -18,7 +18,7 @@ from daypass.cli.showing import output_option, query_option, show
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
 from daypass.client.get_credentials import ClientContext, get_credentials, with_endpoint
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 from daypass.client.text_format import printable
 
 
@@ -63,7 +63,7 @@ def _find_operation(operation: str) -> tuple[str, Any, bool]:
     model = open_session().get_service_model("sts")
     names = {xform_name(name, "-"): name for name in model.operation_names}
     if operation not in names:
-        raise BadUsage(f"STS has no operation {operation!r}. Use one of {', '.join(sorted(names))}.")
+        raise BadUsageError(f"STS has no operation {operation!r}. Use one of {', '.join(sorted(names))}.")
     found = model.operation_model(names[operation])
     return names[operation], found.input_shape, found.auth_type not in {"none", UNSIGNED}
 
@@ -78,12 +78,12 @@ def _parameters(shape: Any, words: Sequence[str], document: str) -> dict[str, An
         name, member = members.get(option.removeprefix("no-") if negated else option, ("", None))
         if member is None:
             known = ", ".join(f"--{each}" for each in members) or "none"
-            raise BadUsage(f"Parameter --{printable(option)} does not exist. Use one of: {known}.")
+            raise BadUsageError(f"Parameter --{printable(option)} does not exist. Use one of: {known}.")
         if member.type_name == "boolean" and not values:
             found[name] = not negated
             continue
         if not values:
-            raise BadUsage(f"--{option} needs a value.")
+            raise BadUsageError(f"--{option} needs a value.")
         found[name] = _read(member, values, option)
     return found
 
@@ -97,7 +97,7 @@ def _grouped(words: Sequence[str]) -> list[tuple[str, list[str]]]:
         elif groups:
             groups[-1][1].append(word)
         else:
-            raise BadUsage(f"{printable(word)!r} does not follow a --parameter.")
+            raise BadUsageError(f"{printable(word)!r} does not follow a --parameter.")
     return groups
 
 
@@ -110,7 +110,7 @@ def _read(member: Any, values: Sequence[str], option: str) -> Any:
             return [_read_scalar(member.member, value, option) for value in values]
         return [_read_structure(member.member, value, option) for value in values]
     if len(values) > 1:
-        raise BadUsage(f"--{option} takes one value. Put it in quotation marks.")
+        raise BadUsageError(f"--{option} takes one value. Put it in quotation marks.")
     if member.type_name == "structure":
         return _read_structure(member, values[0], option)
     return _read_scalar(member, values[0], option)
@@ -124,7 +124,7 @@ def _read_structure(shape: Any, value: str, option: str) -> dict[str, Any]:
         key, sign, text = part.partition("=")
         if not sign or key not in shape.members:
             known = "=…,".join(shape.members) + "=…"
-            raise BadUsage(f"--{option} takes {known} or JSON, not {printable(value)!r}.")
+            raise BadUsageError(f"--{option} takes {known} or JSON, not {printable(value)!r}.")
         found[key] = _read_scalar(shape.members[key], text, option)
     return found
 
@@ -148,14 +148,14 @@ def _read_scalar(shape: Any, value: str, option: str) -> Any:
     try:
         return _SCALARS.get(shape.type_name, str)(value)
     except (ValueError, KeyError) as error:
-        raise BadUsage(f"--{option} takes a value of type {shape.type_name}, not {printable(value)!r}.") from error
+        raise BadUsageError(f"--{option} takes a value of type {shape.type_name}, not {printable(value)!r}.") from error
 
 
 def _read_json(text: str, option: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise BadUsage(f"{option} is not valid JSON: {printable(error)}.") from error
+        raise BadUsageError(f"{option} is not valid JSON: {printable(error)}.") from error
 
 
 def _from_file(value: str) -> str:
@@ -165,5 +165,5 @@ def _from_file(value: str) -> str:
                 return Path(value.removeprefix(prefix)).expanduser().read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 why = getattr(error, "strerror", "it is not UTF-8 text")
-                raise BadUsage(f"{value} cannot be read: {why}.") from error
+                raise BadUsageError(f"{value} cannot be read: {why}.") from error
     return value

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from daypass.cli.exit_codes import Exit, Stop
+from daypass.cli.exit_codes import CommandError, Exit
 from daypass.cli.oidc import every_provider
 from daypass.cli.paste import read_text
 from daypass.cli.report import show_report
@@ -20,7 +20,7 @@ from daypass.cli.store_options import opened, operator_options, read_config
 from daypass.config import Config, ConfigurationError
 from daypass.errors import Fault
 from daypass.federation.oidc.inspect import inspect_token
-from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.known_issuers import terms_of
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
 from daypass.federation.oidc.token import read_token
@@ -102,7 +102,7 @@ def _from_store(
     address = parse_address(config.store_url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or account:
-            raise Stop(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
+            raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
         found = []  # A machine without a server still runs the checks that do not need a provider.
     else:
         with opened(store, config_file) as there, there.store.read() as reader:
@@ -140,8 +140,8 @@ def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _Issu
 def _from_file(path: Path) -> _IssuerKeyLookup:
     try:
         return _IssuerKeyLookup(parse_jwks(path.read_bytes()), f"from {path}")
-    except (KeysUnreadable, OSError) as error:
-        raise Stop(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
+    except (UnreadableKeySetError, OSError) as error:
+        raise CommandError(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
 
 
 async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
@@ -151,7 +151,7 @@ async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
     try:
         issuer_keys = make_issuer_keys(config, clock)
     except ConfigurationError as error:
-        raise Stop(str(error), Exit.CONFIGURATION) from error
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
     await issuer_keys.fetch(terms)
     try:
         found = issuer_keys.cached_keys(terms, clock.now())

@@ -14,7 +14,7 @@ from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.get_credentials import ClientContext
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 from daypass.client.sources import CredentialSource, find_sources
 from daypass.client.text_format import printable
 
@@ -38,7 +38,7 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str, query:
     sts = connect("sts", CallSigner(credentials=credentials), endpoint_url=endpoint_url, region=region)
     try:
         answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
-    except Problem as problem:
+    except UserFacingError as problem:
         raise type(problem)(f"{problem} {_say_sources(sources, method)}") from problem
     picture = {
         **answer,

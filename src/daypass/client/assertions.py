@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from daypass.client.problems import BadUsage, Expired
+from daypass.client.problems import BadUsageError, ExpiredError
 
 _MOST = 200_000
 _SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
@@ -29,15 +29,15 @@ class _WithoutDoctype(ET.TreeBuilder):
     """Builds the tree, and rejects a DOCTYPE, without which the parser cannot expand entities."""
 
     def doctype(self, *_: object) -> None:
-        """Raise Expired. The parser calls it for each DOCTYPE."""
-        raise Expired("The SAML response has a DOCTYPE, which is not allowed.")
+        """Raise ExpiredError. The parser calls it for each DOCTYPE."""
+        raise ExpiredError("The SAML response has a DOCTYPE, which is not allowed.")
 
 
 def clean_assertion(text: str) -> str:
-    """Return the base64 of a pasted SAML response: base64, a form body or XML. Raises Expired."""
+    """Return the base64 of a pasted SAML response: base64, a form body or XML. Raises ExpiredError."""
     text = text.strip()
     if len(text) > _MOST:
-        raise Expired("The input is too long for a SAML response. Copy only the form field SAMLResponse.")
+        raise ExpiredError("The input is too long for a SAML response. Copy only the form field SAMLResponse.")
     if "SAMLResponse=" in text:
         text = parse_qs(text, max_num_fields=20).get("SAMLResponse", [""])[0]
     if text.startswith("<"):
@@ -45,11 +45,11 @@ def clean_assertion(text: str) -> str:
     text = "".join(text.split()).replace("%2B", "+").replace("%2F", "/").replace("%3D", "=")
     try:
         if not base64.b64decode(text, validate=True).lstrip().startswith(b"<"):
-            raise Expired(
+            raise ExpiredError(
                 "The input is base64, but not a SAML response. Copy the form field SAMLResponse of the sign-in page."
             )
     except (binascii.Error, ValueError) as error:
-        raise Expired("The input is not a SAML response. Copy the whole form field SAMLResponse.") from error
+        raise ExpiredError("The input is not a SAML response. Copy the whole form field SAMLResponse.") from error
     return text
 
 
@@ -60,7 +60,7 @@ def offers(assertion: str) -> tuple[UnverifiedOffer, ...]:
         parser.feed(base64.b64decode(assertion))
         root: ET.Element = parser.close()
     except (ET.ParseError, LookupError, ValueError) as error:
-        raise Expired("The SAML response is not valid XML. Copy the whole form field SAMLResponse.") from error
+        raise ExpiredError("The SAML response is not valid XML. Copy the whole form field SAMLResponse.") from error
     found = []
     for attribute in root.iter(f"{_SAML}Attribute"):
         if attribute.get("Name") == _ROLE:
@@ -77,10 +77,10 @@ def _read_pair(text: str) -> UnverifiedOffer | None:
 
 
 def provider_for(assertion: str, role_arn: str) -> str:
-    """Return the provider of a role in an assertion. Raises BadUsage if the role is not offered."""
+    """Return the provider of a role in an assertion. Raises BadUsageError if the role is not offered."""
     found = [offer.provider_arn for offer in offers(assertion) if offer.role_arn == role_arn]
     if not found:
-        raise BadUsage(
+        raise BadUsageError(
             f"The assertion does not offer {role_arn}. `daypass roles --assertion-file FILE` lists the offered roles. "
             "If the assertion is encrypted, set --provider-arn."
         )

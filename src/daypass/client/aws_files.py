@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from daypass.client.problems import Locked, Misconfigured
+from daypass.client.problems import LockedError, MisconfiguredError
 
 _PRIVATE = 0o600
 _TRIES = 5
@@ -57,9 +57,9 @@ def read_text(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise Misconfigured(f"{path} cannot be read: {error.strerror}. Check its owner and mode.") from error
+        raise MisconfiguredError(f"{path} cannot be read: {error.strerror}. Check its owner and mode.") from error
     if len(content) > _MOST:
-        raise Misconfigured(f"{path} is larger than 4 MB, too large for an AWS configuration file.")
+        raise MisconfiguredError(f"{path} is larger than 4 MB, too large for an AWS configuration file.")
     return content.decode("utf-8", "surrogateescape")
 
 
@@ -77,7 +77,7 @@ def find_fault(path: Path) -> str:
         return f"{path} has the section [{error.section}] twice, the second time in line {error.lineno}."
     except configparser.DuplicateOptionError as error:
         return f"{path} has {error.option} twice in [{error.section}], the second time in line {error.lineno}."
-    except Misconfigured as problem:
+    except MisconfiguredError as problem:
         return str(problem)
     return ""
 
@@ -86,7 +86,7 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(default_section="\0", strict=strict)
     text = read_text(path)
     if text.startswith(_MARKS):
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"{path} begins with a byte order mark, which AWS tools cannot read. Save it as UTF-8 without it."
         )
     try:
@@ -95,7 +95,7 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
         raise
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((each[0] for each in getattr(error, "errors", [])), "?")
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"{path} cannot be parsed: line {line} is not a [section] or a setting. Correct that line."
         ) from error
     return parser
@@ -106,7 +106,7 @@ def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> 
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         # Replacing /dev/null by a file would break other programs.
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"{path} is not a regular file and was not changed. Unset AWS_CONFIG_FILE, or set it to a file."
         )
     if dry_run:
@@ -121,7 +121,7 @@ def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> 
             after = change(before)
             if after == before or _replace(target, after, seen):
                 return Edit(path, before, after)
-    raise Locked(f"Another program keeps changing {path}. Try again in a moment.")
+    raise LockedError(f"Another program keeps changing {path}. Try again in a moment.")
 
 
 @contextlib.contextmanager
@@ -129,7 +129,7 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Locked(
+        raise LockedError(
             f"{path} cannot be written: {error.strerror}. It was not changed. Check the owner of the directory."
         ) from error
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from daypass.client.credentials import Credentials, read_end, sts_form, verify_credentials
-from daypass.client.problems import Locked, Problem
+from daypass.client.problems import LockedError, UserFacingError
 
 LEAST = timedelta(minutes=15)
 _NOT_SECRET = ("AccessKeyId", "Expiration")
@@ -82,7 +82,7 @@ class CredentialCache:
     def must_keep(self) -> None:
         """Check, before the person signs in, that credentials can be cached. Raises UserFacingError."""
         if not self.can_keep():
-            raise Locked(f"{self.folder} is not writable. Set DAYPASS_CACHE_DIR to another folder.")
+            raise LockedError(f"{self.folder} is not writable. Set DAYPASS_CACHE_DIR to another folder.")
         if self.keyring:
             from daypass.client.secret_keeper import find_secret
 
@@ -112,7 +112,7 @@ class CredentialCache:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._write(entry.key, document)
         except OSError as error:
-            raise Locked(
+            raise LockedError(
                 f"{self.folder} cannot be written: {error.strerror}. Set DAYPASS_CACHE_DIR to another folder, or "
                 "use --no-cache."
             ) from error
@@ -167,7 +167,7 @@ class CredentialCache:
                 in_keyring=bool(document.get("in_keyring")),
                 **texts,
             )
-        except (KeyError, TypeError, AttributeError, Problem):
+        except (KeyError, TypeError, AttributeError, UserFacingError):
             return None
 
     def alone(self, key: str, *, seconds: float = 300) -> AbstractContextManager[None]:
@@ -195,7 +195,7 @@ class CredentialCache:
                 kept=datetime.fromisoformat(document["kept"]) if "kept" in document else None,
                 **texts,
             )
-        except (KeyError, TypeError, ValueError, AttributeError, Problem):
+        except (KeyError, TypeError, ValueError, AttributeError, UserFacingError):
             return None  # An unreadable entry is ignored, so that a new sign-in replaces it.
 
     def _from_keyring(self, key: str) -> Any:
@@ -205,7 +205,7 @@ class CredentialCache:
             return json.loads(find_secret(key) or "null")
         except ValueError:
             return None
-        except Problem:
+        except UserFacingError:
             if self.keyring:
                 raise
             return None  # The keyring is switched off: request new credentials, and store them in the file.

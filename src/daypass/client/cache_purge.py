@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 
 if TYPE_CHECKING:
     from daypass.client.cache import CredentialCache
@@ -25,7 +25,7 @@ def sweep(cache: "CredentialCache", *, now: datetime) -> None:
         for path in sorted(cache.folder.glob("*.json"), key=_age)[:_MOST]:
             if _is_over(cache, path.stem, now):
                 # Delete it only under its lock, and check again: the previous holder may have replaced it.
-                with contextlib.suppress(Problem, OSError), cache.alone(path.stem, seconds=0):
+                with contextlib.suppress(UserFacingError, OSError), cache.alone(path.stem, seconds=0):
                     if _is_over(cache, path.stem, now):
                         cache.drop(path.stem)
 

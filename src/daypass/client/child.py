@@ -16,7 +16,7 @@ _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT")
 _BORNE = ("SIGINT", "SIGQUIT")
 
 
-class CannotRun(Exception):  # noqa: N818 - it says what happened
+class CannotRunError(Exception):
     """The program does not exist or cannot be run; `code` is the exit code of a shell for this."""
 
     def __init__(self, words: str, code: int) -> None:
@@ -32,9 +32,9 @@ def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
     try:
         code = runner.run(words, environment)
     except FileNotFoundError as error:
-        raise CannotRun(f"Command {name} was not found. Check the PATH.", NOT_FOUND) from error
+        raise CannotRunError(f"Command {name} was not found. Check the PATH.", NOT_FOUND) from error
     except (OSError, ValueError) as error:
-        raise CannotRun(f"{name} cannot be run: {getattr(error, 'strerror', error)}.", CANNOT_RUN) from error
+        raise CannotRunError(f"{name} cannot be run: {getattr(error, 'strerror', error)}.", CANNOT_RUN) from error
     return _BY_SIGNAL - code if code < 0 else code
 
 

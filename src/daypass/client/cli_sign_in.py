@@ -15,16 +15,16 @@ from daypass.base64url import parse_base64url, to_base64url
 from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
 from daypass.client.pkce import Pkce, make_pkce, make_state
-from daypass.client.problems import BrowserEnded, Expired, NoAnswer, Problem, Refused
+from daypass.client.problems import BrowserSignInError, ExpiredError, NoAnswerError, RefusedError, UserFacingError
 from daypass.client.text_format import printable, sentence
 
 _INFO = b"daypass assertion 1"
 _OK, _NO_SUCH_PAGE = 200, 404
 # Error code of the protocol -> the exception and its message.
-_ENDINGS: Mapping[str, tuple[type[Problem], str]] = {
-    "access_denied": (BrowserEnded, "The sign-in was declined in the browser. Run the command again to retry."),
-    "expired_token": (BrowserEnded, "The sign-in was not completed within five minutes. Run the command again."),
-    "invalid_grant": (Refused, "The server rejected the sign-in. Run the command again."),
+_ENDINGS: Mapping[str, tuple[type[UserFacingError], str]] = {
+    "access_denied": (BrowserSignInError, "The sign-in was declined in the browser. Run the command again to retry."),
+    "expired_token": (BrowserSignInError, "The sign-in was not completed within five minutes. Run the command again."),
+    "invalid_grant": (RefusedError, "The server rejected the sign-in. Run the command again."),
 }
 
 
@@ -96,10 +96,10 @@ class _SignInFlow:
     def start(self) -> StartedSignIn:
         try:
             status, answer = self._ask("/handover", self._document)
-        except NoAnswer as error:
+        except NoAnswerError as error:
             if "not a JSON object" not in str(error):
                 raise
-            raise NoAnswer(
+            raise NoAnswerError(
                 f"{printable(self._server)} has no sign-in pages, so it is not a Daypass server. Set one with "
                 "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
             ) from error
@@ -111,7 +111,7 @@ class _SignInFlow:
                 str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0)
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswer(
+            raise NoAnswerError(
                 "The server's response to the sign-in is malformed. Check that it is a Daypass server."
             ) from error
         checked_url(started.url, "The sign-in page")
@@ -134,7 +134,7 @@ class _SignInFlow:
                 self._interval += 5
             elif answer.get("error") != "authorization_pending":
                 raise _ending(answer, status)
-        raise BrowserEnded(_ENDINGS["expired_token"][1])
+        raise BrowserSignInError(_ENDINGS["expired_token"][1])
 
     def _try(self, code: str) -> tuple[int, dict[str, Any]]:
         document = {"handover": self._handle, "code_verifier": self._pkce.verifier}
@@ -149,13 +149,13 @@ class _SignInFlow:
         return SignInResult(answer, _unseal(answer, self._private, self._pkce.challenge))
 
 
-def _ending(answer: Mapping[str, Any], status: int) -> Problem:
+def _ending(answer: Mapping[str, Any], status: int) -> UserFacingError:
     error = printable(answer.get("error", ""))
     if error in _ENDINGS:
         kind, words = _ENDINGS[error]
         return kind(words)
     said = printable(answer.get("error_description") or error or f"status {status}")
-    return Refused(f"The server refused the sign-in: {sentence(said)} Run the command again.")
+    return RefusedError(f"The server refused the sign-in: {sentence(said)} Run the command again.")
 
 
 def _machine() -> str:
@@ -193,4 +193,4 @@ def _unseal(answer: Mapping[str, Any], private: Any, challenge: str) -> str:
         key = HKDF(algorithm=SHA256(), length=32, salt=theirs + _public(private), info=_INFO).derive(secret)
         return AESGCM(key).decrypt(bytes(12), sealed, challenge.encode()).decode("ascii")
     except (KeyError, ValueError, InvalidTag) as error:
-        raise Expired("The assertion from the server cannot be decrypted. Run the command again.") from error
+        raise ExpiredError("The assertion from the server cannot be decrypted. Run the command again.") from error

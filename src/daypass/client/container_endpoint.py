@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 
 Answer = Callable[[], Mapping[str, str]]
 
@@ -50,7 +50,7 @@ class _CredentialHandler(BaseHTTPRequestHandler):
         try:
             with self.server.one_at_a_time:
                 answer = self.server.answer()
-        except Problem as problem:
+        except UserFacingError as problem:
             self._send(500, {"code": "CredentialsUnavailable", "message": str(problem)})
             return
         self._send(200, answer)

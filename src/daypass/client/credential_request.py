@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from daypass.client.durations import parse_duration
-from daypass.client.problems import Misconfigured
+from daypass.client.problems import MisconfiguredError
 
 _VERSION = 1
 PREFIX = "daypass_"
@@ -66,16 +66,16 @@ OTHER_SETTINGS = ("sign_in_url",)
 
 
 def request_from(profile: str, options: Mapping[str, str]) -> CredentialRequest | None:
-    """Return the request of a profile, or None if Daypass does not manage it. Raises Misconfigured."""
+    """Return the request of a profile, or None if Daypass does not manage it. Raises MisconfiguredError."""
     own = {name.removeprefix(PREFIX): value for name, value in options.items() if name.startswith(PREFIX)}
     strange = sorted(set(own) - set(SETTINGS) - set(OTHER_SETTINGS))
     if strange:
-        raise Misconfigured(f"Profile {profile} has an unknown setting: {PREFIX}{strange[0]}.")
+        raise MisconfiguredError(f"Profile {profile} has an unknown setting: {PREFIX}{strange[0]}.")
     own = {name: value for name, value in own.items() if name in SETTINGS}
     if "method" not in own:
         return None
     if own["method"] not in METHODS:
-        raise Misconfigured(f"Profile {profile}: {PREFIX}method must be one of {', '.join(METHODS)}.")
+        raise MisconfiguredError(f"Profile {profile}: {PREFIX}method must be one of {', '.join(METHODS)}.")
     values: dict[str, Any] = {name: _read(profile, name, value) for name, value in own.items()}
     return CredentialRequest(profile=profile, region=options.get("region", ""), **values)
 
@@ -87,7 +87,7 @@ def _read(profile: str, name: str, value: str) -> Any:
         try:
             return parse_duration(value)
         except ValueError as error:
-            raise Misconfigured(f"Profile {profile}: {PREFIX}duration: {error}.") from error
+            raise MisconfiguredError(f"Profile {profile}: {PREFIX}duration: {error}.") from error
     return value
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from daypass.client.problems import Refused
+from daypass.client.problems import RefusedError
 
 _KEY_ID = re.compile(r"[A-Za-z0-9_]{4,128}")
 _SECRET = re.compile(r"[!-~]{1,512}")
@@ -36,7 +36,7 @@ class Credentials:
 
 
 def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
-    """Return verified credentials from a response. Raises Refused if a member is missing or malformed."""
+    """Return verified credentials from a response. Raises RefusedError if a member is missing or malformed."""
     key_id = _matching(_KEY_ID, unverified.get("AccessKeyId"), "access key id")
     secret = _matching(_SECRET, unverified.get("SecretAccessKey"), "secret access key")
     token = _matching(_TOKEN, unverified.get("SessionToken") or unverified.get("Token") or "", "session token")
@@ -45,19 +45,19 @@ def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
 
 def _matching(shape: re.Pattern[str], unverified: Any, noun: str) -> str:
     if not isinstance(unverified, str) or not shape.fullmatch(unverified):
-        raise Refused(f"The response has no valid {noun}. No files were changed. Check the endpoint.")
+        raise RefusedError(f"The response has no valid {noun}. No files were changed. Check the endpoint.")
     return unverified
 
 
 def read_end(unverified: Any) -> datetime | None:
-    """Return the expiry of credentials, or None if they do not expire. Raises Refused."""
+    """Return the expiry of credentials, or None if they do not expire. Raises RefusedError."""
     if unverified is None:
         return None
     try:
         end = unverified if isinstance(unverified, datetime) else datetime.fromisoformat(unverified)
         return (end if end.tzinfo else end.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
     except (ValueError, TypeError, OverflowError) as error:
-        raise Refused("The response has no valid expiry. No files were changed.") from error
+        raise RefusedError("The response has no valid expiry. No files were changed.") from error
 
 
 def instant(moment: datetime) -> str:

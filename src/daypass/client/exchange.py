@@ -15,7 +15,7 @@ from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.mfa import find_code, run_for_text
 from daypass.client.partitions import partition_name
-from daypass.client.problems import BadUsage, Misconfigured, SignInNeeded
+from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
 from daypass.client.sts_call import CallSigner, call, connect, own_credentials
 from daypass.client.text_format import printable
@@ -79,7 +79,7 @@ def _found_roles(request: CredentialRequest, signer: CallSigner) -> tuple[str, .
 def _source(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> CallSigner:
     name = request.source_profile
     if name and name == request.profile:
-        raise Misconfigured(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
+        raise MisconfiguredError(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
     source = client_context.profiles.by_name.get(name) if name else None
     if source is not None and source.request is not None:
         return CallSigner(credentials=get_credentials(source.request))
@@ -93,7 +93,7 @@ def _serial(request: CredentialRequest, signer: CallSigner) -> str:
     iam = connect("iam", signer, endpoint_url=request.endpoint_url, region=request.region)
     devices = call(iam, "ListMFADevices", {}).get("MFADevices", [])
     if len(devices) != 1:
-        raise Misconfigured(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
+        raise MisconfiguredError(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
     return str(devices[0]["SerialNumber"])
 
 
@@ -137,7 +137,7 @@ def _federation(request: CredentialRequest, signer: CallSigner) -> Exchanged:
 
 def _roles(request: CredentialRequest, client_context: "ClientContext", signer: CallSigner) -> Exchanged:
     if not request.role_arn:
-        raise BadUsage("Name a role: its ARN, ACCOUNT/NAME or its name.")
+        raise BadUsageError("Name a role: its ARN, ACCOUNT/NAME or its name.")
     roles = _found_roles(request, signer)
     first = _assume(request, signer, roles[0], first=True, last=len(roles) == 1, more=_mfa(request, client_context))
     return _chain(replace(request, role_arn=roles), first, roles[1:])
@@ -178,7 +178,7 @@ def _with_token(request: CredentialRequest, client_context: "ClientContext") -> 
     if not token and request.token_command:
         token = run_for_text(request.token_command, "--token-command")
     if not token:
-        raise SignInNeeded(f"Not signed in. Run `{login_command(request)}`.")
+        raise SignInNeededError(f"Not signed in. Run `{login_command(request)}`.")
     only = len(request.role_arn) == 1
     parameters = {
         "RoleArn": first_role(request.role_arn, _partition(request)),
@@ -193,7 +193,7 @@ def _with_token(request: CredentialRequest, client_context: "ClientContext") -> 
 
 def _with_assertion(request: CredentialRequest, client_context: "ClientContext") -> Exchanged:
     if not client_context.proof:
-        raise SignInNeeded(f"Not signed in. Run `{login_command(request)}`.")
+        raise SignInNeededError(f"Not signed in. Run `{login_command(request)}`.")
     role = first_role(request.role_arn, _partition(request))
     only = len(request.role_arn) == 1
     parameters = {
@@ -220,7 +220,7 @@ def _policies(request: CredentialRequest) -> dict[str, Any]:
 def _tags(request: CredentialRequest) -> list[dict[str, str]]:
     pairs = [tag.partition("=") for tag in request.tags]
     if not all(key and sign for key, sign, _ in pairs):
-        raise BadUsage("A tag must have the form KEY=VALUE.")
+        raise BadUsageError("A tag must have the form KEY=VALUE.")
     return [{"Key": key, "Value": value} for key, _, value in pairs]
 
 

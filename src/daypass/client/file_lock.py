@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from daypass.client.problems import Locked
+from daypass.client.problems import LockedError
 
 _STEP = 0.05
 
 
 @contextmanager
 def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass") -> Iterator[None]:
-    """Hold a lock on the file `path` until the context ends. Raises Locked after `seconds`."""
+    """Hold a lock on the file `path` until the context ends. Raises LockedError after `seconds`."""
     from filelock import FileLock, Timeout
 
     try:
@@ -25,9 +25,9 @@ def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass")
         lock.acquire()
     except Timeout as error:
         waited = round(time.monotonic() - begun)
-        raise Locked(f"{what} has locked {path} for {waited} s. Stop it, or try again when it is done.") from error
+        raise LockedError(f"{what} has locked {path} for {waited} s. Stop it, or try again when it is done.") from error
     except OSError as error:
-        raise Locked(f"{path} cannot be locked: {error.strerror}. Check the owner of the directory.") from error
+        raise LockedError(f"{path} cannot be locked: {error.strerror}. Check the owner of the directory.") from error
     try:
         yield
     finally:

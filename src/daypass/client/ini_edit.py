@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.problems import BadUsageError, MisconfiguredError
 
 Value = str | Mapping[str, str] | None
 _HEADER = re.compile(r"\[(?P<name>.+)\]")
@@ -62,8 +62,8 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
     """Return the text with options of one section changed, added or (for None) removed.
 
     A missing section is added at the end. A mapping is a nested block, as in `[services]`.
-    Raises BadUsage if a value cannot be written to such a file, and Misconfigured if the file's indentation prevents
-    the change.
+    Raises BadUsageError if a value cannot be written to such a file, and MisconfiguredError if the file's indentation
+    prevents the change.
     """
     _check(section, changes)
     lines = _scan(text)
@@ -108,12 +108,12 @@ def rename_section(text: str, old: str, new: str) -> str:
 
 
 def _joined(lines: list[_IniLine], section: str) -> str:
-    """Return the text of lines. Raises Misconfigured if tools would parse a line differently."""
+    """Return the text of lines. Raises MisconfiguredError if tools would parse a line differently."""
     text = "".join(line.text for line in lines)
     meant = [(line.kind, line.name) for line in lines]
     if [(line.kind, line.name) for line in _scan(text)] != meant:
         # An indented header or option would become a continuation of the line above it.
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The lines below [{section}] are indented, and the change would make them part of it. "
             "Remove their indentation, or edit the file by hand."
         )
@@ -122,14 +122,14 @@ def _joined(lines: list[_IniLine], section: str) -> str:
 
 def _check(section: str, changes: Mapping[str, Value]) -> None:
     if not section or "]" in section or _FORBIDDEN.search(section):
-        raise BadUsage(f"{section!r} is not a valid section name; use letters, digits and . _ - @ + = , : /")
+        raise BadUsageError(f"{section!r} is not a valid section name; use letters, digits and . _ - @ + = , : /")
     for key, value in changes.items():
         nested = value if isinstance(value, Mapping) else {"value": value}
         for name, inner in nested.items():
             if not _KEY.fullmatch(key) or not _KEY.fullmatch(name):
-                raise BadUsage(f"{key!r} is not a valid setting name; use lower-case letters, digits and _")
+                raise BadUsageError(f"{key!r} is not a valid setting name; use lower-case letters, digits and _")
             if inner is not None and (not inner.strip() or inner != inner.strip() or _FORBIDDEN.search(inner)):
-                raise BadUsage(
+                raise BadUsageError(
                     f"The value for {key} is not valid in a configuration file: it is empty, or has spaces or newlines."
                 )
 
@@ -137,7 +137,7 @@ def _check(section: str, changes: Mapping[str, Value]) -> None:
 def _find(lines: list[_IniLine], section: str) -> tuple[int, int] | None:
     starts = [index for index, line in enumerate(lines) if line.kind == "header" and line.name == section]
     if len(starts) > 1:
-        raise Misconfigured(f"The section [{section}] exists twice. Merge the two by hand, then try again.")
+        raise MisconfiguredError(f"The section [{section}] exists twice. Merge the two by hand, then try again.")
     if not starts:
         return None
     later = (index for index in range(starts[0] + 1, len(lines)) if lines[index].kind == "header")

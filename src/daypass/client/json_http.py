@@ -18,7 +18,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
-from daypass.client.problems import Misconfigured, NoAnswer
+from daypass.client.problems import MisconfiguredError, NoAnswerError
 from daypass.client.text_format import printable, reason, sentence
 
 _MOST = 1_000_000
@@ -32,18 +32,18 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def checked_url(url: str, noun: str, *, loopback: bool = True) -> str:
-    """Return the URL if it is https, or http on loopback. Raises Misconfigured otherwise."""
+    """Return the URL if it is https, or http on loopback. Raises MisconfiguredError otherwise."""
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise Misconfigured(f"{noun} {printable(url)!r} is not a valid URL: {printable(error)}.") from error
+        raise MisconfiguredError(f"{noun} {printable(url)!r} is not a valid URL: {printable(error)}.") from error
     if "://" not in url:
         near = f"{'http' if url.partition(':')[0] in _LOOPBACK and loopback else 'https'}://{url}"
-        raise Misconfigured(f"{noun} {printable(url)!r} is not a URL. Did you mean {printable(near)}?")
+        raise MisconfiguredError(f"{noun} {printable(url)!r} is not a URL. Did you mean {printable(near)}?")
     plain = parts.scheme == "http" and loopback and parts.hostname in _LOOPBACK
     if (parts.scheme != "https" and not plain) or not parts.hostname or parts.username or "\\" in url:
-        raise Misconfigured(f"{noun} {printable(url)!r} must begin with https://, so that secrets are encrypted.")
+        raise MisconfiguredError(f"{noun} {printable(url)!r} must begin with https://, so that secrets are encrypted.")
     return url
 
 
@@ -54,7 +54,7 @@ def ask(
     document: Mapping[str, str] | None = None,
     client: tuple[str, str] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Send a request and return the status and JSON object of the response. Raises NoAnswer.
+    """Send a request and return the status and JSON object of the response. Raises NoAnswerError.
 
     `client` is the ID and secret of an OAuth client, sent in an Authorization header (RFC 6749, 2.3.1).
     """
@@ -80,11 +80,11 @@ def ask(
             if is_trust
             else "Check that it runs and that the name is right."
         )
-        raise NoAnswer(f"{host} cannot be reached: {sentence(why)} {hint}") from error
+        raise NoAnswerError(f"{host} cannot be reached: {sentence(why)} {hint}") from error
     except (OSError, HTTPException) as error:
         # An HTTPException quotes bytes that it could not parse, which may be a secret.
         why = type(error).__name__ if isinstance(error, HTTPException) else reason(error) or type(error).__name__
-        raise NoAnswer(f"{host} did not respond: {sentence(why)} Try again.") from error
+        raise NoAnswerError(f"{host} did not respond: {sentence(why)} Try again.") from error
 
 
 def _opened(request: urllib.request.Request) -> Any:
@@ -103,7 +103,7 @@ def opener() -> urllib.request.OpenerDirector:
         if bundle:
             context.load_verify_locations(bundle)
     except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"AWS_CA_BUNDLE is set to {bundle}, which does not contain readable certificates."
         ) from error
     return urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
@@ -116,7 +116,7 @@ def _read(answer: Any, host: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise NoAnswer(
+        raise NoAnswerError(
             f"{host} responded with status {answer.status} and a body that is not a JSON object. Check the URL."
         )
     return document

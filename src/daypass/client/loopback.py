@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from daypass.client.problems import BrowserEnded, Misconfigured
+from daypass.client.problems import BrowserSignInError, MisconfiguredError
 from daypass.client.text_format import printable, reason, sentence
 
 PATH = "/callback"
@@ -36,7 +36,7 @@ class Listener:
         try:
             self._server = _LoopbackServer(("127.0.0.1", port), _LoopbackHandler)
         except (OSError, OverflowError) as error:
-            raise Misconfigured(
+            raise MisconfiguredError(
                 f"Cannot listen on port {port}: {sentence(reason(error))} Another sign-in may use it. "
                 "Choose another port with --redirect-port."
             ) from error
@@ -60,15 +60,15 @@ class Listener:
         self._thread.join()
 
     def wait(self, seconds: float) -> Mapping[str, str]:
-        """Return the query parameters of the redirect. Raises BrowserEnded."""
+        """Return the query parameters of the redirect. Raises BrowserSignInError."""
         if not self._server.came.wait(seconds):
-            raise BrowserEnded(
+            raise BrowserSignInError(
                 f"The browser did not return within {round(seconds / 60)} minutes. Run the command again."
             )
         brought = self._server.brought
         if "error" in brought:
             words = printable(brought.get("error_description") or brought["error"])
-            raise BrowserEnded(f"The sign-in failed: {words}. Run the command again to retry.")
+            raise BrowserSignInError(f"The sign-in failed: {words}. Run the command again to retry.")
         return brought
 
 

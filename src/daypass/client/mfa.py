@@ -7,7 +7,7 @@ import re
 import shlex
 import subprocess
 
-from daypass.client.problems import Expired, Misconfigured
+from daypass.client.problems import ExpiredError, MisconfiguredError
 from daypass.client.prompt import Prompt
 from daypass.client.text_format import printable
 
@@ -32,7 +32,7 @@ def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
 def _checked(code: str) -> str:
     code = code.strip().replace(" ", "")
     if not _CODE.fullmatch(code):
-        raise Expired("An MFA code has six digits. Wait for the next code and enter it.")
+        raise ExpiredError("An MFA code has six digits. Wait for the next code and enter it.")
     return code
 
 
@@ -42,11 +42,11 @@ def run_for_text(command: str, option: str) -> str:
         words = shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=_SECONDS)  # noqa: S603 - the user's own
     except (OSError, ValueError, IndexError) as error:
-        raise Misconfigured(f"{option} cannot be run: {error}.") from error
+        raise MisconfiguredError(f"{option} cannot be run: {error}.") from error
     except subprocess.TimeoutExpired as error:
-        raise Misconfigured(f"{option} took longer than {_SECONDS} s.") from error
+        raise MisconfiguredError(f"{option} took longer than {_SECONDS} s.") from error
     if done.returncode:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"{option} failed with exit code {done.returncode}. Run the command by itself to see the reason."
         )
     return done.stdout.decode("utf-8", "replace").strip()

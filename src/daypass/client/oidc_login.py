@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from daypass.client.json_http import ask, checked_url
 from daypass.client.loopback import Listener
 from daypass.client.pkce import make_pkce, make_state
-from daypass.client.problems import BrowserEnded, Expired, Misconfigured, Refused
+from daypass.client.problems import BrowserSignInError, ExpiredError, MisconfiguredError, RefusedError
 from daypass.client.text_format import printable, sentence
 from daypass.client.token_claims import read_claims
 
@@ -53,12 +53,12 @@ def discover(issuer: str) -> Provider:
     issuer = checked_url(issuer, "The issuer", loopback=False)
     status, document = ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if status != _OK:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The issuer {printable(issuer)} has no discovery document (status {status}). Check the URL."
         )
     if document.get("issuer") != issuer:
         named = printable(document.get("issuer"))
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The issuer's discovery document names {named!r}, not {printable(issuer)!r}. Use that URL."
         )
     return Provider(
@@ -104,9 +104,9 @@ def _code(brought: Mapping[str, str], provider: Provider) -> str:
     # RFC 9207: a code from another provider must not be sent to this one.
     named = brought.get("iss")
     if (named is None and provider.names_itself) or (named is not None and named != provider.issuer):
-        raise BrowserEnded("The browser returned from another identity provider. Run the command again.")
+        raise BrowserSignInError("The browser returned from another identity provider. Run the command again.")
     if not brought.get("code"):
-        raise BrowserEnded("The browser returned without a code. Run the command again.")
+        raise BrowserSignInError("The browser returned without a code. Run the command again.")
     return brought["code"]
 
 
@@ -118,11 +118,11 @@ def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] 
     token: Any = answer.get("id_token")
     if status != _OK:
         said = printable(answer.get("error_description") or answer.get("error") or f"status {status}")
-        raise Refused(
+        raise RefusedError(
             f"The identity provider rejected the code: {sentence(said)} Check the client ID and its redirect URL."
         )
     if not isinstance(token, str):
-        raise Refused("The identity provider did not return an ID token. Request the scope openid.")
+        raise RefusedError("The identity provider did not return an ID token. Request the scope openid.")
     return token
 
 
@@ -130,10 +130,10 @@ def _check(token: str, provider: Provider, client: OidcClient, nonce: str, now: 
     """Check the claims that OpenID Connect Core 1.0, 3.1.3.7 requires for a token from the provider over TLS."""
     claims = read_claims(token)
     if claims.issuer != provider.issuer or client.client_id not in claims.audience:
-        raise Refused("The identity provider returned a token for another client. It was not used.")
+        raise RefusedError("The identity provider returned a token for another client. It was not used.")
     if not hmac.compare_digest(claims.nonce.encode(), nonce.encode()):
-        raise Refused("The identity provider returned a token of another sign-in. It was not used.")
+        raise RefusedError("The identity provider returned a token of another sign-in. It was not used.")
     if claims.expires <= now.timestamp():
-        raise Expired(
+        raise ExpiredError(
             "The identity provider's token has already expired. Check this machine's clock with `daypass doctor`."
         )

@@ -4,37 +4,37 @@ Owns the exception classes; cli/main.py owns their exit codes.
 """
 
 
-class Problem(Exception):  # noqa: N818 - each name says what happened
+class UserFacingError(Exception):
     """An error that the user can understand and correct. Its message is one sentence or two."""
 
 
-class BadUsage(Problem):
+class BadUsageError(UserFacingError):
     """The command line is not valid."""
 
 
-class SignInNeeded(Problem):
+class SignInNeededError(UserFacingError):
     """A sign-in or a prompt is needed and not possible."""
 
 
-class Refused(Problem):
+class RefusedError(UserFacingError):
     """STS or an identity provider refused the request."""
 
 
-class Expired(Problem):
+class ExpiredError(UserFacingError):
     """A token, an assertion, a code or a session has expired, or is not valid."""
 
 
-class Misconfigured(Problem):
+class MisconfiguredError(UserFacingError):
     """A profile, a file or a setting is not valid."""
 
 
-class NoAnswer(Problem):
+class NoAnswerError(UserFacingError):
     """The server or the identity provider cannot be reached, or its response cannot be parsed."""
 
 
-class BrowserEnded(Problem):
+class BrowserSignInError(UserFacingError):
     """The sign-in in the browser was not completed in time, or was declined."""
 
 
-class Locked(Problem):
+class LockedError(UserFacingError):
     """Another process has the lock, or a file cannot be written."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from daypass.client.aws_files import Edit, Places, edit, read_sections
 from daypass.client.credential_request import CredentialRequest, request_from
-from daypass.client.problems import BadUsage, Misconfigured
+from daypass.client.problems import BadUsageError, MisconfiguredError
 
 if TYPE_CHECKING:
     from daypass.client.ini_edit import Value
@@ -57,10 +57,10 @@ class Profiles:
     services: Mapping[str, Mapping[str, str]]
 
     def get(self, name: str) -> Profile:
-        """Return a profile. Raises Misconfigured if it does not exist."""
+        """Return a profile. Raises MisconfiguredError if it does not exist."""
         if name not in self.by_name:
             known = ", ".join(sorted(self.by_name)) or "none"
-            raise Misconfigured(
+            raise MisconfiguredError(
                 f"Profile {name!r} does not exist. Known profiles: {known}. Run `daypass profile add` to create one."
             )
         return self.by_name[name]
@@ -104,9 +104,9 @@ def section_kind(header: str) -> tuple[str, str]:
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a new profile if it is valid. Raises BadUsage."""
+    """Return the name of a new profile if it is valid. Raises BadUsageError."""
     if not _NAME.fullmatch(name):
-        raise BadUsage(f"{name!r} is not a valid profile name; use letters, digits and . _ - @ : / + = ,")
+        raise BadUsageError(f"{name!r} is not a valid profile name; use letters, digits and . _ - @ : / + = ,")
     return name
 
 
@@ -160,7 +160,7 @@ def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list
     profiles = load_profiles(places)
     profiles.get(old)
     if new in profiles.by_name:
-        raise BadUsage(f"Profile {new!r} already exists. Remove it first, or choose another name.")
+        raise BadUsageError(f"Profile {new!r} already exists. Remove it first, or choose another name.")
     header = "default" if new == "default" else f"profile {checked_name(new)}"
 
     def in_config(text: str) -> str:

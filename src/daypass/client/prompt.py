@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TextIO
 
-from daypass.client.problems import BadUsage, SignInNeeded
+from daypass.client.problems import BadUsageError, SignInNeededError
 
 _READ, _WRITE = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
 _MOST = 65_536
@@ -33,9 +33,9 @@ class Prompt:
             with open(_READ, encoding="utf-8") as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
                 answer = _read_hidden(reader, writer, question) if secret else _read_shown(reader, writer, question)
         except _NO_TERMINAL as error:
-            raise SignInNeeded(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
+            raise SignInNeededError(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
         if not answer.strip():
-            raise BadUsage("The input was empty. No changes were made.")
+            raise BadUsageError("The input was empty. No changes were made.")
         return answer.strip()
 
     def ask_long(self, noun: str, *, instead: str) -> str:
@@ -48,14 +48,14 @@ class Prompt:
             with open(_READ, "rb", buffering=0) as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
                 pasted = _read_pasted(reader.fileno(), writer, f"Paste {noun[0].lower()}{noun[1:]}: ")
         except _NO_TERMINAL as error:
-            raise SignInNeeded(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
+            raise SignInNeededError(f"{noun} is needed, but there is no terminal for a prompt: {instead}.") from error
         if not pasted:
-            raise BadUsage(f"The input was empty. Try again, or {instead}.")
+            raise BadUsageError(f"The input was empty. Try again, or {instead}.")
         return pasted
 
     def _must_be_allowed(self, noun: str, instead: str) -> None:
         if not self.allowed:
-            raise SignInNeeded(f"{noun} is needed, but --no-input is set: {instead}.")
+            raise SignInNeededError(f"{noun} is needed, but --no-input is set: {instead}.")
 
     def tell(self, words: str) -> None:
         """Print a message on the terminal, if there is one and prompts are allowed."""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from daypass.client.problems import BadUsage
+from daypass.client.problems import BadUsageError
 
 _ARN = re.compile(r"arn:(?P<partition>aws[a-z-]*):iam::(?P<account>\d{12}):role/[\w+=,.@/-]{1,576}", re.ASCII)
 _ACCOUNT = re.compile(r"(?P<account>\d{12})[/:](?:role/)?(?P<name>[\w+=,.@/-]{1,576})", re.ASCII)
@@ -30,17 +30,17 @@ def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -
         if pair:
             account, role = pair["account"], pair["name"]  # noqa: PLW2901 - the name within it
         elif not _NAME.fullmatch(role) or role.startswith("arn:"):
-            raise BadUsage(f"{role!r} is not a valid role. Use its ARN, ACCOUNT/NAME or its name.")
+            raise BadUsageError(f"{role!r} is not a valid role. Use its ARN, ACCOUNT/NAME or its name.")
         found.append(f"arn:{partition}:iam::{account}:role/{role.lstrip('/')}")
     return tuple(found)
 
 
 def first_role(roles: Sequence[str], partition: str) -> str:
-    """Return the ARN of the first role. Raises BadUsage if it is missing or has no account."""
+    """Return the ARN of the first role. Raises BadUsageError if it is missing or has no account."""
     if not roles:
-        raise BadUsage("Name the role with --role ARN.")
+        raise BadUsageError("Name the role with --role ARN.")
     if needs_account(roles):
-        raise BadUsage("Use the role's ARN or ACCOUNT/NAME: its account is not known before the sign-in.")
+        raise BadUsageError("Use the role's ARN or ACCOUNT/NAME: its account is not known before the sign-in.")
     return role_arns(roles, partition=partition)[0]
 
 

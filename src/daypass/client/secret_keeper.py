@@ -6,7 +6,7 @@ keyring is locked, or a backend fails. It is imported only if a secret is stored
 
 from typing import Any
 
-from daypass.client.problems import Locked, Misconfigured
+from daypass.client.problems import LockedError, MisconfiguredError
 from daypass.client.text_format import printable
 
 _SERVICE = "daypass"
@@ -34,19 +34,19 @@ def _ask(what: str, *words: str) -> Any:
         import keyring
         from keyring.errors import KeyringLocked, NoKeyringError
     except ImportError as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             "DAYPASS_KEYRING is set, but keyring is not installed: pip install 'daypass[keyring]'."
         ) from error
     try:
         return getattr(keyring, what)(_SERVICE, *words)
     except KeyringLocked as error:
-        raise Locked("The keyring is locked. Unlock it and try again, or unset DAYPASS_KEYRING.") from error
+        raise LockedError("The keyring is locked. Unlock it and try again, or unset DAYPASS_KEYRING.") from error
     except NoKeyringError as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             "This machine has no keyring. Unset DAYPASS_KEYRING, or see `keyring --list-backends`."
         ) from error
     except Exception as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The keyring does not work ({type(error).__name__}: {printable(error)}). Unset DAYPASS_KEYRING to "
             "use files instead."
         ) from error

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import profile_at_hand
-from daypass.client.problems import Misconfigured
+from daypass.client.problems import MisconfiguredError
 from daypass.client.profiles import Profile, Profiles
 from daypass.client.token_claims import read_claims, read_token_file
 
@@ -43,7 +43,7 @@ def source_key(
 
 def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
     if depth > _DEEPEST:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"Profile {name!r} uses itself as its source. Change one daypass_source_profile or source_profile."
         )
     profile = profiles.by_name.get(name)

@@ -17,45 +17,51 @@ from botocore.config import Config
 
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.problems import (
-    BadUsage,
-    Expired,
-    Misconfigured,
-    NoAnswer,
-    Problem,
-    Refused,
-    SignInNeeded,
+    BadUsageError,
+    ExpiredError,
+    MisconfiguredError,
+    NoAnswerError,
+    RefusedError,
+    SignInNeededError,
+    UserFacingError,
 )
 from daypass.client.text_format import printable, sentence
 
 _WHO = "`daypass whoami` shows who you are"
 # Code of a refusal -> its kind and the next step.
-ADVICE: Mapping[str, tuple[type[Problem], str]] = MappingProxyType(
+ADVICE: Mapping[str, tuple[type[UserFacingError], str]] = MappingProxyType(
     {
         "AccessDenied": (
-            Refused,
+            RefusedError,
             f"{_WHO}; the role must exist and trust you, and your own policies must allow the action",
         ),
-        "AccessDeniedException": (Refused, f"{_WHO}; your policies must allow the action"),
-        "ExpiredToken": (Expired, "Sign in again: `daypass renew`, or `daypass login`"),
-        "ExpiredTokenException": (Expired, "Get a new token or assertion and use it before it expires"),
-        "InvalidIdentityToken": (Expired, "Check the token, and that the account has the identity provider"),
-        "IDPRejectedClaim": (Expired, "Sign in again with the identity provider"),
-        "IDPCommunicationError": (NoAnswer, "The server cannot reach the identity provider; try again in a moment"),
+        "AccessDeniedException": (RefusedError, f"{_WHO}; your policies must allow the action"),
+        "ExpiredToken": (ExpiredError, "Sign in again: `daypass renew`, or `daypass login`"),
+        "ExpiredTokenException": (ExpiredError, "Get a new token or assertion and use it before it expires"),
+        "InvalidIdentityToken": (ExpiredError, "Check the token, and that the account has the identity provider"),
+        "IDPRejectedClaim": (ExpiredError, "Sign in again with the identity provider"),
+        "IDPCommunicationError": (
+            NoAnswerError,
+            "The server cannot reach the identity provider; try again in a moment",
+        ),
         "InvalidClientTokenId": (
-            Refused,
+            RefusedError,
             "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
         ),
         "UnrecognizedClientException": (
-            Refused,
+            RefusedError,
             "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
         ),
-        "SignatureDoesNotMatch": (Refused, "The secret key or this machine's clock is wrong; see `daypass doctor`"),
-        "RequestTimeTooSkewed": (Refused, "Correct this machine's clock; `daypass doctor` shows the difference"),
-        "ValidationError": (BadUsage, "Correct the value and try again"),
-        "MalformedPolicyDocument": (BadUsage, "Correct the session policy and try again"),
-        "PackedPolicyTooLarge": (BadUsage, "Make the session policy or the tags smaller"),
-        "RegionDisabledException": (Refused, "Choose another region with --region"),
-        "Throttling": (Refused, "Try again in a moment"),
+        "SignatureDoesNotMatch": (
+            RefusedError,
+            "The secret key or this machine's clock is wrong; see `daypass doctor`",
+        ),
+        "RequestTimeTooSkewed": (RefusedError, "Correct this machine's clock; `daypass doctor` shows the difference"),
+        "ValidationError": (BadUsageError, "Correct the value and try again"),
+        "MalformedPolicyDocument": (BadUsageError, "Correct the session policy and try again"),
+        "PackedPolicyTooLarge": (BadUsageError, "Make the session policy or the tags smaller"),
+        "RegionDisabledException": (RefusedError, "Choose another region with --region"),
+        "Throttling": (RefusedError, "Try again in a moment"),
     }
 )
 _WRONG_CODE = "MultiFactorAuthentication failed"
@@ -130,7 +136,7 @@ def own_credentials(profile: str) -> tuple[Credentials, str]:
     except Exception as error:
         raise _translated_answer(error, "The endpoint that the profile names") from error
     if found is None or frozen is None:
-        raise SignInNeeded(_NO_CREDENTIALS)
+        raise SignInNeededError(_NO_CREDENTIALS)
     form = {"AccessKeyId": frozen.access_key, "SecretAccessKey": frozen.secret_key, "SessionToken": frozen.token}
     form["Expiration"] = getattr(found, "_expiry_time", None)
     return verify_credentials(form), str(found.method)
@@ -142,7 +148,7 @@ _NO_CREDENTIALS = (
 )
 
 
-def _translated_answer(error: Exception, place: str) -> Problem:
+def _translated_answer(error: Exception, place: str) -> UserFacingError:
     """Translate an exception of a call. Messages that may quote a response are not repeated."""
     if isinstance(error, exceptions.ClientError):
         return _refusal(error, place)
@@ -153,37 +159,37 @@ def _translated_answer(error: Exception, place: str) -> Problem:
     return translated(error)
 
 
-def _unreadable(place: str) -> NoAnswer:
-    return NoAnswer(
+def _unreadable(place: str) -> NoAnswerError:
+    return NoAnswerError(
         f"{place} returned a response that cannot be parsed. Try again. If it fails again, check the endpoint with "
         "`daypass doctor`, and check whether a proxy changes or shortens responses."
     )
 
 
-def translated(error: Exception) -> Problem:
+def translated(error: Exception) -> UserFacingError:
     """Translate an exception of botocore into a UserFacingError."""
     words = printable(str(error).replace("\n", "; ").replace(":;", ":"))
     for kinds, make in _TRANSLATIONS:
         if isinstance(error, kinds):
             return make(words)
-    return Misconfigured(f"{sentence(words)} Run `daypass doctor` for more information.")
+    return MisconfiguredError(f"{sentence(words)} Run `daypass doctor` for more information.")
 
 
-def _refusal(error: exceptions.ClientError, place: str) -> Problem:
+def _refusal(error: exceptions.ClientError, place: str) -> UserFacingError:
     detail = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= _SERVER_FAULTS:
         if detail.get("Code") in _SERVER_CODES:
-            return Refused(f"{place} returned {detail['Code']} (status {status}). Try again in a moment.")
-        return NoAnswer(f"{place} returned a server error (status {status}). Try again in a moment.")
+            return RefusedError(f"{place} returned {detail['Code']} (status {status}). Try again in a moment.")
+        return NoAnswerError(f"{place} returned a server error (status {status}). Try again in a moment.")
     if not _CODE.fullmatch(str(detail.get("Code", ""))):
         return _unreadable(place)
     code, message = printable(detail.get("Code", "")), printable(detail.get("Message", ""))
-    kind, advice = ADVICE.get(code, (Refused, _WHO))
+    kind, advice = ADVICE.get(code, (RefusedError, _WHO))
     if _WRONG_CODE in message:
-        kind, advice = Expired, "Wait for the next code and enter it; each code is accepted once"
+        kind, advice = ExpiredError, "Wait for the next code and enter it; each code is accepted once"
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    if kind is Refused and _MESSAGE_HEADER in headers:
+    if kind is RefusedError and _MESSAGE_HEADER in headers:
         advice += "; `daypass sts decode-authorization-message` decodes the reason (DAYPASS_DEBUG=1 shows it)"
     refusal = kind(f"{code}: {sentence(message or 'no reason was given')} {advice}.")
     if _MESSAGE_HEADER in headers:
@@ -193,35 +199,37 @@ def _refusal(error: exceptions.ClientError, place: str) -> Problem:
 
 # The messages of these exceptions quote the response.
 _QUOTING = frozenset({exceptions.HTTPClientError, exceptions.MetadataRetrievalError})
-_TRANSLATIONS: tuple[tuple[Any, Callable[[str], Problem]], ...] = (
+_TRANSLATIONS: tuple[tuple[Any, Callable[[str], UserFacingError]], ...] = (
     (
         (exceptions.NoCredentialsError, exceptions.TokenRetrievalError, exceptions.SSOError),
-        lambda words: SignInNeeded(_NO_CREDENTIALS if "locate" in words else f"{sentence(words)} Sign in first."),
+        lambda words: SignInNeededError(_NO_CREDENTIALS if "locate" in words else f"{sentence(words)} Sign in first."),
     ),
     (
         exceptions.CredentialRetrievalError,
-        lambda words: SignInNeeded(sentence(words.partition("Error when retrieving credentials from ")[2] or words)),
+        lambda words: SignInNeededError(
+            sentence(words.partition("Error when retrieving credentials from ")[2] or words)
+        ),
     ),
     (
         exceptions.ConfigParseError,
-        lambda words: Misconfigured(f"{sentence(words)} Run `daypass doctor` to find the line."),
+        lambda words: MisconfiguredError(f"{sentence(words)} Run `daypass doctor` to find the line."),
     ),
     (
         (exceptions.ProfileNotFound, exceptions.ConfigNotFound),
-        lambda words: Misconfigured(f"{sentence(words)} Run `daypass profile list` to see all profiles."),
+        lambda words: MisconfiguredError(f"{sentence(words)} Run `daypass profile list` to see all profiles."),
     ),
     (
         (exceptions.ParamValidationError, exceptions.UnknownParameterError),
-        lambda words: BadUsage(sentence(words)),
+        lambda words: BadUsageError(sentence(words)),
     ),
     (
         (exceptions.SSLError, exceptions.ProxyConnectionError),
-        lambda words: NoAnswer(
+        lambda words: NoAnswerError(
             f"{sentence(words)} Set AWS_CA_BUNDLE to the file with your own certificate authorities."
         ),
     ),
     (
         (exceptions.HTTPClientError, exceptions.ConnectionError, OSError),
-        lambda words: NoAnswer(f"{sentence(words)} Check that the server runs and that the endpoint is right."),
+        lambda words: NoAnswerError(f"{sentence(words)} Check that the server runs and that the endpoint is right."),
     ),
 )

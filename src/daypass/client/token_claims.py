@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daypass.base64url import parse_base64url
-from daypass.client.problems import Expired, Misconfigured
+from daypass.client.problems import ExpiredError, MisconfiguredError
 
 _MOST = 20_000
 
@@ -25,7 +25,7 @@ class UnverifiedClaims:
 
 
 def read_claims(token: str) -> UnverifiedClaims:
-    """Return the claims. Raises Expired if the string is not a token."""
+    """Return the claims. Raises ExpiredError if the string is not a token."""
     try:
         part = token.split(".")[1]
         claims = json.loads(parse_base64url(part))
@@ -38,20 +38,20 @@ def read_claims(token: str) -> UnverifiedClaims:
             expires=int(claims.get("exp", 0)),
         )
     except (IndexError, ValueError, AttributeError, TypeError, RecursionError) as error:
-        raise Expired(
+        raise ExpiredError(
             "The input is not a web identity token. An ID token has three parts, separated by dots."
         ) from error
 
 
 def read_token_file(path: str) -> str:
-    """Return the token in a file. Raises Misconfigured."""
+    """Return the token in a file. Raises MisconfiguredError."""
     try:
         with Path(path).expanduser().open(encoding="utf-8") as file:
             token = file.read(_MOST).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(
+        raise MisconfiguredError(
             f"The token file {path} cannot be read: {getattr(error, 'strerror', 'it is not text')}."
         ) from error
     if not token:
-        raise Misconfigured(f"The token file {path} is empty. Check that the program that writes it has run.")
+        raise MisconfiguredError(f"The token file {path} is empty. Check that the program that writes it has run.")
     return token

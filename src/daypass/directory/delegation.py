@@ -13,7 +13,7 @@ import msgspec
 from daypass.directory import records
 from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, WAITING, DelegationRequest, Notification
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Link, Missing, Reader, Writer
+from daypass.directory.store import Link, Reader, RecordMissingError, Writer
 from daypass.ports import Entropy
 
 MOST_REQUESTS = 1_000
@@ -158,5 +158,5 @@ def _workflow(requestor: str, workflow: str) -> str:
 def _unlink(writer: Writer, kind: str, source: str, target: str) -> None:
     try:
         writer.unlink(kind, source, target)
-    except Missing:
+    except RecordMissingError:
         return  # It never had an owner or a notification.

@@ -7,7 +7,7 @@ attachments of another.
 
 from dataclasses import dataclass
 
-from daypass.directory.store import Link, Missing, Reader, Writer
+from daypass.directory.store import Link, Reader, RecordMissingError, Writer
 
 ATTACHED = "attached"
 """From a user, group or role (unique id) to a managed policy (ARN)."""
@@ -45,12 +45,12 @@ class Use:
             writer.link(Link(_BY_ACCOUNT[self.kind], holder, self._local(arn)))
 
     def remove(self, writer: Writer, holder: str, arn: str) -> None:
-        """Detach a policy. Raises Missing if it is not attached."""
+        """Detach a policy. Raises RecordMissingError if it is not attached."""
         writer.unlink(self.kind, holder, arn)
         if arn.startswith(_AWS):
             try:
                 writer.unlink(_BY_ACCOUNT[self.kind], holder, self._local(arn))
-            except Missing:
+            except RecordMissingError:
                 return  # It was attached without a count, which therefore needs no update.
 
     def count(self, reader: Reader, arn: str) -> int:

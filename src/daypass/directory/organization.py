@@ -27,7 +27,7 @@ DEEPEST = 5
 Keys = Mapping[str, str | tuple[str, ...]]
 
 
-class BrokenOrganization(Exception):  # noqa: N818 - read as a sentence
+class BrokenOrganizationError(Exception):
     """The tree of units is broken: a parent is missing, or it has a cycle.
 
     A decision must not rest on such a tree.
@@ -112,13 +112,13 @@ def levels_above(reader: Reader, organization: Organization, account: Account) -
 def chain_of(reader: Reader, organization: Organization, unit: str) -> tuple[str, ...]:
     """Return the ids from the root down to a unit, both included.
 
-    Raises BrokenOrganization.
+    Raises BrokenOrganizationError.
     """
     chain: list[str] = []
     while unit != organization.root:
         found = records.find(reader, Unit, "", unit)
         if found is None or len(chain) >= DEEPEST:
-            raise BrokenOrganization(unit)
+            raise BrokenOrganizationError(unit)
         chain.append(unit)
         unit = found.parent
     return (organization.root, *reversed(chain))

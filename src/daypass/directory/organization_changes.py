@@ -19,7 +19,7 @@ from daypass.directory.organization_entities import (
     Organization,
     Unit,
 )
-from daypass.directory.store import Exists, Reader, Writer
+from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.policy.document import DocumentKind, parse_document, size_of
 from daypass.ports import Entropy
 
@@ -34,7 +34,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _LONGEST_NAME = 128
 
 
-class CannotOrganize(Exception):  # noqa: N818 - read as a sentence
+class OrganizationChangeError(Exception):
     """An impossible change. The message states the reason."""
 
 
@@ -43,16 +43,16 @@ def found_organization(writer: Writer, manager: str, *, entropy: Entropy) -> Org
     organization = Organization(id=f"o-{_letters(10, entropy)}", root=f"r-{_letters(4, entropy)}", manager=manager)
     try:
         records.insert(writer, organization)
-    except Exists as taken:
-        raise CannotOrganize("The store already has an organization.") from taken
+    except RecordExistsError as taken:
+        raise OrganizationChangeError("The store already has an organization.") from taken
     return organization
 
 
 def get_organization(reader: Reader) -> Organization:
-    """Return the store's organization, or raise CannotOrganize."""
+    """Return the store's organization, or raise OrganizationChangeError."""
     organization = find_organization(reader)
     if organization is None:
-        raise CannotOrganize("The store has no organization: create its management account first.")
+        raise OrganizationChangeError("The store has no organization: create its management account first.")
     return organization
 
 
@@ -69,12 +69,14 @@ def find_unit(reader: Reader, organization: Organization, text: str) -> str:
     if text == organization.root or records.find(reader, Unit, "", text) is not None:
         return text
     if not text.startswith("/"):
-        raise CannotOrganize(f"The unit {text} does not exist. A path of names begins with /, and / is the root.")
+        raise OrganizationChangeError(
+            f"The unit {text} does not exist. A path of names begins with /, and / is the root."
+        )
     here, units = organization.root, units_of(reader)
     for name in filter(None, text.split("/")):
         below = next((unit for unit in units if unit.parent == here and unit.name == name), None)
         if below is None:
-            raise CannotOrganize(f"The unit {text} does not exist.")
+            raise OrganizationChangeError(f"The unit {text} does not exist.")
         here = below.id
     return here
 
@@ -83,15 +85,15 @@ def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> 
     """Create a unit below the root or another unit."""
     organization = get_organization(writer)
     if not 1 <= len(name) <= _LONGEST_NAME or "/" in name or not name.isprintable():
-        raise CannotOrganize(f"A unit's name has 1 to {_LONGEST_NAME} characters and no slash.")
+        raise OrganizationChangeError(f"A unit's name has 1 to {_LONGEST_NAME} characters and no slash.")
     above = find_unit(writer, organization, parent)
     if len(chain_of(writer, organization, above)) > DEEPEST:
-        raise CannotOrganize(f"Units can be nested at most {DEEPEST} levels deep.")
+        raise OrganizationChangeError(f"Units can be nested at most {DEEPEST} levels deep.")
     unit = Unit(id=f"ou-{organization.root[2:]}-{_letters(8, entropy)}", name=name, parent=above)
     try:
         records.insert(writer, unit)
-    except Exists as taken:
-        raise CannotOrganize(f"A unit {name} already exists there.") from taken
+    except RecordExistsError as taken:
+        raise OrganizationChangeError(f"A unit {name} already exists there.") from taken
     return unit
 
 
@@ -100,11 +102,11 @@ def delete_unit(writer: Writer, unit: str) -> None:
     organization = get_organization(writer)
     found = find_unit(writer, organization, unit)
     if found == organization.root:
-        raise CannotOrganize("The root cannot be deleted.")
+        raise OrganizationChangeError("The root cannot be deleted.")
     if any(other.parent == found for other in units_of(writer)):
-        raise CannotOrganize(f"The unit {unit} contains units. Delete them first.")
+        raise OrganizationChangeError(f"The unit {unit} contains units. Delete them first.")
     if any(account.unit == found for account in accounts_of(writer)):
-        raise CannotOrganize(f"The unit {unit} contains accounts. Move them first.")
+        raise OrganizationChangeError(f"The unit {unit} contains accounts. Move them first.")
     row = records.find(writer, Unit, "", found)
     if row is not None:
         records.delete(writer, row)
@@ -131,7 +133,7 @@ def remove_account(writer: Writer, account: str) -> None:
     organization = get_organization(writer)
     row = _get_account(writer, account)
     if row.standing != "member":
-        raise CannotOrganize(f"The account {account} is not a member of the organization.")
+        raise OrganizationChangeError(f"The account {account} is not a member of the organization.")
     if organization.delegate == account:
         records.replace(writer, msgspec.structs.replace(organization, delegate=""))
     records.replace(writer, msgspec.structs.replace(row, standing="standalone", unit=""))
@@ -147,7 +149,7 @@ def set_delegate(writer: Writer, account: str) -> None:
     """
     organization = get_organization(writer)
     if account and _get_account(writer, account).standing != "member":
-        raise CannotOrganize(f"The account {account} is not a member of the organization.")
+        raise OrganizationChangeError(f"The account {account} is not a member of the organization.")
     records.replace(writer, msgspec.structs.replace(organization, delegate=account))
 
 
@@ -164,20 +166,22 @@ def set_features(writer: Writer, features: AbstractSet[str]) -> Organization:
 def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, document: str) -> None:
     """Attach a control policy to the root, a unit or an account.
 
-    It replaces a policy of the same name. Raises CannotOrganize, or MalformedPolicyDocument if the document is not
-    valid.
+    It replaces a policy of the same name. Raises OrganizationChangeError, or MalformedPolicyDocument if the document is
+    not valid.
     """
     if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
-        raise CannotOrganize(f"A policy's name has 1 to {_LONGEST_NAME} characters.")
+        raise OrganizationChangeError(f"A policy's name has 1 to {_LONGEST_NAME} characters.")
     if name == FULL_ACCESS_RESOURCE:
-        raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} is AWS's own and cannot be changed.")
+        raise OrganizationChangeError(f"{FULL_ACCESS_RESOURCE} is AWS's own and cannot be changed.")
     parse_document(document, _DOCUMENTS[kind])
     if size_of(document, count_white_space=True) > MOST_CHARACTERS[kind]:
-        raise CannotOrganize(f"A {kind} control policy has at most {MOST_CHARACTERS[kind]} characters.")
+        raise OrganizationChangeError(f"A {kind} control policy has at most {MOST_CHARACTERS[kind]} characters.")
     attached = find_policies(writer, _find_target(writer, target))
     documents = {**_documents(attached, kind), name: document}
     if len(documents) > MOST_POLICIES[kind]:
-        raise CannotOrganize(f"At most {MOST_POLICIES[kind]} {kind} control policies can be attached to one level.")
+        raise OrganizationChangeError(
+            f"At most {MOST_POLICIES[kind]} {kind} control policies can be attached to one level."
+        )
     _put(writer, attached, kind, documents)
 
 
@@ -189,11 +193,13 @@ def remove_policy(writer: Writer, target: str, kind: ControlKind, name: str) -> 
     attached = find_policies(writer, _find_target(writer, target))
     documents = dict(_documents(attached, kind))
     if name == FULL_ACCESS_RESOURCE:
-        raise CannotOrganize(f"{FULL_ACCESS_RESOURCE} cannot be detached.")
+        raise OrganizationChangeError(f"{FULL_ACCESS_RESOURCE} cannot be detached.")
     if documents.pop(name, None) is None:
-        raise CannotOrganize(f"The {kind} control policy {name} is not attached to {target}.")
+        raise OrganizationChangeError(f"The {kind} control policy {name} is not attached to {target}.")
     if not documents:
-        raise CannotOrganize("The last service control policy of a level cannot be detached. Attach another first.")
+        raise OrganizationChangeError(
+            "The last service control policy of a level cannot be detached. Attach another first."
+        )
     _put(writer, attached, kind, documents)
 
 
@@ -220,14 +226,14 @@ def _find_target(reader: Reader, target: str) -> str:
     if row is None:
         return find_unit(reader, organization, target)
     if row.standing == "standalone":
-        raise CannotOrganize(f"The account {target} is not in the organization.")
+        raise OrganizationChangeError(f"The account {target} is not in the organization.")
     return target
 
 
 def _get_account(reader: Reader, account: str) -> Account:
     row = records.find(reader, Account, "", account)
     if row is None:
-        raise CannotOrganize(f"The account {account} does not exist.")
+        raise OrganizationChangeError(f"The account {account} does not exist.")
     return row
 
 

@@ -324,14 +324,14 @@ def each_record(
 
 
 def insert(writer: Writer, entity: Entity) -> None:
-    """Store a new entity. Raises Exists if the name or the id is taken."""
+    """Store a new entity. Raises RecordExistsError if the name or the id is taken."""
     writer.insert(to_record(entity))
 
 
 def replace(writer: Writer, entity: Entity) -> None:
     """Store a changed entity under its old name.
 
-    Raises Missing if it does not exist.
+    Raises RecordMissingError if it does not exist.
     """
     writer.replace(to_record(entity))
 
@@ -339,7 +339,7 @@ def replace(writer: Writer, entity: Entity) -> None:
 def delete(writer: Writer, entity: Entity) -> None:
     """Delete an entity. The caller deletes its links.
 
-    Raises Missing if it does not exist.
+    Raises RecordMissingError if it does not exist.
     """
     record = to_record(entity)
     writer.delete(record.kind, record.account, record.key)

@@ -44,7 +44,7 @@ def load_providers_of(reader: Reader, issuer: str) -> tuple[str, ...]:
 
 
 def insert_provider(writer: Writer, provider: SamlProvider) -> None:
-    """Store a new provider. Raises Exists if the name is taken."""
+    """Store a new provider. Raises RecordExistsError if the name is taken."""
     records.insert(writer, provider)
     writer.link(_issuer_link(provider))
 

@@ -6,7 +6,7 @@ Owns the Protocol and its one error; storage/vault.py implements it with the mas
 from typing import Protocol
 
 
-class Unopenable(Exception):  # noqa: N818 - read as a sentence: decrypting raises Unopenable
+class SecretDecryptionError(Exception):
     """The sealed secret is damaged or bound to another name."""
 
 
@@ -18,5 +18,5 @@ class SecretBox(Protocol):
         ...
 
     def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
-        """Return the plaintext, or raise Unopenable."""
+        """Return the plaintext, or raise SecretDecryptionError."""
         ...

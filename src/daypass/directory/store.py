@@ -85,22 +85,22 @@ class Changes(msgspec.Struct, frozen=True):
     touched: frozenset[Touch]
 
 
-class Exists(Exception):  # noqa: N818 - read as a sentence: insert raises Exists
+class RecordExistsError(Exception):
     """The key, the sort string or the unique id is taken."""
 
 
-class Missing(Exception):  # noqa: N818 - read as a sentence: delete raises Missing
+class RecordMissingError(Exception):
     """The record or link does not exist."""
 
 
-class WouldBlock(Exception):  # noqa: N818 - the name the operating system gives to the same thing
+class WouldBlockError(Exception):
     """The answer is not in the cache, or the cache may be stale.
 
     Repeat the call where blocking is allowed.
     """
 
 
-class StoreUnavailable(ServiceUnavailable):
+class StoreUnavailableError(ServiceUnavailable):
     """The database is down, full or locked for too long.
 
     No wrong answer was returned. After a write, it may also mean that the result of the write is unknown.
@@ -192,18 +192,18 @@ class Writer(Reader, ReplayGuard, Protocol):
     """
 
     def insert(self, record: Record) -> None:
-        """Insert a record, or raise Exists."""
+        """Insert a record, or raise RecordExistsError."""
         ...
 
     def replace(self, record: Record) -> None:
         """Replace the record with the same key.
 
-        Raises Missing, or Exists if another name is taken.
+        Raises RecordMissingError, or RecordExistsError if another name is taken.
         """
         ...
 
     def delete(self, kind: str, account: str, key: str) -> None:
-        """Delete a record, or raise Missing. The caller deletes its links."""
+        """Delete a record, or raise RecordMissingError. The caller deletes its links."""
         ...
 
     def link(self, link: Link) -> None:
@@ -214,15 +214,16 @@ class Writer(Reader, ReplayGuard, Protocol):
         ...
 
     def unlink(self, kind: str, source: str, target: str) -> None:
-        """Delete a link, or raise Missing."""
+        """Delete a link, or raise RecordMissingError."""
         ...
 
 
 class Store(ReplayGuard, Protocol):
     """A store of the directory.
 
-    It is safe to use from many threads; a database, from many processes too. Every wait is bounded: StoreUnavailable is
-    raised if a database is down or locked for too long. A claim on the store itself is durable before the call returns.
+    It is safe to use from many threads; a database, from many processes too. Every wait is bounded:
+    StoreUnavailableError is raised if a database is down or locked for too long. A claim on the store itself is durable
+    before the call returns.
     """
 
     @property
@@ -315,6 +316,6 @@ class Views(Protocol):
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return the present value of `loader`.
 
-        Raises WouldBlock if blocking is not allowed.
+        Raises WouldBlockError if blocking is not allowed.
         """
         ...

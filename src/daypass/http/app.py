@@ -11,12 +11,12 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.directory.store import WouldBlock
+from daypass.directory.store import WouldBlockError
 from daypass.errors import ServiceUnavailable
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.http.asgi_messages import Send, send_answer
-from daypass.http.body import BodyReader, ClientGone, Receive, TooSlow, Upload
+from daypass.http.body import BodyReader, BodyTimeoutError, ClientDisconnectedError, Receive, Upload
 from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.delegation import PREFIX as DELEGATIONS
 from daypass.http.delegation import delegation_page
@@ -85,9 +85,9 @@ class App:
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             answer = await self._api_answer(scope, await receive(), receive)
-        except ClientGone:
+        except ClientDisconnectedError:
             return
-        except TooSlow:
+        except BodyTimeoutError:
             answer = HttpResponse(408, _PLAIN, b"")
         await send_answer(send, answer)
 
@@ -111,18 +111,18 @@ class App:
             return self._answer_waiting(request, request_id, self.blocking_first)
         try:
             return self.pipeline.answer(request, request_id, self.nonblocking)
-        except WouldBlock:
+        except WouldBlockError:
             return self._answer_waiting(request, request_id, self.blocking)
-        except KeysNeeded as needed:
+        except KeysNeededError as needed:
             return self._answer_with_keys(needed, request, request_id)
 
     async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         try:
             return await self._answer_cold(self.pipeline.answer, request, request_id, store_view)
-        except KeysNeeded as needed:
+        except KeysNeededError as needed:
             return await self._answer_with_keys(needed, request, request_id)
 
-    async def _answer_with_keys(self, needed: KeysNeeded, request: HttpRequest, request_id: str) -> HttpResponse:
+    async def _answer_with_keys(self, needed: KeysNeededError, request: HttpRequest, request_id: str) -> HttpResponse:
         # This waits on the event loop: an issuer that does not answer must not occupy a worker thread.
         account = needed.provider.account
         if self._fetching.take(account, request):

@@ -23,11 +23,11 @@ _LARGE_AT_ONCE = 8
 _PATIENCE = 30.0  # seconds for the whole body to arrive
 
 
-class ClientGone(Exception):  # noqa: N818 - an event, not a fault
+class ClientDisconnectedError(Exception):
     """The client closed the connection before its request was complete."""
 
 
-class TooSlow(Exception):  # noqa: N818 - an event, not a fault
+class BodyTimeoutError(Exception):
     """The body did not arrive in time."""
 
 
@@ -56,17 +56,17 @@ class BodyReader:
     def whole(self, message: Any) -> bytes | None:
         """Return the body if the first message contains all of it, else None.
 
-        Raises ClientGone.
+        Raises ClientDisconnectedError.
         """
         if message["type"] != "http.request":
-            raise ClientGone
+            raise ClientDisconnectedError
         body: bytes = message.get("body", b"")
         return None if message.get("more_body", False) or len(body) > LARGEST else body
 
     async def rest(self, message: Any, receive: Receive, headers: Headers, upload: Upload) -> bytes | None:
         """Return the body that begins with `message`, or None if it is too large.
 
-        Raises ClientGone and TooSlow.
+        Raises ClientDisconnectedError and BodyTimeoutError.
         """
         announced = _announced(headers)
         if announced is not None and announced > LARGEST:
@@ -78,7 +78,7 @@ class BodyReader:
             async with asyncio.timeout(_PATIENCE):
                 return await self._read_on(receive, body, upload)
         except TimeoutError as late:
-            raise TooSlow from late
+            raise BodyTimeoutError from late
 
     async def _read_on(self, receive: Receive, begun: bytes, upload: Upload) -> bytes | None:
         body = bytearray(begun)
@@ -96,7 +96,7 @@ class BodyReader:
 async def _append(receive: Receive, body: bytearray) -> bool:
     message = await receive()
     if message["type"] != "http.request":
-        raise ClientGone
+        raise ClientDisconnectedError
     body += message.get("body", b"")
     return bool(message.get("more_body", False))
 

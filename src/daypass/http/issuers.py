@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.directory.outbound import load_documents
-from daypass.directory.store import StoreUnavailable, Views, WouldBlock
+from daypass.directory.store import StoreUnavailableError, Views, WouldBlockError
 from daypass.federation.oidc.shares import Shares
 from daypass.wire.http import HttpResponse
 from daypass.wire.peer_network import peer_network
@@ -59,13 +59,13 @@ class IssuerPages:
             return _MISSING
         try:
             documents = self.nonblocking.get(load_documents, self.public_url, match[1])
-        except WouldBlock:
+        except WouldBlockError:
             network = peer_network(peer)
             if not self._waiting.take(network):
                 return _AWAY
             try:
                 documents = await self._load(match[1])
-            except StoreUnavailable:
+            except StoreUnavailableError:
                 return _AWAY
             finally:
                 self._waiting.give_back(network)

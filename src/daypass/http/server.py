@@ -40,7 +40,7 @@ _YOUNG_OBJECTS = 20_000
 _QUICK_DEATH = 1.0  # seconds; a worker that lives no longer than this is not restarted
 
 
-class CannotListen(Exception):  # noqa: N818 - read as a sentence
+class ListenError(Exception):
     """The address is in use, or the certificate cannot be loaded.
 
     The message says which.
@@ -174,7 +174,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     try:
         server.run(sockets=[listener])
     except (OSError, ssl.SSLError) as error:
-        raise CannotListen(f"cannot serve with the certificate {config.tls_cert}: {error}") from error
+        raise ListenError(f"cannot serve with the certificate {config.tls_cert}: {error}") from error
     return 0 if server.started else 1
 
 
@@ -189,7 +189,7 @@ def _spare_what_stays() -> None:
 
 
 def listen(config: Config) -> socket.socket:
-    """Return the listening socket. Raises CannotListen."""
+    """Return the listening socket. Raises ListenError."""
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -197,7 +197,7 @@ def listen(config: Config) -> socket.socket:
         listener.bind((config.host, config.port))
     except OSError as error:
         listener.close()
-        raise CannotListen(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
+        raise ListenError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
     return listener

@@ -26,10 +26,10 @@ from daypass.directory.delegation import due_notifications, place_of
 from daypass.directory.delegation_entities import Notification
 from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_issuer_rings
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Missing, Reader, Store, StoreUnavailable
+from daypass.directory.store import Reader, RecordMissingError, Store, StoreUnavailableError
 from daypass.federation.oidc.addresses import is_allowed
 from daypass.federation.oidc.fetch import FetchLimits
-from daypass.federation.oidc.resolver import AddressRefused, SystemLookup, VettingResolver
+from daypass.federation.oidc.resolver import AddressRefusedError, SystemLookup, VettingResolver
 from daypass.federation.oidc.trust_store import create_context
 from daypass.http.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
 from daypass.mint.web_identity import Algorithm
@@ -87,7 +87,7 @@ class WebhookSender(Background):
         try:
             with self._store.read() as reader:
                 due = self._look(reader)
-        except StoreUnavailable:
+        except StoreUnavailableError:
             return  # The next check retries it.
         for notification in due:
             if self._lanes.take(notification.id, _lane(notification), now=self._now()):
@@ -116,7 +116,7 @@ class WebhookSender(Background):
         failed: bool | None = True
         try:
             failed = await self._deliver(notification)
-        except StoreUnavailable as away:
+        except StoreUnavailableError as away:
             failed = None
             structlog.get_logger().warning("notification not sent", notice=notification.id, reason=away.detail)
         finally:
@@ -201,14 +201,14 @@ class WebhookSender(Background):
         # Only this check sees literal addresses: aiohttp does not resolve them.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._limits.networks):
-            raise AddressRefused("a literal address that is not allowed")
+            raise AddressRefusedError("a literal address that is not allowed")
         return socket.socket(family, kind, protocol)
 
     def _finish(self, notification: Notification) -> None:
         with self._store.write() as writer:
             try:
                 records.delete(writer, notification)
-            except Missing:
+            except RecordMissingError:
                 return  # Another server has deleted it already.
 
     def _postpone(self, notification: Notification, reason: str) -> None:
@@ -218,7 +218,7 @@ class WebhookSender(Background):
         with self._store.write() as writer:
             try:
                 records.replace(writer, later)
-            except Missing:
+            except RecordMissingError:
                 return  # Another server has delivered it meanwhile.
 
     def _now(self) -> int:
@@ -241,6 +241,6 @@ def _reason(fault: Exception) -> str:
     """Return the reason of a failed post, for the operator's log only."""
     # aiohttp wraps errors of the resolver and of sockets in its own.
     causes = (fault, fault.__cause__, getattr(fault, "os_error", None))
-    if any(isinstance(cause, AddressRefused) for cause in causes):
+    if any(isinstance(cause, AddressRefusedError) for cause in causes):
         return "the webhook has private addresses that DAYPASS_WEBHOOK_ALLOWED_NETWORKS does not allow"
     return type(fault).__name__

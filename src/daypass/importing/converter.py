@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.apply.order import NOBODY
 from daypass.apply.state import Key, Thing, document_text
 from daypass.arn import Arn, iam_arn, is_account_id
@@ -89,7 +89,7 @@ class Conversion:
 def origin_of(details: Details) -> str:
     """Return the account that a file describes.
 
-    Raises Mistake if the file does not describe exactly one.
+    Raises ApplyFileError if the file does not describe exactly one.
     """
     accounts = set()
     for one in (*details.users, *details.groups, *details.roles, *details.policies):
@@ -98,9 +98,9 @@ def origin_of(details: Details) -> str:
             accounts.add(arn.account)
     wrong = sorted(account for account in accounts if not is_account_id(account))
     if wrong:
-        raise Mistake(FilePosition(), f"{wrong[0]!r} is not an account id")
+        raise ApplyFileError(FilePosition(), f"{wrong[0]!r} is not an account id")
     if len(accounts) != 1:
-        raise Mistake(
+        raise ApplyFileError(
             FilePosition(), f"a file must describe exactly one account, and this one describes {len(accounts)}"
         )
     return accounts.pop()

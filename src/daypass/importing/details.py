@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 1024 * 1024 * 1024
@@ -33,26 +33,26 @@ class Details:
 
 
 def read_details(content: bytes) -> Details:
-    """Parse a file. Raises Mistake."""
+    """Parse a file. Raises ApplyFileError."""
     try:
         return _read_details(content)
     except RecursionError as error:
-        raise Mistake(_TOP, "values are nested too deeply") from error
+        raise ApplyFileError(_TOP, "values are nested too deeply") from error
 
 
 def _read_details(content: bytes) -> Details:
     if len(content) > MAX_BYTES:
-        raise Mistake(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
+        raise ApplyFileError(_TOP, f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Mistake(_TOP, "the file is not UTF-8") from error
+        raise ApplyFileError(_TOP, "the file is not UTF-8") from error
     details = Details()
     lists = dict(zip((*_LISTS, _OIDC, _SAML), (getattr(details, name) for name in details.__slots__), strict=True))
     found = False
     for page in _pages(text):
         if not isinstance(page, dict):
-            raise Mistake(_TOP, "a page of account details must be an object")
+            raise ApplyFileError(_TOP, "a page of account details must be an object")
         if "Url" in page and "ClientIDList" in page:
             found = True
             details.oidc_providers.append(page)
@@ -61,7 +61,7 @@ def _read_details(content: bytes) -> Details:
                 found = True
                 target.extend(_objects(page[name], name))
     if not found:
-        raise Mistake(
+        raise ApplyFileError(
             _TOP, f"expected at least one of {', '.join(_LISTS)}: use the output of get-account-authorization-details"
         )
     for name, target in lists.items():
@@ -88,15 +88,15 @@ def _pages(text: str) -> Iterator[Any]:
         yield from _JSON.read_several(text)
     except NotStrictJsonError as error:
         words = f"the file cannot be read: {error}" + ("; it may be incomplete" if error.line else "")
-        raise Mistake(FilePosition("", error.line, error.column), words) from error
+        raise ApplyFileError(FilePosition("", error.line, error.column), words) from error
 
 
 def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     if not isinstance(value, list):
-        raise Mistake(FilePosition(name), "expected a list")
+        raise ApplyFileError(FilePosition(name), "expected a list")
     for index, element in enumerate(value):
         if not isinstance(element, dict):
-            raise Mistake(FilePosition(f"{name}[{index}]"), "expected an object")
+            raise ApplyFileError(FilePosition(f"{name}[{index}]"), "expected an object")
     return value
 
 
@@ -109,9 +109,11 @@ def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
     for index, one in enumerate(objects):
         arn = one.get("Arn") or one.get("Url")
         if not isinstance(arn, str):
-            raise Mistake(FilePosition(f"{name}[{index}]"), "it has no Arn")
+            raise ApplyFileError(FilePosition(f"{name}[{index}]"), "it has no Arn")
         if arn in found and found[arn] != one:
-            raise Mistake(FilePosition(f"{name}[{index}]"), f"the file contains {arn} twice, with different content")
+            raise ApplyFileError(
+                FilePosition(f"{name}[{index}]"), f"the file contains {arn} twice, with different content"
+            )
         found[arn] = one
     return list(found.values())
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
 from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import FilePosition, Mistake
+from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.apply.state import Thing
 from daypass.apply.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
@@ -61,7 +61,7 @@ def roomy(quotas: Quotas) -> Quotas:
 def import_account(details: Details, tools: Tools, options: ImportOptions, entropy: Entropy) -> Imported:
     """Import a file in one transaction.
 
-    Raises Mistake, and then the store is unchanged.
+    Raises ApplyFileError, and then the store is unchanged.
     """
     origin = origin_of(details)
     with tools.store.read() as reader:
@@ -69,7 +69,7 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
         conversion = convert(details, _target(reader, origin, account, options))
     omissions = list(conversion.omissions)
 
-    def refused(thing: Thing, mistake: Mistake) -> None:
+    def refused(thing: Thing, mistake: ApplyFileError) -> None:
         omissions.append(Omission(f"{thing.kind} {thing.name}", mistake.words))
 
     outcome = apply_file(
@@ -85,7 +85,7 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
 def _where_to(reader: Reader, origin: str, options: ImportOptions, entropy: Entropy) -> str:
     if options.account:
         if not is_account_id(options.account):
-            raise Mistake(FilePosition(), f"an account id is twelve digits; {options.account!r} is not")
+            raise ApplyFileError(FilePosition(), f"an account id is twelve digits; {options.account!r} is not")
         return options.account
     if records.find(reader, Account, "", origin) is not None:
         return origin

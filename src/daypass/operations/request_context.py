@@ -13,7 +13,7 @@ import msgspec
 from daypass.authenticate.keychain import Keychain
 from daypass.directory.principals import StoreTrust, store_principals
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, Views, WouldBlock, Writer
+from daypass.directory.store import Reader, Views, WouldBlockError, Writer
 from daypass.federation.oidc.identify import NO_KEYS, KeysAtHand
 from daypass.mint.sealing_keys import SealingRing
 from daypass.operations.settings import ServiceSettings
@@ -32,8 +32,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     answers from the cache. `reader` is a snapshot of the store and `writer` a transaction; operations that declare it
     have them. `load_sealing_ring` returns the keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect
     issuers. `heavy_work` is a context, entered with the account that it counts for, around work that is too slow for
-    the event loop: it raises WouldBlock there, and Throttling if the account has too much of it running. `store_trust`
-    converts a trust policy to its stored form.
+    the event loop: it raises WouldBlockError there, and Throttling if the account has too much of it running.
+    `store_trust` converts a trust policy to its stored form.
     """
 
     now: datetime
@@ -60,7 +60,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     def reader(self) -> Reader:
         """The request's snapshot or transaction."""
         if self.transaction is None:
-            raise WouldBlock
+            raise WouldBlockError
         return self.transaction
 
     @property

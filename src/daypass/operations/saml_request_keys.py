@@ -11,7 +11,7 @@ import msgspec
 
 from daypass.directory import records
 from daypass.directory.saml_entities import SamlRequestKey
-from daypass.directory.secret_box import SecretBox, Unopenable
+from daypass.directory.secret_box import SecretBox, SecretDecryptionError
 from daypass.directory.store import Reader, Writer
 from daypass.errors import ServiceUnavailable
 from daypass.federation.saml.request_key import (
@@ -48,7 +48,7 @@ def load_request_ring(reader: Reader) -> RequestRing:
 def load_signer(reader: Reader, key_id: str, vault: SecretBox) -> RequestSigner:
     """Return one key, opened.
 
-    Raises Unopenable or UnusableKeyError if it is damaged.
+    Raises SecretDecryptionError or UnusableKeyError if it is damaged.
     """
     key = records.find(reader, SamlRequestKey, "", key_id)
     if key is None:
@@ -74,7 +74,7 @@ def find_signer(ctx: RequestContext) -> RequestSigner:
         return ctx.views.get(load_signer, key.id, ctx.vault)
     except NoActiveKeyError as error:
         raise ServiceUnavailable(_NONE_ACTIVE) from error
-    except (Unopenable, UnusableKeyError) as error:
+    except (SecretDecryptionError, UnusableKeyError) as error:
         raise ServiceUnavailable(_UNUSABLE, detail=f"the key of SAML requests {key.id}: {error}") from error
 
 

@@ -18,7 +18,7 @@ from daypass.errors import Fault, InvalidInput
 from daypass.federation.saml.metadata import (
     IdentityProviderMetadata,
     SignOnLocation,
-    UnusableCertificate,
+    UnusableCertificateError,
     read_metadata,
     read_signing_key,
 )
@@ -99,7 +99,7 @@ def metadata_of(provider: SamlProvider) -> IdentityProviderMetadata:
     try:
         # A certificate may be long, and the verification of responses needs only its key.
         keys = tuple(replace(read_signing_key(octets), certificate=b"") for octets in summary.certificates)
-    except UnusableCertificate as problem:
+    except UnusableCertificateError as problem:
         raise InvalidInput("Could not parse metadata", detail=str(problem)) from None
     return IdentityProviderMetadata(
         entity_id=provider.entity_id,

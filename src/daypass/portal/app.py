@@ -22,7 +22,7 @@ from daypass.errors import AccessDenied, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.client import Client
 from daypass.federation.oidc.endpoint_cache import EndpointCache
 from daypass.federation.oidc.fetch import Fetcher
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.portal import pages
 from daypass.portal.choice import RoleChoice
@@ -137,7 +137,7 @@ class Portal:
         run = asyncio.get_running_loop().run_in_executor
         try:
             return await run(self.workers, step, *given)
-        except KeysNeeded as needed:
+        except KeysNeededError as needed:
             await asyncio.gather(*(self.issuer_keys.fetch(provider) for provider in needed.providers))
         return await run(self.workers, step, *given)
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.errors import AccessDenied, Fault, InvalidParameterValue
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.operations.request_context import RequestContext
 from daypass.portal import handovers, pages, sign_ins
 from daypass.portal.credentials import FORMS, SHELLS, RoleCredentials, sign_in_command
@@ -124,14 +124,14 @@ class RoleChoice:
     def require_keys(self, request: Request, fields: Mapping[str, str], ctx: RequestContext) -> None:
         """Verify that the keys for a proof are available.
 
-        This happens before the proof is used, because a proof can be used only once. Raises KeysNeeded if keys must be
-        fetched.
+        This happens before the proof is used, because a proof can be used only once. Raises KeysNeededError if keys
+        must be fetched.
         """
         try:
             proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
             if proof.kind == "oidc":
                 verify_token(proof.text, fields.get("RoleArn", ""), proof.session_name, ctx)
-        except KeysNeeded:
+        except KeysNeededError:
             raise
         except Fault:
             return  # choose() returns the error.

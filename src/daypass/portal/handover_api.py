@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from daypass.errors import Fault, Throttling
 from daypass.portal import handovers, pages
-from daypass.portal.handovers import CliSignIn, Delivery, Mode, NotRedeemed
+from daypass.portal.handovers import CliSignIn, Delivery, Mode, NotRedeemedError
 from daypass.portal.loopback import is_loopback_address
 from daypass.portal.relay import is_public_key
 from daypass.portal.site import Site, peer_of
@@ -41,10 +41,12 @@ class CliSignInApi:
             with self.site.ctx() as ctx:
                 pending = handovers.begin(new, ctx)
                 handle = handovers.handle_of(pending, ctx)
-        except NotRedeemed as refused:
+        except NotRedeemedError as refused:
             return _refused(refused)
         except Throttling:
-            return _refused(NotRedeemed("slow_down", "Too many CLI sign-ins are pending for this address."), status=429)
+            return _refused(
+                NotRedeemedError("slow_down", "Too many CLI sign-ins are pending for this address."), status=429
+            )
         public = self.site.settings.public_url
         return pages.json_answer(
             {
@@ -62,7 +64,7 @@ class CliSignInApi:
         try:
             with self.site.ctx() as ctx:
                 result = handovers.redeem(handle, verifier, code, ctx)
-        except NotRedeemed as refused:
+        except NotRedeemedError as refused:
             if refused.error != "authorization_pending":
                 fault = Fault(refused.error, detail=refused.description)
                 self.site.record("RedeemHandover", request, request_id, fault=fault)
@@ -72,7 +74,7 @@ class CliSignInApi:
 
 
 def _read(fields: Mapping[str, str], peer: str) -> CliSignIn:
-    """Return the requested CLI sign-in. Raises NotRedeemed if it is invalid."""
+    """Return the requested CLI sign-in. Raises NotRedeemedError if it is invalid."""
     mode = _MODES.get(fields.get("mode", ""))
     if mode is None:
         raise _unreadable("mode must be loopback or device")
@@ -120,9 +122,9 @@ def _read(fields: Mapping[str, str], peer: str) -> CliSignIn:
     )
 
 
-def _unreadable(rule: str) -> NotRedeemed:
-    return NotRedeemed("invalid_request", f"{rule}.")
+def _unreadable(rule: str) -> NotRedeemedError:
+    return NotRedeemedError("invalid_request", f"{rule}.")
 
 
-def _refused(refused: NotRedeemed, *, status: int = 400) -> Response:
+def _refused(refused: NotRedeemedError, *, status: int = 400) -> Response:
     return pages.json_answer({"error": refused.error, "error_description": refused.description}, status=status)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from daypass.base64url import to_base64url
-from daypass.directory.store import Exists, Reader, Writer
+from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
@@ -67,7 +67,7 @@ class CliSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
         return _NAME + self.user_code
 
 
-class NotRedeemed(Exception):  # noqa: N818 - read as a sentence
+class NotRedeemedError(Exception):
     """The error of the protocol if a CLI sign-in cannot be redeemed now."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -90,7 +90,7 @@ def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
             pending = msgspec.structs.replace(new, user_code=_new_code(ctx))
             try:
                 waiting.put(writer, pending.name, _encode(pending), ends=until, ctx=ctx)
-            except Exists:
+            except RecordExistsError:
                 continue
             return pending
 
@@ -182,26 +182,26 @@ def settle(
 def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
     """Return the approved result, once.
 
-    The caller needs the code verifier and, with loopback, the code. Raises NotRedeemed otherwise.
+    The caller needs the code verifier and, with loopback, the code. Raises NotRedeemedError otherwise.
     """
     try:
         name = _opened(handle, ctx, "")
     except ExpiredTokenException as error:
-        raise NotRedeemed("expired_token", _OVER) from error
+        raise NotRedeemedError("expired_token", _OVER) from error
     seen = waiting.look(name, ctx=ctx)
     if seen is not None:
         cli_sign_in = _decode(seen)
         if _is_verified(cli_sign_in, verifier) and not cli_sign_in.outcome:
-            raise NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
+            raise NotRedeemedError("authorization_pending", "The sign-in is not approved yet.")
     return _redeem_now(name, verifier, code, ctx)
 
 
 def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
-    refusal: NotRedeemed | None = None
+    refusal: NotRedeemedError | None = None
     with ctx.new_transaction() as writer:
         found = waiting.find(writer, name, ctx=ctx)
         if found is None:
-            raise NotRedeemed("expired_token", _OVER)
+            raise NotRedeemedError("expired_token", _OVER)
         cli_sign_in = _decode(found)
         refusal = _refusal(cli_sign_in, verifier, code)
         if refusal is None or refusal.error == "access_denied":
@@ -214,15 +214,15 @@ def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dic
     return result
 
 
-def _refusal(cli_sign_in: CliSignIn, verifier: str, code: str) -> NotRedeemed | None:
+def _refusal(cli_sign_in: CliSignIn, verifier: str, code: str) -> NotRedeemedError | None:
     if not _is_verified(cli_sign_in, verifier):
-        return NotRedeemed("invalid_grant", "The code verifier does not match this sign-in.")
+        return NotRedeemedError("invalid_grant", "The code verifier does not match this sign-in.")
     if not cli_sign_in.outcome:
-        return NotRedeemed("authorization_pending", "The sign-in is not approved yet.")
+        return NotRedeemedError("authorization_pending", "The sign-in is not approved yet.")
     if cli_sign_in.outcome == "declined":
-        return NotRedeemed("access_denied", "The sign-in was declined in the browser.")
+        return NotRedeemedError("access_denied", "The sign-in was declined in the browser.")
     if cli_sign_in.mode == "loopback" and not hmac.compare_digest(code.encode(), cli_sign_in.code.encode()):
-        return NotRedeemed("invalid_grant", "The code does not match this sign-in.")
+        return NotRedeemedError("invalid_grant", "The code does not match this sign-in.")
     return None
 
 

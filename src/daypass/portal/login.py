@@ -27,7 +27,7 @@ from daypass.portal.site import Site
 _MOST_ACCOUNTS = 3
 
 
-class NoSuchProvider(SenderFault):
+class UnknownProviderError(SenderFault):
     """The link names a provider that is not registered."""
 
     code, status = "NoSuchEntity", 404
@@ -53,7 +53,7 @@ class Login:
         with self.site.ctx() as ctx:
             option = self.options.find(ctx.views, request.path_params["key"])
             if option is None:
-                raise NoSuchProvider("This identity provider does not exist.")
+                raise UnknownProviderError("This identity provider does not exist.")
             cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             try:
                 return self.saml.begin(request, option, cli_sign_in, ctx)

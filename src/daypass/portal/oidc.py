@@ -31,8 +31,8 @@ from daypass.federation.oidc.client import (
     require_nonce,
 )
 from daypass.federation.oidc.endpoint_cache import EndpointCache
-from daypass.federation.oidc.fetch import Fetcher, Unacceptable, Unreachable
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.token import read_token
 from daypass.portal import begun, handovers, pages
 from daypass.portal.begun import PendingLogin
@@ -73,7 +73,7 @@ _SAID: Mapping[str, tuple[type[Fault], str]] = {
 }
 
 
-class NoSuchClient(SenderFault):
+class UnknownClientError(SenderFault):
     """The link names a provider that is not configured."""
 
     code, status = "NoSuchEntity", 404
@@ -102,17 +102,17 @@ class OidcSignIn:
         return f"{self.redirect_uri}/{client.name}"
 
     def find_client(self, key: str) -> Client:
-        """Return the client of a link. Raises NoSuchClient if it does not exist."""
+        """Return the client of a link. Raises UnknownClientError if it does not exist."""
         found = next((client for client in self.clients if client.key == key), None)
         if found is None:
-            raise NoSuchClient("This identity provider does not exist.")
+            raise UnknownClientError("This identity provider does not exist.")
         return found
 
     async def endpoints(self, client: Client) -> Endpoints:
         """Return the endpoints of a provider. Raises IDPCommunicationError."""
         try:
             return await self.places.find(client)
-        except (Unreachable, Unacceptable) as fault:
+        except (IssuerUnreachableError, UnacceptableAnswerError) as fault:
             _refuse_provider(client, fault)
 
     def begin(self, request: Request, client: Client, endpoints: Endpoints) -> Response:
@@ -165,7 +165,7 @@ class OidcSignIn:
                     redirect_uri=self.returns_to(client),
                     verifier=pending.verifier,
                 )
-            except (Unreachable, Unacceptable) as fault:
+            except (IssuerUnreachableError, UnacceptableAnswerError) as fault:
                 _refuse_provider(client, fault)
 
     def offer(
@@ -173,7 +173,7 @@ class OidcSignIn:
     ) -> Response:
         """Show the roles that a token can assume.
 
-        Raises KeysNeeded if the keys of its issuer must be fetched first.
+        Raises KeysNeededError if the keys of its issuer must be fetched first.
         """
         with self._recorded(request, request_id), self.site.ctx() as ctx:
             unverified = read_token(unverified_token)
@@ -194,10 +194,10 @@ class OidcSignIn:
 
     @contextmanager
     def _recorded(self, request: Request, request_id: str) -> Iterator[None]:
-        """Record a refused step. KeysNeeded is not a refusal."""
+        """Record a refused step. KeysNeededError is not a refusal."""
         try:
             yield
-        except KeysNeeded:
+        except KeysNeededError:
             raise
         except Fault as fault:
             self.site.record("OIDCSignIn", request, request_id, fault=fault)
@@ -206,7 +206,7 @@ class OidcSignIn:
     def keys_first(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Exchange a proof for a role.
 
-        Raises KeysNeeded if keys must be fetched first.
+        Raises KeysNeededError if keys must be fetched first.
         """
         with self.site.ctx() as ctx:
             self.choice.require_keys(request, fields, ctx)
@@ -233,7 +233,7 @@ def _said(client: Client, query: QueryParams) -> Fault:
 
 
 def _refuse_provider(client: Client, fault: Exception) -> NoReturn:
-    words = _AWAY if isinstance(fault, Unreachable) else _ODD
+    words = _AWAY if isinstance(fault, IssuerUnreachableError) else _ODD
     raise IDPCommunicationError(words.format(client.host), detail=f"{client.issuer}: {fault}") from None
 
 

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
-from daypass.authorize.trust_graph import Graph, GraphTooLarge, account_graph
+from daypass.authorize.trust_graph import Graph, GraphTooLargeError, account_graph
 from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
 from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
@@ -119,7 +119,7 @@ class OperatorPages:
             views = SnapshotViews(ctx.reader)
             try:
                 return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)
-            except GraphTooLarge as error:
+            except GraphTooLargeError as error:
                 raise ServiceUnavailable(_TOO_LARGE.format(account)) from error
 
     def _page(self, request: Request, template: str, held: Held, values: Mapping[str, Any]) -> Response:

@@ -19,13 +19,13 @@ _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _FIELDS = msgspec.json.Decoder(dict[str, str])
 
 
-class TooSlow(SenderFault):
+class RequestTimeoutError(SenderFault):
     """The body did not arrive completely in time."""
 
     code, status = "RequestTimeout", 408
 
 
-class WrongContentType(SenderFault):
+class WrongContentTypeError(SenderFault):
     """The content type of the body is not supported."""
 
     code, status = "UnsupportedMediaType", 415
@@ -38,7 +38,7 @@ async def read_fields(request: Request, *, most: int, takes_json: bool = False) 
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != _FORM and not (takes_json and kind == _JSON):
-        raise WrongContentType(f"Send {_FORM}{' or ' + _JSON if takes_json else ''}.")
+        raise WrongContentTypeError(f"Send {_FORM}{' or ' + _JSON if takes_json else ''}.")
     body = await _read_body(request, most)
     if kind == _FORM:
         return read_form(body)
@@ -59,7 +59,7 @@ async def _read_body(request: Request, most: int) -> bytes:
                 if length <= most:
                     body += chunk
     except (TimeoutError, ClientDisconnect) as error:
-        raise TooSlow("The request did not arrive in time.") from error
+        raise RequestTimeoutError("The request did not arrive in time.") from error
     if length > most:
         raise RequestEntityTooLarge(f"The request is larger than {most} bytes.")
     return bytes(body)

@@ -27,7 +27,7 @@ from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied, Fault
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
-from daypass.federation.oidc.identify import KeysNeeded
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.known_issuers import Issuers, find_terms, load_issuers
 from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
@@ -88,7 +88,7 @@ def offer_roles(
 
     A `wanted` role is tried first.
 
-    Raises KeysNeeded, or the Fault of STS if the token cannot assume any role.
+    Raises KeysNeededError, or the Fault of STS if the token cannot assume any role.
     """
     by_account = _worth_asking(unverified, ctx)
     identities, refusal = _identities(by_account, unverified, ctx)
@@ -136,7 +136,7 @@ def _identities(
 ) -> tuple[dict[str, WebIdentity], Fault | None]:
     """Return the identity for each account that accepts the token, and the first refusal.
 
-    Raises KeysNeeded with the providers of all accounts that lack keys, so that their keys are fetched together.
+    Raises KeysNeededError with the providers of all accounts that lack keys, so that their keys are fetched together.
     """
     found: dict[str, WebIdentity] = {}
     refusal: Fault | None = None
@@ -144,12 +144,12 @@ def _identities(
     for account in accounts:
         try:
             found[account] = identify_for(account, unverified, ctx)
-        except KeysNeeded as missing:
+        except KeysNeededError as missing:
             needed.append(missing.provider)
         except Fault as fault:
             refusal = refusal or fault
     if needed:
-        raise KeysNeeded(*needed[:_MOST_FETCHED])
+        raise KeysNeededError(*needed[:_MOST_FETCHED])
     return found, refusal
 
 
@@ -174,7 +174,7 @@ def _ask(
 def verify_token(unverified_token: str, role: str, name: str, ctx: RequestContext) -> Bearer:
     """Return the verified caller of a token for one role.
 
-    Raises KeysNeeded if the keys of its issuer must be fetched first.
+    Raises KeysNeededError if the keys of its issuer must be fetched first.
     """
     params = AssumeRoleWithWebIdentityRequest(
         read_role_arn(role), WebIdentityRoleParams(role, name), SessionPolicies(), read_token(unverified_token)

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from daypass.storage.refusals import StoreRefused
+from daypass.storage.refusals import StoreOpenError
 
 _SQLITE = "sqlite:///"
 _POSTGRESQL = ("postgresql", "postgres")
@@ -50,7 +50,7 @@ Address = MemoryAddress | SqliteAddress | PostgresqlAddress
 
 
 def parse_address(text: str) -> Address:
-    """Parse the URL of a store. Raises StoreRefused.
+    """Parse the URL of a store. Raises StoreOpenError.
 
     The message never contains the password.
     """
@@ -60,13 +60,13 @@ def parse_address(text: str) -> Address:
         return SqliteAddress(_sqlite_path(text))
     if text.partition(":")[0] in _POSTGRESQL:
         return PostgresqlAddress(_postgresql_url(text))
-    raise StoreRefused("the store must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or memory:")
+    raise StoreOpenError("the store must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or memory:")
 
 
 def _sqlite_path(text: str) -> Path:
     path = text.removeprefix(_SQLITE)
     if path == text or not path or path == ":memory:" or "\0" in path:
-        raise StoreRefused("a SQLite store needs a file: sqlite:///relative/path or sqlite:////absolute/path")
+        raise StoreOpenError("a SQLite store needs a file: sqlite:///relative/path or sqlite:////absolute/path")
     return Path(path)
 
 
@@ -74,7 +74,7 @@ def _postgresql_url(text: str) -> URL:
     try:
         url = make_url(text)
     except (ArgumentError, ValueError) as error:
-        raise StoreRefused("the store's URL is not of the form postgresql://USER:PASSWORD@HOST/DATABASE") from error
+        raise StoreOpenError("the store's URL is not of the form postgresql://USER:PASSWORD@HOST/DATABASE") from error
     if not url.database:
-        raise StoreRefused("the store's URL does not name a database: postgresql://USER:PASSWORD@HOST/DATABASE")
+        raise StoreOpenError("the store's URL does not name a database: postgresql://USER:PASSWORD@HOST/DATABASE")
     return url.set(drivername="postgresql+psycopg")

@@ -23,7 +23,15 @@ from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
 from daypass.background import Background
-from daypass.directory.store import Changes, Reader, Store, StoreUnavailable, WouldBlock, charged_argument, is_little
+from daypass.directory.store import (
+    Changes,
+    Reader,
+    Store,
+    StoreUnavailableError,
+    WouldBlockError,
+    charged_argument,
+    is_little,
+)
 from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.invalidation import invalidated_keys
 from daypass.storage.recording_reader import RecordingReader
@@ -77,7 +85,7 @@ class _Freshness:
 
 
 class CachedOnly:
-    """The cache for the event loop: raises WouldBlock instead of waiting."""
+    """The cache for the event loop: raises WouldBlockError instead of waiting."""
 
     __slots__ = ("_entry", "_freshness")
 
@@ -90,10 +98,10 @@ class CachedOnly:
         given = self._freshness
         # The body of is_given, inlined: every request runs this about six times.
         if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
-            raise WouldBlock
+            raise WouldBlockError
         entry = self._entry((loader, args))
         if entry is None:
-            raise WouldBlock
+            raise WouldBlockError
         entry.used = True
         value: T = entry.value
         return value
@@ -102,7 +110,7 @@ class CachedOnly:
 class Loading:
     """The cache for worker threads: it updates itself and loads as needed.
 
-    Raises StoreUnavailable if it cannot.
+    Raises StoreUnavailableError if it cannot.
     """
 
     __slots__ = ("_cache",)
@@ -159,18 +167,20 @@ class StoreCache:
         self._poller.stop()
 
     def poll(self) -> None:
-        """Ask for changes now. Raises StoreUnavailable as `catch_up` does."""
+        """Ask for changes now. Raises StoreUnavailableError as `catch_up` does."""
         with self._asking:
             self._ask()
 
     def catch_up(self) -> None:
-        """Update the entries if necessary, or raise StoreUnavailable."""
+        """Update the entries if necessary, or raise StoreUnavailableError."""
         if self._freshness.is_given():
             return
         # While the database is unavailable, one thread waits for it. The others use the cached values.
         if not self._asking.acquire(blocking=not self._is_away):
             if self._freshness.is_overtaken():
-                raise StoreUnavailable("the database is unavailable, and the cache has not seen its latest changes")
+                raise StoreUnavailableError(
+                    "the database is unavailable, and the cache has not seen its latest changes"
+                )
             return
         try:
             if not self._freshness.is_given():
@@ -201,7 +211,7 @@ class StoreCache:
         counter, asked_at = self._freshness.now()
         try:
             self._take_in(self._store.changes_since(self._revision))
-        except StoreUnavailable:
+        except StoreUnavailableError:
             self._is_away = True
             if self._freshness.is_overtaken():
                 raise
@@ -226,5 +236,5 @@ class StoreCache:
 
     def _poll_until_closed(self) -> None:
         while not self._poller.stopping.wait(POLL_SECONDS):
-            with suppress(StoreUnavailable):  # _is_away remembers it, and requests raise it themselves
+            with suppress(StoreUnavailableError):  # _is_away remembers it, and requests raise it themselves
                 self.poll()

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from daypass.storage.refusals import StoreRefused
+from daypass.storage.refusals import StoreOpenError
 
 _SIZE = 8
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -84,7 +84,7 @@ def _open(path: Path, mode: int) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     except OSError as error:
-        raise StoreRefused(f"cannot open {path}: {error.strerror}") from error
+        raise StoreOpenError(f"cannot open {path}: {error.strerror}") from error
 
 
 def _require_private(folder: Path) -> None:
@@ -96,7 +96,7 @@ def _require_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise StoreRefused(f"cannot use {folder}: {error.strerror}") from error
+        raise StoreOpenError(f"cannot use {folder}: {error.strerror}") from error
     is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & _OTHERS
     if not is_ours:
-        raise StoreRefused(f"{folder} is open to other users; remove it, or set TMPDIR")
+        raise StoreOpenError(f"{folder} is open to other users; remove it, or set TMPDIR")

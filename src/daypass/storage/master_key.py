@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from daypass.ports import Entropy
 from daypass.storage.address import Address, MemoryAddress, SqliteAddress
-from daypass.storage.refusals import MasterKeyMissing, StoreRefused
+from daypass.storage.refusals import MasterKeyMissingError, StoreOpenError
 
 KEY_BYTES = 32
 GENERATED_NAME = "master.key"
@@ -60,11 +60,11 @@ def find_master_key(
 ) -> MasterKey:
     """Return the given or the generated key.
 
-    Raises MasterKeyMissing or StoreRefused. `text` and `file` are the values of DAYPASS_MASTER_KEY and
+    Raises MasterKeyMissingError or StoreOpenError. `text` and `file` are the values of DAYPASS_MASTER_KEY and
     DAYPASS_MASTER_KEY_FILE. A store is empty while its revision is 0.
     """
     if text is not None and file is not None:
-        raise StoreRefused("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
+        raise StoreOpenError("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
     if text is not None:
         return parse_master_key(text, source="DAYPASS_MASTER_KEY")
     if file is not None:
@@ -73,7 +73,9 @@ def find_master_key(
         return MasterKey(entropy(KEY_BYTES))  # has the lifetime of the memory store
     if isinstance(address, SqliteAddress):
         return _beside(address.path.with_name(GENERATED_NAME), store_is_empty, entropy)
-    raise MasterKeyMissing("a PostgreSQL store needs a master key: set DAYPASS_MASTER_KEY or DAYPASS_MASTER_KEY_FILE")
+    raise MasterKeyMissingError(
+        "a PostgreSQL store needs a master key: set DAYPASS_MASTER_KEY or DAYPASS_MASTER_KEY_FILE"
+    )
 
 
 def parse_master_key(text: str, *, source: str) -> MasterKey:
@@ -86,7 +88,7 @@ def parse_master_key(text: str, *, source: str) -> MasterKey:
             standard = stripped.rstrip("=").translate(str.maketrans("-_", "+/")) + "="
             return MasterKey(base64.b64decode(standard, validate=True))
     if len(stripped) < _LEAST_CHARACTERS:
-        raise StoreRefused(
+        raise StoreOpenError(
             f"{source} is too short for a master key: give 32 bytes as hexadecimal digits or in base64 "
             f"(`openssl rand -base64 32`), or a passphrase of at least {_LEAST_CHARACTERS} characters"
         )
@@ -106,26 +108,26 @@ def _read(file: Path) -> MasterKey:
         with file.open("rb") as opened:
             content = opened.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise StoreRefused(f"cannot read the master key file {file}: {error.strerror}") from error
+        raise StoreOpenError(f"cannot read the master key file {file}: {error.strerror}") from error
     if len(content) > _MOST_BYTES:
-        raise StoreRefused(f"the master key file {file} is too long for a master key")
+        raise StoreOpenError(f"the master key file {file} is too long for a master key")
     try:
         return parse_master_key(content.decode(), source=str(file))
     except UnicodeDecodeError:
         if len(content) == KEY_BYTES:  # thirty-two random bytes are almost never text
             return MasterKey(content)
-        raise StoreRefused(f"the master key file {file} is neither text nor {KEY_BYTES} bytes") from None
+        raise StoreOpenError(f"the master key file {file} is neither text nor {KEY_BYTES} bytes") from None
 
 
 def _beside(file: Path, store_is_empty: bool, entropy: Entropy) -> MasterKey:  # noqa: FBT001 - private, one caller
     if not file.exists():
         if not store_is_empty:
-            raise MasterKeyMissing(
+            raise MasterKeyMissingError(
                 f"the store's master key {file} does not exist: restore it, or set DAYPASS_MASTER_KEY to its content"
             )
         _generate(file, entropy)
     if file.stat().st_mode & _OTHERS:
-        raise StoreRefused(f"the master key {file} is open to other users: run `chmod 600 {file}`")
+        raise StoreOpenError(f"the master key {file} is open to other users: run `chmod 600 {file}`")
     return _read(file)
 
 

@@ -17,12 +17,12 @@ from typing import TypeVar
 
 from daypass.directory.store import (
     Changes,
-    Exists,
     Link,
     LinkTouched,
-    Missing,
     Record,
-    StoreUnavailable,
+    RecordExistsError,
+    RecordMissingError,
+    StoreUnavailableError,
     Touch,
 )
 from daypass.ports import Clock
@@ -136,7 +136,7 @@ class _MemoryWriter(_MemoryReader):
     def insert(self, record: Record) -> None:
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         if (record.kind, record.account, record.key) in self.state.records:
-            raise Exists(record.kind, record.key)
+            raise RecordExistsError(record.kind, record.key)
         self._require_free(record, instead_of=None)
         self._put(record)
 
@@ -144,7 +144,7 @@ class _MemoryWriter(_MemoryReader):
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         old = self.find(record.kind, record.account, record.key)
         if old is None:
-            raise Missing(record.kind, record.key)
+            raise RecordMissingError(record.kind, record.key)
         self._require_free(record, instead_of=old)
         self._remove(old)
         self._put(record)
@@ -152,7 +152,7 @@ class _MemoryWriter(_MemoryReader):
     def delete(self, kind: str, account: str, key: str) -> None:
         record = self.find(kind, account, key)
         if record is None:
-            raise Missing(kind, key)
+            raise RecordMissingError(kind, key)
         self._remove(record)
 
     def link(self, link: Link) -> None:
@@ -162,14 +162,14 @@ class _MemoryWriter(_MemoryReader):
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.state.links.pop((kind, source, target), None) is None:
-            raise Missing(kind, source, target)
+            raise RecordMissingError(kind, source, target)
         self.touched.add(LinkTouched(kind, source, target))
 
     def _require_free(self, record: Record, *, instead_of: Record | None) -> None:
         by_id = None if record.unique_id is None else self.state.ids.get(record.unique_id)
         by_sort = self.state.sorts.get((record.kind, record.account, record.sort))
         if any(holder is not None and holder is not instead_of for holder in (by_id, by_sort)):
-            raise Exists(record.kind, record.key)
+            raise RecordExistsError(record.kind, record.key)
 
     def _put(self, record: Record) -> None:
         self.state.records[record.kind, record.account, record.key] = record
@@ -233,7 +233,7 @@ class MemoryStore:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         if not self._lock.acquire(timeout=LOCK_WAIT):
-            raise StoreUnavailable("another writer did not finish in time")
+            raise StoreUnavailableError("another writer did not finish in time")
         try:
             yield
         finally:

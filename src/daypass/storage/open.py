@@ -1,7 +1,8 @@
 """Open a store by its URL.
 
 Owns the order of the steps: prepare the file or the database, migrate its tables, return the store. Every problem is
-raised as StoreRefused with a message for the operator. After that, a database that goes down raises StoreUnavailable.
+raised as StoreOpenError with a message for the operator. After that, a database that goes down raises
+StoreUnavailableError.
 """
 
 import os
@@ -19,7 +20,7 @@ from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse
 from daypass.storage.change_counter import counter_beside, counter_of_server
 from daypass.storage.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.memory import MemoryStore
-from daypass.storage.refusals import StoreRefused, StoreUnreachable
+from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
 from daypass.storage.sql import SqlStore
 
 
@@ -62,7 +63,7 @@ def _make_file(path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreRefused(f"cannot open the store {path}: {error.strerror}") from error
+        raise StoreOpenError(f"cannot open the store {path}: {error.strerror}") from error
 
 
 def _use_write_ahead_log(path: Path) -> None:
@@ -74,9 +75,9 @@ def _use_write_ahead_log(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=LOCK_WAIT_SECONDS)) as connection:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     except sqlite3.DatabaseError as error:
-        raise StoreRefused(f"cannot open the store {path}: {error}") from error
+        raise StoreOpenError(f"cannot open the store {path}: {error}") from error
     if mode != "wal":
-        raise StoreRefused(f"cannot open the store {path}: its file system has no shared memory for SQLite's WAL")
+        raise StoreOpenError(f"cannot open the store {path}: its file system has no shared memory for SQLite's WAL")
 
 
 def _bring_up_to_date(engine: Engine, *, name: str) -> None:
@@ -84,9 +85,9 @@ def _bring_up_to_date(engine: Engine, *, name: str) -> None:
         if not schema.is_current(engine):
             schema.migrate(engine)
     except OperationalError as error:
-        raise StoreUnreachable(f"cannot open {name}: {_first_line(error)}") from error
+        raise StoreUnreachableError(f"cannot open {name}: {_first_line(error)}") from error
     except DBAPIError as error:
-        raise StoreRefused(f"cannot create the tables in {name}: {_first_line(error)}") from error
+        raise StoreOpenError(f"cannot create the tables in {name}: {_first_line(error)}") from error
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -4,24 +4,24 @@ They are not Faults, because callers of the API do not see them: the command lin
 """
 
 
-class StoreRefused(Exception):  # noqa: N818 - read as a sentence: opening raises StoreRefused
+class StoreOpenError(Exception):
     """The store's address, files, schema or key are wrong.
 
     The message contains the remedy.
     """
 
 
-class StoreUnreachable(StoreRefused):
+class StoreUnreachableError(StoreOpenError):
     """The database is down at the start, or denies access."""
 
 
-class StoreTooNew(StoreRefused):
+class StoreTooNewError(StoreOpenError):
     """A later version of Daypass has changed the schema of the store."""
 
 
-class WrongMasterKey(StoreRefused):
+class WrongMasterKeyError(StoreOpenError):
     """The store's secrets were wrapped under another master key."""
 
 
-class MasterKeyMissing(StoreRefused):
+class MasterKeyMissingError(StoreOpenError):
     """A master key was not given, and must not be generated here."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from daypass.storage.refusals import StoreRefused, StoreTooNew
+from daypass.storage.refusals import StoreOpenError, StoreTooNewError
 
 VERSION_TABLE = "daypass_schema"  # not Alembic's default, so that a shared database stays separate
 VERSIONS = ("0001",)  # oldest first
@@ -19,7 +19,7 @@ _LOCK_OF_MIGRATIONS = 0x64617970617373  # "daypass": an arbitrary number that ne
 def is_current(engine: Engine) -> bool:
     """Return whether the tables have the newest known version.
 
-    Raises StoreTooNew if their version is newer.
+    Raises StoreTooNewError if their version is newer.
     """
     with engine.connect() as connection:
         return _version(connection) == VERSIONS[-1]
@@ -45,9 +45,9 @@ def _version(connection: Connection) -> str | None:
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalars().all()  # noqa: S608 - a constant
     if len(found) != 1:
-        raise StoreRefused(f"the store is damaged: its table {VERSION_TABLE} should have one row")
+        raise StoreOpenError(f"the store is damaged: its table {VERSION_TABLE} should have one row")
     if found[0] not in VERSIONS:
-        raise StoreTooNew(
+        raise StoreTooNewError(
             f"the store's tables have version {found[0]} of a later Daypass; "
             f"this one supports version {VERSIONS[-1]}. Upgrade Daypass"
         )

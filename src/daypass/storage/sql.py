@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from daypass.directory.store import Changes, StoreUnavailable, Touch
+from daypass.directory.store import Changes, StoreUnavailableError, Touch
 from daypass.ports import Clock
 from daypass.storage import tables
 from daypass.storage.change_counter import ChangeCounter
@@ -81,7 +81,7 @@ class SqlStore:
         A database does not serve the waiters for its lock in order.
         """
         if not self._turn.acquire(timeout=LOCK_WAIT_SECONDS):
-            raise StoreUnavailable("another writer did not finish in time")
+            raise StoreUnavailableError("another writer did not finish in time")
         try:
             yield
         finally:
@@ -119,9 +119,9 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
     except (IntegrityError, DataError):
         raise
     except DBAPIError as error:
-        raise StoreUnavailable(_detail(error.orig)) from error
+        raise StoreUnavailableError(_detail(error.orig)) from error
     except PoolTimeout as error:
-        raise StoreUnavailable("every connection to the database is in use") from error
+        raise StoreUnavailableError("every connection to the database is in use") from error
 
 
 def _detail(error: BaseException | None) -> str:

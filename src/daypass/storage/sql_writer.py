@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from daypass.directory.store import Exists, Link, LinkTouched, Missing, Record, Touch
+from daypass.directory.store import Link, LinkTouched, Record, RecordExistsError, RecordMissingError, Touch
 from daypass.ports import Clock
 from daypass.storage import tables
 from daypass.storage.invalidation import touch
@@ -76,7 +76,7 @@ class SqlWriter(SqlReader):
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         inserted = self._connection.execute(self._upserts.insert_record, msgspec.structs.asdict(record))
         if inserted.rowcount == 0:
-            raise Exists(record.kind, record.key)
+            raise RecordExistsError(record.kind, record.key)
         self._counted[record.kind, record.account] += 1
         self._touched.add(touch(record))
 
@@ -84,7 +84,7 @@ class SqlWriter(SqlReader):
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         old = self.find(record.kind, record.account, record.key)
         if old is None:
-            raise Missing(record.kind, record.key)
+            raise RecordMissingError(record.kind, record.key)
         self._require_free(record, instead_of=old)
         names = {"old_kind": old.kind, "old_account": old.account, "old_key": old.key}
         values = {"sort": record.sort, "unique_id": record.unique_id, "body": record.body}
@@ -94,7 +94,7 @@ class SqlWriter(SqlReader):
     def delete(self, kind: str, account: str, key: str) -> None:
         old = self.find(kind, account, key)
         if old is None:
-            raise Missing(kind, key)
+            raise RecordMissingError(kind, key)
         self._connection.execute(_DELETE, {"kind": kind, "account": account, "key": key})
         self._counted[kind, account] -= 1
         self._touched.add(touch(old))
@@ -106,7 +106,7 @@ class SqlWriter(SqlReader):
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.find_link(kind, source, target) is None:
-            raise Missing(kind, source, target)
+            raise RecordMissingError(kind, source, target)
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
         self._touched.add(LinkTouched(kind, source, target))
 
@@ -134,9 +134,9 @@ class SqlWriter(SqlReader):
 
     def _require_free(self, record: Record, *, instead_of: Record) -> None:
         if record.unique_id not in {None, instead_of.unique_id} and self._has_id(record.unique_id):
-            raise Exists(record.kind, record.key)
+            raise RecordExistsError(record.kind, record.key)
         if record.sort != instead_of.sort and self._has_sort(record):
-            raise Exists(record.kind, record.key)
+            raise RecordExistsError(record.kind, record.key)
 
     def _has_id(self, unique_id: str | None) -> bool:
         return unique_id is not None and self.find_by_id(unique_id) is not None

@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from daypass.directory.secret_box import Unopenable
+from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import Reader, Record, Store, Writer
 from daypass.ports import Entropy
 from daypass.storage.master_key import KEY_BYTES, MasterKey
-from daypass.storage.refusals import StoreRefused, WrongMasterKey
+from daypass.storage.refusals import StoreOpenError, WrongMasterKeyError
 
 _VERSION = b"\x01"
 _SALT_BYTES = 16
@@ -53,15 +53,15 @@ class Vault:
         return _VERSION + salt + _seal(self._key, salt, _SECRETS, plaintext, bound_to)
 
     def decrypt(self, sealed: bytes, /, *, bound_to: str) -> bytes:
-        """Return the plaintext, or raise Unopenable."""
+        """Return the plaintext, or raise SecretDecryptionError."""
         try:
             return _open(self._key, _SECRETS, sealed, bound_to)
         except InvalidTag as error:
-            raise Unopenable(f"the sealed secret of {bound_to} does not open") from error
+            raise SecretDecryptionError(f"the sealed secret of {bound_to} does not open") from error
 
 
 def open_vault(store: Store, master_key: MasterKey, *, entropy: Entropy = os.urandom) -> Vault:
-    """Return the store's vault, or raise WrongMasterKey.
+    """Return the store's vault, or raise WrongMasterKeyError.
 
     An empty store gets its data key now.
     """
@@ -82,7 +82,7 @@ def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = o
     with store.write() as writer:
         record = _find(writer)
         if record is None:
-            raise StoreRefused("the store has no secrets yet, so its master key cannot be changed")
+            raise StoreOpenError("the store has no secrets yet, so its master key cannot be changed")
         writer.replace(_wrap(_unwrap(record, old), new, entropy))
 
 
@@ -105,8 +105,8 @@ def _wrap(data_key: bytes, master_key: MasterKey, entropy: Entropy) -> Record:
 def _unwrap(record: Record, master_key: MasterKey) -> bytes:
     try:
         return _open(master_key.reveal(), _DATA_KEY, record.body, _KEY)
-    except (InvalidTag, Unopenable) as error:
-        raise WrongMasterKey("the master key does not open this store; it was created with another one") from error
+    except (InvalidTag, SecretDecryptionError) as error:
+        raise WrongMasterKeyError("the master key does not open this store; it was created with another one") from error
 
 
 def _seal(key: bytes, salt: bytes, purpose: bytes, plaintext: bytes, bound_to: str) -> bytes:
@@ -117,7 +117,7 @@ def _seal(key: bytes, salt: bytes, purpose: bytes, plaintext: bytes, bound_to: s
 def _open(key: bytes, purpose: bytes, sealed: bytes, bound_to: str) -> bytes:
     version, salt, ciphertext = sealed[:1], sealed[1 : 1 + _SALT_BYTES], sealed[1 + _SALT_BYTES :]
     if version != _VERSION or len(ciphertext) < _TAG_BYTES:
-        raise Unopenable("the sealed secret has a format that this version does not support")
+        raise SecretDecryptionError("the sealed secret has a format that this version does not support")
     cipher, nonce = _cipher(key, salt, purpose)
     return cipher.decrypt(nonce, ciphertext, bound_to.encode())
 

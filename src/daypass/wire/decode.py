@@ -10,7 +10,7 @@ Owns the limits on size. The rules:
 
 import msgspec
 
-from daypass.errors import MalformedQueryString, NoActionGiven, QueryTooLong, RequestEntityTooLarge, ValidationError
+from daypass.errors import MalformedQueryString, MissingAction, QueryTooLong, RequestEntityTooLarge, ValidationError
 from daypass.wire.catalog import Catalog
 from daypass.wire.form import read_form
 from daypass.wire.http import HttpRequest
@@ -48,7 +48,7 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
     version = form_params.get("Version", "NO_VERSION_SPECIFIED")
     if action is None:
         if not _is_form(request):
-            raise NoActionGiven
+            raise MissingAction
         action = "NO_ACTION_SPECIFIED"
     elif request.body and not _has_form(request):
         raise ValidationError(_UNREAD)

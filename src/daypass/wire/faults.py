@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import json
 
-from daypass.errors import Fault, InvalidAction, NoActionGiven, QueryTooLong, RequestEntityTooLarge
+from daypass.errors import Fault, InvalidAction, MissingAction, QueryTooLong, RequestEntityTooLarge
 from daypass.wire.http import Headers, HttpResponse
 from daypass.wire.safe_text import encodable, json_bytes, xml_text
 
@@ -23,7 +23,7 @@ _NO_SERVICE = (InvalidAction,)
 _NO_SERVICE_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 
 # These responses have an empty body, as at AWS's front end.
-_BARE = (NoActionGiven, QueryTooLong, RequestEntityTooLarge)
+_BARE = (MissingAction, QueryTooLong, RequestEntityTooLarge)
 
 # Accept is not signed: caches must not mix the two formats, and a browser must not guess another type.
 _COMMON: Headers = (
@@ -46,7 +46,7 @@ def render_fault(fault: Fault, *, request_id: str, service: str | None, wants_js
     `service` is None if the call was refused before its service was known.
     """
     if isinstance(fault, _BARE):
-        way: Headers = ((b"location", WAY_IN),) if isinstance(fault, NoActionGiven) else ()
+        way: Headers = ((b"location", WAY_IN),) if isinstance(fault, MissingAction) else ()
         return HttpResponse(fault.status, (*way, (b"x-amzn-requestid", request_id.encode()), *_COMMON), b"")
     body = _json_body(fault, request_id) if wants_json else _xml_body(fault, request_id, service)
     extra: Headers = ()

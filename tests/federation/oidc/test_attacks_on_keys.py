@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives import hashes
 from tests.federation.oidc.setting import claims, header, judge, jwks, key, token
 
 from daypass.base64url import parse_base64url
-from daypass.federation.oidc.keys import KeysUnreadable, parse_jwks
-from daypass.federation.oidc.verify import KeyNotFound
+from daypass.federation.oidc.keys import UnreadableKeySetError, parse_jwks
+from daypass.federation.oidc.verify import KeyNotFoundError
 from daypass.testing.tokens import SigningKey, compact, encode, encode_number
 
 GOOD = key("RS256")
@@ -153,7 +153,7 @@ def test_refused(name: str) -> None:
     """A key that is weak, has another purpose, is ambiguous or is broken verifies no token."""
     assert judge(token(), keys=jwks(GOOD.jwk())).subject == "user-1"
     case = REFUSED[name]()
-    with pytest.raises(KeyNotFound if name in WITHOUT_THE_KEY else KeysUnreadable):
+    with pytest.raises(KeyNotFoundError if name in WITHOUT_THE_KEY else UnreadableKeySetError):
         judge(case.text, keys=case.keys)
 
 

@@ -12,8 +12,8 @@ from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, 
 
 from daypass.base64url import parse_base64url
 from daypass.errors import Fault
-from daypass.federation.oidc.extra_claims import ClaimUnusable, ExtraClaim
-from daypass.federation.oidc.keys import KeysUnreadable, _der, parse_jwks
+from daypass.federation.oidc.extra_claims import ExtraClaim, UnusableClaimError
+from daypass.federation.oidc.keys import UnreadableKeySetError, _der, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims
 from daypass.federation.oidc.provider import is_keys_url
 from daypass.federation.oidc.token import MAX_TOKEN, read_token
@@ -245,7 +245,7 @@ def test_an_rsa_key_at_its_limits(changes: dict[str, Any], *, usable: bool) -> N
     if usable:
         assert len(parse_jwks(jwks(published)).keys) == 1
         return
-    with pytest.raises(KeysUnreadable):
+    with pytest.raises(UnreadableKeySetError):
         parse_jwks(jwks(published))
 
 
@@ -255,7 +255,7 @@ def test_a_point_beyond_its_curve_is_no_key(alg: str, member: str) -> None:
     """A coordinate has no more bits than the curve."""
     published = key(alg).jwk()
     bits = {"ES256": 256, "ES384": 384, "ES512": 521}[alg]
-    with pytest.raises(KeysUnreadable, match="point is larger than the curve"):
+    with pytest.raises(UnreadableKeySetError, match="point is larger than the curve"):
         parse_jwks(jwks({**published, member: encode_number(1 << bits)}))
 
 
@@ -297,7 +297,7 @@ def test_a_set_of_keys_at_its_largest(number: int, *, taken: bool) -> None:
     if taken:
         assert len(parse_jwks(jwks(*entries)).skipped) == number - 1
         return
-    with pytest.raises(KeysUnreadable, match="more than 100 keys"):
+    with pytest.raises(UnreadableKeySetError, match="more than 100 keys"):
         parse_jwks(jwks(*entries))
 
 
@@ -312,7 +312,7 @@ def test_a_set_of_keys_at_its_longest(over: int, *, taken: bool) -> None:
         assert not parse_jwks(text).has_kid("ES256")
         assert not parse_jwks(text).has_kid("ES256-good2")
         return
-    with pytest.raises(KeysUnreadable, match="larger than 256 KiB"):
+    with pytest.raises(UnreadableKeySetError, match="larger than 256 KiB"):
         parse_jwks(text)
 
 
@@ -355,5 +355,5 @@ def test_where_a_further_claim_stands(claim: str, given: dict[str, Any], value: 
     Both at once are refused, because readers might differ.
     """
     assert ExtraClaim.parse(claim).find(given) == value
-    with pytest.raises(ClaimUnusable):
+    with pytest.raises(UnusableClaimError):
         ExtraClaim.parse("realm/roles").find({"realm/roles": "a", "realm": {"roles": "b"}})

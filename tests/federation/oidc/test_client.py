@@ -12,7 +12,7 @@ from tests.federation.oidc.world import fetcher
 
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc.client import Client, Endpoints, authorization_url, discover, redeem_code, require_nonce
-from daypass.federation.oidc.fetch import Denied, Unacceptable, Unreachable
+from daypass.federation.oidc.fetch import IssuerUnreachableError, UnacceptableAnswerError, UnauthorizedFetchError
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 from daypass.testing.oidc_sign_in import TOKEN
 
@@ -93,7 +93,7 @@ def test_what_is_asked_for(issuer: OidcIssuer, said: dict[str, Any], scopes: str
 @pytest.mark.parametrize("place", [None, "", "http://idp.example/a", "javascript:alert(1)", 1])
 def test_a_provider_without_places_to_sign_in_at(issuer: OidcIssuer, name: str, place: object) -> None:
     """Both must be plain https URLs."""
-    with pytest.raises(Unacceptable, match="no https endpoints"):
+    with pytest.raises(UnacceptableAnswerError, match="no https endpoints"):
         found(issuer, **{name: place})
 
 
@@ -129,32 +129,32 @@ def test_an_answer_without_a_token(issuer: OidcIssuer, answer: dict[str, Any]) -
     redeemed = redeem_code(
         Client(issuer.url, "c"), endpoints, fetcher(issuer), code="c", redirect_uri="https://us/cb", verifier="v"
     )
-    with pytest.raises(Unacceptable, match="its answer has no id_token"):
+    with pytest.raises(UnacceptableAnswerError, match="its answer has no id_token"):
         asyncio.run(redeemed)
 
 
 STATUSES: dict[int, type[Exception]] = {
-    201: Unacceptable,
-    204: Unacceptable,
-    302: Unacceptable,
-    400: Unacceptable,
-    401: Denied,
-    402: Unacceptable,
-    403: Denied,
-    404: Unacceptable,
-    428: Unacceptable,
-    429: Unreachable,
-    430: Unacceptable,
-    499: Unacceptable,
-    500: Unreachable,
-    503: Unreachable,
-    599: Unreachable,
+    201: UnacceptableAnswerError,
+    204: UnacceptableAnswerError,
+    302: UnacceptableAnswerError,
+    400: UnacceptableAnswerError,
+    401: UnauthorizedFetchError,
+    402: UnacceptableAnswerError,
+    403: UnauthorizedFetchError,
+    404: UnacceptableAnswerError,
+    428: UnacceptableAnswerError,
+    429: IssuerUnreachableError,
+    430: UnacceptableAnswerError,
+    499: UnacceptableAnswerError,
+    500: IssuerUnreachableError,
+    503: IssuerUnreachableError,
+    599: IssuerUnreachableError,
 }
 
 
 @pytest.mark.parametrize("status", STATUSES)
 def test_what_a_status_means(issuer: OidcIssuer, status: int) -> None:
-    """A temporary failure is Unreachable, a permanent one Unacceptable."""
+    """A temporary failure is IssuerUnreachableError, a permanent one UnacceptableAnswerError."""
     issuer.answers = {DISCOVERY: Answer(status=status, body=b"{}")}
     with pytest.raises(STATUSES[status]) as refused:
         asyncio.run(fetcher(issuer).get(issuer.url + DISCOVERY))
@@ -172,7 +172,7 @@ def test_an_answer_is_not_compressed(issuer: OidcIssuer, encoding: str, *, taken
     if taken:
         assert asyncio.run(asked) == b"{}"
         return
-    with pytest.raises(Unacceptable, match="compressed"):
+    with pytest.raises(UnacceptableAnswerError, match="compressed"):
         asyncio.run(asked)
 
 
@@ -184,5 +184,5 @@ def test_a_document_at_its_longest(issuer: OidcIssuer, over: int, *, taken: bool
     if taken:
         assert len(asyncio.run(asked)) == 256 * 1024 + over
         return
-    with pytest.raises(Unacceptable, match="larger than 256 KiB"):
+    with pytest.raises(UnacceptableAnswerError, match="larger than 256 KiB"):
         asyncio.run(asked)

@@ -14,7 +14,7 @@ from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault
 from daypass.federation.oidc import issuer_keys, trust_store
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits, Unacceptable
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits, UnacceptableAnswerError
 from daypass.federation.oidc.issuer_entries import IssuerEntries
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.provider import ProviderTerms
@@ -305,5 +305,5 @@ def test_a_fetch_counts_its_tls_settings_for_its_accounts(monkeypatch: pytest.Mo
 
 
 async def _fetch(reading: Fetcher, issuer: OidcIssuer, thumbprints: frozenset[str]) -> None:
-    with pytest.raises(Unacceptable):
+    with pytest.raises(UnacceptableAnswerError):
         await reading.get(issuer.url + DISCOVERY, thumbprints)

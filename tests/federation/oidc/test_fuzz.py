@@ -10,7 +10,7 @@ from tests.federation.oidc.setting import claims, header, judge, key, token
 
 from daypass.errors import ExpiredTokenException, Fault, InvalidIdentityToken
 from daypass.federation.oidc.claims import WebIdentity
-from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.token import read_token
 from daypass.strict_json import NotStrictJsonError, parse_object
 from daypass.testing.tokens import compact
@@ -45,7 +45,7 @@ def outcome(call: Callable[[], object]) -> object:
     """Return the result of a call: its value, or an allowed refusal."""
     try:
         return call()
-    except (Fault, KeysUnreadable, NotStrictJsonError) as refusal:
+    except (Fault, UnreadableKeySetError, NotStrictJsonError) as refusal:
         return refusal
 
 
@@ -77,7 +77,7 @@ def test_headers(changes: dict[str, Any]) -> None:
 def test_keys(changes: dict[str, Any]) -> None:
     """A key entry with any added or replaced members is either skipped or used."""
     data = json.dumps({"keys": [{**key("ES256").jwk(), **changes}]}).encode()
-    assert isinstance(outcome(lambda: parse_jwks(data)), KeySet | KeysUnreadable)
+    assert isinstance(outcome(lambda: parse_jwks(data)), KeySet | UnreadableKeySetError)
 
 
 @settings(max_examples=200, deadline=None)

@@ -6,7 +6,7 @@ from tests.federation.oidc.setting import NOW, jwks, key
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.federation.oidc import oidc_messages
-from daypass.federation.oidc.keys import KeysUnreadable
+from daypass.federation.oidc.keys import UnreadableKeySetError
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers, providers_of
 from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 from daypass.federation.oidc.provider import UnsafeAnyAudience, refuse_access_token
@@ -91,7 +91,7 @@ def test_terms_that_cannot_be_are_not_stored(store: MemoryStore) -> None:
     """A set without a usable key, and two claims of one name."""
     put(store, provider("i.example"))
     for bad in ("{}", '{"keys":[]}', "keys"):
-        with store.write() as writer, pytest.raises(KeysUnreadable):
+        with store.write() as writer, pytest.raises(UnreadableKeySetError):
             set_terms(writer, provider("i.example"), pinned_keys=bad)
     with store.write() as writer, pytest.raises(ValueError, match="the same name"):
         set_terms(writer, provider("i.example"), further_claims=["a", "A"])

@@ -18,7 +18,7 @@ import pytest
 from tests.federation.oidc.world import LOOPBACK, SECONDS, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits, Unacceptable, Unreachable
+from daypass.federation.oidc.fetch import Fetcher, FetchLimits, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.testing.certificates import Flaw
@@ -360,7 +360,7 @@ def test_no_connection_outlives_its_fetch(issuer: OidcIssuer, misbehaviour: Answ
 
     async def run() -> int:
         async def once() -> None:
-            with suppress(Unreachable, Unacceptable):
+            with suppress(IssuerUnreachableError, UnacceptableAnswerError):
                 await using.get(issuer.url + DISCOVERY)
 
         await asyncio.gather(*(once() for _ in range(5)))

@@ -15,7 +15,15 @@ from tests.federation.saml.conftest import GOOD, NOW, World
 from daypass.errors import Fault, InvalidInput
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.schema_checks import sort_children
-from daypass.federation.saml.xml_parser import CANONICAL, METADATA, RESPONSE, Limits, UnreadableXml, cut_out, parse_xml
+from daypass.federation.saml.xml_parser import (
+    CANONICAL,
+    METADATA,
+    RESPONSE,
+    Limits,
+    UnreadableXmlError,
+    cut_out,
+    parse_xml,
+)
 from daypass.testing.saml import Assertion, SamlIdentityProvider, encode
 from daypass.testing.saml_forge import METHODS, Signing, encrypt, make_key_pair, sign
 
@@ -170,7 +178,7 @@ def test_a_document_at_its_limit(kind: str, make: object, limit: str) -> None:
     most = getattr(limits, limit)
     assert callable(make)
     parse_xml(make(most).encode(), limits)
-    with pytest.raises(UnreadableXml):
+    with pytest.raises(UnreadableXmlError):
         parse_xml(make(most + 1).encode(), limits)
 
 
@@ -180,7 +188,7 @@ def test_metadata_at_its_limit(make: object, limit: str) -> None:
     most = getattr(METADATA, limit)
     assert callable(make)
     parse_xml(make(most).encode(), METADATA)
-    with pytest.raises(UnreadableXml):
+    with pytest.raises(UnreadableXmlError):
         parse_xml(make(most + 1).encode(), METADATA)
 
 

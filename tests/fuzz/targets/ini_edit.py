@@ -6,7 +6,7 @@ import re
 from tests.fuzz.choices import Choices
 
 from daypass.client.ini_edit import remove_section, rename_section, section_names, set_options
-from daypass.client.problems import Problem
+from daypass.client.problems import UserFacingError
 
 _SECTIONS = ("default", "profile a", "profile b", "services d", 'profile "two words"')
 _KEYS = ("region", "sts", "daypass_role_arn", "aws_access_key_id", "a")
@@ -38,7 +38,7 @@ def fuzz_one(data: bytes) -> None:
     text = _text(choices)
     try:
         changed = set_options(text, section, {key: value})
-    except Problem:
+    except UserFacingError:
         changed = text
     else:
         assert set_options(changed, section, {key: value}) == changed, "an edit made twice"
@@ -103,7 +103,7 @@ def _parsed(text: str) -> configparser.RawConfigParser | None:
 def _check_removed(text: str, section: str) -> None:
     try:
         removed = remove_section(text, section)
-    except Problem:
+    except UserFacingError:
         return
     names = section_names(text)
     assert section_names(removed) == tuple(name for name in names if name != section)
@@ -114,7 +114,7 @@ def _check_removed(text: str, section: str) -> None:
 def _check_renamed(text: str, section: str) -> None:
     try:
         renamed = rename_section(text, section, "profile renamed")
-    except Problem:
+    except UserFacingError:
         return
     names = section_names(text)
     assert section_names(renamed) == tuple("profile renamed" if name == section else name for name in names)

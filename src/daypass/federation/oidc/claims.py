@@ -15,7 +15,7 @@ import msgspec
 
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
-from daypass.federation.oidc.extra_claims import ClaimUnusable, Value, find_value
+from daypass.federation.oidc.extra_claims import UnusableClaimError, Value, find_value
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.federation.oidc.tags import parse_tags
 from daypass.federation.oidc.verify import VerifiedToken
@@ -83,7 +83,7 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
     """
     try:
         named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
-    except ClaimUnusable as fault:
+    except UnusableClaimError as fault:
         raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=str(fault)) from None
     prefix = provider.key_prefix.lower() + ":"
     session = parse_tags(token.claims)

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from daypass.base64url import to_base64url
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc.fetch import Denied, Fetcher, Unacceptable
+from daypass.federation.oidc.fetch import Fetcher, UnacceptableAnswerError, UnauthorizedFetchError
 from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH, require_name
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url, is_keys_url
 from daypass.strict_json import NotStrictJsonError, parse_object
@@ -66,15 +66,15 @@ class Endpoints:
 
 
 async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
-    """Return a provider's endpoints. Raises Unreachable or Unacceptable."""
+    """Return a provider's endpoints. Raises IssuerUnreachableError or UnacceptableAnswerError."""
     if not is_issuer_url(client.issuer):
-        raise Unacceptable("the issuer is not a plain https URL")
+        raise UnacceptableAnswerError("the issuer is not a plain https URL")
     document = _read(await fetcher.get(client.issuer.rstrip("/") + DISCOVERY_PATH))
     require_name(document, client.issuer)
     found = [document.get(name) for name in ("authorization_endpoint", "token_endpoint")]
     authorization, token = (each if isinstance(each, str) and is_keys_url(each) else "" for each in found)
     if not authorization or not token:
-        raise Unacceptable("its discovery document has no https endpoints for sign-in")
+        raise UnacceptableAnswerError("its discovery document has no https endpoints for sign-in")
     methods = document.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
     return Endpoints(
         authorization,
@@ -119,7 +119,7 @@ async def redeem_code(
 ) -> str:
     """Redeem a code and return the unverified ID token.
 
-    Raises Unreachable or Unacceptable.
+    Raises IssuerUnreachableError or UnacceptableAnswerError.
     """
     form = {
         "grant_type": "authorization_code",
@@ -131,7 +131,7 @@ async def redeem_code(
     answer = _read(await _authenticated(client, endpoints, fetcher, form))
     token = answer.get("id_token")
     if not isinstance(token, str):
-        raise Unacceptable("its answer has no id_token")
+        raise UnacceptableAnswerError("its answer has no id_token")
     return token
 
 
@@ -145,7 +145,7 @@ async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher,
     basic = {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     try:
         return await fetcher.post(endpoints.token, form, basic)
-    except Denied:
+    except UnauthorizedFetchError:
         # Glewlwyd and others allow each client one method, which the discovery document cannot tell.
         return await fetcher.post(endpoints.token, in_form, {})
 
@@ -161,4 +161,4 @@ def _read(body: bytes) -> Mapping[str, Any]:
     try:
         return parse_object(body)
     except NotStrictJsonError as fault:
-        raise Unacceptable(str(fault)) from None
+        raise UnacceptableAnswerError(str(fault)) from None

@@ -29,7 +29,7 @@ class EndpointCache:
     async def find(self, client: Client) -> Endpoints:
         """Return a provider's endpoints, from the cache if they are fresh.
 
-        Raises Unreachable or Unacceptable. Failures are not cached.
+        Raises IssuerUnreachableError or UnacceptableAnswerError. Failures are not cached.
         """
         known = self._known.get(client.key)
         if known is not None and timedelta() <= self._now() - known[0] < FRESH_FOR:

@@ -17,7 +17,7 @@ MAX_LENGTH = 256
 Value = str | tuple[str, ...]
 
 
-class ClaimUnusable(ValueError):  # noqa: N818 - it says what the claim is
+class UnusableClaimError(ValueError):
     """The claim has a shape that a condition cannot test, or is ambiguous."""
 
 
@@ -47,12 +47,12 @@ class ExtraClaim:
     def find(self, claims: Mapping[str, Any]) -> Value | None:
         """Return the claim's value as policies see it, or None if absent.
 
-        Raises ClaimUnusable for a shape that a condition cannot test.
+        Raises UnusableClaimError for a shape that a condition cannot test.
         """
         flat = claims.get(self.claim)
         nested = self._walk(claims)
         if flat is not None and nested is not None:
-            raise ClaimUnusable(f"claim {self.claim} is in the token twice")
+            raise UnusableClaimError(f"claim {self.claim} is in the token twice")
         return find_value(self.claim, nested if flat is None else flat)
 
     def _walk(self, claims: Mapping[str, Any]) -> object:
@@ -70,8 +70,8 @@ class ExtraClaim:
 def find_value(claim: str, value: object) -> Value | None:
     """Return a claim's value as policies see it, or None if it has no value.
 
-    A list becomes a set of strings. Raises ClaimUnusable for a value that is not a string, number or Boolean: if it
-    were left out, a Deny that tests the key would not match after an issuer changed a claim's shape.
+    A list becomes a set of strings. Raises UnusableClaimError for a value that is not a string, number or Boolean: if
+    it were left out, a Deny that tests the key would not match after an issuer changed a claim's shape.
     """
     if isinstance(value, list):
         return tuple(_text(claim, item) for item in value) or None
@@ -84,5 +84,5 @@ def _text(claim: str, value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if not isinstance(value, str):
-        raise ClaimUnusable(f"claim {claim} is neither a string nor a list of strings")
+        raise UnusableClaimError(f"claim {claim} is neither a string nor a list of strings")
     return value

@@ -20,8 +20,14 @@ from yarl import URL
 
 from daypass.federation.oidc.addresses import Network, is_allowed
 from daypass.federation.oidc.provider import is_keys_url
-from daypass.federation.oidc.resolver import AddressRefused, Lookup, SystemLookup, TooManyLookupsError, VettingResolver
-from daypass.federation.oidc.trust_store import ThumbprintMismatch, create_context
+from daypass.federation.oidc.resolver import (
+    AddressRefusedError,
+    Lookup,
+    SystemLookup,
+    TooManyLookupsError,
+    VettingResolver,
+)
+from daypass.federation.oidc.trust_store import ThumbprintMismatchError, create_context
 
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024
@@ -35,29 +41,29 @@ _HEADERS = {
 }
 
 
-class Unreachable(Exception):  # noqa: N818 - it says what the issuer is
+class IssuerUnreachableError(Exception):
     """The issuer did not answer in time, or failed itself. A retry may help."""
 
 
-class CrowdedError(Unreachable):
+class CrowdedError(IssuerUnreachableError):
     """The issuer was not contacted: too many fetches of the accounts run.
 
     This does not mean that the issuer failed.
     """
 
 
-class Unacceptable(Exception):  # noqa: N818 - it says what the answer is
+class UnacceptableAnswerError(Exception):
     """The issuer or its answer does not meet our requirements.
 
     A retry does not help.
     """
 
 
-class WrongThumbprint(Unacceptable):
+class WrongThumbprintError(UnacceptableAnswerError):
     """The issuer's certificate is trusted, but the operator requires another."""
 
 
-class Denied(Unacceptable):
+class UnauthorizedFetchError(UnacceptableAnswerError):
     """The issuer answered 401 or 403: it rejects our client authentication."""
 
 
@@ -95,14 +101,14 @@ class Fetcher:
     async def get(self, url: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
         """Return the document at `url`.
 
-        Raises Unreachable or Unacceptable, and no other exception.
+        Raises IssuerUnreachableError or UnacceptableAnswerError, and no other exception.
         """
         return await self._ask("GET", url, thumbprints, None, {})
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
         """Send a form and return the document in the answer.
 
-        Raises Unreachable or Unacceptable, and no other exception.
+        Raises IssuerUnreachableError or UnacceptableAnswerError, and no other exception.
         """
         return await self._ask("POST", url, frozenset(), form, headers)
 
@@ -115,16 +121,16 @@ class Fetcher:
         headers: Mapping[str, str],
     ) -> bytes:
         if not is_keys_url(url):
-            raise Unacceptable("the address is not a plain https URL")
+            raise UnacceptableAnswerError("the address is not a plain https URL")
         try:
             async with asyncio.timeout(self._limits.seconds):
                 return await self._read(method, URL(url, encoded=True), thumbprints, form, headers)
         except TimeoutError:
-            raise Unreachable("no complete answer in time") from None
+            raise IssuerUnreachableError("no complete answer in time") from None
         except (ssl.SSLError, aiohttp.ClientSSLError) as fault:
             raise _certificate_fault(fault) from None
         except (aiohttp.InvalidURL, aiohttp.ClientResponseError) as fault:
-            raise Unacceptable(f"its address or answer cannot be read: {type(fault).__name__}") from None
+            raise UnacceptableAnswerError(f"its address or answer cannot be read: {type(fault).__name__}") from None
         except (aiohttp.ClientError, OSError) as fault:
             raise _connection_fault(fault) from None
 
@@ -174,11 +180,11 @@ class _FetchSockets:
         self._opened: list[socket.socket] = []
 
     def open_socket(self, address: AddrInfoType) -> socket.socket:
-        """Return a new socket for an address, or raise AddressRefused."""
+        """Return a new socket for an address, or raise AddressRefusedError."""
         # The last check, and the only one for literal addresses: aiohttp does not resolve those.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._networks):
-            raise AddressRefused("a literal address that is not allowed")
+            raise AddressRefusedError("a literal address that is not allowed")
         opened = socket.socket(family, kind, protocol)
         # A duplicate, because the first descriptor's number may belong to another connection by the time of the
         # shutdown.
@@ -196,16 +202,16 @@ class _FetchSockets:
 
 def _check_answer(response: aiohttp.ClientResponse) -> None:
     if response.status == _TOO_MANY or response.status >= _SERVER_FAULTS:
-        raise Unreachable(f"it answered {response.status}")
+        raise IssuerUnreachableError(f"it answered {response.status}")
     if response.status in _DENIED:
-        raise Denied(f"it answered {response.status}")
+        raise UnauthorizedFetchError(f"it answered {response.status}")
     if response.status != _OK:
         moved = ", and redirects are not followed" if response.status in _REDIRECTS else ""
-        raise Unacceptable(f"it answered {response.status}{moved}")
+        raise UnacceptableAnswerError(f"it answered {response.status}{moved}")
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Unacceptable("its answer is compressed")
+        raise UnacceptableAnswerError("its answer is compressed")
     if (response.content_length or 0) > MAX_DOCUMENT:
-        raise Unacceptable("its answer is larger than 256 KiB")
+        raise UnacceptableAnswerError("its answer is larger than 256 KiB")
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:
@@ -213,22 +219,26 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk
         if len(body) > MAX_DOCUMENT:
-            raise Unacceptable("its answer is larger than 256 KiB")
+            raise UnacceptableAnswerError("its answer is larger than 256 KiB")
     return bytes(body)
 
 
-def _certificate_fault(fault: Exception) -> Unacceptable:
+def _certificate_fault(fault: Exception) -> UnacceptableAnswerError:
     cause = getattr(fault, "certificate_error", fault)
-    if isinstance(cause, ThumbprintMismatch):
-        return WrongThumbprint("no certificate of its chain has a thumbprint of the provider")
+    if isinstance(cause, ThumbprintMismatchError):
+        return WrongThumbprintError("no certificate of its chain has a thumbprint of the provider")
     reason = getattr(cause, "verify_message", None) or type(cause).__name__
-    return Unacceptable(f"its certificate is not trusted: {reason}; DAYPASS_OIDC_CA_BUNDLE adds trusted authorities")
+    return UnacceptableAnswerError(
+        f"its certificate is not trusted: {reason}; DAYPASS_OIDC_CA_BUNDLE adds trusted authorities"
+    )
 
 
-def _connection_fault(fault: Exception) -> Unreachable | Unacceptable:
+def _connection_fault(fault: Exception) -> IssuerUnreachableError | UnacceptableAnswerError:
     causes: Sequence[BaseException | None] = (fault, fault.__cause__, getattr(fault, "os_error", None))
     if any(isinstance(cause, TooManyLookupsError) for cause in causes):
         return CrowdedError("too many names are being resolved for the same account")
-    if any(isinstance(cause, AddressRefused) for cause in causes):
-        return Unacceptable("the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow")
-    return Unreachable(f"no connection: {type(fault).__name__}")
+    if any(isinstance(cause, AddressRefusedError) for cause in causes):
+        return UnacceptableAnswerError(
+            "the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow"
+        )
+    return IssuerUnreachableError(f"no connection: {type(fault).__name__}")

@@ -13,10 +13,10 @@ from daypass.federation.oidc.claims import WebIdentity, read_identity
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken
-from daypass.federation.oidc.verify import KeyNotFound, SignatureInvalid, verify_token
+from daypass.federation.oidc.verify import KeyNotFoundError, SignatureInvalidError, verify_token
 
 
-class KeysNeeded(IDPCommunicationError):  # noqa: N818 - read as a sentence
+class KeysNeededError(IDPCommunicationError):
     """The call needs the provider's keys, which have to be fetched first.
 
     The call has changed no state yet. A caller that can wait fetches the keys and calls again; for all others this
@@ -79,7 +79,7 @@ def identify(
         return found
     try:
         verified = verify_token(token, keys=found, provider=provider, now=now)
-    except (KeyNotFound, SignatureInvalid):
+    except (KeyNotFoundError, SignatureInvalidError):
         # The issuer may have rotated its keys: with a new key id, without key ids, or with the old key id.
         if keys.may_look_again(provider, now):
             return NeedsFetch(provider)

@@ -21,9 +21,15 @@ from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
-from daypass.federation.oidc.fetch import CrowdedError, Fetcher, Unacceptable, Unreachable, WrongThumbprint
+from daypass.federation.oidc.fetch import (
+    CrowdedError,
+    Fetcher,
+    IssuerUnreachableError,
+    UnacceptableAnswerError,
+    WrongThumbprintError,
+)
 from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
-from daypass.federation.oidc.keys import KeySet, KeysUnreadable, parse_jwks
+from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.shares import FairLane, Turn
 from daypass.ports import Clock
@@ -167,14 +173,14 @@ class IssuerKeys:
             async with asyncio.timeout(2 * self._fetcher.seconds), lane.enter(turn):
                 async with asyncio.timeout(self._fetcher.seconds):
                     keys = await self._read_keys(provider, self._fetcher.on_behalf_of(turn.accounts))
-        except (Unreachable, TimeoutError) as fault:
+        except (IssuerUnreachableError, TimeoutError) as fault:
             if isinstance(fault, CrowdedError) or not turn.is_granted:
                 self._hold_up(entry, turn)
                 return
             entry.failure = IDPCommunicationError(oidc_messages.UNREACHABLE, detail=str(fault) or "no answer in time")
-        except WrongThumbprint as fault:
+        except WrongThumbprintError as fault:
             entry.failure = InvalidIdentityToken(oidc_messages.WRONG_THUMBPRINT, detail=str(fault))
-        except (Unacceptable, NotStrictJsonError, KeysUnreadable) as fault:
+        except (UnacceptableAnswerError, NotStrictJsonError, UnreadableKeySetError) as fault:
             entry.failure = InvalidIdentityToken(oidc_messages.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
@@ -197,19 +203,19 @@ class IssuerKeys:
 
     async def _read_keys(self, provider: ProviderTerms, fetcher: Fetcher) -> KeySet:
         if not is_issuer_url(provider.issuer):
-            raise Unacceptable("the issuer is not a plain https URL")
+            raise UnacceptableAnswerError("the issuer is not a plain https URL")
         discovery = await _get(fetcher, provider.issuer.rstrip("/") + DISCOVERY_PATH)
         address = _keys_address(parse_object(discovery), provider.issuer)
         thumbprints = provider.thumbprints if self._enforces else frozenset[str]()
         if self._enforces and not thumbprints:
-            raise Unacceptable("thumbprints are enforced, and the provider has none")
+            raise UnacceptableAnswerError("thumbprints are enforced, and the provider has none")
         return parse_jwks(await _get(fetcher, address, thumbprints))
 
 
 async def _get(fetcher: Fetcher, address: str, thumbprints: frozenset[str] = frozenset()) -> bytes:
     try:
         return await fetcher.get(address, thumbprints)
-    except (Unreachable, Unacceptable) as fault:
+    except (IssuerUnreachableError, UnacceptableAnswerError) as fault:
         # The reason must say which of the two documents failed.
         raise type(fault)(f"{address}: {fault}") from None
 
@@ -222,14 +228,14 @@ def require_name(document: Mapping[str, Any], issuer: str) -> None:
     named = document.get("issuer")
     if named != issuer:
         # The usual cause is a slash at the end: the audit log and inspections must show it.
-        raise Unacceptable(f"its discovery document names another issuer, {str(named)[:MAX_URL]!a}")
+        raise UnacceptableAnswerError(f"its discovery document names another issuer, {str(named)[:MAX_URL]!a}")
 
 
 def _keys_address(document: Mapping[str, Any], issuer: str) -> str:
     require_name(document, issuer)
     address = document.get("jwks_uri")
     if not isinstance(address, str) or not is_keys_url(address):
-        raise Unacceptable("its discovery document has no https address of keys")
+        raise UnacceptableAnswerError("its discovery document has no https address of keys")
     return address
 
 

@@ -49,11 +49,11 @@ CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
 }
 
 
-class KeysUnreadable(ValueError):  # noqa: N818 - it says what the set is
+class UnreadableKeySetError(ValueError):
     """The document is not a JWK Set, or has no key that could verify a token."""
 
 
-class KeySkipped(ValueError):  # noqa: N818 - it says what became of the key
+class SkippedKeyError(ValueError):
     """An entry of the set cannot be used to verify tokens."""
 
 
@@ -111,52 +111,52 @@ class KeySet:
 
 
 def parse_jwks(data: bytes) -> KeySet:
-    """Return the usable keys of a JWK Set, or raise KeysUnreadable."""
+    """Return the usable keys of a JWK Set, or raise UnreadableKeySetError."""
     if len(data) > MAX_SET:
-        raise KeysUnreadable("larger than 256 KiB")
+        raise UnreadableKeySetError("larger than 256 KiB")
     try:
         entries = parse_object(data).get("keys")
     except NotStrictJsonError as fault:
-        raise KeysUnreadable(str(fault)) from None
+        raise UnreadableKeySetError(str(fault)) from None
     if not isinstance(entries, list):
-        raise KeysUnreadable("no list of keys")
+        raise UnreadableKeySetError("no list of keys")
     if len(entries) > MAX_KEYS:
-        raise KeysUnreadable("more than 100 keys")
+        raise UnreadableKeySetError("more than 100 keys")
     keys: list[VerificationKey] = []
     skipped: list[str] = []
     for position, entry in enumerate(entries):
         try:
             keys.append(_parse_key(entry))
-        except KeySkipped as why:
+        except SkippedKeyError as why:
             skipped.append(f"key {position}: {why}")
     if not keys:
-        raise KeysUnreadable("; ".join(skipped) or "no keys")
+        raise UnreadableKeySetError("; ".join(skipped) or "no keys")
     return KeySet(tuple(keys), tuple(skipped))
 
 
 def _parse_key(entry: object) -> VerificationKey:
     if not isinstance(entry, dict):
-        raise KeySkipped("not an object")
+        raise SkippedKeyError("not an object")
     if PRIVATE_MEMBERS & entry.keys():
-        raise KeySkipped("its private part is published, so any reader can sign with it")
+        raise SkippedKeyError("its private part is published, so any reader can sign with it")
     _check_use(entry)
     kid = entry.get("kid")
     if kid is not None and (not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID):
-        raise KeySkipped("kid is not a string of 1 to 512 characters")
+        raise SkippedKeyError("kid is not a string of 1 to 512 characters")
     kind = entry.get("kty")
     parser = _PARSERS.get(kind) if isinstance(kind, str) else None
     if parser is None:
-        raise KeySkipped("type of key is not RSA or EC")
+        raise SkippedKeyError("type of key is not RSA or EC")
     public, algorithms, identity = parser(entry)
     return VerificationKey(kid, _pinned(entry, algorithms), public, identity)
 
 
 def _check_use(entry: Mapping[str, Any]) -> None:
     if entry.get("use", "sig") != "sig":
-        raise KeySkipped("use is not sig")
+        raise SkippedKeyError("use is not sig")
     operations = entry.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise KeySkipped("key_ops lacks verify")
+        raise SkippedKeyError("key_ops lacks verify")
 
 
 def _pinned(entry: Mapping[str, Any], fitting: frozenset[str]) -> frozenset[str]:
@@ -164,7 +164,7 @@ def _pinned(entry: Mapping[str, Any], fitting: frozenset[str]) -> frozenset[str]
         return fitting
     algorithm = entry["alg"]
     if not isinstance(algorithm, str) or algorithm not in fitting:
-        raise KeySkipped("alg does not fit the key, or is not for identity tokens")
+        raise SkippedKeyError("alg does not fit the key, or is not for identity tokens")
     return frozenset({algorithm})
 
 
@@ -174,10 +174,10 @@ _Parsed = tuple[PublicKey, frozenset[str], tuple[int, ...]]
 def _parse_rsa(entry: Mapping[str, Any]) -> _Parsed:
     modulus, exponent = _number(entry, "n"), _number(entry, "e")
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
-        raise KeySkipped("RSA modulus is not an odd number of 2,048 to 8,192 bits")
+        raise SkippedKeyError("RSA modulus is not an odd number of 2,048 to 8,192 bits")
     # With an exponent of 1 the padded digest is its own signature; a huge exponent makes each check slow.
     if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > MAX_EXPONENT_BITS:  # noqa: PLR2004 - RFC
-        raise KeySkipped("RSA exponent is not an odd number of at least 3")
+        raise SkippedKeyError("RSA exponent is not an odd number of at least 3")
     public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
     return public, RSA_ALGORITHMS, (modulus, exponent)
 
@@ -186,15 +186,15 @@ def _parse_ec(entry: Mapping[str, Any]) -> _Parsed:
     name = entry.get("crv")
     found = CURVES.get(name) if isinstance(name, str) else None
     if found is None:
-        raise KeySkipped("curve is not P-256, P-384 or P-521")
+        raise SkippedKeyError("curve is not P-256, P-384 or P-521")
     curve, algorithms = found
     x, y = _number(entry, "x"), _number(entry, "y")
     if max(x, y).bit_length() > curve.key_size:
-        raise KeySkipped("point is larger than the curve")
+        raise SkippedKeyError("point is larger than the curve")
     try:
         public = ec.EllipticCurvePublicNumbers(x, y, curve).public_key()
     except ValueError:
-        raise KeySkipped("point is not on the curve") from None
+        raise SkippedKeyError("point is not on the curve") from None
     return public, algorithms, (x, y, curve.key_size)
 
 
@@ -205,11 +205,11 @@ def _number(entry: Mapping[str, Any], name: str) -> int:
     # Some issuers write a leading zero octet (a sign bit). The number is the same, so the key is the same.
     text = entry.get(name)
     if not isinstance(text, str) or not text or len(text) > MAX_RSA_BITS // 4:
-        raise KeySkipped(f"{name} is not a number")
+        raise SkippedKeyError(f"{name} is not a number")
     try:
         return int.from_bytes(parse_base64url(text), "big")
     except ValueError:
-        raise KeySkipped(f"{name} is not base64url") from None
+        raise SkippedKeyError(f"{name} is not base64url") from None
 
 
 def _der(signature: bytes, size: int) -> bytes:

@@ -19,7 +19,7 @@ MAX_PENDING = 256
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
 
 
-class AddressRefused(OSError):  # noqa: N818 - it says what happened
+class AddressRefusedError(OSError):
     """The host has no allowed address."""
 
 
@@ -45,12 +45,12 @@ class VettingResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return the allowed addresses of `host`.
 
-        Raises AddressRefused if it has no allowed one.
+        Raises AddressRefusedError if it has no allowed one.
         """
         found = await self._lookup(host, port)
         allowed = [address for address in found if is_allowed(address, self._networks)]
         if not allowed:
-            raise AddressRefused(f"no allowed address among {len(found)}")
+            raise AddressRefusedError(f"no allowed address among {len(found)}")
         return [_result(host, port, address) for address in allowed]
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ MOST_CONTEXTS = 256
 _Demands: TypeAlias = tuple[Path | None, frozenset[str]]
 
 
-class ThumbprintMismatch(ssl.SSLCertVerificationError):
+class ThumbprintMismatchError(ssl.SSLCertVerificationError):
     """The chain is trusted, but has no thumbprint of the provider."""
 
 
@@ -122,7 +122,7 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
         def do_handshake(self) -> None:
             super().do_handshake()
             if wanted.isdisjoint(map(_thumbprint, _verified_chain(self))):
-                raise ThumbprintMismatch(oidc_messages.WRONG_THUMBPRINT)
+                raise ThumbprintMismatchError(oidc_messages.WRONG_THUMBPRINT)
 
     return EnforcingSSLObject
 

@@ -25,11 +25,11 @@ _LAST_MOMENT = 253_402_300_799  # the end of the year 9999, the last date that d
 _PLAIN = re.compile(r"[^\x00-\x1f\x7f]+")
 
 
-class KeyNotFound(InvalidIdentityToken):
+class KeyNotFoundError(InvalidIdentityToken):
     """No key of the issuer fits the token. A refetch of the keys may help."""
 
 
-class SignatureInvalid(InvalidIdentityToken):
+class SignatureInvalidError(InvalidIdentityToken):
     """The fitting key did not make this signature.
 
     A refetch helps only if a key id was reused.
@@ -80,9 +80,9 @@ def verify_signature(unverified: UnverifiedToken, keys: KeySet) -> None:
     """Refuse a token that was not signed with a published key of the issuer."""
     key = keys.find(unverified.kid, unverified.algorithm)
     if key is None:
-        raise KeyNotFound(oidc_messages.NO_KEY, detail=oidc_messages.NO_FITTING_KEY)
+        raise KeyNotFoundError(oidc_messages.NO_KEY, detail=oidc_messages.NO_FITTING_KEY)
     if not key.is_signed(unverified.algorithm, unverified.signing_input, unverified.signature):
-        raise SignatureInvalid(oidc_messages.NOT_VALIDATED, detail="the signature is not the issuer's")
+        raise SignatureInvalidError(oidc_messages.NOT_VALIDATED, detail="the signature is not the issuer's")
 
 
 def check_present(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:

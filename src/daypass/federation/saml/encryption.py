@@ -29,10 +29,10 @@ from lxml import etree
 from daypass.errors import Fault
 from daypass.federation.saml.schema_checks import sort_children
 from daypass.federation.saml.xml_names import DS, XENC, XENC11, ds, xenc
-from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXml, parse_xml
+from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXmlError, parse_xml
 
 
-class Undecipherable(Exception):  # noqa: N818 - it says what the assertion is
+class AssertionDecryptionError(Exception):
     """The encrypted assertion cannot be decrypted.
 
     The message is for the audit log. The caller does not see it.
@@ -105,7 +105,7 @@ def find_unverified_key(encrypted: etree._Element) -> UnverifiedKey | None:
     """
     try:
         return _read(encrypted).wrapped
-    except (Fault, Undecipherable):
+    except (Fault, AssertionDecryptionError):
         return None
 
 
@@ -121,21 +121,21 @@ class _Sealed:
 def decrypt_assertion(encrypted: etree._Element, keys: Sequence[rsa.RSAPrivateKey]) -> etree._Element:
     """Return the root of the decrypted XML, parsed with a response's limits.
 
-    Raises Undecipherable if the content cannot be decrypted or parsed.
+    Raises AssertionDecryptionError if the content cannot be decrypted or parsed.
     """
     try:
         sealed = _read(encrypted)
     except Fault as problem:
-        raise Undecipherable(problem.detail) from None
+        raise AssertionDecryptionError(problem.detail) from None
     found = _find_content_key(sealed.wrapped, keys)
     stand_in = hashlib.sha256(sealed.wrapped.secret).digest()[: sealed.cipher.key_length]
     plain, is_whole = _open(sealed.cipher, stand_in if found is None else found, sealed.content)
     try:
         root = parse_xml(plain, RESPONSE)
-    except UnreadableXml:
-        raise Undecipherable(NOT_OPENED) from None
+    except UnreadableXmlError:
+        raise AssertionDecryptionError(NOT_OPENED) from None
     if found is None or not is_whole:
-        raise Undecipherable(NOT_OPENED)
+        raise AssertionDecryptionError(NOT_OPENED)
     return root
 
 
@@ -144,7 +144,7 @@ def _read(encrypted: etree._Element) -> _Sealed:
     algorithm = _algorithm(data)
     cipher = CONTENT.get(algorithm)
     if cipher is None:
-        raise Undecipherable(f"the content cipher {algorithm[:100]!r} is not allowed")
+        raise AssertionDecryptionError(f"the content cipher {algorithm[:100]!r} is not allowed")
     key = UnverifiedKey(_cipher_value(wrapped), _oaep(wrapped), cipher.key_length)
     return _Sealed(cipher, key, _cipher_value(data))
 
@@ -164,7 +164,7 @@ def _parts(encrypted: etree._Element) -> tuple[etree._Element, etree._Element]:
     for key_info in inner.get(ds("KeyInfo"), []):
         keys.extend(key_info.findall(xenc("EncryptedKey")))
     if len(keys) != 1:
-        raise Undecipherable("there must be exactly one EncryptedKey")
+        raise AssertionDecryptionError("there must be exactly one EncryptedKey")
     return data, keys[0]
 
 
@@ -183,7 +183,7 @@ def _oaep(wrapped: etree._Element) -> padding.OAEP:
     algorithm = _algorithm(wrapped)
     method = wrapped.find(xenc("EncryptionMethod"))
     if algorithm not in {_OAEP_SHA1, _OAEP} or method is None:
-        raise Undecipherable(f"the key transport {algorithm[:100]!r} is not allowed")
+        raise AssertionDecryptionError(f"the key transport {algorithm[:100]!r} is not allowed")
     found = sort_children(method, {ds("DigestMethod"): _MAYBE, _MGF: _MAYBE})
     digest = _chosen(found.get(ds("DigestMethod"), []), _OAEP_DIGESTS)
     # The older identifier contains the mask generation function.
@@ -196,7 +196,7 @@ def _chosen(given: list[etree._Element], table: Mapping[str, hashes.HashAlgorith
         return hashes.SHA1()  # noqa: S303 - the default of XML Encryption 5.5.2
     algorithm = table.get(given[0].get("Algorithm") or "")
     if algorithm is None:
-        raise Undecipherable("a hash function of the key transport is not allowed")
+        raise AssertionDecryptionError("a hash function of the key transport is not allowed")
     return algorithm
 
 
@@ -227,8 +227,8 @@ def _algorithm(element: etree._Element) -> str:
 def _cipher_value(element: etree._Element) -> bytes:
     value = element.find(f"{xenc('CipherData')}/{xenc('CipherValue')}")
     if value is None or len(value):
-        raise Undecipherable("no CipherValue")
+        raise AssertionDecryptionError("no CipherValue")
     try:
         return base64.b64decode("".join((value.text or "").split()), validate=True)
     except (binascii.Error, ValueError):
-        raise Undecipherable("CipherValue is not base64") from None
+        raise AssertionDecryptionError("CipherValue is not base64") from None

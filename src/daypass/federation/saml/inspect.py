@@ -20,7 +20,7 @@ from daypass.federation.report import CheckOutcome, CheckResult, InspectionRepor
 from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
 from daypass.federation.saml.attributes import RULES, find_role_pair, gather
 from daypass.federation.saml.conditions import CHECKS, ValidationContext
-from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
+from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
 from daypass.federation.saml.identity import identify
 from daypass.federation.saml.metadata import IdentityProviderMetadata
@@ -198,7 +198,7 @@ class _Walk:
 def _decrypted(response: ShapedResponse, trust: Trust) -> etree._Element:
     try:
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
-    except Undecipherable as problem:
+    except AssertionDecryptionError as problem:
         raise bad_signature(str(problem)) from None
     shape_assertion(assertion)
     return assertion

@@ -23,7 +23,7 @@ from daypass.errors import Fault, InvalidInput
 from daypass.federation.saml.element_text import find_instant, find_problem_with_name
 from daypass.federation.saml.signature import PublicKey
 from daypass.federation.saml.xml_names import SAMLP, ds, md
-from daypass.federation.saml.xml_parser import METADATA, UnreadableXml, parse_xml
+from daypass.federation.saml.xml_parser import METADATA, UnreadableXmlError, parse_xml
 
 SHORTEST, LONGEST = 1_000, 10_000_000
 COULD_NOT_PARSE = "Could not parse metadata"
@@ -33,7 +33,7 @@ _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _KEYS = 20
 
 
-class UnusableCertificate(Exception):  # noqa: N818 - it says what the certificate is
+class UnusableCertificateError(Exception):
     """A signing certificate cannot be used. The message says why."""
 
 
@@ -97,7 +97,7 @@ def read_metadata(text: str) -> IdentityProviderMetadata:
         root = parse_xml(text.encode("utf-8"), METADATA)
         entity = _only_provider(root)
         return _describe(entity, _earliest_end(entity))
-    except (UnreadableXml, UnicodeEncodeError) as problem:
+    except (UnreadableXmlError, UnicodeEncodeError) as problem:
         raise _unusable(str(problem)) from None
     except InvalidInput:
         raise
@@ -168,7 +168,7 @@ def _signing_keys(roles: list[etree._Element]) -> tuple[SamlSigningKey, ...]:
     for encoded in _signing_certificates(roles):
         try:
             key = _read_certificate(encoded)
-        except UnusableCertificate as problem:
+        except UnusableCertificateError as problem:
             reasons.append(str(problem))
             continue
         found.setdefault(key.fingerprint, key)
@@ -198,28 +198,30 @@ def _signing_certificates(roles: list[etree._Element]) -> Iterator[str]:
 
 
 def _read_certificate(encoded: str) -> SamlSigningKey:
-    """Return the key in a base64 certificate, or raise UnusableCertificate."""
+    """Return the key in a base64 certificate, or raise UnusableCertificateError."""
     try:
         octets = base64.b64decode("".join(encoded.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise UnusableCertificate("a signing certificate cannot be read") from None
+        raise UnusableCertificateError("a signing certificate cannot be read") from None
     return read_signing_key(octets)
 
 
 def read_signing_key(octets: bytes) -> SamlSigningKey:
-    """Return the key in a DER certificate, or raise UnusableCertificate."""
+    """Return the key in a DER certificate, or raise UnusableCertificateError."""
     try:
         certificate = x509.load_der_x509_certificate(octets)
         key = certificate.public_key()
         dates = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
-        raise UnusableCertificate("a signing certificate cannot be read") from None
+        raise UnusableCertificateError("a signing certificate cannot be read") from None
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _WEAKEST_RSA:
-        raise UnusableCertificate(f"a signing certificate has an RSA key of {key.key_size} bits; the minimum is 2,048")
+        raise UnusableCertificateError(
+            f"a signing certificate has an RSA key of {key.key_size} bits; the minimum is 2,048"
+        )
     if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, _CURVES):
-        raise UnusableCertificate(f"a signing certificate is on the curve {key.curve.name}")
+        raise UnusableCertificateError(f"a signing certificate is on the curve {key.curve.name}")
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
-        raise UnusableCertificate("a signing certificate's key is neither RSA nor ECDSA")
+        raise UnusableCertificateError("a signing certificate's key is neither RSA nor ECDSA")
     return SamlSigningKey(key, certificate.fingerprint(hashes.SHA256()).hex(), *dates, octets)
 
 

@@ -21,7 +21,7 @@ from daypass.errors import Fault
 from daypass.federation.saml.saml_faults import bad_signature
 from daypass.federation.saml.schema_checks import find_prefixes
 from daypass.federation.saml.xml_names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
-from daypass.federation.saml.xml_parser import CANONICAL, UnreadableXml, cut_out, parse_xml
+from daypass.federation.saml.xml_parser import CANONICAL, UnreadableXmlError, cut_out, parse_xml
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -53,7 +53,7 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
         octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
         method = SIGNATURE_METHODS.get(_child(signed_info, "SignatureMethod").get("Algorithm") or "")
         value = _decode(_child(signature, "SignatureValue"))
-    except (Fault, UnreadableXml, etree.LxmlError):
+    except (Fault, UnreadableXmlError, etree.LxmlError):
         return None
     return None if method is None else UnverifiedXmlSignature(octets, value, method)
 
@@ -68,7 +68,7 @@ def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_
         alone = cut_out(element)
         canonical = _verify_octets(alone, keys, allow_sha1=allow_sha1)
         return parse_xml(canonical, CANONICAL)
-    except UnreadableXml as problem:
+    except UnreadableXmlError as problem:
         raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
     except etree.LxmlError as problem:  # relative namespace names do not have a canonical form in libxml2
         raise bad_signature(f"the signed element has no canonical form: {problem}") from None

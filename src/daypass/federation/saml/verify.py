@@ -17,14 +17,14 @@ from lxml import etree
 from daypass.errors import Fault, ValidationError
 from daypass.federation.saml import saml_faults
 from daypass.federation.saml.element_text import find_problem_with_name
-from daypass.federation.saml.encryption import Undecipherable, decrypt_assertion
+from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
 from daypass.federation.saml.saml_faults import as_answered, malformed
 from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.signature import PublicKey, verify_element
 from daypass.federation.saml.xml_names import saml
-from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXml, parse_xml
+from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXmlError, parse_xml
 
 LONGEST = 100_000
 # Clocks differ: a start time may be up to a minute in the future. Expiry is exact.
@@ -90,7 +90,7 @@ def decode_response(unverified_response: str) -> etree._Element:
         return parse_xml(base64.b64decode(packed, validate=True), RESPONSE)
     except (binascii.Error, ValueError):
         raise malformed("not base64") from None
-    except UnreadableXml as unreadable:
+    except UnreadableXmlError as unreadable:
         raise malformed(f"{unreadable}{_LOST_PLUS if ' ' in unverified_response.strip() else ''}") from None
 
 
@@ -180,5 +180,5 @@ def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
         shape_assertion(assertion)
         return verify_element(assertion, keys, allow_sha1=trust.allow_sha1)
-    except (Undecipherable, Fault):
+    except (AssertionDecryptionError, Fault):
         raise saml_faults.bad_signature(_NOT_ACCEPTED) from None

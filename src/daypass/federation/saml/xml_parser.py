@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from lxml import etree
 
 
-class UnreadableXml(Exception):  # noqa: N818 - it says what the document is
+class UnreadableXmlError(Exception):
     """The document is refused.
 
     The message says why, for the audit log and for `saml inspect`.
@@ -55,17 +55,17 @@ _ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
 def parse_xml(document: bytes, limits: Limits) -> etree._Element:
-    """Return the root of `document`, or raise UnreadableXml."""
+    """Return the root of `document`, or raise UnreadableXmlError."""
     _weigh(document, limits)
     try:
         root = etree.fromstring(document, _parser(limits))
     except (etree.XMLSyntaxError, ValueError, AssertionError) as problem:
-        raise UnreadableXml(f"not well-formed XML: {problem}") from None
+        raise UnreadableXmlError(f"not well-formed XML: {problem}") from None
     except etree.LxmlError as problem:  # pragma: no cover - lxml's other errors
-        raise UnreadableXml(f"unreadable: {problem}") from None
+        raise UnreadableXmlError(f"unreadable: {problem}") from None
     # The parser's own result for the document type. The byte search above only saves parsing.
     if root.getroottree().docinfo.internalDTD is not None:
-        raise UnreadableXml("a DOCTYPE is not allowed")
+        raise UnreadableXmlError("a DOCTYPE is not allowed")
     _survey(root, limits)
     return root
 
@@ -89,24 +89,24 @@ def _parser(limits: Limits) -> etree.XMLParser:
 def _weigh(document: bytes, limits: Limits) -> None:
     """Refuse documents that break a limit, by counting characters."""
     if len(document) > limits.octets:
-        raise UnreadableXml(f"larger than {limits.octets} bytes")
+        raise UnreadableXmlError(f"larger than {limits.octets} bytes")
     try:
         text = document.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnreadableXml("not UTF-8") from None
+        raise UnreadableXmlError("not UTF-8") from None
     if "\0" in text:
-        raise UnreadableXml("contains a NUL character")
+        raise UnreadableXmlError("contains a NUL character")
     declared = _DECLARED_ENCODING.match(text)
     if declared and declared[1].lower() not in _ENCODINGS:
-        raise UnreadableXml(f"declares the encoding {declared[1][:40]!r}; only UTF-8 is read")
+        raise UnreadableXmlError(f"declares the encoding {declared[1][:40]!r}; only UTF-8 is read")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
-        raise UnreadableXml("a DOCTYPE is not allowed")
+        raise UnreadableXmlError("a DOCTYPE is not allowed")
     if text.count("<") > limits.markup:
-        raise UnreadableXml(f"more than {limits.markup} pieces of markup")
+        raise UnreadableXmlError(f"more than {limits.markup} pieces of markup")
     if text.count("xmlns") > limits.namespaces:
-        raise UnreadableXml(f"more than {limits.namespaces} namespace declarations")
+        raise UnreadableXmlError(f"more than {limits.namespaces} namespace declarations")
     if _LONG_NAMESPACE.search(text):
-        raise UnreadableXml("a namespace declaration of more than 256 characters")
+        raise UnreadableXmlError("a namespace declaration of more than 256 characters")
 
 
 def _survey(root: etree._Element, limits: Limits) -> None:
@@ -118,12 +118,12 @@ def _survey(root: etree._Element, limits: Limits) -> None:
     while level:
         depth += 1
         if depth > limits.depth:
-            raise UnreadableXml(f"nested more than {limits.depth} levels deep")
+            raise UnreadableXmlError(f"nested more than {limits.depth} levels deep")
         for element in level:
             if not isinstance(element.tag, str):
-                raise UnreadableXml("comments, processing instructions and entities are not allowed inside")
+                raise UnreadableXmlError("comments, processing instructions and entities are not allowed inside")
             if len(element.attrib) > limits.attributes:
-                raise UnreadableXml(f"an element with more than {limits.attributes} attributes")
+                raise UnreadableXmlError(f"an element with more than {limits.attributes} attributes")
         level = [child for element in level for child in element]
 
 

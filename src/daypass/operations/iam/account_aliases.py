@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.account_entities import AccountAlias
 from daypass.directory.entities import Account
-from daypass.directory.store import Exists, Writer
+from daypass.directory.store import RecordExistsError, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import get_account
@@ -72,7 +72,7 @@ def set_alias(writer: Writer, account: Account, alias: str) -> None:
     if alias:
         try:
             records.insert(writer, AccountAlias(name=alias, account=account.id))
-        except Exists as taken:
+        except RecordExistsError as taken:
             raise EntityAlreadyExists(f"The account alias {alias} already exists.") from taken
     records.replace(writer, msgspec.structs.replace(account, alias=alias))
 

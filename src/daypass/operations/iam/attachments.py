@@ -9,7 +9,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import links
 from daypass.directory.entities import ManagedPolicy
 from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
-from daypass.directory.store import Missing
+from daypass.directory.store import RecordMissingError
 from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
 from daypass.operations.iam.action import IamParams
 from daypass.operations.iam.holders import HOLDERS, AboutHolder, HolderEntity
@@ -73,7 +73,7 @@ class Detach(_ChangesAttachment):
         _require_arn(params.policy_arn)
         try:
             links.attachments(holder.account).remove(ctx.writer, holder.id, params.policy_arn)
-        except Missing as missing:
+        except RecordMissingError as missing:
             raise NoSuchEntity(f"Policy {params.policy_arn} was not found.") from missing
 
 

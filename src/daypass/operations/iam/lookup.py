@@ -11,7 +11,7 @@ from daypass.arn import Arn, iam_arn
 from daypass.directory import records
 from daypass.directory.entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
-from daypass.directory.store import Exists, Reader, Writer
+from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity
 
 N = TypeVar("N", bound=User | Group | Role | InstanceProfile)
@@ -110,7 +110,7 @@ def insert_named(writer: Writer, entity: Any) -> None:
     """Store a new named entity, or raise EntityAlreadyExists."""
     try:
         records.insert(writer, entity)
-    except Exists as taken:
+    except RecordExistsError as taken:
         raise EntityAlreadyExists(_TAKEN[type(entity)].format(entity.name)) from taken
 
 

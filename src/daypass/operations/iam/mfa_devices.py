@@ -21,7 +21,7 @@ from daypass.directory import records
 from daypass.directory.entities import Account
 from daypass.directory.mfa_devices import devices_of
 from daypass.directory.mfa_entities import VIRTUAL, MfaDevice, unassigned
-from daypass.directory.store import Exists
+from daypass.directory.store import RecordExistsError
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import mfa_lists
 from daypass.operations.iam import tags as tagging
@@ -74,7 +74,7 @@ class CreateVirtualMFADevice(CreateWithTags):
         sealed = ctx.vault.encrypt(seed, bound_to=device.seed_name)
         try:
             records.insert(ctx.writer, msgspec.structs.replace(device, sealed_seed=sealed))
-        except Exists as taken:
+        except RecordExistsError as taken:
             raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.") from taken
         uri = otpauth_uri(seed, device=params.virtual_mfa_device_name, account=_account_name(caller.account, ctx))
         return {

@@ -14,7 +14,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider, find_provider_name, provider_arn
-from daypass.directory.store import Exists, Reader
+from daypass.directory.store import Reader, RecordExistsError
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
 from daypass.federation.oidc.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
@@ -90,7 +90,7 @@ class CreateOpenIDConnectProvider(CreateWithTags):
         )
         try:
             records.insert(ctx.writer, provider)
-        except Exists as taken:
+        except RecordExistsError as taken:
             raise EntityAlreadyExists(f"Provider with url {params.url} already exists.") from taken
         return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(params.tags)}
 

@@ -22,7 +22,7 @@ from daypass.directory.saml_providers import (
     provider_name,
     replace_provider,
 )
-from daypass.directory.store import Exists, Reader
+from daypass.directory.store import Reader, RecordExistsError
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
@@ -94,7 +94,7 @@ class CreateSAMLProvider(CreateWithTags):
             raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
         try:
             insert_provider(ctx.writer, provider)
-        except Exists as taken:
+        except RecordExistsError as taken:
             raise EntityAlreadyExists(f"Provider with name {params.name} already exists.") from taken
         return {"SAMLProviderArn": provider.arn, **tagging.echoed(params.tags)}
 

@@ -17,7 +17,7 @@ from daypass.directory import records
 from daypass.directory.account_entities import DeletionTask
 from daypass.directory.entities import Role
 from daypass.directory.last_uses import forget_last_use
-from daypass.directory.store import Exists
+from daypass.directory.store import RecordExistsError
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.action import IamAction, IamParams
@@ -111,7 +111,7 @@ class CreateServiceLinkedRole(IamAction[_CreateServiceLinkedRoleParams]):
             raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {most}")
         try:
             records.insert(ctx.writer, role)
-        except Exists as taken:
+        except RecordExistsError as taken:
             raise InvalidInput(
                 f"Service role name {role.name} has been taken in this account, please try a different suffix."
             ) from taken

@@ -2,7 +2,7 @@
 
 Owns the parameters and the answer. The call is not signed: only the token identifies the caller, and only the role's
 trust policy decides, because the caller belongs to no account. federation/oidc verifies the token. If the issuer's keys
-are not cached, KeysNeeded tells the HTTP layer to fetch them.
+are not cached, KeysNeededError tells the HTTP layer to fetch them.
 Source: STS API Reference, AssumeRoleWithWebIdentity; the messages were recorded from AWS.
 """
 
@@ -17,7 +17,7 @@ from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.errors import AccessDenied, InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.claims import WebIdentity, check_role
-from daypass.federation.oidc.identify import KeysNeeded, identify
+from daypass.federation.oidc.identify import KeysNeededError, identify
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token
@@ -141,7 +141,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
     ) -> Bearer:
         """Return the bearer of the token.
 
-        Raises KeysNeeded if the issuer's keys have to be fetched first.
+        Raises KeysNeededError if the issuer's keys have to be fetched first.
         """
         web = identify_for(params.role.account, params.unverified_token, ctx)
         chain = _chain_behind(web, params.unverified_token.unverified_claims, ctx)
@@ -203,14 +203,14 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
 def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext) -> WebIdentity:
     """Return the identity of a token for an account.
 
-    Raises KeysNeeded if the issuer's keys have to be fetched first.
+    Raises KeysNeededError if the issuer's keys have to be fetched first.
     """
     terms = find_terms(ctx.views.get(load_issuers, account), unverified.unverified_issuer)
     if terms is None:
         raise refuse_unknown_issuer(unverified.unverified_issuer)
     found = identify(unverified, provider=terms, keys=ctx.issuer_keys, now=ctx.now)
     if isinstance(found, NeedsFetch):
-        raise KeysNeeded(found.provider)
+        raise KeysNeededError(found.provider)
     return found
 
 
