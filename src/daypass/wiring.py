@@ -37,8 +37,7 @@ from daypass.federation.oidc.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
-from daypass.http.metrics import Metrics
-from daypass.http.metrics_port import serve_metrics
+from daypass.http.metrics import Metrics, serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network

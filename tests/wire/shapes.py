@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from daypass.wire.constraints import compile_pattern
 from daypass.wire.model import Shape
-from daypass.wire.patterns import compile_pattern
 
 Shapes = Mapping[str, Shape]
 

@@ -5,8 +5,8 @@ import unicodedata
 
 import pytest
 
+from daypass.wire.constraints import compile_pattern
 from daypass.wire.model import SERVICES, load_service
-from daypass.wire.patterns import compile_pattern
 
 TAG_KEY = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]+"
 

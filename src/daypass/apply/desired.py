@@ -2,13 +2,15 @@
 
 Pure. Owns the meaning of the file's fields: names become ARNs, `requireMfa` becomes a policy, secrets are found by
 name. Leaves to references.py and to the API whether the state is possible.
+
+Owns also the policy behind `requireMfa`: it denies every action without MFA, except those that manage the caller's own
+MFA device.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.force_mfa import FORCE_MFA
 from daypass.apply.issuer_terms import Files, NoFiles, load_key_set
 from daypass.apply.nodes import FilePosition, LocatedValue
 from daypass.apply.password_policy import wanted_policy
@@ -36,6 +38,56 @@ KINDS: Mapping[str, str] = {
     "oidcProviders": "oidcProvider",
     "samlProviders": "samlProvider",
     "roles": "role",
+}
+
+_OWN_DEVICE = "arn:aws:iam::*:mfa/*"
+_OWN_USER = "arn:aws:iam::*:user/${aws:username}"
+
+FORCE_MFA: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Sid": "AllowViewAccountInfo",
+            "Effect": "Allow",
+            "Action": "iam:ListVirtualMFADevices",
+            "Resource": "*",
+        },
+        {
+            "Sid": "AllowManageOwnVirtualMFADevice",
+            "Effect": "Allow",
+            "Action": ["iam:CreateVirtualMFADevice"],
+            "Resource": _OWN_DEVICE,
+        },
+        {
+            "Sid": "AllowManageOwnUserMFA",
+            "Effect": "Allow",
+            "Action": [
+                "iam:DeactivateMFADevice",
+                "iam:EnableMFADevice",
+                "iam:GetUser",
+                "iam:GetMFADevice",
+                "iam:ListMFADevices",
+                "iam:ResyncMFADevice",
+            ],
+            "Resource": _OWN_USER,
+        },
+        {
+            "Sid": "DenyAllExceptListedIfNoMFA",
+            "Effect": "Deny",
+            "NotAction": [
+                "iam:CreateVirtualMFADevice",
+                "iam:EnableMFADevice",
+                "iam:GetUser",
+                "iam:GetMFADevice",
+                "iam:ListMFADevices",
+                "iam:ListVirtualMFADevices",
+                "iam:ResyncMFADevice",
+                "sts:GetSessionToken",
+            ],
+            "Resource": "*",
+            "Condition": {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}},
+        },
+    ],
 }
 
 

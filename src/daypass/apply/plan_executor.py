@@ -5,6 +5,8 @@ Owns the order across entities: an entity that others refer to is created first 
 - Policies come first, then groups and users, then roles, then attachments and other parts.
 - Users and roles are deleted before any trust policy is written, so that a new trust policy cannot name a deleted one.
 - Groups and policies are deleted last.
+
+The alias and the password policy of an account go through the actions of the IAM API here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from daypass.apply.access_keys import require_secret
-from daypass.apply.account_settings import release_alias, set_account
 from daypass.apply.api import Api
 from daypass.apply.desired import Desired, NewAccount
 from daypass.apply.nodes import ApplyFileError, FilePosition
@@ -217,3 +218,34 @@ def _new_accounts(plan: ApplyPlan, desired: Desired) -> list[Thing]:
 def _parts_of(change: Change) -> Iterator[Difference]:
     attributes = ATTRIBUTES[change.thing.kind]
     return (difference for difference in change.differences if attributes[difference.attribute].has_parts)
+
+
+def release_alias(change: Change, api: Api) -> None:
+    """Remove an alias that the file changes or omits.
+
+    This runs before any account gets an alias, so that two accounts can swap theirs.
+    """
+    for difference in change.parts("alias"):
+        if difference.before:
+            _call(change, api, "alias", "DeleteAccountAlias", AccountAlias=difference.before)
+
+
+def set_account(change: Change, api: Api) -> None:
+    """Apply the changes of an account's alias and password policy.
+
+    Raises ApplyFileError.
+    """
+    thing = change.thing
+    for difference in change.parts("alias"):
+        if difference.after:
+            _call(change, api, "alias", "CreateAccountAlias", AccountAlias=difference.after)
+    for difference in change.parts("passwordPolicy"):
+        if difference.after is None:
+            _call(change, api, "passwordPolicy", "DeleteAccountPasswordPolicy")
+        else:
+            params = {name[0].upper() + name[1:]: value for name, value in difference.after.items()}
+            api.call(thing.account, "UpdateAccountPasswordPolicy", params, thing.place_of("passwordPolicy"))
+
+
+def _call(change: Change, api: Api, attribute: str, action: str, **params: str) -> None:
+    api.call(change.thing.account, action, params, change.thing.place_of(attribute))

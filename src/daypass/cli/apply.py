@@ -1,6 +1,8 @@
 """`daypass apply FILE`: change the store to match a configuration file.
 
 Owns the options and the output. apply/schema.py owns the file format, and apply/apply.py makes the changes.
+
+A file may name other files in its own directory or below it. A file from standard input may not.
 """
 
 import os
@@ -9,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.cli.files_beside import FilesBeside
 from daypass.cli.operator_tools import audited, explaining, read_file, tools_for
 from daypass.cli.profile_block import profile_block
 from daypass.cli.secret_source import SecretSource
@@ -75,3 +76,21 @@ def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
     for key in outcome.root_keys:
         click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
         click.echo(profile_block(key))
+
+
+class FilesBeside:
+    """Reads files by their paths relative to another file."""
+
+    def __init__(self, file: Path) -> None:
+        self._directory = None if str(file) == "-" else file.parent
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return at most `most` + 1 bytes of a file. Raises OSError."""
+        if self._directory is None:
+            raise OSError(0, "a configuration from standard input cannot refer to files; write the keys into it")
+        path = self._directory / name
+        # Reading a pipe or a device could block forever.
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is not a regular file")
+        with path.open("rb") as file:
+            return file.read(most + 1)

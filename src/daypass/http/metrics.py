@@ -2,12 +2,15 @@
 
 Owns the metrics of one process. Labels contain only actions and error codes that Daypass knows, never an account, an
 ARN, an issuer or another value of a caller.
+
+Serves the metrics on their own port where one is configured, so that the port of the API does not show them.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, generate_latest
+import structlog
+from prometheus_client import CollectorRegistry, generate_latest, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -79,3 +82,13 @@ def exposition(metrics: Metrics) -> bytes:
     registry = CollectorRegistry()
     registry.register(metrics)
     return generate_latest(registry)
+
+
+def serve_metrics(host: str, port: int, metrics: Metrics) -> None:
+    """Answer `/metrics` on `port` as long as the process lives."""
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    try:
+        start_http_server(port, addr=host, registry=registry)
+    except OSError as error:
+        structlog.get_logger().warning("metrics_not_served", port=port, reason=str(error.strerror))

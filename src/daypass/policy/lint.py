@@ -1,17 +1,22 @@
 """Warnings about policies that are legal but probably not as intended.
 
 Owns the rules, one function for each, listed in RULES. Warnings do not refuse a policy.
+
+Owns also which values of a condition can never match, because the operator cannot read them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from daypass.policy.document import Document, DocumentKind
 from daypass.policy.known_keys import KeyType, find_key, is_foreign
-from daypass.policy.lint_values import unreadable_values
+from daypass.policy.operators.numeric_operators import find_bytes, find_instant, find_network, find_number
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
 from daypass.policy.statement import ConditionTest, Statement
+from daypass.policy.template import parse_template, parts_of_arn, pattern_tokens
+
+_ARN_PARTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +181,35 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         "federation-without-subject": _federation_without_subject,
     }
 )
+
+
+def _is_truth(text: str) -> bool:
+    return text.lower() in {"true", "false"}
+
+
+_READABLE: Mapping[Family, Callable[[str], bool]] = MappingProxyType(
+    {
+        Family.NUMERIC: lambda text: find_number(text) is not None,
+        Family.DATE: lambda text: find_instant(text) is not None,
+        Family.ADDRESS: lambda text: find_network(text) is not None,
+        Family.BINARY: lambda text: find_bytes(text) is not None,
+        Family.BOOL: _is_truth,
+        Family.NULL: _is_truth,
+    }
+)
+
+
+def unreadable_values(use: OperatorUse, values: Sequence[str], *, variables: bool) -> Iterator[str]:
+    """Yield the values that can never match."""
+    readable = _READABLE.get(use.operator.family)
+    for value in values:
+        if readable is not None and not readable(value):
+            yield value
+        if use.operator.family is Family.ARN and not _is_arn_pattern(value, variables=variables):
+            yield value
+
+
+def _is_arn_pattern(text: str, *, variables: bool) -> bool:
+    parts = parts_of_arn(pattern_tokens(parse_template(text, variables=variables)))
+    whole_variable = variables and text.startswith("${") and text.endswith("}")
+    return whole_variable or (len(parts) == _ARN_PARTS and parts[0] == ["arn"])

@@ -1,16 +1,22 @@
-"""The constraints of the service models, and the report of violations.
+r"""The constraints of the service models, and the report of violations.
 
 Owns AWS's messages for them: "N validation error(s) detected: …". reading.py finds the value of a parameter and its
 path. Source: recorded responses of STS and IAM; for lists of plain values, those of similar AWS services.
+
+Translate the service models' patterns from Java to Python.
+
+Java's `\w`, `\d` and `\s` are ASCII by default; Java's `matches` is Python's `fullmatch`; `\uXXXX` is the same in both.
+Only the Unicode categories need a translation. Python's `\w` for strings is exactly the union of the categories L and N
+with the underscore; a test verifies that for every code point.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.errors import ValidationError
 from daypass.wire.model import Shape
-from daypass.wire.patterns import compile_pattern
 
 # AWS prints a refused value in full. A valid value is never longer than the first limit. A hostile request with many
 # such values must not cause a large response.
@@ -21,6 +27,10 @@ MAX_REPORT = 16_384
 _PATTERN_SLACK = 8_192
 
 NOT_NULL = "Member must not be null"
+
+_CATEGORIES: Mapping[str, str] = {
+    r"\p{L}\p{Z}\p{N}_": r"\w\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +131,18 @@ def _printed(value: object, room: int) -> str:
     else:
         text = str(value)
     return shortened(text, room)
+
+
+def compile_pattern(pattern: str) -> Callable[[str], object]:
+    """Return the test of a Java pattern.
+
+    It is truthy for a string that matches as a whole. Raises ValueError for a category that is not in the table.
+    """
+    flags = re.ASCII
+    translated = pattern
+    for java, python in _CATEGORIES.items():
+        if java in translated:
+            translated, flags = translated.replace(java, python), re.UNICODE
+    if r"\p" in translated:
+        raise ValueError(f"a pattern uses a category that has no translation: {pattern}")
+    return re.compile(translated, flags).fullmatch

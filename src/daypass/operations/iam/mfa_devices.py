@@ -9,11 +9,17 @@ The lifecycle on AWS, which this file owns:
 An operator registers hardware tokens; they are enabled with the serial number that is printed on them. Lists are in
 mfa_lists.py, tags in tag_actions.py.
 Source: IAM API Reference; Service Authorization Reference for resources.
+
+Owns also the seed of a new device, its base32 form and the QR code that carries both.
 """
 
+import base64
+import io
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
+import segno
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
@@ -26,15 +32,19 @@ from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthentic
 from daypass.operations.iam import mfa_lists
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams
-from daypass.operations.iam.mfa_enrolment import base32, new_seed, otpauth_uri, qr_code
 from daypass.operations.iam.mfa_owned import OfAnOwner, OneDevice, get_device, get_owned, named_user
 from daypass.operations.iam.self_service import get_owner
 from daypass.operations.iam.tags import Tag
 from daypass.operations.mfa_codes import synchronize
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
+from daypass.ports import Entropy
 
 _WRONG_CODES = "Authentication code for device is not valid."
+
+_SEED_BYTES = 40  # AWS's own length: 64 characters of base32 without padding
+_ISSUER = "Daypass"
+_PIXELS = 5
 
 
 class _Codes(OneDevice, frozen=True):
@@ -171,3 +181,29 @@ OPERATIONS = (
     DeleteVirtualMFADevice(),
     *mfa_lists.OPERATIONS,
 )
+
+
+def new_seed(entropy: Entropy) -> bytes:
+    """Return a new seed."""
+    return entropy(_SEED_BYTES)
+
+
+def base32(seed: bytes) -> bytes:
+    """Return the seed as people type it."""
+    return base64.b32encode(seed)
+
+
+def otpauth_uri(seed: bytes, *, device: str, account: str) -> str:
+    """Return the URI that enrols a device of this name.
+
+    `account` is the name that people use for the account.
+    """
+    label = f"{quote(_ISSUER)}:{quote(device)}@{quote(account)}"
+    return f"otpauth://totp/{label}?secret={base32(seed).decode()}&issuer={quote(_ISSUER)}"
+
+
+def qr_code(uri: str) -> bytes:
+    """Return the URI as a QR code in PNG format."""
+    picture = io.BytesIO()
+    segno.make(uri, error="m", micro=False).save(picture, kind="png", scale=_PIXELS)
+    return picture.getvalue()
