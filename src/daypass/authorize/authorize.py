@@ -3,22 +3,53 @@
 Owns the order: the first permission that is denied ends the check. An allowed request becomes an Authorized, a denied
 one a Fault. Owns also the choice of the thread: a decision or an explanation that is too much work for the event loop
 runs on a worker thread, within the account's share.
+
+Owns which value of a condition key wins where two places give one: the operation's own, then the organization's, then
+the request's. `daypass explain` builds its requests with the same function.
+
+Owns also the refusal in AWS's words. A denial of sts:AssumeRole carries no reason: a caller must not learn whether a
+role is missing, forbidden to it, or not granted by its own policies.
 """
 
 from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.access_denied import encode_denial, refusal
-from daypass.authorize.context import RequestInfo, build_context
-from daypass.authorize.request_builder import build_request
-from daypass.errors import Throttling
+from daypass.authorize.context import RequestInfo, build_context, organization_keys
+from daypass.authorize.denial import describe_denial, is_own_side_only
+from daypass.authorize.gather import gather
+from daypass.directory.store import Views
+from daypass.errors import AccessDenied, Fault, Throttling
+from daypass.operations.authorization_message import seal_message
 from daypass.operations.operation import AnyOperation, Authorized, NoPermissionNeeded, PermissionCheck
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import NewConditionKeys
-from daypass.policy.decision import Allowed
-from daypass.policy.evaluate import decide, is_light
+from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, PrincipalKind
+from daypass.policy.decision import Allowed, Denied
+from daypass.policy.denial_messages import because
+from daypass.policy.evaluate import Policies, decide, is_light
 from daypass.policy.explain import is_light_story
+from daypass.policy.explanation_text import name_statement
+
+_WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRoot"})
+_UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
+
+
+def build_request(
+    check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
+) -> tuple[AuthorizationRequest, Policies]:
+    """Return the request and its policies. `common` has the request's keys."""
+    request = AuthorizationRequest(
+        action=check.action,
+        resource=check.resource,
+        resource_account=check.account,
+        principal=caller.principal,
+        context={
+            **common,
+            **organization_keys(caller, check.account, views),
+            **check.context,
+        },
+    )
+    return request, gather(check, caller, views)
 
 
 def authorize(
@@ -52,3 +83,40 @@ def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ct
     with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):
         fault.encoded = encode_denial(request, policies, caller, ctx)
     raise fault
+
+
+def refusal(
+    check: PermissionCheck, request: AuthorizationRequest, policies: Policies, denied: Denied, caller: Caller
+) -> Fault:
+    """Return the Fault for the caller, without its encoded message."""
+    detail = _detail(denied)
+    if check.refusal is not None:
+        return type(check.refusal)(check.refusal.message, detail=detail)
+    # The caller's ARN as GetCallerIdentity returns it; an unsigned caller does not have one.
+    sentence = f"User: {caller.arn} is not authorized to perform: {request.action} on resource: {request.resource}"
+    if request.action in _WITHOUT_REASON or policies.trust:
+        return AccessDenied(sentence, detail=detail)
+    return AccessDenied(f"{sentence} {because(denied)}", detail=detail)
+
+
+def encode_denial(request: AuthorizationRequest, policies: Policies, caller: Caller, ctx: RequestContext) -> str | None:
+    """Return the encoded authorization message of a denial.
+
+    Return None for an unsigned call: its caller could not decode the message.
+    """
+    if request.principal.kind in _UNSIGNED:
+        return None
+    return seal_message(
+        describe_denial(request, policies, caller, at=ctx.now),
+        one_size=is_own_side_only(request, policies),
+        sealing_ring=ctx.sealing_ring,
+        now=int(ctx.now.timestamp()),
+        entropy=ctx.entropy,
+    )
+
+
+def _detail(denied: Denied) -> str:
+    """Return the reason for the audit event, and the statements that denied."""
+    named = ", ".join(name_statement(ref) for ref in denied.statements)
+    failed = f"{denied.failure} while the policies were evaluated" if denied.failure else ""
+    return ": ".join(part for part in (because(denied), named, failed) if part)

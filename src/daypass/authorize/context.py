@@ -1,9 +1,12 @@
 """Build the request context: the condition keys of every request.
 
 Owns the global `aws:` keys of a request. Leaves the caller's keys to authenticate/caller_keys.py, and the keys of the
-organization and of the resource owner to organization_keys.py. Operations add their own keys to their permission
+organization and of the resource owner to context.py. Operations add their own keys to their permission
 checks; an assertion or a token adds its claims. All values are strings, all names lower case. A key without a value for
 this request is absent. Rules: IAM User Guide, "AWS global condition context keys".
+
+Owns also the keys of the organizations that the caller and the resource belong to (aws:PrincipalOrgID to
+aws:ResourceOrgPaths).
 """
 
 from datetime import datetime
@@ -12,7 +15,9 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import caller_keys, iso_of
-from daypass.policy.authorization_request import NewConditionKeys
+from daypass.directory.organization import load_place
+from daypass.directory.store import Views
+from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
 from daypass.policy.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
@@ -21,6 +26,8 @@ __all__ = ["RequestInfo", "as_written", "build_context"]
 
 # Policy patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024
+
+_UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 
 class RequestInfo(msgspec.Struct, frozen=True):
@@ -59,3 +66,12 @@ def as_written(key: str) -> str:
     """Return a condition key as AWS writes it, if it is known."""
     known = find_key(key)
     return key if known is None else known.name
+
+
+def organization_keys(caller: Caller, resource_account: str, views: Views) -> NewConditionKeys:
+    """Return the organization's keys of a caller and of the resource's owner."""
+    theirs = views.get(load_place, resource_account)
+    if caller.principal.kind in _UNSIGNED:
+        return dict(theirs.as_resource)  # An unsigned call does not belong to an account of this server.
+    ours = theirs if caller.account == resource_account else views.get(load_place, caller.account)
+    return {**ours.as_principal, **theirs.as_resource}
