@@ -13,7 +13,7 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
 from daypass.directory.entities import Account, Role
 from daypass.directory.identity import AssumableRole, load_account, load_role
-from daypass.operations.iam.paging import each_by_path
+from daypass.directory.records import each_by_path
 
 _ACTIONS = ("sts:AssumeRole", "sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
 _TOGETHER = 2  # this many users with equal permissions share a box

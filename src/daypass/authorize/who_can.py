@@ -22,9 +22,9 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities import Account, Role, User
 from daypass.directory.identity import AssumableRole, load_account, load_identity
+from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import is_unresolved, unresolved_of
-from daypass.operations.iam.paging import each_by_path
 from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef

@@ -21,6 +21,7 @@ from daypass.directory.entities import (
     InstanceProfile,
     LastUse,
     ManagedPolicy,
+    Named,
     Role,
     StoredKey,
     User,
@@ -32,6 +33,8 @@ from daypass.directory.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
+
+N = TypeVar("N", bound=Named)
 
 _BATCH = 200  # default number of records in a page
 E = TypeVar("E", bound=Entity)
@@ -353,3 +356,15 @@ def kind_name(type_: type[Entity]) -> str:
 def kinds_by_name() -> Mapping[str, type[Entity]]:
     """Return the entity type of each record kind."""
     return {kind.name: type_ for type_, kind in KINDS.items()}
+
+
+def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
+    """Yield the named entities below a path, each with its position.
+
+    Starts with the first entity after `after`.
+    """
+    for record in each_record(reader, type_, account, after=after, prefix=prefix):
+        entity = to_entity(type_, record)
+        # A position is path and name in one string; the prefix applies only to the path.
+        if entity.path.startswith(prefix):
+            yield record.sort, entity

@@ -13,6 +13,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import links
 from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities import Group, ManagedPolicy, Named, Role, User
+from daypass.directory.records import each_by_path
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import IamAction
 from daypass.operations.iam.attachments import attached_to, show_attached
@@ -23,7 +24,7 @@ from daypass.operations.iam.holders import HolderEntity
 from daypass.operations.iam.instance_profiles import profiles_of, show_profile
 from daypass.operations.iam.last_used import show_role_use
 from daypass.operations.iam.memberships import groups_of
-from daypass.operations.iam.paging import Paged, each_by_path, read_marker, truncation
+from daypass.operations.iam.paging import Paged, read_marker, truncation
 from daypass.operations.iam.policies import show_policy
 from daypass.operations.iam.policy_versions import show_version
 from daypass.operations.iam.roles import show_role

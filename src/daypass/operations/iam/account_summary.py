@@ -8,10 +8,10 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities import Account, ManagedPolicy
+from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader
 from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
-from daypass.operations.iam.paging import each_by_path
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas

@@ -16,12 +16,12 @@ from daypass.directory import records
 from daypass.directory.account_entities import CredentialReport
 from daypass.directory.entities import AccessKey, User
 from daypass.directory.last_uses import find_last_use
+from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader
 from daypass.errors import ReportExpired, ReportNotPresent
 from daypass.operations.iam.access_keys import keys_of
 from daypass.operations.iam.action import IamAction, Nothing
 from daypass.operations.iam.lookup import get_account
-from daypass.operations.iam.paging import each_by_path
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 

@@ -7,15 +7,14 @@ Source: IAM API Reference, the pagination of every List action.
 
 import base64
 import binascii
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
-from daypass.directory import records
-from daypass.directory.entities import Group, InstanceProfile, Named, Role, User
-from daypass.directory.store import Reader
+from daypass.directory.entities import Group, InstanceProfile, Role, User
+from daypass.directory.records import each_by_path
 from daypass.errors import ValidationError
 from daypass.operations.iam.action import IamAction, IamParams
 from daypass.operations.iam.lookup import KINDS
@@ -23,7 +22,6 @@ from daypass.operations.request_context import RequestContext
 
 DEFAULT_ITEMS = 100
 T = TypeVar("T")
-N = TypeVar("N", bound=Named)
 
 
 class Paged(IamParams, frozen=True):
@@ -55,18 +53,6 @@ def read_marker(marker: str) -> str:
 def make_marker(after: str) -> str:
     """Return the marker of the page that starts after `after`."""
     return base64.urlsafe_b64encode(after.encode()).decode()
-
-
-def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
-    """Yield the named entities below a path, each with its position.
-
-    Starts with the first entity after `after`.
-    """
-    for record in records.each_record(reader, type_, account, after=after, prefix=prefix):
-        entity = records.to_entity(type_, record)
-        # A position is path and name in one string; the prefix applies only to the path.
-        if entity.path.startswith(prefix):
-            yield record.sort, entity
 
 
 def page_of_stream(

@@ -12,13 +12,14 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
 from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.directory.records import each_by_path
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.action import CreateWithTags, IamAction, IamParams
 from daypass.operations.iam.documents import check_managed
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
-from daypass.operations.iam.paging import Paged, each_by_path, page_of_stream, read_marker
+from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
