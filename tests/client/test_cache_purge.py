@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daypass.client.cache import CachedCredentials, CredentialCache
-from daypass.client.cache_purge import SHOWN, sweep
+from daypass.client.cache import SHOWN, CachedCredentials, CredentialCache, sweep
 from daypass.client.credentials import Credentials
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

@@ -25,8 +25,8 @@ from daypass.cli.selecting import PLACE, means_of
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, show
 from daypass.client.aws_files import find_fault
+from daypass.client.client_context import ClientContext
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.get_credentials import ClientContext
 from daypass.client.json_http import opener
 from daypass.client.problems import UserFacingError
 from daypass.client.sources import find_sources

@@ -7,9 +7,10 @@ import click
 from daypass.cli.emitting import describe
 from daypass.cli.login import sign_in_again
 from daypass.cli.selecting import means_of
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import named_at_hand
-from daypass.client.get_credentials import ClientContext, get_credentials
+from daypass.client.get_credentials import get_credentials
 from daypass.client.problems import BadUsageError, SignInNeededError
 from daypass.client.text_format import printable
 

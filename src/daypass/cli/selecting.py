@@ -13,9 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
-from daypass.client.get_credentials import ClientContext, get_credentials
+from daypass.client.get_credentials import get_credentials
 from daypass.client.problems import BadUsageError, MisconfiguredError
 
 F = TypeVar("F", bound=Callable[..., Any])

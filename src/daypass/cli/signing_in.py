@@ -16,10 +16,10 @@ from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.browser import has_browser, open_browser
 from daypass.client.cache import CachedCredentials
 from daypass.client.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.endpoints import known_servers
-from daypass.client.get_credentials import ClientContext
 from daypass.client.mfa import run_for_text
 from daypass.client.oidc_login import OidcClient, sign_in
 from daypass.client.partitions import partition_name

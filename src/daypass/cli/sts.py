@@ -15,9 +15,10 @@ import click
 from daypass.cli.selecting import HOW, PLACE, means_of, select
 from daypass.cli.selecting import options as with_options
 from daypass.cli.showing import output_option, query_option, show
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
-from daypass.client.get_credentials import ClientContext, get_credentials, with_endpoint
+from daypass.client.get_credentials import get_credentials, with_endpoint
 from daypass.client.problems import BadUsageError
 from daypass.client.text_format import printable
 

@@ -10,10 +10,10 @@ import click
 
 from daypass.cli.selecting import PLACE, means_of, now, options
 from daypass.cli.showing import output_option, query_option, show
+from daypass.client.client_context import ClientContext
 from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.get_credentials import ClientContext
 from daypass.client.problems import UserFacingError
 from daypass.client.sources import CredentialSource, find_sources
 from daypass.client.text_format import printable

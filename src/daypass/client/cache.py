@@ -2,6 +2,9 @@
 
 Owns the folder, the minimum lifetime of fifteen minutes, and the rule of one refresh at a time. With
 `DAYPASS_KEYRING=1` the secrets are in the keyring (secret_keeper.py) and the file contains only the other members.
+
+Purges sessions that expired more than a day ago, and skips those that another process holds. Lock files stay: two
+processes that each held one of the same name would both go on.
 """
 
 import contextlib
@@ -19,6 +22,11 @@ from daypass.client.problems import LockedError, UserFacingError
 
 LEAST = timedelta(minutes=15)
 _NOT_SECRET = ("AccessKeyId", "Expiration")
+
+
+# For this time `daypass status` shows a session as expired, instead of not at all.
+SHOWN = timedelta(days=1)
+_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,6 @@ class CredentialCache:
                 f"{self.folder} cannot be written: {error.strerror}. Set DAYPASS_CACHE_DIR to another folder, or "
                 "use --no-cache."
             ) from error
-        from daypass.client.cache_purge import sweep
 
         sweep(self, now=now)
 
@@ -220,3 +227,28 @@ def _load(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def sweep(cache: "CredentialCache", *, now: datetime) -> None:
+    """Delete entries that expired more than a day ago, checking the oldest files first."""
+    with contextlib.suppress(OSError):
+        for path in sorted(cache.folder.glob("*.json"), key=_age)[:_MOST]:
+            if _is_over(cache, path.stem, now):
+                # Delete it only under its lock, and check again: the previous holder may have replaced it.
+                with contextlib.suppress(UserFacingError, OSError), cache.alone(path.stem, seconds=0):
+                    if _is_over(cache, path.stem, now):
+                        cache.drop(path.stem)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0  # Another process has just deleted it.
+
+
+def _is_over(cache: "CredentialCache", key: str, now: datetime) -> bool:
+    kept = cache.look(key)
+    if kept is None or kept.expires is None or (kept.in_keyring and not cache.keyring):
+        return False  # The keyring is switched off, so do not access it, not even to delete.
+    return kept.expires < now - SHOWN

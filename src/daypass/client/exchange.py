@@ -8,9 +8,10 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from daypass.client.assertions import provider_for
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.mfa import find_code, run_for_text
@@ -20,9 +21,6 @@ from daypass.client.roles import first_role, needs_account, role_arns, session_n
 from daypass.client.sts_call import CallSigner, call, connect, own_credentials
 from daypass.client.text_format import printable
 from daypass.client.token_claims import read_token_file
-
-if TYPE_CHECKING:
-    from daypass.client.get_credentials import ClientContext
 
 _LONGEST_CHAINED = 3600
 
@@ -40,7 +38,7 @@ class Exchanged:
 Obtain = Callable[[CredentialRequest], Credentials]
 
 
-def exchange(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> Exchanged:
+def exchange(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> Exchanged:
     """Return the requested credentials."""
     if request.method == "keys":
         return Exchanged(own_credentials(request.source_profile)[0])
@@ -56,9 +54,7 @@ def exchange(request: CredentialRequest, client_context: "ClientContext", get_cr
     return _roles(request, client_context, signer)
 
 
-def found_roles(
-    request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain
-) -> tuple[str, ...]:
+def found_roles(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> tuple[str, ...]:
     """Return the ARNs of the requested roles. Calls STS for the account if only a name is given."""
     if request.method == "role" and needs_account(request.role_arn):
         return _found_roles(request, _source(request, client_context, get_credentials))
@@ -76,7 +72,7 @@ def _found_roles(request: CredentialRequest, signer: CallSigner) -> tuple[str, .
     return role_arns(request.role_arn, str(caller["Account"]), str(caller["Arn"]).split(":")[1])
 
 
-def _source(request: CredentialRequest, client_context: "ClientContext", get_credentials: Obtain) -> CallSigner:
+def _source(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> CallSigner:
     name = request.source_profile
     if name and name == request.profile:
         raise MisconfiguredError(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
@@ -97,7 +93,7 @@ def _serial(request: CredentialRequest, signer: CallSigner) -> str:
     return str(devices[0]["SerialNumber"])
 
 
-def _mfa(request: CredentialRequest, client_context: "ClientContext") -> dict[str, str]:
+def _mfa(request: CredentialRequest, client_context: ClientContext) -> dict[str, str]:
     if not request.mfa_serial:
         return {}
     code = find_code(
@@ -118,7 +114,7 @@ def _exchanged(answer: Mapping[str, Any], user: str, **more: str) -> Exchanged:
     return Exchanged(credentials, printable((answer.get(user) or {}).get("Arn", "")), **more)
 
 
-def _session(request: CredentialRequest, client_context: "ClientContext", signer: CallSigner) -> Exchanged:
+def _session(request: CredentialRequest, client_context: ClientContext, signer: CallSigner) -> Exchanged:
     answer = _call(
         request, signer, "GetSessionToken", {"DurationSeconds": request.duration, **_mfa(request, client_context)}
     )
@@ -135,7 +131,7 @@ def _federation(request: CredentialRequest, signer: CallSigner) -> Exchanged:
     return _exchanged(_call(request, signer, "GetFederationToken", parameters), "FederatedUser")
 
 
-def _roles(request: CredentialRequest, client_context: "ClientContext", signer: CallSigner) -> Exchanged:
+def _roles(request: CredentialRequest, client_context: ClientContext, signer: CallSigner) -> Exchanged:
     if not request.role_arn:
         raise BadUsageError("Name a role: its ARN, ACCOUNT/NAME or its name.")
     roles = _found_roles(request, signer)
@@ -171,7 +167,7 @@ def _assume(
     return _exchanged(_call(request, signer, "AssumeRole", parameters), "AssumedRoleUser")
 
 
-def _with_token(request: CredentialRequest, client_context: "ClientContext") -> Exchanged:
+def _with_token(request: CredentialRequest, client_context: ClientContext) -> Exchanged:
     token = client_context.proof
     if not token and request.token_file:
         token = read_token_file(request.token_file)
@@ -191,7 +187,7 @@ def _with_token(request: CredentialRequest, client_context: "ClientContext") -> 
     return _exchanged(answer, "AssumedRoleUser", issuer=printable(answer.get("Provider", "")), subject=subject)
 
 
-def _with_assertion(request: CredentialRequest, client_context: "ClientContext") -> Exchanged:
+def _with_assertion(request: CredentialRequest, client_context: ClientContext) -> Exchanged:
     if not client_context.proof:
         raise SignInNeededError(f"Not signed in. Run `{login_command(request)}`.")
     role = first_role(request.role_arn, _partition(request))

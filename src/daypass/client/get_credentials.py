@@ -3,39 +3,13 @@
 Owns the order of these steps. exchange.py calls STS; it is imported only if the cache has no valid entry.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 
-from daypass.client.aws_files import Places
-from daypass.client.cache import LEAST, CachedCredentials, CredentialCache
+from daypass.client.cache import LEAST, CachedCredentials
+from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.profiles import Profiles, load_profiles
-from daypass.client.prompt import Prompt
 from daypass.client.source_keys import source_key
-
-
-@dataclass(frozen=True, slots=True)
-class ClientContext:
-    """The environment, profiles and cache of the client. `proof` is a token or assertion, if known."""
-
-    environment: Mapping[str, str]
-    profiles: Profiles
-    cache: CredentialCache
-    prompt: Prompt
-    now: Callable[[], datetime]
-    mfa_code: str = ""
-    proof: str = ""
-    fresh: bool = False
-    keeps: bool = True
-
-    @classmethod
-    def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":
-        """Return the client context of this user."""
-        profiles = load_profiles(Places.of(environment))
-        given = {"prompt": Prompt(), **more}
-        return cls(environment, profiles, CredentialCache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
 
 
 def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:

@@ -1,0 +1,36 @@
+"""The context of the commands for people: environment, profiles, cache, prompt and clock.
+
+Owns the value and how it is built for this user. It stands apart so that both getting credentials and the
+exchange with STS can import it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.client.aws_files import Places
+from daypass.client.cache import CredentialCache
+from daypass.client.profiles import Profiles, load_profiles
+from daypass.client.prompt import Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """The environment, profiles and cache of the client. `proof` is a token or assertion, if known."""
+
+    environment: Mapping[str, str]
+    profiles: Profiles
+    cache: CredentialCache
+    prompt: Prompt
+    now: Callable[[], datetime]
+    mfa_code: str = ""
+    proof: str = ""
+    fresh: bool = False
+    keeps: bool = True
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":
+        """Return the client context of this user."""
+        profiles = load_profiles(Places.of(environment))
+        given = {"prompt": Prompt(), **more}
+        return cls(environment, profiles, CredentialCache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers
