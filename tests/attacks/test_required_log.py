@@ -15,7 +15,7 @@ from daypass.audit.required import RequiredLog
 from daypass.audit.sinks import LineSink, NotRecordedError, open_sink
 from daypass.config import Config, ConfigurationError, load_config
 from daypass.errors import ServiceUnavailable
-from daypass.operations.iam.refusals import Unperformed
+from daypass.operations.iam.unsupported_actions import Unperformed
 from daypass.operations.operation import StoreAccess, is_read_only
 from daypass.operations.registry import full_registry
 from daypass.testing.plugin import client_factory

@@ -11,7 +11,7 @@ from tests.refusals import refused
 
 from daypass.directory import records
 from daypass.directory.account_entities import CredentialReport
-from daypass.operations.iam.credential_reports import COLUMNS
+from daypass.operations.iam.account.credential_reports import COLUMNS
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

@@ -9,8 +9,8 @@ from tests.documents import allow, document
 from tests.iam.conftest import EVERYTHING
 from tests.refusals import refused
 
-from daypass.operations.iam.refusals import ABSENT, EMPTY, REFUSED
 from daypass.operations.iam.table import OPERATIONS
+from daypass.operations.iam.unsupported_actions import ABSENT, EMPTY, REFUSED
 
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create_login_profile", {"UserName": "ann", "Password": "x" * 12}),

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS, Member
-from daypass.operations.iam import refusals
+from daypass.operations.iam import unsupported_actions
 from daypass.operations.iam.table import OPERATIONS as IAM
 from daypass.operations.operation import NEEDS_NO_PERMISSION, AnyOperation
 from daypass.operations.sts import refusals as sts_refusals
@@ -61,7 +61,7 @@ def _permission(name: str) -> str:
 
 
 def _iam() -> Iterator[str]:
-    performed = [operation for operation in IAM if not isinstance(operation, refusals.Unperformed)]
+    performed = [operation for operation in IAM if not isinstance(operation, unsupported_actions.Unperformed)]
     yield f"## IAM: {len(performed)} implemented actions"
     yield ""
     yield "Each needs the permission of its name, such as `iam:CreateUser`; some need `iam:PassRole` too, as on AWS."
@@ -97,11 +97,11 @@ def _refusals() -> Iterator[str]:
     yield ""
     yield "| reason | refused (`NotSupportedService`) | not found (`NoSuchEntity`) |"
     yield "| --- | --- | --- |"
-    absent = {action: reason for action, (_, reason) in refusals.ABSENT.items()}
-    for reason in sorted({*refusals.REFUSED.values(), *absent.values()}):
-        yield f"| {reason} | {_because(refusals.REFUSED, reason)} | {_because(absent, reason)} |"
+    absent = {action: reason for action, (_, reason) in unsupported_actions.ABSENT.items()}
+    for reason in sorted({*unsupported_actions.REFUSED.values(), *absent.values()}):
+        yield f"| {reason} | {_because(unsupported_actions.REFUSED, reason)} | {_because(absent, reason)} |"
     yield ""
-    yield f"These return an empty list: {_listed(refusals.EMPTY)}."
+    yield f"These return an empty list: {_listed(unsupported_actions.EMPTY)}."
     yield ""
 
 

@@ -9,7 +9,7 @@ import segno
 from tests.refusals import refused
 from tests.sts.authenticator import Authenticator, enrol, new_device, new_user
 
-from daypass.operations.iam.mfa_devices import otpauth_uri
+from daypass.operations.iam.mfa.mfa_devices import otpauth_uri
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

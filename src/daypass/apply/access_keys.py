@@ -19,7 +19,7 @@ from daypass.directory.entities import AccessKey, User
 from daypass.directory.store import RecordExistsError
 from daypass.errors import LimitExceeded
 from daypass.mint.secret import Secret
-from daypass.operations.iam.access_keys import keys_of
+from daypass.operations.iam.identities.access_keys import keys_of
 from daypass.operations.iam.lookup import get_named
 
 _SECRET = re.compile(r"[!-~]{16,128}")

@@ -13,7 +13,7 @@ from daypass.apply.nodes import ApplyFileError, FilePosition
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault
-from daypass.operations.iam.action import IamAction
+from daypass.operations.iam.iam_action import IamAction
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog

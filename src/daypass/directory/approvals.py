@@ -1,7 +1,7 @@
 """Whether the approval of a delegation request is valid, and until when.
 
 Owns the events that end an approval before its exchange token is redeemed. Leaves to revocations.py the end of issued
-credentials, and to operations/iam/delegation_decisions.py the approval itself.
+credentials, and to operations/iam/delegation/delegation_decisions.py the approval itself.
 
 An approval is valid as long as:
 

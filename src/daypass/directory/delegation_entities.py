@@ -1,8 +1,8 @@
 """Delegation requests as frozen values.
 
 Owns their fields, their states and the duration of each state. Leaves the transitions to
-operations/iam/delegation_requests.py. Source: IAM User Guide, "IAM temporary delegation", "Understanding the request
-lifecycle".
+operations/iam/delegation/delegation_requests.py. Source: IAM User Guide, "IAM temporary delegation", "Understanding the
+request lifecycle".
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,7 @@ from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault
 from daypass.importing.account_rewriter import AccountRewriter
 from daypass.importing.details import Details, objects_of, read_policy, text_of
-from daypass.operations.iam.documents import check_inline, check_trust
+from daypass.operations.iam.policies.policy_documents import check_inline, check_trust
 from daypass.policy.document import DocumentKind
 
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"

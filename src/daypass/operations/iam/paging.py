@@ -16,7 +16,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.entities import Group, InstanceProfile, Role, User
 from daypass.directory.records import each_by_path
 from daypass.errors import ValidationError
-from daypass.operations.iam.action import IamAction, IamParams
+from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import KINDS
 from daypass.operations.request_context import RequestContext
 

@@ -10,8 +10,8 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.operations.iam.holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
 from daypass.operations.iam.lookup import insert_named
+from daypass.operations.iam.policies.policy_holders import GROUPS, USERS, AboutHolder, HolderEntity, HolderNamed
 from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
 

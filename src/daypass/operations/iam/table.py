@@ -1,41 +1,40 @@
 """The table of IAM actions that Daypass performs, by noun."""
 
-from daypass.operations.iam import (
-    access_keys,
+from daypass.operations.iam import renames, tag_actions, unsupported_actions
+from daypass.operations.iam.account import (
     account_aliases,
     account_details,
     account_summary,
-    attachments,
-    boundary_changes,
-    context_keys,
     credential_reports,
-    delegation_decisions,
-    delegation_requests,
-    groups,
-    inline_policies,
-    instance_profiles,
-    last_used,
-    memberships,
-    mfa_devices,
-    oidc_providers,
     organization_features,
     outbound_federation,
     password_policies,
-    policies,
-    policy_users,
-    policy_versions,
-    refusals,
-    renames,
+    token_preferences,
+)
+from daypass.operations.iam.delegation import delegation_decisions, delegation_requests
+from daypass.operations.iam.identities import (
+    access_keys,
+    groups,
+    instance_profiles,
+    last_used,
+    memberships,
     role_updates,
     roles,
-    saml_providers,
     service_access,
     service_linked_roles,
-    simulate,
-    tag_actions,
-    token_preferences,
     users,
 )
+from daypass.operations.iam.mfa import mfa_devices
+from daypass.operations.iam.policies import (
+    attachments,
+    boundary_changes,
+    inline_policies,
+    managed_policies,
+    policy_attachments,
+    policy_versions,
+)
+from daypass.operations.iam.providers import oidc_providers, saml_providers
+from daypass.operations.iam.simulate import context_keys, simulation
 from daypass.operations.operation import AnyOperation
 
 OPERATIONS: tuple[AnyOperation, ...] = (
@@ -59,17 +58,17 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     *organization_features.OPERATIONS,
     *outbound_federation.OPERATIONS,
     *password_policies.OPERATIONS,
-    *policies.OPERATIONS,
-    *policy_users.OPERATIONS,
+    *managed_policies.OPERATIONS,
+    *policy_attachments.OPERATIONS,
     *policy_versions.OPERATIONS,
-    *refusals.OPERATIONS,
+    *unsupported_actions.OPERATIONS,
     *renames.OPERATIONS,
     *role_updates.OPERATIONS,
     *roles.OPERATIONS,
     *saml_providers.OPERATIONS,
     *service_access.OPERATIONS,
     *service_linked_roles.OPERATIONS,
-    *simulate.OPERATIONS,
+    *simulation.OPERATIONS,
     *tag_actions.OPERATIONS,
     *token_preferences.OPERATIONS,
     *users.OPERATIONS,

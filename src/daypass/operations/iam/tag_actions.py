@@ -16,9 +16,9 @@ from daypass.directory.entities import InstanceProfile, Named, Role, User
 from daypass.directory.mfa_entities import MfaDevice
 from daypass.errors import Fault
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.action import IamAction, IamParams
+from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named, get_own_policy
-from daypass.operations.iam.mfa_owned import get_device
+from daypass.operations.iam.mfa.device_owners import get_device
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
 from daypass.operations.operation import StoreAccess

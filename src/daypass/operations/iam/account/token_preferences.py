@@ -1,0 +1,46 @@
+"""SetSecurityTokenServicePreferences: the token version of the endpoint.
+
+The account stores the version and GetAccountSummary shows it. It does not have another effect: every URL of Daypass
+acts as a regional endpoint, and on AWS too, tokens of regional endpoints are valid everywhere.
+Source: IAM API Reference, SetSecurityTokenServicePreferences.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.directory import records
+from daypass.directory.entities import Account
+from daypass.errors import NoSuchEntity
+from daypass.operations.iam.iam_action import IamAction, IamParams
+from daypass.operations.operation import StoreAccess
+from daypass.operations.request_context import RequestContext
+
+_VERSIONS: Mapping[str, Literal[1, 2]] = {"v1Token": 1, "v2Token": 2}
+
+
+class _SetSecurityTokenServicePreferencesParams(IamParams, frozen=True):
+    global_endpoint_token_version: Literal["v1Token", "v2Token"]
+
+
+class SetSecurityTokenServicePreferences(IamAction[_SetSecurityTokenServicePreferencesParams]):
+    """Sets the token version of the global endpoint."""
+
+    action, takes, access = (
+        "SetSecurityTokenServicePreferences",
+        _SetSecurityTokenServicePreferencesParams,
+        StoreAccess.WRITE,
+    )
+
+    def perform(self, params: _SetSecurityTokenServicePreferencesParams, caller: Caller, ctx: RequestContext) -> None:
+        """Store the version in the account."""
+        account = records.find(ctx.reader, Account, "", caller.account)
+        if account is None:
+            raise NoSuchEntity(f"The account {caller.account} cannot be found.")
+        version = _VERSIONS[params.global_endpoint_token_version]
+        records.replace(ctx.writer, msgspec.structs.replace(account, token_version=version))
+
+
+OPERATIONS = (SetSecurityTokenServicePreferences(),)

@@ -1,0 +1,85 @@
+"""The base class of actions about MFA devices: their device and owner.
+
+Owns the messages for a device that does not exist or that belongs to another owner.
+Source: IAM API Reference; Service Authorization Reference for resources.
+"""
+
+from typing import Any
+
+from daypass.arn import iam_arn
+from daypass.authenticate.caller import Caller
+from daypass.directory.mfa_devices import find_device
+from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.store import Reader
+from daypass.errors import NoSuchEntity
+from daypass.operations.iam.iam_action import IamAction, IamParams
+from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
+from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import ConditionKeys
+
+_ROOT = "root"
+
+
+def get_device(reader: Reader, account: str, serial: str) -> MfaDevice:
+    """Return the account's device, or raise NoSuchEntity."""
+    found = find_device(reader, account, serial)
+    if found is None:
+        raise NoSuchEntity(f"VirtualMFADevice with serial number {serial} doesn't exist.")
+    return found
+
+
+def device_arn(account: str, serial: str) -> str:
+    """Return the ARN for a permission check. The device need not exist.
+
+    The serial number of a virtual device is its ARN. The serial number of a hardware token is printed on the token and
+    is not an ARN.
+    """
+    virtual = iam_arn(account, "mfa", "/", "")
+    return serial if serial.startswith(virtual) else f"{virtual}{serial}"
+
+
+class Owned(IamParams, frozen=True):
+    """The parameters of an action about the named user or the caller."""
+
+    user_name: str | None = None
+
+
+class OneDevice(Owned, frozen=True):
+    """The parameters of an action about one device of a user."""
+
+    serial_number: str = ""
+
+
+class OfAnOwner(IamAction[Any]):
+    """The base class of actions about an owner's devices.
+
+    The resource is the owner's ARN.
+    """
+
+    takes: type[IamParams] = OneDevice
+
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
+        """Return the owner's ARN."""
+        return owner_arn(named_user(params, caller), caller, ctx)
+
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the owner's tags."""
+        return owner_context(find_owner(named_user(params, caller), caller, ctx))
+
+
+def named_user(params: Any, caller: Caller) -> str | None:
+    """Return the user name of the request, or None for the caller.
+
+    A root user does not have a name. It can pass `root` if a name is required.
+    """
+    name: str | None = params.user_name
+    return None if name == _ROOT and caller.is_root else name
+
+
+def get_owned(params: OneDevice, caller: Caller, ctx: RequestContext) -> MfaDevice:
+    """Return the owner's device. Raises NoSuchEntity if the owner differs."""
+    owner = get_owner(named_user(params, caller), caller, ctx)
+    device = find_device(ctx.reader, caller.account, params.serial_number)
+    if device is None or device.owner != owner.id:
+        raise NoSuchEntity("MFA Device invalid for user.")
+    return device

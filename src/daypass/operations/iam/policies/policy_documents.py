@@ -1,0 +1,80 @@
+"""Policy documents: how IAM's actions check, store and show them.
+
+Owns the checks before a document is stored, and the encoding in answers: URL-encoded (RFC 3986). Quotas count
+characters without white space.
+Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePolicy; the messages are AWS's.
+"""
+
+import json
+from urllib.parse import quote
+
+from daypass.directory.entities import Role
+from daypass.directory.principals import StoredTrust, show_principals
+from daypass.directory.store import Reader
+from daypass.errors import LimitExceeded, MalformedPolicyDocument
+from daypass.federation.oidc.trust_rules import check_shared_issuers
+from daypass.operations.iam.policies.validation_messages import complain
+from daypass.operations.request_context import RequestContext
+from daypass.policy.document import Document, DocumentKind, parse_document, size_of
+from daypass.policy.wildcard import compile_wildcard, tokens_of
+
+# The actions that a trust policy can contain. A pattern must match at least one of them.
+TRUST_ACTIONS = (
+    "sts:assumerole",
+    "sts:assumerolewithsaml",
+    "sts:assumerolewithwebidentity",
+    "sts:tagsession",
+    "sts:setsourceidentity",
+    "sts:setcontext",
+)
+
+
+def show_document(text: str) -> str:
+    """Return a document in the encoding of answers."""
+    return quote(text, safe="")
+
+
+def check_managed(text: str, most: int) -> None:
+    """Refuse a document that is not a valid managed policy."""
+    complain(text, managed=True)
+    parse_document(text, DocumentKind.IDENTITY)
+    if size_of(text, count_white_space=False) > most:
+        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {most}")
+
+
+def check_inline(text: str) -> int:
+    """Refuse an invalid inline policy. Return the size of a valid one."""
+    complain(text, managed=False)
+    parse_document(text, DocumentKind.IDENTITY)
+    return size_of(text, count_white_space=False)
+
+
+def check_trust(text: str) -> None:
+    """Refuse an invalid trust policy. Does not look up its principals."""
+    _check_trust_actions(parse_document(text, DocumentKind.TRUST))
+    check_shared_issuers(json.loads(text))
+
+
+def read_trust(ctx: RequestContext, account: str, text: str) -> StoredTrust:
+    """Return the trust policy of an account's role in its stored form.
+
+    The policy is checked, and the unique ids of users and roles replace their ARNs.
+    """
+    check_trust(text)
+    most = ctx.settings.quotas.trust_policy_characters
+    if size_of(text, count_white_space=False) > most:
+        raise LimitExceeded(f"Cannot exceed quota for ACLSizePerRole: {most}")
+    return ctx.store_trust(ctx.reader, account, text)
+
+
+def show_trust(reader: Reader, role: Role) -> str:
+    """Return a role's trust policy with the ARNs of users and roles."""
+    return show_document(show_principals(reader, role.trust, role.foreign))
+
+
+def _check_trust_actions(document: Document) -> None:
+    for statement in document.statements:
+        for action in statement.actions:
+            matches = compile_wildcard(tokens_of(action.lower()))
+            if not any(matches(known) for known in TRUST_ACTIONS):
+                raise MalformedPolicyDocument("AssumeRole policy may only specify STS AssumeRole actions.")

@@ -1,0 +1,5 @@
+"""The policy simulator: SimulateCustomPolicy, SimulatePrincipalPolicy, context keys.
+
+Owns the input of a simulation, the policies that it leaves out, and the form of its results.
+Leaves the decision to daypass.policy, which is the same engine that decides real calls.
+"""
