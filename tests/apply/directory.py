@@ -11,7 +11,7 @@ from daypass.apply.file_parser import read_text
 from daypass.apply.state import Thing
 from daypass.apply.store_state import all_accounts, read_present, read_standings
 from daypass.audit.event import AuditRecord
-from daypass.cli.operator_tools import tools_with
+from daypass.cli.shared.apply_context import tools_with
 from daypass.config import Config
 from daypass.operations.settings import Quotas
 from daypass.testing.clock import MovableClock

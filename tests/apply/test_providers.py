@@ -14,7 +14,7 @@ from daypass.apply.desired import read_desired
 from daypass.apply.file_parser import read_text
 from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import show_plan
-from daypass.cli.apply import FilesBeside
+from daypass.cli.operators.apply import FilesBeside
 from daypass.directory import records
 from daypass.directory.oidc_entities import OidcProvider
 from daypass.federation.oidc.operator_terms import set_terms

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.client.machine import Machine
 
-from daypass.cli.signing_in import is_by_server
+from daypass.cli.shared.sign_in import is_by_server
 from daypass.client.aws_files import Places
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.endpoints import known_servers

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 
-from daypass.cli.saving import service_name
+from daypass.cli.shared.profile_writer import service_name
 from daypass.portal.credentials import FORMS, RoleCredentials, sign_in_command
 
 

@@ -23,8 +23,8 @@ from tests.process.daypass import ROOT, run, serving
 from tests.project import public_face
 from tests.project.command_tree import commands
 
-from daypass.cli.exit_codes import Exit
 from daypass.cli.main import cli
+from daypass.cli.shared.exit_codes import Exit
 from daypass.config import Config, load_config
 from daypass.testing import plugin
 from daypass.testing.plugin import client_factory

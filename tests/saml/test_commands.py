@@ -15,7 +15,7 @@ from tests.documents import document, trusting
 from tests.process.daypass import BIN, ROOT, Running, run, serving
 from tests.saml.conftest import ACCOUNT, PROVIDER, granting
 
-from daypass.cli.saml import command
+from daypass.cli.operators.saml import command
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import Encryption, KeyPair, Signing
 

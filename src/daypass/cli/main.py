@@ -13,46 +13,52 @@ from importlib.util import find_spec
 import click
 from click.shell_completion import CompletionItem
 
-from daypass.cli.exit_codes import CommandError, Exit, show_usage_error
+from daypass.cli.shared.exit_codes import CommandError, Exit, show_usage_error
 
 # Command name -> the module with `command`, and its summary in `daypass --help`. The summaries are here because reading
 # them from the modules would import the whole server.
 FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
-    "login": ("daypass.cli.login", "Sign in and save a profile that every AWS tool can use."),
-    "whoami": ("daypass.cli.whoami", "Show your identity, your credentials and when they expire."),
-    "status": ("daypass.cli.status", "List cached sessions and when they expire."),
-    "renew": ("daypass.cli.renew", "Refresh credentials, signing in again if needed."),
-    "logout": ("daypass.cli.logout", "Delete cached credentials."),
-    "doctor": ("daypass.cli.doctor", "Diagnose problems with credentials."),
-    "assume": ("daypass.cli.assume", "Assume a role or a chain of roles."),
-    "session-token": ("daypass.cli.session_token", "Get session credentials for your own keys, with MFA."),
-    "federation-token": ("daypass.cli.federation_token", "Get credentials for another user, limited by policies."),
-    "env": ("daypass.cli.env", "Print shell commands that set credentials."),
-    "exec": ("daypass.cli.exec_", "Run a command with credentials."),
-    "shell": ("daypass.cli.shell", "Start a shell with credentials."),
-    "console": ("daypass.cli.console", "Print a link that signs a browser in to the console."),
-    "credential-process": ("daypass.cli.credential_process", "Print credentials for AWS's credential_process setting."),
-    "profile": ("daypass.cli.profile", "List, show, add, set, rename and remove profiles."),
-    "roles": ("daypass.cli.roles", "List the roles that you can assume."),
-    "sts": ("daypass.cli.sts", "Call any operation of STS."),
-    "completion": ("daypass.cli.completion", "Set up command completion in your shell."),
+    "login": ("daypass.cli.people.login", "Sign in and save a profile that every AWS tool can use."),
+    "whoami": ("daypass.cli.people.whoami", "Show your identity, your credentials and when they expire."),
+    "status": ("daypass.cli.people.status", "List cached sessions and when they expire."),
+    "renew": ("daypass.cli.people.renew", "Refresh credentials, signing in again if needed."),
+    "logout": ("daypass.cli.people.logout", "Delete cached credentials."),
+    "doctor": ("daypass.cli.people.doctor", "Diagnose problems with credentials."),
+    "assume": ("daypass.cli.people.assume", "Assume a role or a chain of roles."),
+    "session-token": ("daypass.cli.people.session_token", "Get session credentials for your own keys, with MFA."),
+    "federation-token": (
+        "daypass.cli.people.federation_token",
+        "Get credentials for another user, limited by policies.",
+    ),
+    "env": ("daypass.cli.people.env", "Print shell commands that set credentials."),
+    "exec": ("daypass.cli.people.exec_", "Run a command with credentials."),
+    "shell": ("daypass.cli.people.shell", "Start a shell with credentials."),
+    "console": ("daypass.cli.people.console", "Print a link that signs a browser in to the console."),
+    "credential-process": (
+        "daypass.cli.people.credential_process",
+        "Print credentials for AWS's credential_process setting.",
+    ),
+    "profile": ("daypass.cli.people.profile", "List, show, add, set, rename and remove profiles."),
+    "roles": ("daypass.cli.people.roles", "List the roles that you can assume."),
+    "sts": ("daypass.cli.people.sts", "Call any operation of STS."),
+    "completion": ("daypass.cli.people.completion", "Set up command completion in your shell."),
 }
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
-    "serve": ("daypass.cli.serve", "Run the server: STS and IAM at one URL."),
-    "account": ("daypass.cli.account", "Create and list accounts."),
-    "organization": ("daypass.cli.organization", "Show and change the store's organization."),
-    "apply": ("daypass.cli.apply", "Apply a configuration file."),
-    "export": ("daypass.cli.export", "Export the store as a configuration file."),
-    "import": ("daypass.cli.import_", "Import the IAM entities of an AWS account."),
-    "keys": ("daypass.cli.keys", "List and rotate the server's keys."),
-    "sessions": ("daypass.cli.sessions", "Revoke sessions before they expire."),
-    "mfa": ("daypass.cli.mfa", "List MFA devices, register hardware tokens, unlock devices."),
-    "saml": ("daypass.cli.saml", "Debug SAML responses and configure SAML providers."),
-    "oidc": ("daypass.cli.oidc", "List and configure OpenID Connect providers."),
-    "token": ("daypass.cli.token", "Debug web identity tokens."),
-    "explain": ("daypass.cli.explain", "Explain why a request is allowed or denied."),
-    "graph": ("daypass.cli.graph", "Draw who can assume which role."),
-    "lint": ("daypass.cli.lint", "Check a policy for likely mistakes."),
+    "serve": ("daypass.cli.operators.serve", "Run the server: STS and IAM at one URL."),
+    "account": ("daypass.cli.operators.account", "Create and list accounts."),
+    "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),
+    "apply": ("daypass.cli.operators.apply", "Apply a configuration file."),
+    "export": ("daypass.cli.operators.export", "Export the store as a configuration file."),
+    "import": ("daypass.cli.operators.import_", "Import the IAM entities of an AWS account."),
+    "keys": ("daypass.cli.operators.keys", "List and rotate the server's keys."),
+    "sessions": ("daypass.cli.operators.sessions", "Revoke sessions before they expire."),
+    "mfa": ("daypass.cli.operators.mfa", "List MFA devices, register hardware tokens, unlock devices."),
+    "saml": ("daypass.cli.operators.saml", "Debug SAML responses and configure SAML providers."),
+    "oidc": ("daypass.cli.operators.oidc", "List and configure OpenID Connect providers."),
+    "token": ("daypass.cli.operators.token", "Debug web identity tokens."),
+    "explain": ("daypass.cli.operators.explain", "Explain why a request is allowed or denied."),
+    "graph": ("daypass.cli.operators.graph", "Draw who can assume which role."),
+    "lint": ("daypass.cli.operators.lint", "Check a policy for likely mistakes."),
 }
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))

@@ -1,7 +1,7 @@
 """The report on a SAML response or a web identity token: a row for each check, and the answer of STS.
 
 Owns the type that both inspectors return. federation/saml/inspect.py and federation/oidc/inspect.py make the
-checks; cli/report.py prints the report.
+checks; cli/shared/report.py prints the report.
 """
 
 from collections.abc import Mapping

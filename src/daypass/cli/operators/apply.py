@@ -1,0 +1,96 @@
+"""`daypass apply FILE`: change the store to match a configuration file.
+
+Owns the options and the output. apply/schema.py owns the file format, and apply/apply.py makes the changes.
+
+A file may name other files in its own directory or below it. A file from standard input may not.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daypass.cli.shared.apply_context import audited, explaining, read_file, tools_for
+from daypass.cli.shared.root_key_profile import profile_block
+from daypass.cli.shared.secret_source import SecretSource
+from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
+
+if TYPE_CHECKING:
+    from daypass.apply.apply import ApplyResult
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Also delete entities that the file does not list, in the accounts and sections that the file contains.",
+)
+@click.option(
+    "--secrets-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A directory with one file per secret; the file's name is the secret's name.",
+)
+@operator_options
+def command(  # noqa: PLR0913 - one parameter an option
+    *,
+    file: Path,
+    dry_run: bool,
+    prune: bool,
+    secrets_dir: Path | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Apply the configuration in FILE (YAML or JSON) to the store, in one transaction. `-` reads standard input."""
+    from daypass.apply.apply import Manner, apply_file
+    from daypass.apply.desired import read_desired
+    from daypass.apply.file_parser import MAX_BYTES, read_text
+
+    config = read_config({"store": store}, config_file)
+    content = read_file(file, MAX_BYTES)
+    secrets = SecretSource(os.environ, secrets_dir)
+    with explaining(file):
+        desired = read_desired(read_text(content), secrets, FilesBeside(file))
+        with opened(store, config_file, makes=True) as there, audited(config) as sink:
+            tools = tools_for(there, config, sink, command="apply", secrets=secrets)
+            outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))
+    _print(outcome, output, is_done=not dry_run)
+
+
+def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
+    from daypass.apply.plan_output import plain_plan, show_plan
+
+    if output == "json":
+        shown: dict[str, Any] = {"Applied": is_done, **plain_plan(outcome.plan)}
+        shown["RootAccessKeys"] = [
+            {"AccountId": key.account, "AccessKeyId": key.access_key_id, "SecretAccessKey": key.secret_access_key}
+            for key in outcome.root_keys
+        ]
+        print_json(shown)
+        return
+    click.echo(show_plan(outcome.plan, is_done=is_done))
+    for key in outcome.root_keys:
+        click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
+        click.echo(profile_block(key))
+
+
+class FilesBeside:
+    """Reads files by their paths relative to another file."""
+
+    def __init__(self, file: Path) -> None:
+        self._directory = None if str(file) == "-" else file.parent
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return at most `most` + 1 bytes of a file. Raises OSError."""
+        if self._directory is None:
+            raise OSError(0, "a configuration from standard input cannot refer to files; write the keys into it")
+        path = self._directory / name
+        # Reading a pipe or a device could block forever.
+        if path.exists() and not path.is_file():
+            raise OSError(0, "it is not a regular file")
+        with path.open("rb") as file:
+            return file.read(most + 1)

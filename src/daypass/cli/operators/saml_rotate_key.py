@@ -1,0 +1,97 @@
+"""`daypass saml rotate-key`: a new key for our requests to SAML providers, in two steps or at once.
+
+Owns the command. It opens the store itself; live servers see the change within a second.
+federation/saml/request_key.py owns the rules for replacing a key.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daypass.cli.operators.keys import print_keys, request_keys
+from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.federation.saml.request_key import make_key_pair
+from daypass.mint.key_ring import SKEW
+from daypass.operations.saml_request_keys import (
+    activate_request_key,
+    add_request_key,
+    drop_request_keys,
+    load_request_ring,
+)
+
+if TYPE_CHECKING:
+    from daypass.wiring import OpenedStore
+
+_DAY = 86_400
+
+
+@click.command(name="rotate-key")
+@click.option(
+    "--after",
+    "days",
+    metavar="DAYS",
+    type=click.IntRange(1, 365),
+    default=7,
+    help="Days until the new key is used. Default: 7.",
+)
+@click.option("--now", "at_once", is_flag=True, help="Use the published new key, or a new one, immediately.")
+@operator_options
+def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path | None, output: str) -> None:
+    """Publish a new key that signs SAML requests, and list the keys.
+
+    The new certificate is published in /saml/metadata.xml and /saml/certificate.pem beside the current one. The current
+    key signs for DAYS more. Use this time to give the new certificate to providers that check signatures but do not
+    read the server's metadata. If a new key is published already, this command does not create another one.
+    """
+    with opened(store, config_file) as there:
+        moment = there.clock.now()
+        now = int(moment.timestamp())
+        says = _sign_now(there, now, moment) if at_once else _publish(there, now + days * _DAY, moment)
+        with there.store.read() as reader:
+            shown = request_keys(reader, now)
+    if output == "json":
+        print_json({"Keys": shown})
+        return
+    print_keys(shown)
+    click.echo(says, err=True)
+
+
+def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
+    now = int(moment.timestamp())
+    made = make_key_pair(moment)
+    with there.store.write() as writer:
+        drop_request_keys(writer, now=now)
+        request_ring = load_request_ring(writer)
+        waiting = next((key for key in request_ring.keys if key.activates > now), None)
+        if waiting is not None:
+            return (
+                f"A new key is already published and signs from {_instant(waiting.activates)} on. "
+                "Use --now to sign with it at once."
+            )
+        # The first key replaces no other key, so it can sign at once.
+        begins = activates if request_ring.keys else now - SKEW
+        key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
+    if not request_ring.keys:
+        return f"The first key, {key.id}, signs from now on."
+    return (
+        f"The new key, {key.id}, signs from {_instant(begins)} on. "
+        "Give its certificate to your providers before that (docs/saml.md)."
+    )
+
+
+def _sign_now(there: "OpenedStore", now: int, moment: datetime) -> str:
+    made = make_key_pair(moment)
+    with there.store.write() as writer:
+        drop_request_keys(writer, now=now)
+        waiting = next((key for key in load_request_ring(writer).keys if key.activates > now), None)
+        if waiting is not None:
+            key = activate_request_key(writer, waiting.material, now=now)
+        else:
+            key = add_request_key(writer, made, created=now, activates=now, vault=there.vault)
+    return f"The key {key.id} signs from now on. Providers that check signatures need its certificate now."
+
+
+def _instant(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

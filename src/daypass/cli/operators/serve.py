@@ -1,0 +1,187 @@
+"""`daypass serve`: run the server.
+
+Owns its options and the first start. wiring.py builds the server, and http/server.py runs it.
+
+Shows the first root key once: on a terminal as a profile, otherwise in a file that only its owner can read. It never
+enters a log.
+
+Sets up the logs: on standard error, readable on a terminal and JSON otherwise. Requests are never logged.
+"""
+
+import logging
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+import click
+import structlog
+from structlog.typing import Processor
+
+from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account, is_empty
+from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.root_key_profile import FIRST, profile_block
+from daypass.cli.shared.store_options import config_option, read_config, read_keys, stopping, store_option
+from daypass.config import Config, ConfigurationError
+from daypass.http.server import ListenError, listen, serve
+from daypass.storage.address import SqliteAddress, parse_address
+from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+
+_ROOT_SETTINGS = {
+    "account": "DAYPASS_ROOT_ACCOUNT_ID",
+    "access_key_id": "DAYPASS_ROOT_ACCESS_KEY_ID",
+    "secret_access_key": "DAYPASS_ROOT_SECRET_ACCESS_KEY",
+}
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+@click.command()
+@click.option("--host", metavar="ADDRESS", help="The address to listen on. Default: 127.0.0.1.")
+@click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on. Default: 7878.")
+@store_option
+@click.option("--workers", type=click.IntRange(1), help="The number of worker processes. Default: 1.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain (PEM). SIGHUP reloads it.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
+@click.option("--public-url", metavar="URL", help="The URL at which clients reach the server.")
+@click.option("--audit-log", metavar="FILE", help="The audit log file; - writes to standard output.")
+@config_option
+def command(config_file: Path | None, **flags: Any) -> None:
+    """Run the server, which serves STS and IAM at one URL."""
+    config = read_config(flags, config_file)
+    set_up_logs(config.log_level)
+    keys = read_keys(os.environ)
+    try:
+        # Listen before the first account is created: if the server cannot start, its root key must not be used up.
+        listener = listen(config)
+        prepare(config, keys)
+        code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
+    except (ListenError, ConfigurationError) as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
+    sys.exit(code)
+
+
+def prepare(config: Config, keys: Keys) -> None:
+    """Open the store once, and create the first account if the store is empty."""
+    with stopping():
+        there = open_everything(config, keys)
+        try:
+            if there.is_empty:
+                _make_first_account(there, config)
+        except AccountCreationError as error:
+            raise CommandError(str(error), Exit.CONFIGURATION) from error
+        finally:
+            there.store.close()
+    # Not needed any more. Remove them so that they cannot be read from the environment.
+    for variable in _ROOT_SETTINGS.values():
+        os.environ.pop(variable, None)
+        os.environ.pop(variable + "_FILE", None)
+
+
+def _make_first_account(there: OpenedStore, config: Config) -> None:
+    with there.store.write() as writer:
+        if not is_empty(writer):
+            return  # Another server on the same store was faster.
+        wanted = _wanted()
+        key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+        # Inside the transaction: the account must not exist if its key cannot be shown.
+        if wanted.secret_access_key:
+            click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
+        else:
+            show_first_key(key, config)
+
+
+def _wanted() -> NewAccountRequest:
+    wanted = NewAccountRequest(**{name: _read_setting(variable) for name, variable in _ROOT_SETTINGS.items()})  # type: ignore[arg-type] # all are strings
+    if bool(wanted.access_key_id) != bool(wanted.secret_access_key):
+        raise AccountCreationError(
+            "DAYPASS_ROOT_ACCESS_KEY_ID and DAYPASS_ROOT_SECRET_ACCESS_KEY must be set together."
+        )
+    return wanted
+
+
+def _read_setting(variable: str) -> str:
+    """Return a first-start setting from the environment, or from the file that it refers to."""
+    if os.environ.get(variable):
+        return os.environ[variable]
+    path = os.environ.get(variable + "_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise AccountCreationError(f"{variable}_FILE cannot be read: {error}") from error
+
+
+def show_first_key(key: RootKey, config: Config) -> None:
+    """Print the key, or write it to a new file of mode 0600 and print the file's name."""
+    block = profile_block(key, config.url, name=FIRST)
+    if sys.stderr.isatty():
+        click.echo(
+            f"First start: account {key.account} was created. Its root access key is shown only once:\n", err=True
+        )
+        click.echo(block + "\n", err=True)
+        return
+    path = _folder(config) / f"daypass-root-{key.account}.ini"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise CommandError(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(block + "\n")
+    click.echo(f"daypass: first start; account {key.account}; its root access key is in {path}", err=True)
+
+
+def _folder(config: Config) -> Path:
+    address = parse_address(config.store_url)
+    return address.path.absolute().parent if isinstance(address, SqliteAddress) else Path.cwd()
+
+
+def set_up_logs(level: str) -> None:
+    """Configure the log of this process. Stops with exit code 6 if the level does not exist."""
+    if level.lower() not in _LEVELS:
+        raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
+    renderers = _renderers(on_terminal=sys.stderr.isatty())
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, _STAMP, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing())),
+        cache_logger_on_first_use=True,
+    )
+    _set_up_libraries(renderers)
+
+
+class _Unfailing:
+    """Standard error that ignores write errors: it may be a file on a full disk."""
+
+    def write(self, text: str) -> None:
+        """Write the text; drop it if it cannot be written."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, and ignore errors."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+def _renderers(*, on_terminal: bool) -> list[Processor]:
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _set_up_libraries(renderers: list[Processor]) -> None:
+    """Format the logs of libraries like our own, so that a logged string cannot forge a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _STAMP],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # It warns about each malformed request, and anyone can send many of those.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

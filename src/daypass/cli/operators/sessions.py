@@ -1,0 +1,132 @@
+"""`daypass sessions revoke`: revoke issued sessions.
+
+The sessions of a role or a user are revoked as in AWS, with the inline policy AWSRevokeOlderSessions, which `aws iam`
+shows and can remove. The sessions of an access key or a delegation request are revoked with an entry in the store,
+since AWS has no such operation. Every node applies both within a second.
+"""
+
+import math
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from daypass.cli.shared.account_option import account_option, choose_account
+from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.directory import records
+from daypass.directory.delegation import find_request
+from daypass.directory.delegation_entities import State
+from daypass.directory.entities import Role, User
+from daypass.directory.identity import load_access_key
+from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
+from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_for_good, revoke_key
+from daypass.directory.store import Writer
+
+_KEY_ID = re.compile(r"[A-Za-z0-9_]{16,128}")
+_TEMPORARY = "ASIA"
+
+
+def _read_instant(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """Parse the time of an option. Raises BadParameter with an example."""
+    if text is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not a valid time. Use a form such as 2026-03-01T12:00:00Z.") from error
+    if instant.tzinfo is None:
+        raise click.BadParameter(f"{text!r} has no time zone. End it with Z or an offset such as +01:00.")
+    try:
+        return datetime.fromtimestamp(math.ceil(instant.timestamp()), UTC)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not between the years 1 and 9999.") from error
+
+
+@click.group()
+def command() -> None:
+    """Revoke sessions before they expire."""
+
+
+@command.command()
+@click.option("--role", metavar="NAME", help="Revoke the sessions of this role.")
+@click.option("--user", metavar="NAME", help="Revoke the sessions of this user, but not its long-term keys.")
+@click.option("--access-key", metavar="ID", help="Revoke the sessions that this key requested, and their sessions.")
+@click.option("--delegation", metavar="ID", help="Revoke the partner's access from this accepted delegation request.")
+@click.option(
+    "--issued-before",
+    metavar="TIME",
+    callback=_read_instant,
+    help="Revoke only sessions issued before TIME. Default: now.",
+)
+@account_option
+@operator_options
+def revoke(  # noqa: PLR0913 - one parameter an option
+    *,
+    role: str | None,
+    user: str | None,
+    access_key: str | None,
+    delegation: str | None,
+    issued_before: datetime | None,
+    account: str | None,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Revoke the sessions of a role, user, access key or delegation request."""
+    if sum(value is not None for value in (role, user, access_key, delegation)) != 1:
+        raise click.UsageError("Use exactly one of --role, --user, --access-key and --delegation.")
+    with opened(store, config_file) as there:
+        now = there.clock.now()
+        before = datetime.fromtimestamp(end_of_second(now), UTC) if issued_before is None else issued_before
+        with there.store.write() as writer:
+            if access_key is not None:
+                _revoke_key(writer, access_key, issued_before, now)
+                client_context = "a revocation of the access key"
+            elif delegation is not None:
+                _revoke_delegation(writer, delegation, issued_before, now)
+                client_context = "a revocation of the delegation request"
+            else:
+                client_context = _revoke_holder(writer, choose_account(writer, account), role, user, before)
+    if output == "json":
+        print_json({"IssuedBefore": before.isoformat(), "By": client_context})
+    else:
+        click.echo(f"Revoked the sessions issued before {before.isoformat()}, by {client_context}.")
+
+
+def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: datetime) -> None:
+    # The operator chooses the ID of a root key, so it can have any form.
+    stored = load_access_key(writer, access_key)
+    if not _KEY_ID.fullmatch(access_key) and stored is None:
+        raise CommandError(f"{access_key!r} is not a valid access key ID.", Exit.CONFIGURATION)
+    if before is None and stored is None and access_key.startswith(_TEMPORARY):
+        revoke_for_good(writer, access_key, now=int(now.timestamp()))
+        return
+    seconds = end_of_second(now) if before is None else int(before.timestamp())
+    revoke_key(writer, access_key, before=seconds, now=int(now.timestamp()))
+
+
+def _revoke_delegation(writer: Writer, request_id: str, before: datetime | None, now: datetime) -> None:
+    request = find_request(writer, request_id)
+    if request is None:
+        raise CommandError(f"Delegation request {request_id} does not exist.", Exit.CONFIGURATION)
+    state = request.state(now)
+    if state not in {State.ACCEPTED, State.FINALIZED}:
+        raise CommandError(
+            f"Delegation request {request_id} is in the state {state.value}, in which it does not grant access.",
+            Exit.CONFIGURATION,
+        )
+    seconds = None if before is None else int(before.timestamp())
+    revoke_delegation(writer, request, before=seconds, now=int(now.timestamp()))
+
+
+def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:
+    found: Role | User | None = (
+        records.find(writer, User, account, user or "") if role is None else records.find(writer, Role, account, role)
+    )
+    if found is None:
+        noun = f"user {user}" if role is None else f"role {role}"
+        raise CommandError(f"The {noun} does not exist in account {account}.", Exit.CONFIGURATION)
+    records.replace(writer, without_older_sessions(found, before))
+    return f"the inline policy {POLICY_NAME} of {found.arn}"

@@ -1,0 +1,166 @@
+"""`daypass token inspect`: check a web identity token, and show its condition keys.
+
+Owns the choice of the provider and its keys: from the store and the issuer, or from files and options. Keys are
+fetched from the issuer exactly as the server fetches them.
+"""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from daypass.cli.operators.oidc import every_provider
+from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.long_input import read_text
+from daypass.cli.shared.report import show_report
+from daypass.cli.shared.store_options import opened, operator_options, read_config
+from daypass.config import Config, ConfigurationError
+from daypass.errors import Fault
+from daypass.federation.oidc.inspect import inspect_token
+from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
+from daypass.federation.oidc.known_issuers import terms_of
+from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
+from daypass.federation.oidc.token import read_token
+from daypass.federation.report import InspectionReport
+
+_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class _IssuerKeyLookup:
+    """The issuer's keys or None, and the text for their origin or the reason why they are missing."""
+
+    found: KeySet | None
+    origin: str
+
+
+@click.group()
+def command() -> None:
+    """Debug web identity tokens."""
+
+
+@command.command()
+@click.argument(
+    "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
+)
+@click.option("--account", metavar="12DIGITS", help="The role's account, if several accounts trust the issuer.")
+@click.option(
+    "--audience", "audiences", multiple=True, help="Check against this client ID, without a store. Repeatable."
+)
+@click.option("--jwks", type=_file, help="A file with the issuer's keys (JWK Set), instead of fetching them.")
+@click.option("--offline", is_flag=True, help="Do not fetch keys from the issuer.")
+@operator_options
+def inspect(  # noqa: PLR0913 - one parameter an option
+    *,
+    source: str,
+    account: str | None,
+    audiences: Sequence[str],
+    jwks: Path | None,
+    offline: bool,
+    store: str | None,
+    config_file: Path | None,
+    output: str,
+) -> None:
+    """Run all checks on a token.
+
+    The report shows the answer that STS would give, and the token's condition keys. FILE contains the token. Without
+    FILE, paste or pipe the token. Exits with 0 if STS would accept the token, 5 if STS would reject it, and 6 if no
+    matching provider or no keys are known.
+    """
+    config = read_config({"store": store}, config_file)
+    token = read_text(source, what="the token").strip()
+    issuer = _find_issuer(token)
+    terms = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
+    reports = [(*_judge(token, each, config, jwks, offline=offline), each.arn) for each in terms]
+    report, keys, provider = next(
+        (each for each in reports if each[0].verdict == "accepted"),
+        reports[0] if reports else (*_judge_alone(token, jwks), None),
+    )
+    sys.exit(show_report(report, provider, output, keys=keys.origin))
+
+
+def _find_issuer(token: str) -> str:
+    try:
+        return read_token(token).unverified_issuer
+    except Fault:
+        return ""  # The report contains the error.
+
+
+def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms]:
+    return [ProviderTerms("(from --audience)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else []
+
+
+def _from_store(
+    issuer: str, account: str | None, config: Config, store: str | None, config_file: Path | None
+) -> list[ProviderTerms]:
+    from daypass.storage.address import SqliteAddress, parse_address
+
+    built_in = find_built_in(issuer)
+    address = parse_address(config.store_url)
+    if isinstance(address, SqliteAddress) and not address.path.exists():
+        if store or account:
+            raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
+        found = []  # A machine without a server still runs the checks that do not need a provider.
+    else:
+        with opened(store, config_file) as there, there.store.read() as reader:
+            found = [
+                terms_of(provider)
+                for provider in every_provider(reader)
+                if provider.issuer == issuer and account in {None, provider.account}
+            ]
+    return found or ([] if built_in is None else [built_in])
+
+
+def _judge(
+    token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
+) -> tuple[InspectionReport, _IssuerKeyLookup]:
+    from daypass.wiring import SystemClock
+
+    if jwks is not None:
+        keys = _from_file(jwks)
+    elif terms.pinned is not None:
+        keys = _IssuerKeyLookup(terms.pinned, "pinned in the store")
+    elif offline:
+        keys = _IssuerKeyLookup(None, "not fetched (--offline)")
+    else:
+        keys = asyncio.run(_ask(terms, config))
+    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
+
+
+def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
+    from daypass.wiring import SystemClock
+
+    keys = _IssuerKeyLookup(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
+    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
+
+
+def _from_file(path: Path) -> _IssuerKeyLookup:
+    try:
+        return _IssuerKeyLookup(parse_jwks(path.read_bytes()), f"from {path}")
+    except (UnreadableKeySetError, OSError) as error:
+        raise CommandError(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
+
+
+async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
+    from daypass.wiring import SystemClock, make_issuer_keys
+
+    clock = SystemClock()
+    try:
+        issuer_keys = make_issuer_keys(config, clock)
+    except ConfigurationError as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
+    await issuer_keys.fetch(terms)
+    try:
+        found = issuer_keys.cached_keys(terms, clock.now())
+    except Fault as fault:
+        return _IssuerKeyLookup(None, f"could not be fetched: {fault.detail or fault.message}")
+    finally:
+        await issuer_keys.close()
+    return (
+        _IssuerKeyLookup(found, f"fetched from {terms.issuer}")
+        if isinstance(found, KeySet)
+        else _IssuerKeyLookup(None, "could not be fetched in time")
+    )

@@ -1,0 +1,77 @@
+"""`daypass exec -- COMMAND`: run a command with the selected credentials and no others.
+
+Owns the choice between keys in the environment, which are not refreshed, and a loopback endpoint that serves refreshed
+credentials to long-running jobs. client/child.py owns running the command, signals and exit codes.
+"""
+
+import os
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from daypass.cli.shared.credentials_output import own_variables, region_of
+from daypass.cli.shared.exit_codes import CommandError, show_usage_error
+from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
+from daypass.client.child import OWN_FAILURE, CannotRunError, run_child
+from daypass.client.child_environment import place, surroundings
+from daypass.client.container_endpoint import serving_credentials
+from daypass.client.credentials import container_form
+from daypass.client.problems import UserFacingError
+from daypass.client.prompt import Prompt
+
+
+class _Exec(click.Command):
+    """A command whose own failures exit with 125, so that they differ from the child's exit codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options, and leave the child's arguments unchanged."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            show_usage_error(error)
+            ctx.exit(OWN_FAILURE)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command, and exit with 125 for our own failures."""
+        try:
+            return super().invoke(ctx)
+        except UserFacingError as problem:
+            raise CommandError(str(problem), OWN_FAILURE) from problem
+
+
+@click.command(cls=_Exec, context_settings={"allow_interspersed_args": False})
+@selecting("role", ROLE, ASSUMING)
+@click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint, for a long-running job.")
+@click.argument("words", nargs=-1, required=True, metavar="-- COMMAND [WORDS]...")
+def command(selection: Selection, *, server: bool, words: tuple[str, ...]) -> int:
+    """Run COMMAND with the credentials of a profile or a role.
+
+    COMMAND gets this terminal, every signal and no other AWS credentials. The exit code is COMMAND's own, or 125 if
+    daypass failed, 126 if COMMAND cannot be run, or 127 if it does not exist.
+    """
+    return run_with(selection, words, server=server)
+
+
+def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
+    """Run a command and return its exit code."""
+    try:
+        return _run(selection, words, server=server)
+    except CannotRunError as error:
+        raise CommandError(str(error), error.code) from error
+
+
+def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
+    entry = selection.get_credentials()
+    if not server:
+        return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
+    # The job owns the terminal from now on: a refresh that needs a prompt fails, and the job gets the error.
+    quiet = replace(
+        selection, client_context=replace(selection.client_context, prompt=Prompt(allowed=False), fresh=False)
+    )
+    token = secrets.token_urlsafe(32)
+    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
+        added = place(endpoint_url=entry.endpoint_url, region=region_of(selection), name=selection.name)
+        added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
+        return run_child(words, surroundings(os.environ, added))

@@ -1,0 +1,216 @@
+"""`daypass login`: sign in as a person, and save a profile that every AWS tool can use.
+
+Owns the output on the terminal and the choice of a role. sign_in.py gets the token or assertion, and profile_writer.py
+writes the profile.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from daypass.cli.shared.credentials_output import describe, emit, shell_option
+from daypass.cli.shared.profile_writer import must_write, places, save_keys, save_profile, saved_wanted
+from daypass.cli.shared.session_options import LASTING, Selection, means_of, select
+from daypass.cli.shared.session_options import options as with_options
+from daypass.cli.shared.sign_in import (
+    SignInProof,
+    by_portal,
+    get_assertion,
+    get_token,
+    is_by_server,
+    matching_roles,
+    with_known_server,
+)
+from daypass.client.cache import LEAST, CachedCredentials
+from daypass.client.get_credentials import cache_key, get_credentials, with_endpoint
+from daypass.client.problems import BadUsageError
+from daypass.client.roles import account_of, role_name
+
+VIAS = ("auto", "browser", "device", "loopback", "paste")
+_COMMON = (
+    click.option(
+        "--profile",
+        default="",
+        metavar="NAME",
+        help="The profile to sign in to, or to create. Default: the role's name.",
+    ),
+    click.option(
+        "--role", "roles", multiple=True, metavar="ARN", help="The role. Default: choose from the offered roles."
+    ),
+    click.option(
+        "--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint."
+    ),
+    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
+    click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
+    click.option(
+        "--output",
+        type=click.Choice(["profile", "env", "json", "process"]),
+        default="profile",
+        help="Save a profile, or print the credentials in a format.",
+    ),
+    click.option("--keys", is_flag=True, help="Write the keys to the credentials file."),
+    click.option("--via", type=click.Choice(VIAS), default="auto", help="The sign-in method."),
+    click.option("--no-input", is_flag=True, help="Never prompt: fail and name the command to run instead."),
+)
+
+
+@click.group(invoke_without_command=True)
+@with_options(_COMMON)
+@shell_option
+@click.pass_context
+def command(ctx: click.Context, /, **given: Any) -> None:
+    """Sign in to the server with a browser, and save a profile that every AWS tool can use."""
+    if ctx.invoked_subcommand is None:
+        _login("", given)
+
+
+@command.command()
+@with_options(_COMMON)
+@shell_option
+@with_options(LASTING)
+@click.option(
+    "--assertion-file", default="", metavar="FILE", help="A file with the SAMLResponse; - reads standard input."
+)
+@click.option("--provider-arn", default="", metavar="ARN", help="The provider, if the assertion is encrypted.")
+@click.option("--all", "every", is_flag=True, help="Sign in to all offered roles, or to all that match --role.")
+def saml(**given: Any) -> None:
+    """Sign in with SAML.
+
+    Sign in with a browser, or with a SAML response that you paste or have in a file.
+    --role also accepts patterns such as 'arn:aws:iam::*:role/read*'.
+    """
+    _login("saml", given)
+
+
+@command.command()
+@with_options(_COMMON)
+@shell_option
+@with_options(LASTING)
+@click.option("--issuer", default="", metavar="URL", help="The OpenID Connect provider.")
+@click.option("--client-id", default="", metavar="ID", help="The client ID of Daypass at the provider.")
+@click.option(
+    "--client-secret-file",
+    default="",
+    metavar="FILE",
+    help="A file with the client secret, if the provider requires one.",
+)
+@click.option("--scopes", default="", metavar="WORDS", help="The scopes to request. Default: openid.")
+@click.option(
+    "--redirect-port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="The local port for the redirect. Default: any free port.",
+)
+@click.option("--token-file", default="", metavar="FILE", help="A file with a token, for use without a browser.")
+@click.option(
+    "--token-command", default="", metavar="COMMAND", help="A command that prints a token, for use without a browser."
+)
+def oidc(**given: Any) -> None:
+    """Sign in with OpenID Connect.
+
+    Sign in with a browser, or with a token from a file or a command.
+    """
+    _login("oidc", given)
+
+
+def _login(method: str, given: dict[str, Any]) -> None:
+    output, shell, keys = given.pop("output"), given.pop("shell"), given.pop("keys")
+    client_context = replace(means_of(given), fresh=True)
+    known = client_context.profiles.by_name.get(given["profile"])
+    own = known.request if known else None
+    method = method or (own.method if own else "saml")
+    if own is not None and own.method != method:
+        raise BadUsageError(
+            f"Profile {given['profile']} signs in with {own.method}. Run `daypass login {own.method}`, "
+            "or use another profile."
+        )
+    if known is not None and own is None:
+        raise BadUsageError(f"Profile {given['profile']!r} exists and is not managed by Daypass. Choose another name.")
+    extra = {name: given.pop(name, default) for name, default in _EXTRA.items()}
+    if extra["assertion_file"]:
+        given["via"] = "file"
+    selection = _with_own(select(method, {**given, "profile": ""}), own, given)
+    selection = replace(
+        selection, request=with_endpoint(selection.request, client_context), client_context=client_context
+    )
+    request = selection.request
+    # An existing profile without a server is for AWS.
+    if own is None and not request.endpoint_url and not request.portal_url and is_by_server(method, request, extra):
+        selection = replace(selection, request=with_known_server(request, client_context))
+    if output == "profile":
+        must_write(places())  # Fail before the person signs in, not after.
+        if not keys:
+            client_context.cache.must_keep()
+    entries = _sign_in(selection, method, extra)
+    for single, entry in entries:
+        _deliver(single, entry, output, shell, keys=keys)
+
+
+def sign_in_again(profile: str, method: str) -> None:
+    """Sign in to an existing profile with its own settings."""
+    given: dict[str, Any] = {"profile": profile, "roles": (), "via": "auto", "endpoint_url": "", "region": ""}
+    _login(method, {**given, "portal_url": "", "output": "profile", "shell": "auto", "keys": False})
+
+
+_EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port": 0}
+
+
+def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selection:
+    """Return the request, completed with the profile's settings where the options set none."""
+    request = replace(selection.request, source_profile="", profile=given["profile"])
+    if request.via == "auto":
+        request = replace(request, via="")
+    if own is not None:
+        said = {name: getattr(request, name) for name in request.__dataclass_fields__}
+        request = replace(own, **{name: value for name, value in said.items() if value and name != "method"})
+    return replace(selection, request=request)
+
+
+def _sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> list[tuple[Selection, CachedCredentials]]:
+    request, client_context = selection.request, selection.client_context
+    proof = (
+        get_token(request, client_context, extra) if method == "oidc" else get_assertion(request, client_context, extra)
+    )
+    if proof is None:
+        return [by_portal(selection)]
+    chosen = matching_roles(proof, request, client_context, every=extra["every"])
+    return [_redeem(selection, proof, role) for role in chosen]
+
+
+def _redeem(selection: Selection, proof: SignInProof, role: str) -> tuple[Selection, CachedCredentials]:
+    roles = (role, *selection.request.role_arn[1:]) if not proof.offers else (role,)
+    request = replace(selection.request, role_arn=roles)
+    single = replace(selection, request=request, client_context=replace(selection.client_context, proof=proof.text))
+    # The cache key needs the profile's name, which is not known yet. So the entry is cached later, in _deliver.
+    return single, get_credentials(request, replace(single.client_context, keeps=False))
+
+
+def _deliver(selection: Selection, entry: CachedCredentials, output: str, shell: str, *, keys: bool) -> None:
+    if output != "profile":
+        emit(entry, selection, output, shell)
+        return
+    request = selection.request
+    name = request.profile or _free_name(selection)
+    if keys:
+        save_keys(name, entry.credentials, entry.endpoint_url, request.region)
+        click.echo(f"daypass: {describe(entry)}. The keys were saved to profile {name}.", err=True)
+        return
+    save_profile(name, replace(selection, request=replace(request, profile=name)), quiet=True)
+    kept = saved_wanted(name)
+    client_context = replace(means_of({}), proof=selection.client_context.proof)
+    key = cache_key(with_endpoint(kept, client_context), client_context)
+    if entry.credentials.lasts(LEAST, now=client_context.now()):
+        with client_context.cache.alone(key):
+            client_context.cache.keep(replace(entry, key=key, profile=name))
+    click.echo(f"daypass: signed in as {describe(entry)}. To use it: export AWS_PROFILE={name}", err=True)
+
+
+def _free_name(selection: Selection) -> str:
+    """Return the role's name, with its account if another profile has that name."""
+    role = selection.request.role_arn[-1]
+    name = role_name(role)
+    known = selection.client_context.profiles.by_name.get(name)
+    if known is None or (known.request is not None and known.request.role_arn == selection.request.role_arn):
+        return name
+    return f"{name}-{account_of(role)}"

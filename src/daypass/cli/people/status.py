@@ -1,0 +1,71 @@
+"""`daypass status`: list cached sessions; `--check` tests for a script whether they are valid."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from daypass.cli.shared.exit_codes import Exit
+from daypass.cli.shared.output import output_option, query_option, show
+from daypass.cli.shared.session_options import Duration, means_of, now
+from daypass.client.cache import CachedCredentialsSummary, CredentialCache
+from daypass.client.credentials import instant
+from daypass.client.durations import say_duration
+from daypass.client.text_format import printable
+
+
+@click.command()
+@click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
+@click.option("--check", is_flag=True, help="Print no output; exit with 0 if all are valid, else with 3 or 5.")
+@click.option(
+    "--for", "least", type=Duration(), default=900, help="With --check: how long they must stay valid. Default: 15m."
+)
+@output_option
+@query_option
+def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, query: str) -> int:
+    """List cached sessions and when they expire."""
+    client_context = means_of({})
+    for name in profiles:
+        client_context.profiles.get(name)
+    entries = [entry for entry in client_context.cache.entries() if not profiles or entry.profile in profiles]
+    if check:
+        names = profiles or tuple(sorted({entry.profile for entry in entries if entry.profile}))
+        return _check(client_context.cache, entries, names, timedelta(seconds=least))
+    rows = [_row(entry) for entry in entries]
+    if output != "text" or query:
+        show(rows, output, query)
+        return Exit.OK
+    for row in rows:
+        click.echo(f"{row['Profile'] or '-':20}  {row['Left']:>12}  {row['Arn']}")
+    if not rows:
+        click.echo("No cached sessions. Run `daypass login` or `daypass assume`.", err=True)
+    return Exit.OK
+
+
+def _check(
+    cache: CredentialCache, entries: Sequence[CachedCredentialsSummary], names: Sequence[str], least: timedelta
+) -> int:
+    """Return 0 if the credentials of all profiles last, 5 if some have expired, 3 if a profile has none."""
+    code = Exit.OK if names else Exit.SIGN_IN_NEEDED
+    for name in names:
+        mine = [entry for entry in entries if entry.profile == name]
+        if any(cache.find(entry.key, now=now(), least=least) for entry in mine):
+            continue
+        if not mine:
+            return Exit.SIGN_IN_NEEDED
+        code = Exit.EXPIRED
+    return code
+
+
+def _row(entry: CachedCredentialsSummary) -> dict[str, Any]:
+    end = entry.expires
+    left = (end - now()).total_seconds() if end else 0.0
+    return {
+        "Profile": printable(entry.profile),
+        "Arn": printable(entry.arn) or printable(entry.access_key_id),
+        "Endpoint": printable(entry.endpoint_url),
+        "Expires": instant(end) if end else None,
+        "Left": say_duration(left) if left > 0 else "expired",
+        "Subject": printable(entry.subject),
+    }

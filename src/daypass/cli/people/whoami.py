@@ -1,0 +1,99 @@
+"""`daypass whoami`: the caller's identity, its credentials, their source and when they expire.
+
+Owns the output. client/sources.py finds the sources of credentials.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from daypass.cli.shared.output import output_option, query_option, show
+from daypass.cli.shared.session_options import PLACE, means_of, now, options
+from daypass.client.client_context import ClientContext
+from daypass.client.credentials import Credentials, instant
+from daypass.client.durations import say_duration
+from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.problems import UserFacingError
+from daypass.client.sources import CredentialSource, find_sources
+from daypass.client.text_format import printable
+
+
+@click.command()
+@options(PLACE)
+@output_option
+@query_option
+def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
+    """Show your identity, your credentials, where they are configured and when they expire."""
+    from daypass.client.sts_call import CallSigner, call, connect, own_credentials
+
+    client_context = means_of({})
+    if profile:
+        client_context.profiles.get(profile)
+    at_hand = profile_at_hand(client_context.environment, profile)
+    endpoint_url = endpoint_url or find_endpoint(client_context.environment, client_context.profiles, at_hand)
+    region = region or find_region(client_context.environment, client_context.profiles, at_hand)
+    sources = find_sources(client_context.environment, client_context.profiles, profile)
+    credentials, method = own_credentials(profile)
+    sts = connect("sts", CallSigner(credentials=credentials), endpoint_url=endpoint_url, region=region)
+    try:
+        answer = {name: printable(value) for name, value in call(sts, "GetCallerIdentity", {}).items()}
+    except UserFacingError as problem:
+        raise type(problem)(f"{problem} {_say_sources(sources, method)}") from problem
+    picture = {
+        **answer,
+        "AccessKeyId": credentials.access_key_id,
+        "Endpoint": sts.meta.endpoint_url,
+        "Expires": _end(credentials, client_context),
+        "From": next((source.where for source in sources if source.used), method),
+        "Shadowed": [source.where for source in sources if not source.used],
+    }
+    if output == "text" and not query:
+        click.echo("\n".join(_lines(picture, sources)))
+    else:
+        show(picture, output, query)
+
+
+def _say_sources(sources: list[CredentialSource], method: str) -> str:
+    used = next((source.where for source in sources if source.used), method)
+    shadowed = ", ".join(source.where for source in sources if not source.used)
+    return f"The key is from {used}" + (f", which overrides {shadowed}." if shadowed else ".")
+
+
+def _end(credentials: Credentials, client_context: ClientContext) -> str | None:
+    """Return their expiry: from the credentials, from the environment, or from the cache."""
+    if credentials.expires is not None:
+        return instant(credentials.expires)
+    if client_context.environment.get("AWS_ACCESS_KEY_ID") == credentials.access_key_id:
+        said = client_context.environment.get("AWS_CREDENTIAL_EXPIRATION")
+        if said:
+            return said
+    for entry in client_context.cache.entries():
+        if entry.access_key_id == credentials.access_key_id and entry.expires:
+            return instant(entry.expires)
+    return None
+
+
+def _lines(picture: dict[str, Any], sources: list[CredentialSource]) -> list[str]:
+    rows = [
+        ("You are", picture["Arn"]),
+        ("account", picture["Account"]),
+        ("user id", picture["UserId"]),
+        ("with the key", picture["AccessKeyId"]),
+        ("from", picture["From"]),
+        ("at", picture["Endpoint"]),
+        ("until", _say_end(picture["Expires"], picture["AccessKeyId"])),
+    ]
+    rows += [("shadowed", source.where) for source in sources if not source.used]
+    return [f"{name:>12}  {printable(value)}" for name, value in rows]
+
+
+def _say_end(end: str | None, key_id: str) -> str:
+    if end is None:
+        return "the key is deleted" if key_id.startswith("AKIA") else "unknown; another program made this session"
+    try:
+        moment = datetime.fromisoformat(end)
+    except ValueError:
+        return printable(end)
+    left = ((moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - now()).total_seconds()
+    return f"{end} ({say_duration(left)} left)"

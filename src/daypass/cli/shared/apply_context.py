@@ -1,0 +1,112 @@
+"""Shared code of `apply`, `export` and `import`: reading a file, the audit log, and transaction tools.
+
+Owns the translation of an ApplyFileError into a message and an exit code.
+"""
+
+import os
+import pwd
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daypass.cli.shared.exit_codes import CommandError, Exit
+
+if TYPE_CHECKING:
+    from daypass.apply.apply import Tools
+    from daypass.apply.secret_names import Secrets
+    from daypass.audit.sinks import Sink
+    from daypass.config import Config
+    from daypass.operations.settings import Quotas
+    from daypass.wiring import OpenedStore
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """Return at most `most` + 1 bytes of a file, or of standard input for `-`.
+
+    Stops if the file cannot be read, or if it changes while it is read.
+    """
+    if str(path) == "-":
+        return sys.stdin.buffer.read(most + 1)
+    try:
+        with path.open("rb") as file:
+            before = os.fstat(file.fileno())
+            content = file.read(most + 1)
+            after = os.fstat(file.fileno())
+    except OSError as error:
+        raise CommandError(f"Cannot read {path}: {error.strerror}.", Exit.USAGE) from error
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise CommandError(f"{path} changed while it was read. Try again when it is complete.", Exit.LOCKED)
+    return content
+
+
+@contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Translate an ApplyFileError into a message with its position in the file.
+
+    The exit code is 4 if a rule rejects the file, and 2 if the file cannot be parsed.
+    """
+    from daypass.apply.nodes import ApplyFileError
+
+    try:
+        yield
+    except ApplyFileError as mistake:
+        words = f"{path}: {mistake}\nNo changes were made."
+        raise CommandError(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
+
+
+@contextmanager
+def audited(config: "Config") -> Iterator["Sink"]:
+    """Open the server's audit log. If the server logs to standard output, use standard error."""
+    from daypass.audit.sinks import LineSink, open_sink
+    from daypass.wiring import audit_target
+
+    target = audit_target(config)
+    try:
+        sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
+    except OSError as error:
+        raise CommandError(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
+    """Return the transaction tools of a command, with the configured quotas."""
+    return tools_with(there, config.quotas, sink, command=command, secrets=secrets)
+
+
+def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
+    """Return the transaction tools of a command, with the given quotas."""
+    from daypass.apply.api import AuditOrigin
+    from daypass.apply.apply import Tools
+    from daypass.apply.operator_context import operator_context
+    from daypass.operations.registry import full_registry
+    from daypass.operations.settings import ServiceSettings
+    from daypass.wire.catalog import Catalog
+    from daypass.wiring import HOME_REGION
+
+    settings = ServiceSettings(quotas=quotas)
+    now = there.clock.now()
+    return Tools(
+        store=there.store,
+        vault=there.vault,
+        catalog=Catalog.load(),
+        registry=full_registry(),
+        open_context=lambda writer: operator_context(
+            writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
+        ),
+        source=AuditOrigin(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),
+        secrets=secrets,
+        record=sink,
+    )
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())

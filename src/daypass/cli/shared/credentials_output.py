@@ -1,0 +1,85 @@
+"""Print credentials as shell commands, as STS prints them, or for a credential process.
+
+Owns these formats, and the line on the terminal that shows the identity and the time left.
+"""
+
+import json
+import os
+import sys
+
+import click
+
+from daypass.cli.shared.session_options import Selection, now
+from daypass.client.cache import CachedCredentials
+from daypass.client.child_environment import CLEARED, variables
+from daypass.client.credentials import process_form, sts_form
+from daypass.client.durations import say_duration
+from daypass.client.endpoints import find_region, profile_at_hand
+from daypass.client.problems import BadUsageError
+from daypass.client.shells import SHELLS, find_shell, script
+from daypass.client.text_format import printable
+
+format_option = click.option(
+    "--output",
+    type=click.Choice(["env", "json", "process"]),
+    default="env",
+    help="Shell commands, the response of STS, or credential_process JSON.",
+)
+shell_option = click.option(
+    "--shell",
+    type=click.Choice(["auto", *SHELLS]),
+    default="auto",
+    help="The shell to print commands for. Default: your shell.",
+)
+
+
+def emit(entry: CachedCredentials, selection: Selection, output: str, shell: str) -> None:
+    """Print credentials in the given format."""
+    if output == "env":
+        click.echo(shell_lines(entry, selection, shell))
+        if not sys.stderr.isatty():
+            return
+        click.echo(f"daypass: {describe(entry)}", err=True)
+        if sys.stdout.isatty():
+            click.echo('daypass: these are shell commands; run them with eval "$(...)".', err=True)
+    elif output == "json":
+        click.echo(json.dumps({"Credentials": sts_form(entry.credentials), "Arn": entry.arn}, indent=4))
+    else:
+        click.echo(json.dumps(process_form(entry.credentials)))
+
+
+def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> str:
+    """Return the shell commands that set these credentials and unset all others."""
+    kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+    cleared = [name for name in CLEARED if name in os.environ]
+    try:
+        return script(kind, own_variables(entry, selection), cleared)
+    except ValueError as error:
+        raise BadUsageError(f"These credentials cannot be written as {kind} commands: {error}.") from error
+
+
+def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, str]:
+    """Return the environment variables for credentials."""
+    return variables(
+        entry.credentials,
+        endpoint_url=entry.endpoint_url,
+        region=region_of(selection),
+        name=selection.name,
+    )
+
+
+def region_of(selection: Selection) -> str:
+    """Return the region of the selection, its profile or the environment."""
+    request, client_context = selection.request, selection.client_context
+    profile = profile_at_hand(client_context.environment, request.profile or request.source_profile)
+    return request.region or find_region(client_context.environment, client_context.profiles, profile)
+
+
+def describe(entry: CachedCredentials) -> str:
+    """Describe the identity and the time left of credentials in one line."""
+    who = printable(entry.arn) or entry.credentials.access_key_id
+    if entry.credentials.expires is None:
+        return f"{who}, valid until the key is deleted"
+    left = (entry.credentials.expires - now()).total_seconds()
+    until = entry.credentials.expires.astimezone().strftime("%H:%M")
+    return f"{who}, valid for {say_duration(left)} (until {until})"

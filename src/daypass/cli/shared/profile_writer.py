@@ -1,0 +1,139 @@
+"""Write profiles that AWS tools use without a wrapper, and print the difference for a dry run.
+
+Owns the forms of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
+prints, in which secrets are hidden. client/aws_files.py reads and writes the files.
+"""
+
+import difflib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from daypass.cli.shared.session_options import Selection
+from daypass.client.aws_files import Edit, Places
+from daypass.client.credential_request import PREFIX, SETTINGS, CredentialRequest, options_of
+from daypass.client.credentials import Credentials
+from daypass.client.get_credentials import with_role_arns
+from daypass.client.ini_edit import Value
+from daypass.client.problems import BadUsageError, LockedError
+from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
+
+_SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
+save_option = click.option(
+    "--save", default="", metavar="NAME", help="Save it as a profile instead of printing credentials."
+)
+
+
+def places() -> Places:
+    """Return the paths of this user's AWS files."""
+    return Places.of(os.environ)
+
+
+def must_write(places: Places) -> None:
+    """Check that the config file can be written, before the person signs in. Raises LockedError."""
+    folder = Path(os.path.realpath(places.config)).parent
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise LockedError(
+            f"{there} is not writable. Set AWS_CONFIG_FILE to another file, or print credentials with --output env."
+        )
+
+
+def process_command(name: str) -> str:
+    """Return the credential_process value of a profile, with the full path: tools run it with any PATH."""
+    program = Path(sys.argv[0])
+    path = str(program.absolute()) if program.name == "daypass" and program.exists() else "daypass"
+    return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
+
+
+def service_name(url: str) -> str:
+    """Return the name of the services section for a server."""
+    return "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(url).netloc.lower()).strip("-")
+
+
+def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quiet: bool = False) -> list[Edit]:
+    """Write a profile whose credential process makes the selection's request."""
+    request = with_role_arns(selection.request, selection.client_context)
+    if request.policy and "\n" in request.policy:
+        request = replace(request, policy=" ".join(request.policy.split()))
+    if request.method in {"role", "session"} and not request.source_profile:
+        raise BadUsageError(
+            "A profile needs a source with long-term credentials. Name the profile with your keys with --profile."
+        )
+    known = selection.client_context.profiles.by_name.get(name)
+    if known is not None and known.credentials.get("aws_access_key_id"):
+        raise BadUsageError(
+            f"Profile {name!r} has keys in the credentials file, which would override other settings. "
+            f"Remove them with `daypass profile remove {name}`, or choose another name."
+        )
+    changes: dict[str, Value] = {f"{PREFIX}{setting}": None for setting in SETTINGS}
+    changes |= {"credential_process": process_command(name), "region": request.region}
+    changes |= options_of(replace(request, profile=name))
+    services = None
+    if request.endpoint_url:
+        services = (service_name(request.endpoint_url), request.endpoint_url)
+        changes["services"] = services[0]
+    done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
+    report(done, dry_run=dry_run)
+    if not dry_run and not quiet:
+        click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
+    return done
+
+
+def saved_wanted(name: str) -> CredentialRequest:
+    """Return the credential request of a profile that was just written."""
+    request = load_profiles(places()).get(name).request
+    if request is None:
+        raise BadUsageError(f"Profile {name!r} does not get credentials from Daypass.")
+    return request
+
+
+def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
+    """Write keys to the credentials file, and their region and endpoint to the config file."""
+    options: dict[str, Value] = {"region": region or None}
+    services = (service_name(url), url) if url else None
+    if services:
+        options["services"] = services[0]
+    edits = []
+    if region or services:
+        edits = [write_config(places(), checked_or_default(name), options, services=services, dry_run=dry_run)]
+    values = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token or None)
+    edits.append(write_keys(places(), checked_or_default(name), dict(zip(KEYS, values, strict=True)), dry_run=dry_run))
+    report(edits, dry_run=dry_run)
+    return edits
+
+
+def checked_or_default(name: str) -> str:
+    """Return the name if a profile may have it. Raises BadUsageError."""
+    return name if name == "default" else checked_name(name)
+
+
+def report(edits: Iterable[Edit], *, dry_run: bool) -> None:
+    """Print the changes of a dry run."""
+    if not dry_run:
+        return
+    changed = [edit for edit in edits if edit.before != edit.after]
+    for edit in changed:
+        click.echo(difference(edit))
+    if not changed:
+        click.echo("No changes.")
+
+
+def difference(edit: Edit) -> str:
+    """Return the change of a file as a unified diff, without secrets."""
+    before, after = (_without_secrets(text) for text in (edit.before, edit.after))
+    lines = list(difflib.unified_diff(before, after, str(edit.path), str(edit.path), lineterm=""))
+    if not lines:
+        lines = [f"--- {edit.path}", f"+++ {edit.path}", "(a secret changes)"]
+    return "\n".join(line.encode("utf-8", "replace").decode() for line in lines)
+
+
+def _without_secrets(text: str) -> list[str]:
+    return [_SECRET_LINE.sub(r"\1<secret>", line) for line in text.splitlines()]
