@@ -8,7 +8,7 @@ import pytest
 from tests.portal.test_sign_in_page import register
 
 from daypass.directory.store import Reader
-from daypass.portal.doors import SamlDoors
+from daypass.portal.login.login_options import SamlDoors
 from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server

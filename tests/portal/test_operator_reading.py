@@ -19,9 +19,9 @@ from daypass.audit.event import to_event
 from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.authorize.who_can import Way
 from daypass.federation.oidc import oidc_messages
-from daypass.portal import operator_refusals
-from daypass.portal.operator_graph import GraphSearch, gather, read_wanted, to_values
-from daypass.portal.operator_refusals import Sought, find_refusals, read_sought
+from daypass.portal.operator import operator_refusals
+from daypass.portal.operator.operator_graph import GraphSearch, gather, read_wanted, to_values
+from daypass.portal.operator.operator_refusals import Sought, find_refusals, read_sought
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 from daypass.wire.visible_text import visible

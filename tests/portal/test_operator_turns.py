@@ -7,7 +7,7 @@ from tests.documents import allow, document, trusting
 from tests.saml.browser import JSON, Browser
 
 from daypass.bootstrap import RootKey
-from daypass.portal import operator
+from daypass.portal.operator import operator_pages
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer
 
@@ -37,11 +37,11 @@ def test_an_account_has_one_graph_at_a_time(server: RunningServer, monkeypatch: 
     """During one account's graph, its next one is refused, and the graph of another account is made."""
     one, other = server.root, server.new_account(standing="standalone")
     cookies = {root.account: entered(server, root) for root in (one, other)}
-    monkeypatch.setattr(operator, "_busy", {one.account})
+    monkeypatch.setattr(operator_pages, "_busy", {one.account})
 
     def seen(root: RootKey) -> int:
         return Browser().send(f"{server.url}/operator", accept=JSON, Cookie=cookies[root.account]).status
 
     assert [seen(one), seen(other)] == [400, 200]
-    monkeypatch.setattr(operator, "_busy", set())
+    monkeypatch.setattr(operator_pages, "_busy", set())
     assert [seen(one), seen(one), seen(other)] == [200, 200, 200]

@@ -11,8 +11,9 @@ from tests.saml.browser import JSON, Answer, Browser
 
 from daypass.config import Config
 from daypass.errors import AccessDenied
-from daypass.portal import app, handovers
-from daypass.portal.origins import find_origin, require_our_origin
+from daypass.portal import app
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.same_origin import find_origin, require_our_origin
 from daypass.testing.server import RunningServer, running_server
 
 PROXIED = Config(trusted_proxies=(ipaddress.ip_network("127.0.0.0/8"),))
@@ -202,7 +203,7 @@ def test_wrong_codes_of_a_network_are_counted_together(server: RunningServer, ki
 
 def test_hand_overs_of_a_network_are_counted_together(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of pending CLI sign-ins of a /64 is limited; another network has its own limit."""
-    monkeypatch.setattr(handovers, "_MOST_WAITING_A_PEER", 1)
+    monkeypatch.setattr(cli_sign_ins, "_MOST_WAITING_A_PEER", 1)
     fields = {"mode": "device", "code_challenge": "x" * 43}
 
     def begin(address: str) -> int:
@@ -215,7 +216,7 @@ def test_hand_overs_of_a_network_are_counted_together(server: RunningServer, mon
 def test_foreign_pages_use_up_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cross-site page cannot use up the CLI sign-ins or the request limit of its visitor."""
     with running_server(config=replace(PROXIED, unsigned_calls_per_minute=2)) as server:
-        monkeypatch.setattr(handovers, "_MOST_WAITING_A_PEER", 1)
+        monkeypatch.setattr(cli_sign_ins, "_MOST_WAITING_A_PEER", 1)
         fields = {"mode": "device", "code_challenge": "x" * 43}
         for _ in range(5):
             assert send(server, "/handover", FOREIGN["another site"], fields).status == 403

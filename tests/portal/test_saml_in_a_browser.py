@@ -14,7 +14,7 @@ from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 
 from daypass.cli.shared.profile_writer import service_name
-from daypass.portal.credentials import FORMS, RoleCredentials, sign_in_command
+from daypass.portal.credential_formats import FORMS, RoleCredentials, sign_in_command
 
 
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:

@@ -21,8 +21,8 @@ from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.portal import web_offer
-from daypass.portal.web_offer import offer_roles
+from daypass.portal.roles import oidc_roles
+from daypass.portal.roles.oidc_roles import offer_roles
 from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
@@ -114,7 +114,7 @@ def test_everybody_s_roles_are_offered(server: RunningServer) -> None:
 
 def test_accounts_take_turns_where_there_are_too_many(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many roles of one account do not displace those of another, nor the role that a command requests."""
-    monkeypatch.setattr(web_offer, "_MOST_ASKED", 8)
+    monkeypatch.setattr(oidc_roles, "_MOST_ASKED", 8)
     for _ in range(5):
         found = offered(server)
         assert len(found) == 8
@@ -151,15 +151,15 @@ def test_another_accounts_change_lets_no_roles_be_read_again(
 
     cache = StoreCache(server.there.store)
     monkeypatch.setattr(records, "to_entity", noted)
-    cache.loading.get(web_offer.load_candidates, VICTIM, ISSUER)
-    cache.loading.get(web_offer.load_candidates, LOW, ISSUER)
+    cache.loading.get(oidc_roles.load_candidates, VICTIM, ISSUER)
+    cache.loading.get(oidc_roles.load_candidates, LOW, ISSUER)
     read.clear()
     with server.there.store.write() as writer:
         model = records.find(writer, Role, LOW, "r000")
         assert model is not None
         records.replace(writer, model)
-    cache.loading.get(web_offer.load_candidates, VICTIM, ISSUER)
-    cache.loading.get(web_offer.load_candidates, LOW, ISSUER)
+    cache.loading.get(oidc_roles.load_candidates, VICTIM, ISSUER)
+    cache.loading.get(oidc_roles.load_candidates, LOW, ISSUER)
     assert set(read) == {LOW}
 
 

@@ -5,7 +5,8 @@ from tests.portal.command import Command
 from tests.portal.conftest import Portal, Visit
 from tests.portal.test_saml_in_a_browser import shown, take
 
-from daypass.portal import begun, sign_ins
+from daypass.portal.login import pending_login
+from daypass.portal.roles import proven_sign_ins
 
 
 def tab(page: Page, url: str) -> Page:
@@ -28,7 +29,7 @@ def test_two_tabs_both_get_their_role(portal: Portal, visit: Visit) -> None:
     second = tab(first, f"{portal.url}/login")
     second.get_by_role("link", name="localhost").click()
     second.get_by_role("heading", name="Choose a role").wait_for()
-    assert len(cookies(first, sign_ins.COOKIE)) == 2
+    assert len(cookies(first, proven_sign_ins.COOKIE)) == 2
     take(first, "developer")
     assert portal.whoami(*shown(first)).endswith("assumed-role/developer/alice")
     take(second, "readonly")
@@ -56,28 +57,28 @@ def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
     oldest = visit(f"{portal.idp.url}/dashboard")
     oldest.get_by_role("heading", name="Choose a role").wait_for()
     newest = oldest
-    for _ in range(sign_ins.MOST):
+    for _ in range(proven_sign_ins.MOST):
         newest = tab(oldest, f"{portal.idp.url}/dashboard")
         newest.get_by_role("heading", name="Choose a role").wait_for()
-    assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST
+    assert len(cookies(oldest, proven_sign_ins.COOKIE)) == proven_sign_ins.MOST
     oldest.get_by_role("button", name="Get credentials").first.click()
     oldest.get_by_text("has expired, or a role was already chosen").wait_for()
     take(newest, "developer")
-    assert len(cookies(oldest, sign_ins.COOKIE)) == sign_ins.MOST - 1
+    assert len(cookies(oldest, proven_sign_ins.COOKIE)) == proven_sign_ins.MOST - 1
 
 
 def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
     """If many pages start sign-ins, requests stay small, and the latest sign-in completes."""
     portal.idp.waits = True
     page = visit(f"{portal.url}/login")
-    for _ in range(begun.MOST + 3):
+    for _ in range(pending_login.MOST + 3):
         page.goto(f"{portal.url}/login")
         page.get_by_role("link", name="localhost").click()
         page.get_by_role("button", name="Continue").wait_for()
-    assert len(cookies(page, begun.PREFIX)) == begun.MOST
+    assert len(cookies(page, pending_login.PREFIX)) == pending_login.MOST
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("heading", name="Choose a role").wait_for()
-    assert len(cookies(page, begun.PREFIX)) == begun.MOST - 1
+    assert len(cookies(page, pending_login.PREFIX)) == pending_login.MOST - 1
 
 
 def test_two_codes_may_be_typed_in_two_tabs(portal: Portal, visit: Visit) -> None:

@@ -21,10 +21,13 @@ from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.portal import begun, handovers, sign_ins, waiting
-from daypass.portal.begun import PendingLogin
-from daypass.portal.handovers import CliSignIn, NotRedeemedError
-from daypass.portal.sign_ins import ProvenSignIn
+from daypass.portal import pending_logins
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn, NotRedeemedError
+from daypass.portal.login import pending_login
+from daypass.portal.login.pending_login import PendingLogin
+from daypass.portal.roles import proven_sign_ins
+from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.testing.clock import MovableClock
 from daypass.wiring import Keys, open_everything
 
@@ -78,7 +81,7 @@ def scene() -> Scene:
 def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
     """Store a pending entry with the name "n"."""
     with scene.there.store.write() as writer:
-        waiting.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), ctx=scene.at(at))
+        pending_logins.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), ctx=scene.at(at))
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -87,16 +90,16 @@ def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: boo
     put(scene, b"first")
     ctx = scene.at(60 + after)
     expected = b"first" if waits else None
-    assert waiting.look("n", ctx=ctx) == expected
+    assert pending_logins.look("n", ctx=ctx) == expected
     with scene.there.store.write() as writer:
-        assert waiting.find(writer, "n", ctx=ctx) == expected
+        assert pending_logins.find(writer, "n", ctx=ctx) == expected
         if waits:
-            waiting.change(writer, "n", b"second", ctx=ctx)
+            pending_logins.change(writer, "n", b"second", ctx=ctx)
         else:
             with pytest.raises(RecordMissingError):
-                waiting.change(writer, "n", b"second", ctx=ctx)
-        assert waiting.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
-        assert waiting.take(writer, "n", ctx=ctx) is None
+                pending_logins.change(writer, "n", b"second", ctx=ctx)
+        assert pending_logins.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
+        assert pending_logins.take(writer, "n", ctx=ctx) is None
 
 
 @pytest.mark.parametrize(("after", "taken"), ENDS)
@@ -108,23 +111,23 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
             put(scene, b"second", at=60 + after, ends=3_600)
         return
     put(scene, b"second", at=60 + after, ends=3_600)
-    assert waiting.look("n", ctx=scene.at(120)) == b"second"
+    assert pending_logins.look("n", ctx=scene.at(120)) == b"second"
 
 
 def test_a_change_does_not_move_the_end(scene: Scene) -> None:
     """An approval in the last second does not extend the entry."""
     put(scene, b"first")
     with scene.there.store.write() as writer:
-        waiting.change(writer, "n", b"second", ctx=scene.at(59))
-    assert waiting.look("n", ctx=scene.at(59)) == b"second"
-    assert waiting.look("n", ctx=scene.at(60)) is None
+        pending_logins.change(writer, "n", b"second", ctx=scene.at(59))
+    assert pending_logins.look("n", ctx=scene.at(59)) == b"second"
+    assert pending_logins.look("n", ctx=scene.at(60)) is None
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
-@pytest.mark.parametrize("ask", [sign_ins.look, sign_ins.take])
+@pytest.mark.parametrize("ask", [proven_sign_ins.look, proven_sign_ins.take])
 def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after: float, *, waits: bool) -> None:
     """After that the proof is invalid, and the person signs in again."""
-    ticket = sign_ins.keep(ProvenSignIn("saml", "<response>"), scene.at())
+    ticket = proven_sign_ins.keep(ProvenSignIn("saml", "<response>"), scene.at())
     ctx = scene.at(5 * MINUTES + after)
     if waits:
         assert ask(ticket, ctx).text == "<response>"
@@ -138,10 +141,12 @@ def test_a_choice_of_roles_waits_for_five_minutes(scene: Scene, ask: Any, after:
 def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, after: float, *, waits: bool) -> None:
     """A response in the last second is accepted, and one at the end is not."""
     ctx = scene.at()
-    sign_in = PendingLogin(kind, begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p")
-    response = begun.remember(Response(), sign_in, browser(), ctx)
+    sign_in = PendingLogin(
+        kind, pending_login.new_id(ctx), pending_login.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p"
+    )
+    response = pending_login.remember(Response(), sign_in, browser(), ctx)
     cookie = response.headers["set-cookie"].partition(";")[0]
-    found = begun.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
+    found = pending_login.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
     assert found == (sign_in if waits else None)
 
 
@@ -149,11 +154,11 @@ def test_an_answer_is_remembered_for_as_long_as_the_sign_in_could_take_it(scene:
     """Otherwise a response could be replayed after its record was deleted."""
     ctx = scene.at()
     sign_in = PendingLogin(
-        "saml", begun.new_id(ctx), begun.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p"
+        "saml", pending_login.new_id(ctx), pending_login.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p"
     )
-    assert begun.use_up(sign_in, scene.at(1))
-    assert not begun.use_up(sign_in, scene.at(10 * MINUTES - 1))
-    assert not begun.use_up(sign_in, scene.at(10 * MINUTES))
+    assert pending_login.use_up(sign_in, scene.at(1))
+    assert not pending_login.use_up(sign_in, scene.at(10 * MINUTES - 1))
+    assert not pending_login.use_up(sign_in, scene.at(10 * MINUTES))
 
 
 def browser(cookie: str = "") -> Request:
@@ -168,28 +173,28 @@ CHALLENGE = "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"  # of an empty verifie
 
 def begin(scene: Scene) -> CliSignIn:
     """Start a CLI sign-in by code."""
-    return handovers.begin(CliSignIn("device", CHALLENGE, "", "192.0.2.1"), scene.at())
+    return cli_sign_ins.begin(CliSignIn("device", CHALLENGE, "", "192.0.2.1"), scene.at())
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
 def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits: bool) -> None:
     """Until the end its code is valid, a click approves it and the command waits. Then it does not exist."""
     cli_sign_in = begin(scene)
-    handle = handovers.handle_of(cli_sign_in, scene.at())
+    handle = cli_sign_ins.handle_of(cli_sign_in, scene.at())
     ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
-        assert handovers.find(handle, ctx) == cli_sign_in
+        assert cli_sign_ins.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
+        assert cli_sign_ins.find(handle, ctx) == cli_sign_in
         assert error_of(handle, ctx) == "authorization_pending"
-        assert handovers.settle(cli_sign_in.name, "approved", {"n": 1}, ctx).outcome == "approved"
-        assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
+        assert cli_sign_ins.settle(cli_sign_in.name, "approved", {"n": 1}, ctx).outcome == "approved"
+        assert cli_sign_ins.redeem(handle, "", "", ctx) == {"n": 1}
         return
-    assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) is None
+    assert cli_sign_ins.try_code(cli_sign_in.user_code, PEER, ctx) is None
     assert error_of(handle, ctx) == "expired_token"
     with pytest.raises(ExpiredTokenException):
-        handovers.find(handle, ctx)
+        cli_sign_ins.find(handle, ctx)
     with pytest.raises(ExpiredTokenException):
-        handovers.settle(cli_sign_in.name, "approved", {}, ctx)
+        cli_sign_ins.settle(cli_sign_in.name, "approved", {}, ctx)
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -198,28 +203,28 @@ def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
 ) -> None:
     """Approval does not extend it."""
     cli_sign_in = begin(scene)
-    handle = handovers.handle_of(cli_sign_in, scene.at())
-    handovers.settle(cli_sign_in.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
+    handle = cli_sign_ins.handle_of(cli_sign_in, scene.at())
+    cli_sign_ins.settle(cli_sign_in.name, "approved", {"n": 1}, scene.at(5 * MINUTES - 1))
     ctx = scene.at(5 * MINUTES + after)
     if waits:
-        assert handovers.redeem(handle, "", "", ctx) == {"n": 1}
+        assert cli_sign_ins.redeem(handle, "", "", ctx) == {"n": 1}
     assert error_of(handle, ctx) == "expired_token"
 
 
 def error_of(handle: str, ctx: RequestContext) -> str:
     """Return the error of a redemption."""
     with pytest.raises(NotRedeemedError) as refused:
-        handovers.redeem(handle, "", "", ctx)
+        cli_sign_ins.redeem(handle, "", "", ctx)
     return refused.value.error
 
 
 def test_the_fifth_wrong_verifier_ends_a_hand_over(scene: Scene) -> None:
     """After four it is still pending; after the fifth it is deleted, also for the right verifier."""
     cli_sign_in, ctx = begin(scene), scene.at()
-    handle = handovers.handle_of(cli_sign_in, ctx)
+    handle = cli_sign_ins.handle_of(cli_sign_in, ctx)
     for wrong in range(1, 6):
         with pytest.raises(NotRedeemedError) as refused:
-            handovers.redeem(handle, "wrong", "", ctx)
+            cli_sign_ins.redeem(handle, "wrong", "", ctx)
         assert refused.value.error == "invalid_grant"
         assert error_of(handle, ctx) == ("authorization_pending" if wrong < 5 else "expired_token")
 
@@ -230,20 +235,20 @@ def test_the_fifth_wrong_code_holds_an_address_back(scene: Scene, wrong: int, *,
     cli_sign_in, ctx = begin(scene), scene.at()
     for number in range(wrong):
         with nullcontext() if number < 5 else pytest.raises(Throttling):
-            assert handovers.try_code("BBBB-BBBB", PEER, ctx) is None
+            assert cli_sign_ins.try_code("BBBB-BBBB", PEER, ctx) is None
     with nullcontext() if may else pytest.raises(Throttling):
-        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
-    assert handovers.try_code(cli_sign_in.user_code, "192.0.2.2", ctx) == cli_sign_in
+        assert cli_sign_ins.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
+    assert cli_sign_ins.try_code(cli_sign_in.user_code, "192.0.2.2", ctx) == cli_sign_in
 
 
 def test_a_right_code_does_not_count_and_forgives_none(scene: Scene) -> None:
     """Four wrong codes stay four, however often a right one is entered between them."""
     cli_sign_in, ctx = begin(scene), scene.at()
     for _ in range(5):
-        assert handovers.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
-        assert handovers.try_code("what is this", PEER, ctx) is None
+        assert cli_sign_ins.try_code(cli_sign_in.user_code, PEER, ctx) == cli_sign_in
+        assert cli_sign_ins.try_code("what is this", PEER, ctx) is None
     with pytest.raises(Throttling):
-        handovers.try_code(cli_sign_in.user_code, PEER, ctx)
+        cli_sign_ins.try_code(cli_sign_in.user_code, PEER, ctx)
 
 
 def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> None:
@@ -254,7 +259,7 @@ def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> No
     def try_one(_: int) -> bool:
         start.wait()
         try:
-            return handovers.try_code("BBBB-BBBB", PEER, ctx) is None
+            return cli_sign_ins.try_code("BBBB-BBBB", PEER, ctx) is None
         except Throttling:
             return False
 
@@ -266,13 +271,13 @@ def test_codes_that_are_tried_at_once_are_counted_one_by_one(scene: Scene) -> No
 def test_an_address_is_held_back_for_five_minutes(scene: Scene, after: float, *, held: bool) -> None:
     """The time starts at the first wrong code, not at the fifth."""
     for second in range(5):
-        handovers.try_code("BBBB-BBBB", PEER, scene.at(second))
+        cli_sign_ins.try_code("BBBB-BBBB", PEER, scene.at(second))
     ctx = scene.at(5 * MINUTES + after)
     with pytest.raises(Throttling) if held else nullcontext():
-        assert handovers.try_code("BBBB-BBBB", PEER, ctx) is None
+        assert cli_sign_ins.try_code("BBBB-BBBB", PEER, ctx) is None
 
 
 def test_the_limits_are_what_the_documentation_says() -> None:
     """docs/handover.md and the pages contain these numbers."""
-    assert [each.total_seconds() for each in (sign_ins.MINUTES, handovers.MINUTES)] == [300, 300]
-    assert (handovers.INTERVAL, handovers.MOST_WRONG) == (2, 5)
+    assert [each.total_seconds() for each in (proven_sign_ins.MINUTES, cli_sign_ins.MINUTES)] == [300, 300]
+    assert (cli_sign_ins.INTERVAL, cli_sign_ins.MOST_WRONG) == (2, 5)

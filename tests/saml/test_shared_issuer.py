@@ -20,7 +20,7 @@ from daypass.federation.saml.candidates import BUDGET, VERIFY_EC, BudgetSpentErr
 from daypass.federation.saml.metadata import IdentityProviderMetadata, SamlSigningKey
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import decode_response, verify_response
-from daypass.portal import offer, sign_ins
+from daypass.portal.roles import proven_sign_ins, saml_roles
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import Encryption, KeyPair, make_key_pair
 from daypass.testing.server import running_server
@@ -50,7 +50,7 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(how["trust"].provider_arn)
         return verify_response(response, **how)
 
-    monkeypatch.setattr(offer, "verify_response", noted)
+    monkeypatch.setattr(saml_roles, "verify_response", noted)
     return asked
 
 
@@ -142,7 +142,7 @@ def test_one_accounts_sign_ins_leave_room_for_anothers(
 
     The users of one account have a limited number of places.
     """
-    monkeypatch.setattr(sign_ins, "_MOST_OF_ACCOUNT", 1)
+    monkeypatch.setattr(proven_sign_ins, "_MOST_OF_ACCOUNT", 1)
     (one, arn, role), (other, *rest) = (_tenant(shared, name, keys) for name in ("one", "other"))
     assert hand_in(one, role, provider=arn).status == 200
     for _ in range(2):

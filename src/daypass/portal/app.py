@@ -25,15 +25,15 @@ from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuer_keys import IssuerKeys
 from daypass.portal import pages
-from daypass.portal.choice import RoleChoice
-from daypass.portal.device import DevicePage
-from daypass.portal.handover_api import LARGEST, CliSignInApi
-from daypass.portal.login import Login
-from daypass.portal.oidc import OidcSignIn
-from daypass.portal.operator import OperatorPages
-from daypass.portal.operator_sessions import OperatorSessions
-from daypass.portal.reading import read_fields
-from daypass.portal.saml import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
+from daypass.portal.cli_login.code_page import DevicePage
+from daypass.portal.login.login_pages import Login
+from daypass.portal.login.oidc_login import OidcSignIn
+from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_sessions import OperatorSessions
+from daypass.portal.request_body import read_fields
+from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.site import Site
 
 T = TypeVar("T")

@@ -21,7 +21,7 @@ from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline, StoreView
-from daypass.portal.origins import require_our_origin
+from daypass.portal.same_origin import require_our_origin
 from daypass.wire.http import HttpRequest
 
 _VERSION = "2011-06-15"

@@ -15,15 +15,17 @@ from starlette.responses import Response
 from daypass.errors import AccessDenied, Fault, InvalidParameterValue
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.operations.request_context import RequestContext
-from daypass.portal import handovers, pages, sign_ins
-from daypass.portal.credentials import FORMS, SHELLS, RoleCredentials, sign_in_command
-from daypass.portal.handovers import CliSignIn
-from daypass.portal.loopback import loopback_origin, returning_url
-from daypass.portal.relay import relay
-from daypass.portal.role_list import account_alias, by_account, describe_role
-from daypass.portal.sign_ins import MINUTES, ProvenSignIn, Ticket
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn
+from daypass.portal.cli_login.loopback_address import loopback_origin, returning_url
+from daypass.portal.cli_login.sealed_assertion import relay
+from daypass.portal.credential_formats import FORMS, SHELLS, RoleCredentials, sign_in_command
+from daypass.portal.roles import proven_sign_ins
+from daypass.portal.roles.oidc_roles import verify_token
+from daypass.portal.roles.proven_sign_ins import MINUTES, ProvenSignIn, Ticket
+from daypass.portal.roles.role_list import account_alias, by_account, describe_role
 from daypass.portal.site import Site
-from daypass.portal.web_offer import verify_token
 
 _MOST_FOLDED = 6  # accounts that one page shows unfolded
 
@@ -62,16 +64,16 @@ class RoleChoice:
 
     def offer(self, request: Request, offered: Offered, proof: ProvenSignIn, ctx: RequestContext) -> Response:
         """Store the proof and show the roles."""
-        cli_sign_in = handovers.get_waiting(proof.handover, ctx) if proof.handover else None
+        cli_sign_in = cli_sign_ins.get_waiting(proof.handover, ctx) if proof.handover else None
         roles = offered.roles
         if cli_sign_in is not None and cli_sign_in.role:
             roles = [each for each in roles if each.role == cli_sign_in.role]
             if not roles:
                 raise AccessDenied(f"The command requests {cli_sign_in.role}, but you cannot assume this role.")
-        ticket = sign_ins.keep(proof, ctx, account=offered.account)
+        ticket = proven_sign_ins.keep(proof, ctx, account=offered.account)
         document = _document(offered, roles, ticket, ctx)
         if pages.is_json_wanted(request):
-            return sign_ins.with_cookie(pages.json_answer(document), ticket, request)
+            return proven_sign_ins.with_cookie(pages.json_answer(document), ticket, request)
         values = {
             "it": document,
             "accounts": by_account(document["Roles"], wanted=cli_sign_in.duration if cli_sign_in else ""),
@@ -80,7 +82,7 @@ class RoleChoice:
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
         page = pages.page("roles.html", values, forms_to=_forms_to(cli_sign_in))
-        return sign_ins.with_cookie(page, ticket, request)
+        return proven_sign_ins.with_cookie(page, ticket, request)
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Exchange the stored proof for the credentials of one role."""
@@ -91,7 +93,7 @@ class RoleChoice:
         answer = self._relayed(proof, role, provider) or self._redeemed(
             request, proof, (role, provider, duration), request_id
         )
-        return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
+        return proven_sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def _relayed(self, proof: ProvenSignIn, role: str, provider: str) -> Response | None:
         """Give the proof to a command that requests it.
@@ -101,13 +103,13 @@ class RoleChoice:
         if not proof.handover:
             return None
         with self.site.ctx() as ctx:
-            cli_sign_in = handovers.get_waiting(proof.handover, ctx)
+            cli_sign_in = cli_sign_ins.get_waiting(proof.handover, ctx)
             _require_asked(cli_sign_in, proof, role)
             if cli_sign_in.deliver != "assertion":
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
             result = {**relay(proof.text, cli_sign_in, ctx.entropy), "roles": [pair]}
-            return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
+            return _back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
 
     def _redeemed(
         self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
@@ -128,7 +130,7 @@ class RoleChoice:
         must be fetched.
         """
         try:
-            proof = sign_ins.look(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
+            proof = proven_sign_ins.look(proven_sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
             if proof.kind == "oidc":
                 verify_token(proof.text, fields.get("RoleArn", ""), proof.session_name, ctx)
         except KeysNeededError:
@@ -142,8 +144,8 @@ class RoleChoice:
         answer = pages.redirect("/login")
         if proof.handover:
             with self.site.ctx() as ctx:
-                answer = _back_to(handovers.settle(proof.handover, "declined", None, ctx))
-        return sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
+                answer = _back_to(cli_sign_ins.settle(proof.handover, "declined", None, ctx))
+        return proven_sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """Return the credentials in the form as a file. They are not stored."""
@@ -161,7 +163,7 @@ class RoleChoice:
     def _take(self, request: Request, fields: Mapping[str, str], request_id: str) -> ProvenSignIn:
         try:
             with self.site.ctx() as ctx:
-                return sign_ins.take(sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
+                return proven_sign_ins.take(proven_sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
         except Fault as fault:
             self.site.record("ChooseRole", request, request_id, fault=fault)
             raise
@@ -181,7 +183,7 @@ class RoleChoice:
 
     def _hand_over(self, proof: ProvenSignIn, result: Mapping[str, Any]) -> Response:
         with self.site.ctx() as ctx:
-            return _back_to(handovers.settle(proof.handover, "approved", result, ctx))
+            return _back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
 
     def _show(self, request: Request, document: dict[str, Any], role: str) -> Response:
         with self.site.ctx() as ctx:
@@ -232,7 +234,7 @@ def sign_in_summary(cli_sign_in: CliSignIn) -> dict[str, str]:
     return {
         "machine": cli_sign_in.machine,
         "peer": cli_sign_in.peer,
-        "code": handovers.shown_code(cli_sign_in),
+        "code": cli_sign_ins.shown_code(cli_sign_in),
         "role": cli_sign_in.role,
         "mode": cli_sign_in.mode,
         "deliver": cli_sign_in.deliver,

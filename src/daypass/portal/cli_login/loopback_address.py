@@ -8,7 +8,7 @@ Owns the rule for valid addresses. A code is never sent to any other address.
 import re
 from urllib.parse import urlencode
 
-from daypass.portal.handovers import CliSignIn
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]):([1-9][0-9]{0,4}))(?:/[A-Za-z0-9/_-]{0,64})?")
 _LAST_PORT = 65_535

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from daypass.base64url import parse_base64url, to_base64url
-from daypass.portal.handovers import CliSignIn
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.ports import Entropy
 
 _INFO = b"daypass assertion 1"

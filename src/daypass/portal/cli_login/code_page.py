@@ -14,8 +14,9 @@ from starlette.responses import Response
 from daypass.base64url import to_base64url
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
-from daypass.portal import handovers, pages
-from daypass.portal.handovers import CliSignIn
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.site import Site, peer_of
 
 _COOKIE = "__Host-daypass-device"
@@ -40,7 +41,7 @@ class DevicePage:
         """POST /device: show the requesting command and the sign-in."""
         with self.site.ctx() as ctx:
             try:
-                cli_sign_in = handovers.try_code(fields.get("code", ""), peer_of(request), ctx)
+                cli_sign_in = cli_sign_ins.try_code(fields.get("code", ""), peer_of(request), ctx)
             except Throttling:
                 return _form(_TOO_MANY, status=429)
             if cli_sign_in is None:
@@ -49,9 +50,9 @@ class DevicePage:
             known = request.cookies.get(_COOKIE, "")
             new = to_base64url(ctx.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
-            handle = handovers.handle_of(cli_sign_in, ctx, bound_to=secret)
+            handle = cli_sign_ins.handle_of(cli_sign_in, ctx, bound_to=secret)
             page = self.providers(ctx, cli_sign_in, handle)
-        seconds = int(handovers.MINUTES.total_seconds())
+        seconds = int(cli_sign_ins.MINUTES.total_seconds())
         page.set_cookie(_COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return page
 
@@ -64,10 +65,10 @@ def bound_sign_in(handle: str, request: Request, ctx: RequestContext) -> CliSign
     secret = request.cookies.get(_COOKIE, "")[:_LONGEST]
     if secret:
         try:
-            return handovers.find(handle, ctx, bound_to=secret)
+            return cli_sign_ins.find(handle, ctx, bound_to=secret)
         except ExpiredTokenException:
             pass  # The cookie may be from an earlier code, and this request from a command on the same machine.
-    found = handovers.find(handle, ctx)
+    found = cli_sign_ins.find(handle, ctx)
     if found.mode != "loopback":
         raise ExpiredTokenException("Enter the code from your terminal at /device.")
     return found

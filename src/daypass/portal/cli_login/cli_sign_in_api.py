@@ -1,6 +1,7 @@
 """The two endpoints of a CLI sign-in: request and redeem.
 
-Owns parsing and responses; docs/handover.md specifies the protocol. Leaves the states of a CLI sign-in to handovers.py.
+Owns parsing and responses; docs/handover.md specifies the protocol. Leaves the states of a CLI sign-in to
+cli_sign_ins.py.
 """
 
 import re
@@ -11,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.errors import Fault, Throttling
-from daypass.portal import handovers, pages
-from daypass.portal.handovers import CliSignIn, Delivery, Mode, NotRedeemedError
-from daypass.portal.loopback import is_loopback_address
-from daypass.portal.relay import is_public_key
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn, Delivery, Mode, NotRedeemedError
+from daypass.portal.cli_login.loopback_address import is_loopback_address
+from daypass.portal.cli_login.sealed_assertion import is_public_key
 from daypass.portal.site import Site, peer_of
 
 LARGEST = 8_192
@@ -39,8 +41,8 @@ class CliSignInApi:
         try:
             new = _read(fields, peer_of(request))
             with self.site.ctx() as ctx:
-                pending = handovers.begin(new, ctx)
-                handle = handovers.handle_of(pending, ctx)
+                pending = cli_sign_ins.begin(new, ctx)
+                handle = cli_sign_ins.handle_of(pending, ctx)
         except NotRedeemedError as refused:
             return _refused(refused)
         except Throttling:
@@ -51,10 +53,10 @@ class CliSignInApi:
         return pages.json_answer(
             {
                 "handover": handle,
-                "user_code": handovers.shown_code(pending),
+                "user_code": cli_sign_ins.shown_code(pending),
                 "url": f"{public}/handover/at/{handle}" if pending.mode == "loopback" else f"{public}/device",
-                "expires_in": int(handovers.MINUTES.total_seconds()),
-                "interval": handovers.INTERVAL,
+                "expires_in": int(cli_sign_ins.MINUTES.total_seconds()),
+                "interval": cli_sign_ins.INTERVAL,
             }
         )
 
@@ -63,7 +65,7 @@ class CliSignInApi:
         handle, verifier, code = (fields.get(name, "") for name in ("handover", "code_verifier", "code"))
         try:
             with self.site.ctx() as ctx:
-                result = handovers.redeem(handle, verifier, code, ctx)
+                result = cli_sign_ins.redeem(handle, verifier, code, ctx)
         except NotRedeemedError as refused:
             if refused.error != "authorization_pending":
                 fault = Fault(refused.error, detail=refused.description)

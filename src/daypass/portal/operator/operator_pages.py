@@ -20,11 +20,11 @@ from daypass.authorize.trust_graph import Graph, GraphTooLargeError, account_gra
 from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
 from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
-from daypass.portal.credentials import RoleCredentials
-from daypass.portal.operator_graph import read_wanted, to_values
-from daypass.portal.operator_keys import shown_rings
-from daypass.portal.operator_refusals import find_refusals, read_sought
-from daypass.portal.operator_sessions import Held, OperatorSessions, form_token
+from daypass.portal.credential_formats import RoleCredentials
+from daypass.portal.operator.operator_graph import read_wanted, to_values
+from daypass.portal.operator.operator_keys import shown_rings
+from daypass.portal.operator.operator_refusals import find_refusals, read_sought
+from daypass.portal.operator.operator_sessions import Held, OperatorSessions, form_token
 from daypass.portal.site import Site
 
 _BUSY = "The server is busy with other graphs. Try again in a moment."

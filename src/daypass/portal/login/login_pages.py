@@ -14,14 +14,15 @@ from starlette.responses import Response
 from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
 from daypass.federation.oidc.client import Client
 from daypass.operations.request_context import RequestContext
-from daypass.portal import handovers, pages
-from daypass.portal.choice import sign_in_summary
-from daypass.portal.device import bound_sign_in
-from daypass.portal.doors import SamlDoors, SamlLoginOption
-from daypass.portal.handovers import CliSignIn
-from daypass.portal.oidc import OidcSignIn
-from daypass.portal.role_list import account_alias
-from daypass.portal.saml import SamlSignIn
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn
+from daypass.portal.cli_login.code_page import bound_sign_in
+from daypass.portal.login.login_options import SamlDoors, SamlLoginOption
+from daypass.portal.login.oidc_login import OidcSignIn
+from daypass.portal.login.saml_login import SamlSignIn
+from daypass.portal.roles.role_choice import sign_in_summary
+from daypass.portal.roles.role_list import account_alias
 from daypass.portal.site import Site
 
 _MOST_ACCOUNTS = 3
@@ -65,7 +66,7 @@ class Login:
         """GET /handover/at/HANDLE: show the page that a local command opens."""
         handle = request.path_params["handle"]
         with self.site.ctx() as ctx:
-            cli_sign_in = handovers.find(handle, ctx)
+            cli_sign_in = cli_sign_ins.find(handle, ctx)
             if cli_sign_in.mode != "loopback":
                 raise ExpiredTokenException("Enter the code from your terminal at /device.")
             return self.providers(ctx, cli_sign_in, handle)

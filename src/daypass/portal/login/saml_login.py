@@ -1,6 +1,6 @@
 """SAML sign-in: send a browser to its provider, receive the response.
 
-Owns both steps. While the person chooses a role, the browser has a handle and a cookie (sign_ins.py), never the
+Owns both steps. While the person chooses a role, the browser has a handle and a cookie (proven_sign_ins.py), never the
 response.
 
 * The profile is Web Browser SSO (SAML profiles section 4.1), with the HTTP-Redirect and HTTP-POST bindings.
@@ -28,13 +28,15 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_request_keys import find_signer, published_certificates
 from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller
 from daypass.operations.sts.role_session import read_role_arn
-from daypass.portal import begun, handovers, pages
-from daypass.portal.begun import PendingLogin
-from daypass.portal.choice import Offered, OfferedRole, RoleChoice
-from daypass.portal.doors import SamlLoginOption
-from daypass.portal.offer import Judged, judge, offer_roles
-from daypass.portal.role_list import longest_session
-from daypass.portal.sign_ins import ProvenSignIn
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.login import pending_login
+from daypass.portal.login.login_options import SamlLoginOption
+from daypass.portal.login.pending_login import PendingLogin
+from daypass.portal.roles.proven_sign_ins import ProvenSignIn
+from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
+from daypass.portal.roles.role_list import longest_session
+from daypass.portal.roles.saml_roles import Judged, judge, offer_roles
 from daypass.portal.site import Site, as_sent, origin_of
 
 # A response of 100,000 characters, each of them escaped, and other fields that a provider may add.
@@ -82,7 +84,9 @@ class SamlSignIn:
         The request is bound to the browser by a cookie.
         """
         settings, signer = self.site.settings, find_signer(ctx)
-        pending = PendingLogin("saml", begun.new_id(ctx), begun.last_second(ctx), option.entity_id, cli_sign_in)
+        pending = PendingLogin(
+            "saml", pending_login.new_id(ctx), pending_login.last_second(ctx), option.entity_id, cli_sign_in
+        )
         asking = AuthnRequest(
             identifier=pending.id,
             issued=ctx.now,
@@ -95,7 +99,7 @@ class SamlSignIn:
         else:
             values = {"option": option, "request": asking.to_field(signer), "relay_state": pending.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(option.post), *_ONWARD))
-        return begun.remember(answer, pending, request, ctx)
+        return pending_login.remember(answer, pending, request, ctx)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Verify a response and show its roles."""
@@ -118,14 +122,14 @@ class SamlSignIn:
             self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters=parameters, fault=fault)
             raise
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
-        return response if answered is None else begun.forget(response, answered)
+        return response if answered is None else pending_login.forget(response, answered)
 
     def _offered(self, proof: ProvenSignIn, judged: Judged, request: Request, ctx: RequestContext) -> Offered:
         """Return the roles to show.
 
         These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.
         """
-        if proof.handover and handovers.get_waiting(proof.handover, ctx).deliver == "assertion":
+        if proof.handover and cli_sign_ins.get_waiting(proof.handover, ctx).deliver == "assertion":
             identity = judged.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
@@ -141,8 +145,8 @@ def _find_pending(request: Request, identity: SamlIdentity, ctx: RequestContext)
     """
     if identity.in_response_to is None:
         return None
-    found = begun.find(request, "saml", identity.in_response_to, ctx)
-    if found is None or found.provider != identity.issuer or not begun.use_up(found, ctx):
+    found = pending_login.find(request, "saml", identity.in_response_to, ctx)
+    if found is None or found.provider != identity.issuer or not pending_login.use_up(found, ctx):
         raise InvalidIdentityToken(_NOT_ASKED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
     return found
 

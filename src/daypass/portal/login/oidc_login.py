@@ -34,13 +34,15 @@ from daypass.federation.oidc.endpoint_cache import EndpointCache
 from daypass.federation.oidc.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.token import read_token
-from daypass.portal import begun, handovers, pages
-from daypass.portal.begun import PendingLogin
-from daypass.portal.choice import Offered, OfferedRole, RoleChoice
-from daypass.portal.device import bound_sign_in
-from daypass.portal.sign_ins import ProvenSignIn
+from daypass.portal import pages
+from daypass.portal.cli_login import cli_sign_ins
+from daypass.portal.cli_login.code_page import bound_sign_in
+from daypass.portal.login import pending_login
+from daypass.portal.login.pending_login import PendingLogin
+from daypass.portal.roles.oidc_roles import WebOffer, offer_roles, session_name
+from daypass.portal.roles.proven_sign_ins import ProvenSignIn
+from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.site import Site, as_sent
-from daypass.portal.web_offer import WebOffer, offer_roles, session_name
 
 _NOT_ASKED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
@@ -122,7 +124,13 @@ class OidcSignIn:
             cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
             pending = PendingLogin(
-                "oidc", begun.new_id(ctx), begun.last_second(ctx), client.key, cli_sign_in, verifier, nonce
+                "oidc",
+                pending_login.new_id(ctx),
+                pending_login.last_second(ctx),
+                client.key,
+                cli_sign_in,
+                verifier,
+                nonce,
             )
             url = authorization_url(
                 client,
@@ -132,15 +140,15 @@ class OidcSignIn:
                 nonce=nonce,
                 verifier=verifier,
             )
-            return begun.remember(pages.redirect(url), pending, request, ctx)
+            return pending_login.remember(pages.redirect(url), pending, request, ctx)
 
     def returned(self, request: Request, request_id: str) -> tuple[PendingLogin, Client]:
         """Return the pending login of a browser that returns, and use it up."""
         query = request.query_params
         with self._recorded(request, request_id):
             with self.site.ctx() as ctx:
-                found = begun.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], ctx)
-                if found is None or not begun.use_up(found, ctx):
+                found = pending_login.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], ctx)
+                if found is None or not pending_login.use_up(found, ctx):
                     raise InvalidIdentityToken(_NOT_ASKED, detail="no cookie for this state")
             client = self.find_client(found.provider)
             _require_from(client, request)
@@ -182,7 +190,7 @@ class OidcSignIn:
             name = session_name(unverified.unverified_claims)
             request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
-            wanted = handovers.get_waiting(pending.handover, ctx).role if pending.handover else ""
+            wanted = cli_sign_ins.get_waiting(pending.handover, ctx).role if pending.handover else ""
             found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
@@ -190,7 +198,7 @@ class OidcSignIn:
             proof = ProvenSignIn("oidc", unverified_token, session_name=name, handover=pending.handover)
             response = self.choice.offer(request, _offered(found, name), proof, ctx)
         self.site.record("OIDCSignIn", request, request_id, caller=found.bearer)
-        return begun.forget(response, pending)
+        return pending_login.forget(response, pending)
 
     @contextmanager
     def _recorded(self, request: Request, request_id: str) -> Iterator[None]:
