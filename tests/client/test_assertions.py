@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from daypass.client.assertions import UnverifiedOffer, offers
 from daypass.client.problems import ExpiredError
+from daypass.client.sign_in.assertions import UnverifiedOffer, offers
 
 ROLE = "arn:aws:iam::123456789012:role/reader"
 PROVIDER = "arn:aws:iam::123456789012:saml-provider/corp"

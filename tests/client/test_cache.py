@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from tests.client.machine import Machine
 
-from daypass.client.cache import CachedCredentials, CredentialCache
-from daypass.client.client_context import ClientContext
 from daypass.client.credentials import Credentials
-from daypass.client.get_credentials import get_credentials
+from daypass.client.sessions.cache import CachedCredentials, CredentialCache
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import get_credentials
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 # Root can write everywhere; without these capabilities it has the rights of other users.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from daypass.client.cache import SHOWN, CachedCredentials, CredentialCache, sweep
 from daypass.client.credentials import Credentials
+from daypass.client.sessions.cache import SHOWN, CachedCredentials, CredentialCache, sweep
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 LONG_AGO = NOW - SHOWN - timedelta(seconds=1)

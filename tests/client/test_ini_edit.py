@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.client.ini_edit import remove_section, rename_section, section_names, set_options
 from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.profiles.ini_edit import remove_section, rename_section, section_names, set_options
 
 ODD = (
     "junk before any section\r\n"

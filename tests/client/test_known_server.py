@@ -7,10 +7,10 @@ import pytest
 from tests.client.machine import Machine
 
 from daypass.cli.shared.sign_in import is_by_server
-from daypass.client.aws_files import Places
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.endpoints import known_servers
-from daypass.client.profiles import load_profiles
+from daypass.client.profiles.aws_files import Places
+from daypass.client.profiles.endpoints import known_servers
+from daypass.client.profiles.profiles import load_profiles
 
 OTHER = "[services far]\nsts =\n  endpoint_url = https://sts.far.example\n"
 BY_SERVER = (("login",), ("login", "saml"), ("login", "oidc"), ("login", "saml", "--all"))

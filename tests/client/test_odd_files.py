@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from tests.client.machine import Machine
 
-from daypass.client.aws_files import edit
 from daypass.client.problems import MisconfiguredError
+from daypass.client.profiles.aws_files import edit
 
 ADD = ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann")
 

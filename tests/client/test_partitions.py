@@ -6,7 +6,7 @@ import pytest
 from daypass.client.partitions import find_partition, partition_name
 from daypass.client.problems import BadUsageError
 from daypass.client.roles import first_role, role_arns
-from daypass.client.sts_call import CallSigner, connect
+from daypass.client.sessions.sts_call import CallSigner, connect
 
 SESSION = botocore.session.Session()
 REGIONS = [

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.client.machine import ACCOUNT, Machine
 
-from daypass.client.aws_files import edit
+from daypass.client.profiles.aws_files import edit
 
 DEPLOY = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/"
 
@@ -170,8 +170,8 @@ def test_two_writers_lose_nothing(tmp_path: Path) -> None:
     """Each reads again under the lock before it writes."""
     path = tmp_path / "credentials"
     program = (
-        "import sys; from pathlib import Path; from daypass.client.aws_files import edit\n"
-        "from daypass.client.ini_edit import set_options\n"
+        "import sys; from pathlib import Path; from daypass.client.profiles.aws_files import edit\n"
+        "from daypass.client.profiles.ini_edit import set_options\n"
         "for i in range(20): edit(Path(sys.argv[1]), lambda t: set_options(t, f'{sys.argv[2]}{i}', {'a': '1'}))"
     )
     started = [subprocess.Popen([sys.executable, "-c", program, str(path), name]) for name in "xy"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.client.shells import find_shell, script
+from daypass.client.programs.shells import find_shell, script
 
 HOSTILE = (
     "$(touch /tmp/x)",

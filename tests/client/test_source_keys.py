@@ -7,8 +7,8 @@ import pytest
 from tests.client.machine import ACCOUNT, ANYTHING, Machine
 
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.profiles import Profile, Profiles
-from daypass.client.source_keys import source_key
+from daypass.client.profiles.profiles import Profile, Profiles
+from daypass.client.sessions.source_keys import source_key
 from daypass.testing.tokens import SigningKey, compact
 
 WISH = CredentialRequest(profile="", method="assume", role_arn=(f"arn:aws:iam::{ACCOUNT}:role/second",))

@@ -19,7 +19,7 @@ from tests.client.machine import ACCOUNT
 from daypass.cli import main as main_module
 from daypass.cli.main import cli, main
 from daypass.client.problems import NoAnswerError
-from daypass.client.sts_call import own_credentials
+from daypass.client.sessions.sts_call import own_credentials
 
 SECRET = "THISISTHESECRETKEYANDNOBODYMAYSEEIT"
 TOKEN = "THISISTHETOKENANDNOBODYMAYSEEIT"

@@ -5,8 +5,8 @@ import re
 
 from tests.fuzz.choices import Choices
 
-from daypass.client.ini_edit import remove_section, rename_section, section_names, set_options
 from daypass.client.problems import UserFacingError
+from daypass.client.profiles.ini_edit import remove_section, rename_section, section_names, set_options
 
 _SECTIONS = ("default", "profile a", "profile b", "services d", 'profile "two words"')
 _KEYS = ("region", "sts", "daypass_role_arn", "aws_access_key_id", "a")

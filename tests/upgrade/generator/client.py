@@ -17,7 +17,7 @@ from tests.upgrade.generator.directory import Scene
 from tests.upgrade.generator.identity import CI_KEY, ISSUER, SECRETS, iam_arn
 
 import daypass
-from daypass.client.cache import CredentialCache
+from daypass.client.sessions.cache import CredentialCache
 
 _DAYPASS = "from daypass.cli.main import main; main()"
 _ANOTHER = datetime(2099, 1, 1, tzinfo=UTC)

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 import click
 
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.browser import open_browser
-from daypass.client.get_credentials import with_endpoint
 from daypass.client.json_http import ask, checked_url
 from daypass.client.partitions import AWS, find_partition
 from daypass.client.problems import BadUsageError, MisconfiguredError, RefusedError
+from daypass.client.sessions.get_credentials import with_endpoint
+from daypass.client.sign_in.browser import open_browser
 from daypass.client.text_format import printable
 
 _OK = 200

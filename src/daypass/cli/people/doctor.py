@@ -24,12 +24,12 @@ from daypass.cli.shared.output import output_option, show
 from daypass.cli.shared.profile_writer import places
 from daypass.cli.shared.session_options import PLACE, means_of
 from daypass.cli.shared.session_options import options as with_options
-from daypass.client.aws_files import find_fault
-from daypass.client.client_context import ClientContext
-from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.json_http import opener
 from daypass.client.problems import UserFacingError
-from daypass.client.sources import find_sources
+from daypass.client.profiles.aws_files import find_fault
+from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.profiles.sources import find_sources
+from daypass.client.sessions.client_context import ClientContext
 from daypass.client.text_format import printable, reason
 
 _MOST_SKEW = 240
@@ -160,7 +160,7 @@ def _references(patient: _Patient) -> Iterator[DoctorFinding]:
 
 
 def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
-    from daypass.client.sts_call import CallSigner, connect
+    from daypass.client.sessions.sts_call import CallSigner, connect
 
     begun = time.time()
     try:

@@ -6,8 +6,8 @@ import click
 
 from daypass.cli.shared.credentials_output import emit, shell_option
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.child_environment import CLEARED
-from daypass.client.shells import find_shell, script
+from daypass.client.programs.child_environment import CLEARED
+from daypass.client.programs.shells import find_shell, script
 
 
 @click.command()

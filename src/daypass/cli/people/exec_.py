@@ -1,7 +1,7 @@
 """`daypass exec -- COMMAND`: run a command with the selected credentials and no others.
 
 Owns the choice between keys in the environment, which are not refreshed, and a loopback endpoint that serves refreshed
-credentials to long-running jobs. client/child.py owns running the command, signals and exit codes.
+credentials to long-running jobs. client/programs/child.py owns running the command, signals and exit codes.
 """
 
 import os
@@ -14,11 +14,11 @@ import click
 from daypass.cli.shared.credentials_output import own_variables, region_of
 from daypass.cli.shared.exit_codes import CommandError, show_usage_error
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.child import OWN_FAILURE, CannotRunError, run_child
-from daypass.client.child_environment import place, surroundings
-from daypass.client.container_endpoint import serving_credentials
 from daypass.client.credentials import container_form
 from daypass.client.problems import UserFacingError
+from daypass.client.programs.child import OWN_FAILURE, CannotRunError, run_child
+from daypass.client.programs.child_environment import place, surroundings
+from daypass.client.programs.container_endpoint import serving_credentials
 from daypass.client.prompt import Prompt
 
 

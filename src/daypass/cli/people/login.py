@@ -22,10 +22,10 @@ from daypass.cli.shared.sign_in import (
     matching_roles,
     with_known_server,
 )
-from daypass.client.cache import LEAST, CachedCredentials
-from daypass.client.get_credentials import cache_key, get_credentials, with_endpoint
 from daypass.client.problems import BadUsageError
 from daypass.client.roles import account_of, role_name
+from daypass.client.sessions.cache import LEAST, CachedCredentials
+from daypass.client.sessions.get_credentials import cache_key, get_credentials, with_endpoint
 
 VIAS = ("auto", "browser", "device", "loopback", "paste")
 _COMMON = (

@@ -6,8 +6,8 @@ It does not revoke the sessions: they expire, or an operator runs `daypass sessi
 import click
 
 from daypass.cli.shared.session_options import means_of
-from daypass.client.endpoints import named_at_hand
 from daypass.client.problems import BadUsageError
+from daypass.client.profiles.endpoints import named_at_hand
 from daypass.client.text_format import printable
 
 

@@ -22,14 +22,14 @@ from daypass.cli.shared.profile_writer import (
 from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
 from daypass.cli.shared.session_options import options as with_options
 from daypass.client.credentials import verify_credentials
-from daypass.client.endpoints import find_region
-from daypass.client.ini_edit import Value
 from daypass.client.problems import BadUsageError
-from daypass.client.profiles import SECRETS, Profile, load_profiles, write_config
-from daypass.client.profiles import remove as remove_profile
-from daypass.client.profiles import rename as rename_profile
+from daypass.client.profiles.endpoints import find_region
+from daypass.client.profiles.ini_edit import Value
+from daypass.client.profiles.profiles import SECRETS, Profile, load_profiles, write_config
+from daypass.client.profiles.profiles import remove as remove_profile
+from daypass.client.profiles.profiles import rename as rename_profile
+from daypass.client.profiles.sources import IN_PROFILE
 from daypass.client.prompt import Prompt
-from daypass.client.sources import IN_PROFILE
 from daypass.client.text_format import printable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
@@ -165,7 +165,7 @@ def _ask_secret(*, allowed: bool) -> str:
 
 
 def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
-    from daypass.client.get_credentials import with_role_arns
+    from daypass.client.sessions.get_credentials import with_role_arns
 
     request = with_role_arns(chosen.request, chosen.client_context)
     if len(request.role_arn) != 1 or request.method not in {"role", "oidc"} or request.token_command or request.issuer:

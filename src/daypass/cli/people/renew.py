@@ -7,11 +7,11 @@ import click
 from daypass.cli.people.login import sign_in_again
 from daypass.cli.shared.credentials_output import describe
 from daypass.cli.shared.session_options import means_of
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.endpoints import named_at_hand
-from daypass.client.get_credentials import get_credentials
 from daypass.client.problems import BadUsageError, SignInNeededError
+from daypass.client.profiles.endpoints import named_at_hand
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import get_credentials
 from daypass.client.text_format import printable
 
 

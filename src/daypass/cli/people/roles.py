@@ -8,8 +8,8 @@ from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import PLACE, select
 from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import read_assertion
-from daypass.client.assertions import clean_assertion, offers
-from daypass.client.get_credentials import get_credentials, with_endpoint
+from daypass.client.sessions.get_credentials import get_credentials, with_endpoint
+from daypass.client.sign_in.assertions import clean_assertion, offers
 from daypass.client.text_format import printable
 
 
@@ -65,8 +65,8 @@ def _of_profiles(place: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _of_account(place: dict[str, Any]) -> list[dict[str, str]]:
-    from daypass.client.endpoints import find_endpoint, profile_at_hand
-    from daypass.client.sts_call import CallSigner, call, connect
+    from daypass.client.profiles.endpoints import find_endpoint, profile_at_hand
+    from daypass.client.sessions.sts_call import CallSigner, call, connect
 
     selection = select("role", dict(place))
     client_context, request = selection.client_context, with_endpoint(selection.request, selection.client_context)

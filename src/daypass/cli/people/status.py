@@ -9,9 +9,9 @@ import click
 from daypass.cli.shared.exit_codes import Exit
 from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import Duration, means_of, now
-from daypass.client.cache import CachedCredentialsSummary, CredentialCache
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
+from daypass.client.sessions.cache import CachedCredentialsSummary, CredentialCache
 from daypass.client.text_format import printable
 
 

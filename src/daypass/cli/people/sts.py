@@ -15,11 +15,11 @@ import click
 from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import HOW, PLACE, means_of, select
 from daypass.cli.shared.session_options import options as with_options
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
-from daypass.client.get_credentials import get_credentials, with_endpoint
 from daypass.client.problems import BadUsageError
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import get_credentials, with_endpoint
 from daypass.client.text_format import printable
 
 
@@ -34,7 +34,7 @@ def command(
     *, operation: str, words: tuple[str, ...], cli_input_json: str, output: str, query: str, **given: Any
 ) -> None:
     """Call an OPERATION of STS, such as assume-role, with the same parameters as in the AWS CLI."""
-    from daypass.client.sts_call import CallSigner, call, connect
+    from daypass.client.sessions.sts_call import CallSigner, call, connect
 
     name, shape, signed = _find_operation(operation)
     parameters = _parameters(shape, words, cli_input_json)
@@ -59,7 +59,7 @@ def _find_operation(operation: str) -> tuple[str, Any, bool]:
     """Return an operation's name in AWS, the shape of its parameters, and whether it is signed."""
     from botocore import UNSIGNED, xform_name
 
-    from daypass.client.sts_call import open_session
+    from daypass.client.sessions.sts_call import open_session
 
     model = open_session().get_service_model("sts")
     names = {xform_name(name, "-"): name for name in model.operation_names}

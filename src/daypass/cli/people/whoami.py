@@ -1,6 +1,6 @@
 """`daypass whoami`: the caller's identity, its credentials, their source and when they expire.
 
-Owns the output. client/sources.py finds the sources of credentials.
+Owns the output. client/profiles/sources.py finds the sources of credentials.
 """
 
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ import click
 
 from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import PLACE, means_of, now, options
-from daypass.client.client_context import ClientContext
 from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration
-from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.problems import UserFacingError
-from daypass.client.sources import CredentialSource, find_sources
+from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.profiles.sources import CredentialSource, find_sources
+from daypass.client.sessions.client_context import ClientContext
 from daypass.client.text_format import printable
 
 
@@ -25,7 +25,7 @@ from daypass.client.text_format import printable
 @query_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
     """Show your identity, your credentials, where they are configured and when they expire."""
-    from daypass.client.sts_call import CallSigner, call, connect, own_credentials
+    from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
 
     client_context = means_of({})
     if profile:

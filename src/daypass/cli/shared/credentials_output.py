@@ -10,13 +10,13 @@ import sys
 import click
 
 from daypass.cli.shared.session_options import Selection, now
-from daypass.client.cache import CachedCredentials
-from daypass.client.child_environment import CLEARED, variables
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
-from daypass.client.endpoints import find_region, profile_at_hand
 from daypass.client.problems import BadUsageError
-from daypass.client.shells import SHELLS, find_shell, script
+from daypass.client.profiles.endpoints import find_region, profile_at_hand
+from daypass.client.programs.child_environment import CLEARED, variables
+from daypass.client.programs.shells import SHELLS, find_shell, script
+from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.text_format import printable
 
 format_option = click.option(

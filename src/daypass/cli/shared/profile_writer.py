@@ -1,7 +1,7 @@
 """Write profiles that AWS tools use without a wrapper, and print the difference for a dry run.
 
 Owns the forms of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
-prints, in which secrets are hidden. client/aws_files.py reads and writes the files.
+prints, in which secrets are hidden. client/profiles/aws_files.py reads and writes the files.
 """
 
 import difflib
@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import click
 
 from daypass.cli.shared.session_options import Selection
-from daypass.client.aws_files import Edit, Places
 from daypass.client.credential_request import PREFIX, SETTINGS, CredentialRequest, options_of
 from daypass.client.credentials import Credentials
-from daypass.client.get_credentials import with_role_arns
-from daypass.client.ini_edit import Value
 from daypass.client.problems import BadUsageError, LockedError
-from daypass.client.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
+from daypass.client.profiles.aws_files import Edit, Places
+from daypass.client.profiles.ini_edit import Value
+from daypass.client.profiles.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
+from daypass.client.sessions.get_credentials import with_role_arns
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
 save_option = click.option(

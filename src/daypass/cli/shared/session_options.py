@@ -1,6 +1,7 @@
 """The options that select credentials in every command for people.
 
-Owns the options and the credential request that they make together. client/get_credentials.py gets the credentials.
+Owns the options and the credential request that they make together. client/sessions/get_credentials.py gets the
+credentials.
 """
 
 import functools
@@ -13,11 +14,11 @@ from typing import Any, TypeVar
 
 import click
 
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
-from daypass.client.get_credentials import get_credentials
 from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import get_credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from daypass.cli.shared.session_options import Selection
-from daypass.client.assertions import UnverifiedOffer, clean_assertion, offers
-from daypass.client.browser import has_browser, open_browser
-from daypass.client.cache import CachedCredentials
-from daypass.client.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
-from daypass.client.endpoints import known_servers
-from daypass.client.mfa import run_for_text
-from daypass.client.oidc_login import OidcClient, sign_in
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
+from daypass.client.profiles.endpoints import known_servers
 from daypass.client.roles import first_role, needs_account, role_arns
+from daypass.client.sessions.cache import CachedCredentials
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sign_in.assertions import UnverifiedOffer, clean_assertion, offers
+from daypass.client.sign_in.browser import has_browser, open_browser
+from daypass.client.sign_in.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
+from daypass.client.sign_in.mfa import run_for_text
+from daypass.client.sign_in.oidc_login import OidcClient, sign_in
+from daypass.client.sign_in.token_claims import read_claims, read_token_file
 from daypass.client.text_format import printable
-from daypass.client.token_claims import read_claims, read_token_file
 
 
 @dataclass(frozen=True, slots=True)

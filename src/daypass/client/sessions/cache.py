@@ -92,7 +92,7 @@ class CredentialCache:
         if not self.can_keep():
             raise LockedError(f"{self.folder} is not writable. Set DAYPASS_CACHE_DIR to another folder.")
         if self.keyring:
-            from daypass.client.secret_keeper import find_secret
+            from daypass.client.sessions.secret_keeper import find_secret
 
             find_secret("nothing")
 
@@ -101,7 +101,7 @@ class CredentialCache:
         now = datetime.now(UTC)
         form = sts_form(entry.credentials)
         if self.keyring:
-            from daypass.client.secret_keeper import keep_secret
+            from daypass.client.sessions.secret_keeper import keep_secret
 
             keep_secret(entry.key, json.dumps(form))
             form = {name: form[name] for name in _NOT_SECRET if name in form}
@@ -143,7 +143,7 @@ class CredentialCache:
         path = self.folder / f"{key}.json"
         document = _load(path)
         if document is not None and document.get("in_keyring"):
-            from daypass.client.secret_keeper import drop_secret
+            from daypass.client.sessions.secret_keeper import drop_secret
 
             drop_secret(key)
         for half in self.folder.glob(f".{key}.*"):
@@ -206,7 +206,7 @@ class CredentialCache:
             return None  # An unreadable entry is ignored, so that a new sign-in replaces it.
 
     def _from_keyring(self, key: str) -> Any:
-        from daypass.client.secret_keeper import find_secret
+        from daypass.client.sessions.secret_keeper import find_secret
 
         try:
             return json.loads(find_secret(key) or "null")

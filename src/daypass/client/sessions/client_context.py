@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from daypass.client.aws_files import Places
-from daypass.client.cache import CredentialCache
-from daypass.client.profiles import Profiles, load_profiles
+from daypass.client.profiles.aws_files import Places
+from daypass.client.profiles.profiles import Profiles, load_profiles
 from daypass.client.prompt import Prompt
+from daypass.client.sessions.cache import CredentialCache
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ Owns the order of these steps. exchange.py calls STS; it is imported only if the
 
 from dataclasses import replace
 
-from daypass.client.cache import LEAST, CachedCredentials
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.endpoints import find_endpoint, find_region, profile_at_hand
-from daypass.client.source_keys import source_key
+from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.sessions.cache import LEAST, CachedCredentials
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.source_keys import source_key
 
 
 def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
@@ -34,7 +34,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     if request.method == "keys" or not client_context.keeps:
         return _fetch(request, client_context, "")
     if request.method == "oidc" and request.token_command and not (request.token_file or client_context.proof):
-        from daypass.client.mfa import run_for_text
+        from daypass.client.sign_in.mfa import run_for_text
 
         client_context = replace(client_context, proof=run_for_text(request.token_command, "--token-command"))
     key = cache_key(request, client_context)
@@ -59,7 +59,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
 
 def with_role_arns(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
     """Return the completed request with each role as an ARN, for writing it to a profile."""
-    from daypass.client.exchange import found_roles
+    from daypass.client.sessions.exchange import found_roles
 
     request = with_endpoint(request, client_context)
     return replace(
@@ -69,7 +69,7 @@ def with_role_arns(request: CredentialRequest, client_context: ClientContext) ->
 
 
 def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> CachedCredentials:
-    from daypass.client.exchange import exchange
+    from daypass.client.sessions.exchange import exchange
 
     found = exchange(
         request, client_context, lambda inner: get_credentials(inner, replace(client_context, fresh=False)).credentials

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from daypass.client.endpoints import profile_at_hand
-from daypass.client.profiles import Profile, Profiles
+from daypass.client.profiles.endpoints import profile_at_hand
+from daypass.client.profiles.profiles import Profile, Profiles
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daypass.client.assertions import provider_for
-from daypass.client.client_context import ClientContext
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials, verify_credentials
-from daypass.client.mfa import find_code, run_for_text
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
-from daypass.client.sts_call import CallSigner, call, connect, own_credentials
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
+from daypass.client.sign_in.assertions import provider_for
+from daypass.client.sign_in.mfa import find_code, run_for_text
+from daypass.client.sign_in.token_claims import read_token_file
 from daypass.client.text_format import printable
-from daypass.client.token_claims import read_token_file
 
 _LONGEST_CHAINED = 3600
 

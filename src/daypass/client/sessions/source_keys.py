@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Mapping
 
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.endpoints import profile_at_hand
 from daypass.client.problems import MisconfiguredError
-from daypass.client.profiles import Profile, Profiles
-from daypass.client.token_claims import read_claims, read_token_file
+from daypass.client.profiles.endpoints import profile_at_hand
+from daypass.client.profiles.profiles import Profile, Profiles
+from daypass.client.sign_in.token_claims import read_claims, read_token_file
 
 _DEEPEST = 5
 _OF_CONTAINERS = (

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from daypass.client.aws_files import Edit, Places, edit, read_sections
 from daypass.client.credential_request import CredentialRequest, request_from
 from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.profiles.aws_files import Edit, Places, edit, read_sections
 
 if TYPE_CHECKING:
-    from daypass.client.ini_edit import Value
+    from daypass.client.profiles.ini_edit import Value
 
 _NAME = re.compile(r"[A-Za-z0-9._@:/+=,-]{1,128}")
 SECRETS = frozenset({"aws_secret_access_key", "aws_session_token", "aws_security_token"})
@@ -112,7 +112,7 @@ def checked_name(name: str) -> str:
 
 def config_header(text: str, name: str) -> str:
     """Return the header of a profile in the config file: the existing one, or a new one."""
-    from daypass.client.ini_edit import section_names
+    from daypass.client.profiles.ini_edit import section_names
 
     for header in section_names(text):
         if section_kind(header) == ("profile", name):
@@ -124,7 +124,7 @@ def write_config(
     places: Places, name: str, options: Mapping[str, "Value"], *, services: tuple[str, str] | None = None, dry_run: bool
 ) -> Edit:
     """Set options of a profile in the config file, and a services section (name, URL)."""
-    from daypass.client.ini_edit import set_options
+    from daypass.client.profiles.ini_edit import set_options
 
     def change(text: str) -> str:
         if services is not None:
@@ -137,7 +137,7 @@ def write_config(
 
 def write_keys(places: Places, name: str, options: Mapping[str, "Value"], *, dry_run: bool) -> Edit:
     """Set options of a profile in the credentials file."""
-    from daypass.client.ini_edit import set_options
+    from daypass.client.profiles.ini_edit import set_options
 
     header = name if name == "default" else checked_name(name)
     return edit(places.credentials, lambda text: set_options(text, header, options), dry_run=dry_run)
@@ -145,7 +145,7 @@ def write_keys(places: Places, name: str, options: Mapping[str, "Value"], *, dry
 
 def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
     """Remove a profile from both files."""
-    from daypass.client.ini_edit import remove_section
+    from daypass.client.profiles.ini_edit import remove_section
 
     return [
         edit(places.config, lambda text: remove_section(text, config_header(text, name)), dry_run=dry_run),
@@ -155,7 +155,7 @@ def remove(places: Places, name: str, *, dry_run: bool = False) -> list[Edit]:
 
 def rename(places: Places, old: str, new: str, *, dry_run: bool = False) -> list[Edit]:
     """Rename a profile in both files, and in the settings that refer to it."""
-    from daypass.client.ini_edit import rename_section, set_options
+    from daypass.client.profiles.ini_edit import rename_section, set_options
 
     profiles = load_profiles(places)
     profiles.get(old)

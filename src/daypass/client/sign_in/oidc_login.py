@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from daypass.client.json_http import ask, checked_url
-from daypass.client.loopback import Listener
-from daypass.client.pkce import make_pkce, make_state
 from daypass.client.problems import BrowserSignInError, ExpiredError, MisconfiguredError, RefusedError
+from daypass.client.sign_in.loopback import Listener
+from daypass.client.sign_in.pkce import make_pkce, make_state
+from daypass.client.sign_in.token_claims import read_claims
 from daypass.client.text_format import printable, sentence
-from daypass.client.token_claims import read_claims
 
 _OK = 200
 _DENIED = frozenset({401, 403})

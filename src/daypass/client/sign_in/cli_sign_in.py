@@ -13,9 +13,9 @@ from typing import Any
 
 from daypass.base64url import parse_base64url, to_base64url
 from daypass.client.json_http import ask, checked_url
-from daypass.client.loopback import Listener
-from daypass.client.pkce import Pkce, make_pkce, make_state
 from daypass.client.problems import BrowserSignInError, ExpiredError, NoAnswerError, RefusedError, UserFacingError
+from daypass.client.sign_in.loopback import Listener
+from daypass.client.sign_in.pkce import Pkce, make_pkce, make_state
 from daypass.client.text_format import printable, sentence
 
 _INFO = b"daypass assertion 1"

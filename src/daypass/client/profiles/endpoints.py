@@ -6,7 +6,7 @@ Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", 
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from daypass.client.profiles import Profiles
+from daypass.client.profiles.profiles import Profiles
 
 
 def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: str, service: str = "sts") -> str:
