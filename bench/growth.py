@@ -20,7 +20,7 @@ from bench.subjects import Keys, Subject
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.store import Writer
 from daypass.wiring import Keys as MasterKey
 from daypass.wiring import open_everything

@@ -10,9 +10,9 @@ from typing import Literal
 
 from daypass.arn import is_account_id
 from daypass.directory import records
-from daypass.directory.entities import AccessKey, Account
-from daypass.directory.organization import find_organization
-from daypass.directory.organization_changes import found_organization
+from daypass.directory.entities.iam_entities import AccessKey, Account
+from daypass.directory.organization.organization_changes import found_organization
+from daypass.directory.organization.organization_tree import find_organization
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.mint.access_keys import new_access_key_id, new_secret

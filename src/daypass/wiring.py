@@ -25,7 +25,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
-from daypass.directory.entities import LastUse
+from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.directory.store import Reader, Store, StoreUnavailableError, Views, WouldBlockError, Writer
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring

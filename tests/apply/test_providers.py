@@ -16,7 +16,7 @@ from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import show_plan
 from daypass.cli.operators.apply import FilesBeside
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.federation.oidc.operator_terms import set_terms
 from daypass.testing.saml import SamlIdentityProvider
 

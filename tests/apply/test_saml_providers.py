@@ -8,7 +8,7 @@ from tests.apply.test_form import read
 
 from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan_output import plain_plan, show_plan
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, set_switches
 from daypass.federation.saml.private_key import fingerprint, parse_private_key
 from daypass.testing.saml import SamlIdentityProvider

@@ -9,9 +9,10 @@ from daypass.authenticate.caller import user_caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.bootstrap import RootKey
-from daypass.directory import organization_changes, records
-from daypass.directory.entities import Role, User
+from daypass.directory import records
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import load_identity
+from daypass.directory.organization import organization_changes
 from daypass.directory.store import Reader
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.iam.self_service import get_owner, owner_arn

@@ -19,7 +19,7 @@ from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import account_graph
 from daypass.bootstrap import RootKey
 from daypass.directory import records
-from daypass.directory.mfa_entities import HARDWARE, MfaDevice
+from daypass.directory.entities.mfa_entities import HARDWARE, MfaDevice
 from daypass.operations.iam.table import OPERATIONS as IAM_OPERATIONS
 from daypass.operations.sts.table import OPERATIONS as STS_OPERATIONS
 from daypass.testing.plugin import client_factory

@@ -19,7 +19,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.directory import records
-from daypass.directory.entities import AccessKey, Account, Entity, Role, User
+from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Role, User
 from daypass.directory.store import Reader, Record
 from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.mint.secret import Secret

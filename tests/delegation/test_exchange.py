@@ -12,8 +12,8 @@ from tests.documents import allow, document
 from tests.refusals import refused
 
 from daypass.directory import records
-from daypass.directory.delegation import find_request
-from daypass.directory.delegation_entities import Notification
+from daypass.directory.delegation.kept_requests import find_request
+from daypass.directory.entities.delegation_entities import Notification
 
 _USED = ("ExpiredTradeInTokenException", 400)
 

@@ -13,7 +13,7 @@ from tests.delegation.conftest import Sides
 from tests.documents import allow, document
 from tests.refusals import refused
 
-from daypass.directory.delegation import find_request
+from daypass.directory.delegation.kept_requests import find_request
 
 _ALL = ("associate", "update", "accept", "reject")
 

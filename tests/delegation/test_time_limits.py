@@ -6,7 +6,7 @@ import pytest
 from tests.delegation.conftest import Sides
 from tests.refusals import refused
 
-from daypass.directory.delegation_entities import LIFETIMES, DelegationRequest, State
+from daypass.directory.entities.delegation_entities import LIFETIMES, DelegationRequest, State
 
 SINCE = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DAY = timedelta(days=1)

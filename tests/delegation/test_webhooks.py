@@ -18,8 +18,13 @@ from tests.refusals import refused
 
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.delegation import MOST_WAITING, enqueue_notification, find_request, new_notification
-from daypass.directory.delegation_entities import DelegationRequest, Notification
+from daypass.directory.delegation.kept_requests import (
+    MOST_WAITING,
+    enqueue_notification,
+    find_request,
+    new_notification,
+)
+from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
 from daypass.http.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
 from daypass.http.webhook_sender import WebhookSender
 from daypass.testing.plugin import client_factory

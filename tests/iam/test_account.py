@@ -10,7 +10,7 @@ from tests.iam.conftest import EC2, LIST_BUCKET, body
 from tests.refusals import refused
 
 from daypass.directory import records
-from daypass.directory.account_entities import CredentialReport
+from daypass.directory.entities.account_entities import CredentialReport
 from daypass.operations.iam.account.credential_reports import COLUMNS
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer

@@ -7,7 +7,7 @@ from tests.iam.conftest import EC2
 from tests.refusals import refused
 
 from daypass.directory.aws_managed import aws_policies
-from daypass.directory.entities import ManagedPolicy
+from daypass.directory.entities.iam_entities import ManagedPolicy
 from daypass.policy.document import DocumentKind, parse_document
 
 

@@ -8,7 +8,7 @@ from tests.iam.conftest import EVERYTHING, LIST_BUCKET, body
 from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
-from daypass.directory.entities import LastUse
+from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer

@@ -15,7 +15,7 @@ from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import Thing
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.directory import records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
 from daypass.importing.details import read_details
 from daypass.importing.importer import Imported, ImportOptions, import_account, roomy
 from daypass.operations.settings import Quotas

@@ -11,7 +11,7 @@ import pytest
 from tests.documents import document
 
 from daypass.bootstrap import RootKey
-from daypass.directory import organization_changes as changes
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

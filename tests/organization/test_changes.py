@@ -12,8 +12,8 @@ from tests.organization.conftest import Tree
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, create_account
 from daypass.cli.main import cli
-from daypass.directory import organization_changes as changes
-from daypass.directory.organization import find_policies, load_inherited_controls, load_place
+from daypass.directory.organization import organization_changes as changes
+from daypass.directory.organization.organization_tree import find_policies, load_inherited_controls, load_place
 from daypass.directory.store import Reader, Writer
 from daypass.errors import MalformedPolicyDocument
 from daypass.testing.server import RunningServer

@@ -10,9 +10,9 @@ from tests.documents import allow, deny, document
 from tests.organization.conftest import Tree
 from tests.refusals import refused
 
-from daypass.directory import organization_changes as changes
 from daypass.directory import records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

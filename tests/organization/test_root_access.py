@@ -10,7 +10,7 @@ from tests.documents import allow, deny, document
 from tests.organization.conftest import Tree
 from tests.refusals import refused
 
-from daypass.directory import organization_changes as changes
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import ClientFactory
 
 _TASKS = "arn:aws:iam::aws:policy/root-task/"

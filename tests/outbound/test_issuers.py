@@ -16,9 +16,9 @@ import pytest
 from tests.outbound.conftest import token_of, verify
 from tests.refusals import refused
 
+from daypass.directory.entities.outbound_entities import TokenSigningKey
 from daypass.directory.identity import load_account
 from daypass.directory.outbound import KEYS, load_documents, rotate_token_keys
-from daypass.directory.outbound_entities import TokenSigningKey
 from daypass.directory.records import replace, to_entity
 from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import WouldBlockError

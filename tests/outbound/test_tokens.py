@@ -14,7 +14,7 @@ from tests.documents import allow
 from tests.outbound.conftest import token_of, verify
 from tests.refusals import refused
 
-from daypass.directory import organization_changes as changes
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

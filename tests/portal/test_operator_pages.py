@@ -10,7 +10,7 @@ from tests.portal.conftest import OTHER, Portal, Visit
 from tests.portal.gallery import HOSTILE, MAY, Scene, enter, refusal, scene
 
 from daypass.directory import records
-from daypass.directory.sign_in_entities import SignIn
+from daypass.directory.entities.sign_in_entities import SignIn
 from daypass.testing.plugin import client_factory
 
 

@@ -11,7 +11,7 @@ import pytest
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.context import RequestInfo
 from daypass.directory import records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
 from daypass.errors import Fault, IDPCommunicationError
 from daypass.federation.oidc import verify
 from daypass.federation.oidc.identify import KeysNeededError

@@ -19,7 +19,7 @@ from tests.federation.saml.test_requests import verify_query
 from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.saml_entities import SamlRequestKey
+from daypass.directory.entities.saml_entities import SamlRequestKey
 from daypass.maintenance import KeyMaintenance
 from daypass.operations.saml_request_keys import load_request_ring
 from daypass.testing.plugin import client_factory

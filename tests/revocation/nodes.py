@@ -24,11 +24,11 @@ from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.authenticate.sigv4.signing_key import signing_key
 from daypass.bootstrap import NewAccountRequest, RootKey, create_account
 from daypass.config import Config
-from daypass.directory import organization_changes as changes
 from daypass.directory import records
-from daypass.directory.delegation_entities import Notification
-from daypass.directory.entities import AccessKey, User
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.delegation_entities import Notification
+from daypass.directory.entities.iam_entities import AccessKey, User
+from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.organization import organization_changes as changes
 from daypass.directory.revocations import revoke_key
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.session import Session

@@ -17,7 +17,7 @@ from tests.sts.test_assume_role import new_role
 
 from daypass.cli.main import cli
 from daypass.directory import records
-from daypass.directory.delegation_entities import Notification
+from daypass.directory.entities.delegation_entities import Notification
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 

@@ -11,9 +11,9 @@ import pytest
 from tests.revocation.nodes import CUSTOMER, CallRefusedError, Key, Scene
 
 from daypass.directory import records
-from daypass.directory.delegation import find_request
-from daypass.directory.delegation_entities import DelegationRequest
-from daypass.directory.entities import Role, User
+from daypass.directory.delegation.kept_requests import find_request
+from daypass.directory.entities.delegation_entities import DelegationRequest
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.older_sessions import without_older_sessions
 from daypass.directory.revocations import end_of_second
 

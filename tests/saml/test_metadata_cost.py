@@ -15,7 +15,7 @@ from tests.saml.browser import Browser
 from tests.saml.conftest import PROVIDER, Stage, granting, registered
 
 from daypass.config import Config
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, insert_provider, replace_provider
 from daypass.federation.saml import metadata
 from daypass.federation.saml.xml_parser import Limits, parse_xml

@@ -14,7 +14,7 @@ from tests.documents import document, trusting
 from tests.saml.browser import JSON, Answer, Browser
 from tests.saml.conftest import ACCOUNT, PROVIDER, Stage, granting, registered
 
-from daypass.directory.saml_entities import ProviderKey
+from daypass.directory.entities.saml_entities import ProviderKey
 from daypass.directory.saml_providers import delete_provider, find_provider, insert_provider
 from daypass.federation.saml.candidates import BUDGET, VERIFY_EC, BudgetSpentError, read_candidates
 from daypass.federation.saml.metadata import IdentityProviderMetadata, SamlSigningKey

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daypass.directory import records
-from daypass.directory.entities import User
+from daypass.directory.entities.iam_entities import User
 from daypass.directory.store import Reader, Store
 
 ACCOUNTS = ("111111111111", "222222222222")

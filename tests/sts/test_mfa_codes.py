@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sts.authenticator import enrol, new_device, new_user
 
-from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.mint.totp import STEP, hotp
 from daypass.operations.mfa_codes import FAILURES_TO_LOCK, Verdict, is_locked, present_code, synchronize
 from daypass.testing.plugin import client_factory

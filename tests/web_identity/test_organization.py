@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.web_identity.conftest import Account, not_taken, take
 
-from daypass.directory import organization_changes as changes
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer

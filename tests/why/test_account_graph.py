@@ -14,7 +14,7 @@ from tests.documents import allow, document, trusting
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, GraphTooLargeError, account_graph
-from daypass.directory import organization_changes as changes
+from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 

@@ -10,7 +10,7 @@ from tests.documents import allow, deny, document, trusting
 from tests.refusals import refused
 
 from daypass.bootstrap import RootKey
-from daypass.directory.organization_changes import set_policy
+from daypass.directory.organization.organization_changes import set_policy
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

@@ -15,7 +15,7 @@ from daypass.apply.plan import Difference
 from daypass.apply.secret_names import require_given
 from daypass.apply.state import KeyValue, Thing
 from daypass.directory import records
-from daypass.directory.entities import AccessKey, User
+from daypass.directory.entities.iam_entities import AccessKey, User
 from daypass.directory.store import RecordExistsError
 from daypass.errors import LimitExceeded
 from daypass.mint.secret import Secret

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from daypass.arn import iam_arn
 from daypass.directory import records
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import Identity, load_identity
 from daypass.directory.store import Reader
 from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind

@@ -16,9 +16,14 @@ from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import Change, Difference, Verb
 from daypass.apply.state import Thing, document_text
 from daypass.directory import records
-from daypass.directory.entities import Account
-from daypass.directory.organization import find_organization, find_policies
-from daypass.directory.organization_changes import (
+from daypass.directory.entities.iam_entities import Account
+from daypass.directory.entities.organization_entities import (
+    FULL_ACCESS_RESOURCE,
+    FULL_ACCESS_SERVICE,
+    ControlPolicies,
+    untouched,
+)
+from daypass.directory.organization.organization_changes import (
     ControlKind,
     OrganizationChangeError,
     create_unit,
@@ -30,12 +35,7 @@ from daypass.directory.organization_changes import (
     set_policy,
     units_of,
 )
-from daypass.directory.organization_entities import (
-    FULL_ACCESS_RESOURCE,
-    FULL_ACCESS_SERVICE,
-    ControlPolicies,
-    untouched,
-)
+from daypass.directory.organization.organization_tree import find_organization, find_policies
 from daypass.directory.store import Reader
 from daypass.errors import SenderFault
 

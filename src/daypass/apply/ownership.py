@@ -11,7 +11,7 @@ from daypass.apply.plan import ApplyPlan, Change, Verb
 from daypass.apply.state import ATTRIBUTES, Thing
 from daypass.apply.store_state import ENTITIES
 from daypass.directory import records
-from daypass.directory.apply_entities import Mark
+from daypass.directory.entities.apply_entities import Mark
 from daypass.directory.store import RecordMissingError, Writer
 
 

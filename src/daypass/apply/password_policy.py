@@ -6,7 +6,7 @@ Pure. Owns the names of its fields. It is set as a whole, as on AWS: fields that
 from collections.abc import Mapping
 from typing import Any
 
-from daypass.directory.entities import PasswordPolicy
+from daypass.directory.entities.iam_entities import PasswordPolicy
 
 # Field of the file -> field of the store, in the order of AWS's documentation.
 _FIELDS: Mapping[str, str] = {

@@ -15,7 +15,7 @@ from typing import Any
 from daypass.apply.desired import Desired
 from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
-from daypass.directory.apply_entities import Mark
+from daypass.directory.entities.apply_entities import Mark
 
 # Account attributes that return to their default like the values of other entities.
 _SETTINGS = frozenset({"alias", "passwordPolicy"})

@@ -10,7 +10,7 @@ from daypass.apply.nodes import ApplyFileError
 from daypass.apply.plan import Difference
 from daypass.apply.secret_names import require_given
 from daypass.apply.state import PrivateKeyValue, Thing
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.secret_box import SecretBox
 from daypass.errors import InvalidInput

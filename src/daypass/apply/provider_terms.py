@@ -9,7 +9,7 @@ from daypass.apply.api import Api
 from daypass.apply.nodes import ApplyFileError
 from daypass.apply.state import Thing
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.saml_providers import find_provider, set_switches
 from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 

@@ -15,11 +15,11 @@ from daypass.apply.password_policy import stored_policy
 from daypass.apply.private_keys import held_keys
 from daypass.apply.state import Key, KeyValue, State, Thing
 from daypass.directory import links, records
-from daypass.directory.apply_entities import Mark
-from daypass.directory.entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.apply_entities import Mark
+from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
+from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.principals import show_principals
-from daypass.directory.saml_entities import SamlProvider
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import unresolved_in, unresolved_of

@@ -14,7 +14,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.scope import check_scope
 from daypass.authenticate.sigv4.signature import UnverifiedSignature
 from daypass.authenticate.sigv4.verify import verify_signature
-from daypass.directory.entities import AccessKey
+from daypass.directory.entities.iam_entities import AccessKey
 from daypass.directory.identity import Identity, load_access_key, load_account, load_identity
 from daypass.directory.revocations import is_revoked, load_revocations
 from daypass.directory.store import Reader, Views

@@ -6,7 +6,7 @@ changed access key has another ciphertext, and another session has another token
 
 from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
-from daypass.directory.entities import AccessKey
+from daypass.directory.entities.iam_entities import AccessKey
 from daypass.directory.secret_box import SecretBox
 from daypass.mint.sealing_keys import SealingRing
 from daypass.mint.session import Session

@@ -15,7 +15,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import caller_keys, iso_of
-from daypass.directory.organization import load_place
+from daypass.directory.organization.organization_tree import load_place
 from daypass.directory.store import Views
 from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
 from daypass.policy.known_keys import find_key

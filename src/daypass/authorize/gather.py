@@ -6,7 +6,7 @@ evaluation to policy/evaluate.py. Rules: IAM User Guide, "Policy evaluation logi
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_session_policies
-from daypass.directory.organization import load_inherited_controls
+from daypass.directory.organization.organization_tree import load_inherited_controls
 from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session

@@ -16,7 +16,7 @@ from daypass.authorize.authorize import build_request
 from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import Identity, load_account, load_identity, load_role
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind

@@ -11,7 +11,7 @@ from daypass.arn import Arn
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
-from daypass.directory.entities import Account, Role
+from daypass.directory.entities.iam_entities import Account, Role
 from daypass.directory.identity import AssumableRole, load_account, load_role
 from daypass.directory.records import each_by_path
 

@@ -20,7 +20,7 @@ from daypass.authorize.named_request import SESSION_NAME, Assumed, ask_named, bu
 from daypass.authorize.readable_ids import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
-from daypass.directory.entities import Account, Role, User
+from daypass.directory.entities.iam_entities import Account, Role, User
 from daypass.directory.identity import AssumableRole, load_account, load_identity
 from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from daypass.directory.aws_managed_texts import TEXTS, AwsManagedPolicyText
-from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
 from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.root_tasks import ROOT_TASKS
 

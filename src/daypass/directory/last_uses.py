@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from daypass.directory import records
-from daypass.directory.entities import LastUse
+from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.store import Reader, Store, Writer
 
 EVERY = timedelta(minutes=1)

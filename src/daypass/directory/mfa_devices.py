@@ -5,7 +5,7 @@ if its serial number matches exactly.
 """
 
 from daypass.directory import records
-from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.directory.store import Reader
 
 _MOST = 1000

@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 
 POLICY_NAME = "AWSRevokeOlderSessions"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.outbound_entities import Issuer, TokenSigningKey
+from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Writer
 from daypass.mint.key_ring import KeyRing, RingKey

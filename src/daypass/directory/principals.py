@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory import records
-from daypass.directory.entities import Account, Role, User
+from daypass.directory.entities.iam_entities import Account, Role, User
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import show_unresolved, unresolved_id
 from daypass.errors import MalformedPolicyDocument

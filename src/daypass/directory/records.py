@@ -10,10 +10,10 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from daypass.directory.account_entities import AccountAlias, CredentialReport, DeletionTask
-from daypass.directory.apply_entities import Mark, Origin, UnresolvedPrincipal
-from daypass.directory.delegation_entities import DelegationRequest, Notification
-from daypass.directory.entities import (
+from daypass.directory.entities.account_entities import AccountAlias, CredentialReport, DeletionTask
+from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
+from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
+from daypass.directory.entities.iam_entities import (
     AccessKey,
     Account,
     Entity,
@@ -26,12 +26,12 @@ from daypass.directory.entities import (
     StoredKey,
     User,
 )
-from daypass.directory.mfa_entities import MfaDevice
-from daypass.directory.oidc_entities import OidcProvider
-from daypass.directory.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
-from daypass.directory.outbound_entities import Issuer, TokenSigningKey
-from daypass.directory.saml_entities import SamlProvider, SamlRequestKey
-from daypass.directory.sign_in_entities import SignIn
+from daypass.directory.entities.mfa_entities import MfaDevice
+from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.entities.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
+from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
+from daypass.directory.entities.saml_entities import SamlProvider, SamlRequestKey
+from daypass.directory.entities.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
 
 N = TypeVar("N", bound=Named)

@@ -19,7 +19,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from daypass.directory.delegation_entities import LIFETIMES, LONGEST_DELEGATION, DelegationRequest, State
+from daypass.directory.entities.delegation_entities import LIFETIMES, LONGEST_DELEGATION, DelegationRequest, State
 from daypass.directory.store import Reader, Record, Writer
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_chain import KeyChain

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from daypass.directory.organization_entities import RootFeature
+from daypass.directory.entities.organization_entities import RootFeature
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.document import DocumentKind, parse_document
 

@@ -10,7 +10,7 @@ import msgspec
 
 from daypass.arn import Arn
 from daypass.directory import records
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.store import Link, Reader, Writer
 
 ISSUER = "saml_issuer"

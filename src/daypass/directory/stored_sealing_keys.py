@@ -4,7 +4,7 @@ Owns its records. Leaves key rotation to mint/key_ring.py.
 """
 
 from daypass.directory import records
-from daypass.directory.entities import StoredKey
+from daypass.directory.entities.iam_entities import StoredKey
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Writer
 from daypass.mint.sealing_keys import SealingKey, SealingMaterial, SealingRing

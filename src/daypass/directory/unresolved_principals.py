@@ -16,7 +16,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Literal
 
 from daypass.directory import records
-from daypass.directory.apply_entities import UnresolvedPrincipal
+from daypass.directory.entities.apply_entities import UnresolvedPrincipal
 from daypass.directory.store import Reader, Writer
 
 _PREFIX = "AIDA0STRANGER0"

@@ -22,8 +22,8 @@ from yarl import URL
 
 from daypass.background import Background
 from daypass.directory import records
-from daypass.directory.delegation import due_notifications, place_of
-from daypass.directory.delegation_entities import Notification
+from daypass.directory.delegation.kept_requests import due_notifications, place_of
+from daypass.directory.entities.delegation_entities import Notification
 from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_issuer_rings
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, RecordMissingError, Store, StoreUnavailableError

@@ -14,7 +14,7 @@ from hmac import compare_digest
 
 from msgspec.structs import replace
 
-from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.mint.totp import STEP, find_step, hotp
 
 FAILURES_TO_LOCK = 9

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.saml_entities import SamlRequestKey
+from daypass.directory.entities.saml_entities import SamlRequestKey
 from daypass.directory.secret_box import SecretBox, SecretDecryptionError
 from daypass.directory.store import Reader, Writer
 from daypass.errors import ServiceUnavailable

@@ -13,7 +13,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import replace
 
-from daypass.directory.saml_entities import MetadataSummary, SamlProvider
+from daypass.directory.entities.saml_entities import MetadataSummary, SamlProvider
 from daypass.errors import Fault, InvalidInput
 from daypass.federation.saml.metadata import (
     IdentityProviderMetadata,

@@ -6,7 +6,7 @@ once, and both are cached until the provider changes.
 
 from dataclasses import replace
 
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, keeps_little

@@ -7,7 +7,7 @@ its end, and is deleted soon afterwards.
 from datetime import datetime
 
 from daypass.directory import records
-from daypass.directory.sign_in_entities import SignIn
+from daypass.directory.entities.sign_in_entities import SignIn
 from daypass.directory.store import Reader, RecordMissingError, Writer
 from daypass.operations.request_context import RequestContext
 

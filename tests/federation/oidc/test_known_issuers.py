@@ -4,7 +4,7 @@ import pytest
 from tests.federation.oidc.setting import NOW, jwks, key
 
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.keys import UnreadableKeySetError
 from daypass.federation.oidc.known_issuers import find_terms, load_issuers, providers_of

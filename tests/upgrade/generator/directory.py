@@ -39,8 +39,8 @@ from tests.upgrade.generator.identity import (
 )
 
 from daypass.cli.main import cli
-from daypass.directory import organization_changes as changes
 from daypass.directory import records
+from daypass.directory.organization import organization_changes as changes
 from daypass.directory.records import kinds_by_name
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import Assertion

@@ -15,7 +15,7 @@ from daypass.cli.shared.root_key_profile import profile_block
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config, say_none
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.entities import Account
+from daypass.directory.entities.iam_entities import Account
 
 
 @click.group()

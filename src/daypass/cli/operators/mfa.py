@@ -17,8 +17,8 @@ from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json, say_none
 from daypass.directory import records
+from daypass.directory.entities.mfa_entities import HARDWARE, MfaDevice
 from daypass.directory.mfa_devices import find_device
-from daypass.directory.mfa_entities import HARDWARE, MfaDevice
 from daypass.directory.store import RecordExistsError
 from daypass.operations.mfa_codes import is_locked
 

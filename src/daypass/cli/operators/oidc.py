@@ -14,7 +14,7 @@ from daypass.arn import Arn
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider, find_provider_name
+from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
 from daypass.federation.oidc.keys import UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.operator_terms import count_pinned, parse_claims, set_terms

@@ -12,10 +12,10 @@ import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import config_option, opened, output_option, print_json, store_option
-from daypass.directory import organization_changes as changes
-from daypass.directory.entities import Account
-from daypass.directory.organization import find_policies
-from daypass.directory.organization_entities import Organization, Unit
+from daypass.directory.entities.iam_entities import Account
+from daypass.directory.entities.organization_entities import Organization, Unit
+from daypass.directory.organization import organization_changes as changes
+from daypass.directory.organization.organization_tree import find_policies
 from daypass.directory.store import Reader, Writer
 from daypass.errors import MalformedPolicyDocument
 from daypass.ports import Entropy

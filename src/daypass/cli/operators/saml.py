@@ -19,7 +19,7 @@ from daypass.cli.shared.report import show_report
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
 from daypass.directory import records
-from daypass.directory.saml_entities import SamlProvider
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, load_providers_of, set_switches
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput

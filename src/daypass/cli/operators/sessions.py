@@ -16,9 +16,9 @@ from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json
 from daypass.directory import records
-from daypass.directory.delegation import find_request
-from daypass.directory.delegation_entities import State
-from daypass.directory.entities import Role, User
+from daypass.directory.delegation.kept_requests import find_request
+from daypass.directory.entities.delegation_entities import State
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import load_access_key
 from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
 from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_for_good, revoke_key

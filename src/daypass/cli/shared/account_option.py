@@ -4,7 +4,7 @@ import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.directory import records
-from daypass.directory.entities import Account
+from daypass.directory.entities.iam_entities import Account
 from daypass.directory.store import Reader
 
 account_option = click.option("--account", metavar="12DIGITS", help="The account. Required if the store has several.")

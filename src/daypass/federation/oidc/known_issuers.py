@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.store import Reader
 from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.keys import parse_jwks

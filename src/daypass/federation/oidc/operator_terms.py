@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.store import Writer
 from daypass.federation.oidc.extra_claims import ExtraClaim
 from daypass.federation.oidc.keys import KeySet, parse_jwks

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from daypass.arn import Arn, iam_arn
 from daypass.directory import records
-from daypass.directory.entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
+from daypass.directory.entities.iam_entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
 from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity

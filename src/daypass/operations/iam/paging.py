@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
-from daypass.directory.entities import Group, InstanceProfile, Role, User
+from daypass.directory.entities.iam_entities import Group, InstanceProfile, Role, User
 from daypass.directory.records import each_by_path
 from daypass.errors import ValidationError
 from daypass.operations.iam.iam_action import IamAction, IamParams

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import User
+from daypass.directory.entities.iam_entities import User
 from daypass.errors import ValidationError
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags

@@ -12,8 +12,8 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import InstanceProfile, Named, Role, User
-from daypass.directory.mfa_entities import MfaDevice
+from daypass.directory.entities.iam_entities import InstanceProfile, Named, Role, User
+from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.errors import Fault
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import IamAction, IamParams

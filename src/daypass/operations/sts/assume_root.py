@@ -13,7 +13,7 @@ import msgspec
 from daypass.arn import Arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_account
-from daypass.directory.organization import find_organization
+from daypass.directory.organization.organization_tree import find_organization
 from daypass.directory.root_tasks import ROOT_TASKS, RootTask
 from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration

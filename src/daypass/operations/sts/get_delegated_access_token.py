@@ -10,9 +10,9 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.approvals import approved_end, find_withdrawal
-from daypass.directory.delegation import find_request, replace_request
-from daypass.directory.delegation_entities import Approver, DelegationRequest, State
+from daypass.directory.delegation.approvals import approved_end, find_withdrawal
+from daypass.directory.delegation.kept_requests import find_request, replace_request
+from daypass.directory.entities.delegation_entities import Approver, DelegationRequest, State
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.exchange_token import ExchangeTokenBrokenError, open_exchange_token
 from daypass.mint.session import SessionKind

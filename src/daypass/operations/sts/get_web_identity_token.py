@@ -16,7 +16,7 @@ from daypass.arn import Arn
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import iso, principal_keys
 from daypass.directory.identity import load_account
-from daypass.directory.organization import load_place
+from daypass.directory.organization.organization_tree import load_place
 from daypass.directory.outbound import NAMESPACE, issuer_url, load_issuer_rings
 from daypass.errors import (
     AccessDenied,

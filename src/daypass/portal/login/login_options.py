@@ -20,8 +20,8 @@ from itertools import chain, islice, zip_longest
 from urllib.parse import urlsplit
 
 from daypass.directory import records
+from daypass.directory.entities.saml_entities import MetadataSummary, SamlProvider
 from daypass.directory.identity import load_accounts_with
-from daypass.directory.saml_entities import MetadataSummary, SamlProvider
 from daypass.directory.store import Reader, Views, keeps_little
 from daypass.federation.saml.authn_request import POST, REDIRECT
 from daypass.operations.saml_summaries import find_summary

@@ -21,9 +21,9 @@ from typing import Any
 from daypass.authorize.authorize import authorize
 from daypass.authorize.context import RequestInfo
 from daypass.directory import records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
+from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.identity import load_accounts_with
-from daypass.directory.oidc_entities import OidcProvider
 from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied, Fault
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity

@@ -9,8 +9,8 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.account_entities import AccountAlias
-from daypass.directory.entities import Account
+from daypass.directory.entities.account_entities import AccountAlias
+from daypass.directory.entities.iam_entities import Account
 from daypass.directory.store import RecordExistsError, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams

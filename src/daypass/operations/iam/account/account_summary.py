@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Account, ManagedPolicy
+from daypass.directory.entities.iam_entities import Account, ManagedPolicy
 from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader
 from daypass.operations.iam.iam_action import IamAction, Nothing

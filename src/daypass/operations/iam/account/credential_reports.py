@@ -13,8 +13,8 @@ from typing import Any
 from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.account_entities import CredentialReport
-from daypass.directory.entities import AccessKey, User
+from daypass.directory.entities.account_entities import CredentialReport
+from daypass.directory.entities.iam_entities import AccessKey, User
 from daypass.directory.last_uses import find_last_use
 from daypass.directory.records import each_by_path
 from daypass.directory.store import Reader

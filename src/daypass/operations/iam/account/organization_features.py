@@ -9,10 +9,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from daypass.authenticate.caller import Caller
+from daypass.directory.entities.organization_entities import Organization, RootFeature
 from daypass.directory.identity import load_account
-from daypass.directory.organization import find_organization
-from daypass.directory.organization_changes import set_features
-from daypass.directory.organization_entities import Organization, RootFeature
+from daypass.directory.organization.organization_changes import set_features
+from daypass.directory.organization.organization_tree import find_organization
 from daypass.errors import (
     AccountNotManagementOrDelegatedAdministrator,
     CallerIsNotManagementAccount,

@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Account
+from daypass.directory.entities.iam_entities import Account
 from daypass.directory.identity import load_account
 from daypass.directory.outbound import create_issuer, issuer_url
 from daypass.errors import FeatureDisabled, FeatureEnabled, NoSuchEntity

@@ -11,7 +11,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import PasswordPolicy
+from daypass.directory.entities.iam_entities import PasswordPolicy
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams, Nothing
 from daypass.operations.iam.lookup import get_account

@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Account
+from daypass.directory.entities.iam_entities import Account
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.operation import StoreAccess

@@ -11,9 +11,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.approvals import approved_end, dated_approver, find_withdrawal
-from daypass.directory.delegation import replace_request
-from daypass.directory.delegation_entities import Approver, DelegationRequest, State
+from daypass.directory.delegation.approvals import approved_end, dated_approver, find_withdrawal
+from daypass.directory.delegation.kept_requests import replace_request
+from daypass.directory.entities.delegation_entities import Approver, DelegationRequest, State
 from daypass.directory.revocations import revoke_delegation
 from daypass.errors import InvalidInput
 from daypass.mint.exchange_token import ExchangeToken, seal_exchange_token

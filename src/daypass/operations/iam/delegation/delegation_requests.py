@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.directory import delegation, records
-from daypass.directory.delegation_entities import DelegationRequest, Parameter, State
-from daypass.directory.delegation_templates import render_template
+from daypass.directory import records
+from daypass.directory.delegation import kept_requests
+from daypass.directory.delegation.delegation_templates import render_template
+from daypass.directory.entities.delegation_entities import DelegationRequest, Parameter, State
+from daypass.directory.entities.outbound_entities import Issuer
 from daypass.directory.identity import find_managed, load_account
 from daypass.directory.outbound import NOTIFICATIONS, create_notifications_issuer
-from daypass.directory.outbound_entities import Issuer
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
 from daypass.federation.oidc.provider import is_keys_url
 from daypass.operations.iam.delegation.delegation_rules import AboutRequest, OneRequest, find_visible, missing
@@ -71,13 +72,13 @@ class CreateDelegationRequest(IamAction[_CreateDelegationRequestParams]):
         if not is_keys_url(params.notification_channel):
             raise InvalidInput("The notification channel must be an https URL, without a user and a fragment.")
         # A request to an account that does not exist expires. A refusal would disclose which accounts exist.
-        delegation.sweep_requests(ctx.writer, caller.account, ctx.now)
-        if delegation.has_workflow(ctx.reader, caller.account, params.requestor_workflow_id):
+        kept_requests.sweep_requests(ctx.writer, caller.account, ctx.now)
+        if kept_requests.has_workflow(ctx.reader, caller.account, params.requestor_workflow_id):
             raise EntityAlreadyExists("A delegation request with this RequestorWorkflowId already exists.")
-        if delegation.count_requests(ctx.reader, caller.account) >= delegation.MOST_REQUESTS:
-            raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {delegation.MOST_REQUESTS}")
+        if kept_requests.count_requests(ctx.reader, caller.account) >= kept_requests.MOST_REQUESTS:
+            raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {kept_requests.MOST_REQUESTS}")
         request = _request(params, caller, ctx)
-        delegation.insert_request(ctx.writer, request)
+        kept_requests.insert_request(ctx.writer, request)
         if records.find(ctx.reader, Issuer, "", NOTIFICATIONS) is None:
             create_notifications_issuer(ctx.writer, now=int(ctx.now.timestamp()), vault=ctx.vault)
         link = f"{ctx.settings.public_url}/delegation/{request.id}"
@@ -90,7 +91,7 @@ def _request(params: _CreateDelegationRequestParams, caller: Caller, ctx: Reques
     )
     account = load_account(ctx.reader, caller.account)
     return DelegationRequest(
-        id=delegation.new_request_id(ctx.now, ctx.entropy),
+        id=kept_requests.new_request_id(ctx.now, ctx.entropy),
         requestor=caller.account,
         requestor_name="" if account is None else account.name[:_LONGEST_NAME],
         workflow=params.requestor_workflow_id,
@@ -155,7 +156,7 @@ class ListDelegationRequests(IamAction[_ListDelegationRequestsParams]):
         """Return a page of requests."""
         after, found = read_marker(params.marker), list[DelegationRequest]()
         while len(found) <= params.max_items:
-            batch = delegation.requests_of_owner(ctx.reader, caller.account, after=after, limit=params.max_items + 1)
+            batch = kept_requests.requests_of_owner(ctx.reader, caller.account, after=after, limit=params.max_items + 1)
             found += [request for request in batch if params.owner_id in {"", request.owner}]
             if len(batch) <= params.max_items:
                 break

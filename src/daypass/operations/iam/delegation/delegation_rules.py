@@ -16,8 +16,8 @@ import msgspec
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import iso
-from daypass.directory import delegation
-from daypass.directory.delegation_entities import DelegationRequest, State
+from daypass.directory.delegation import kept_requests
+from daypass.directory.entities.delegation_entities import DelegationRequest, State
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
@@ -61,7 +61,7 @@ def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationR
     A request without an owner account is visible to all accounts. Afterwards it is visible to the owner account and to
     the partner that created it.
     """
-    request = delegation.find_request(reader, request_id)
+    request = kept_requests.find_request(reader, request_id)
     if request is None or request.owner_account not in {"", caller.account}:
         seen = request is not None and request.requestor == caller.account
         return request if seen else None
@@ -115,7 +115,7 @@ def move(request: DelegationRequest, action: str, ctx: RequestContext, **more: A
         raise InvalidInput(f"The delegation request {request.id} is in the state {state.value}.")
     entered = {} if state is following else {"since": ctx.now}
     moved = msgspec.structs.replace(request, stored_state=following.value, updated=ctx.now, **entered, **more)
-    delegation.replace_request(ctx.writer, moved)
+    kept_requests.replace_request(ctx.writer, moved)
     return moved
 
 
@@ -137,7 +137,7 @@ def notify(request: DelegationRequest, ctx: RequestContext, *, token: str = "", 
         "RejectionReason": request.rejection if state is State.REJECTED else "",
         "ExchangeToken": token,
     }
-    notification = delegation.new_notification(
+    notification = kept_requests.new_notification(
         request,
         msgspec.json.encode({name: value for name, value in message.items() if value}),
         due=int(ctx.now.timestamp()),
@@ -145,10 +145,10 @@ def notify(request: DelegationRequest, ctx: RequestContext, *, token: str = "", 
         entropy=ctx.entropy,
         vault=ctx.vault,
     )
-    if not delegation.enqueue_notification(ctx.writer, request, notification) and state is not State.REJECTED:
+    if not kept_requests.enqueue_notification(ctx.writer, request, notification) and state is not State.REJECTED:
         raise LimitExceeded(
-            f"Cannot exceed quota for NotificationsPerRequestor: {delegation.MOST_WAITING}. The partner's webhook does "
-            "not take its notifications; try again later, or ask the partner."
+            f"Cannot exceed quota for NotificationsPerRequestor: {kept_requests.MOST_WAITING}. The partner's webhook "
+            "does not take its notifications; try again later, or ask the partner."
         )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import AccessKey
+from daypass.directory.entities.iam_entities import AccessKey
 from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError

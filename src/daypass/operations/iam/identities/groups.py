@@ -8,7 +8,7 @@ from typing import Any
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
-from daypass.directory.entities import Group
+from daypass.directory.entities.iam_entities import Group
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.iam_action import IamAction, IamParams

@@ -12,7 +12,7 @@ import msgspec
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import InstanceProfile, Role
+from daypass.directory.entities.iam_entities import InstanceProfile, Role
 from daypass.directory.links import IN_PROFILE
 from daypass.directory.store import Link, Reader
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity

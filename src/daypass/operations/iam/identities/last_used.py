@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import AccessKey, Role, User
+from daypass.directory.entities.iam_entities import AccessKey, Role, User
 from daypass.directory.last_uses import find_last_use
 from daypass.directory.store import Reader
 from daypass.errors import AccessDenied

@@ -7,7 +7,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Group, User
+from daypass.directory.entities.iam_entities import Group, User
 from daypass.directory.links import MEMBER
 from daypass.directory.store import Link, Reader
 from daypass.errors import LimitExceeded

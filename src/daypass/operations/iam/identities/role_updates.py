@@ -10,7 +10,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
 from daypass.operations.iam.identities.roles import AboutRole, RoleNamed, show_description, show_role
 from daypass.operations.iam.lookup import get_named, require_changeable
 from daypass.operations.iam.policies.policy_documents import read_trust

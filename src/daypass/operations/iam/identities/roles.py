@@ -10,7 +10,7 @@ from typing import Any
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
 from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded

@@ -11,7 +11,7 @@ from typing import Any
 from daypass.arn import Arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Group, Role, User
+from daypass.directory.entities.iam_entities import Group, Role, User
 from daypass.errors import InvalidInput, NoSuchEntity, ValidationError
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.identities.memberships import groups_of

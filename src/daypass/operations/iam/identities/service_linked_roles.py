@@ -14,8 +14,8 @@ import msgspec
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.account_entities import DeletionTask
-from daypass.directory.entities import Role
+from daypass.directory.entities.account_entities import DeletionTask
+from daypass.directory.entities.iam_entities import Role
 from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import RecordExistsError
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity

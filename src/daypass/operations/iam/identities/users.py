@@ -11,7 +11,7 @@ from typing import Any
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
-from daypass.directory.entities import Account, User
+from daypass.directory.entities.iam_entities import Account, User
 from daypass.directory.mfa_devices import devices_of
 from daypass.directory.store import Reader
 from daypass.errors import DeleteConflict, LimitExceeded

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import User
+from daypass.directory.entities.iam_entities import User
+from daypass.directory.entities.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.mfa_devices import devices_of, find_device
-from daypass.directory.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.store import Reader
 from daypass.operations.iam.iam_action import IamAction
 from daypass.operations.iam.identities.users import show_user

@@ -8,8 +8,8 @@ from typing import Any
 
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
+from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.directory.mfa_devices import find_device
-from daypass.directory.mfa_entities import MfaDevice
 from daypass.directory.store import Reader
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams

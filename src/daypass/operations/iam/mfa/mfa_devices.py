@@ -24,9 +24,9 @@ import segno
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Account
+from daypass.directory.entities.iam_entities import Account
+from daypass.directory.entities.mfa_entities import VIRTUAL, MfaDevice, unassigned
 from daypass.directory.mfa_devices import devices_of
-from daypass.directory.mfa_entities import VIRTUAL, MfaDevice, unassigned
 from daypass.directory.store import RecordExistsError
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import tags as tagging

@@ -6,7 +6,7 @@ Source: IAM User Guide, "Permissions boundaries for IAM entities"; AWS's recorde
 from typing import Any
 
 from daypass.directory import links
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.errors import NoSuchEntity
 from daypass.operations.iam.lookup import find_policy, require_policy_arn
 from daypass.operations.request_context import RequestContext

@@ -10,7 +10,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.operations.iam.iam_action import IamParams
 from daypass.operations.iam.lookup import require_changeable
 from daypass.operations.iam.policies.boundaries import bind, boundary_context

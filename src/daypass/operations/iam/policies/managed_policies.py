@@ -11,7 +11,7 @@ from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
 from daypass.directory.aws_managed import aws_policies
-from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
 from daypass.directory.records import each_by_path
 from daypass.errors import DeleteConflict, LimitExceeded
 from daypass.mint.access_keys import new_unique_id

@@ -8,7 +8,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
-from daypass.directory.entities import Entity, Group, Role, User
+from daypass.directory.entities.iam_entities import Entity, Group, Role, User
 from daypass.directory.store import Reader
 from daypass.operations.iam.lookup import get_policy
 from daypass.operations.iam.paging import Paged, page_of_values

@@ -8,7 +8,7 @@ Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePoli
 import json
 from urllib.parse import quote
 
-from daypass.directory.entities import Role
+from daypass.directory.entities.iam_entities import Role
 from daypass.directory.principals import StoredTrust, show_principals
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument

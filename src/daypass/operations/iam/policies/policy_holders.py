@@ -10,7 +10,7 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import Group, InstanceProfile, Role, User
+from daypass.directory.entities.iam_entities import Group, InstanceProfile, Role, User
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.policies.boundaries import boundary_context

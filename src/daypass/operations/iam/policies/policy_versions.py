@@ -9,7 +9,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities import ManagedPolicy, PolicyVersion
+from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
 from daypass.errors import DeleteConflict, LimitExceeded, NoSuchEntity
 from daypass.operations.iam.iam_action import IamParams
 from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, require_policy_arn

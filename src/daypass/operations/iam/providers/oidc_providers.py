@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.oidc_entities import OidcProvider, find_provider_name, provider_arn
+from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name, provider_arn
 from daypass.directory.store import Reader, RecordExistsError
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
 from daypass.federation.oidc.known_issuers import providers_of

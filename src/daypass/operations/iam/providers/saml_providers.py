@@ -14,7 +14,7 @@ import msgspec
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.saml_entities import EncryptionMode, ProviderKey, SamlProvider
+from daypass.directory.entities.saml_entities import EncryptionMode, ProviderKey, SamlProvider
 from daypass.directory.saml_providers import (
     delete_provider,
     find_provider,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from daypass.arn import Arn
 from daypass.directory import records
-from daypass.directory.entities import Group, Role, User
+from daypass.directory.entities.iam_entities import Group, Role, User
 from daypass.directory.identity import Identity, attached_policies, load_identity
 from daypass.errors import InvalidInput, NoSuchEntity
 from daypass.operations.iam.lookup import get_named

@@ -13,7 +13,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import Identity
-from daypass.directory.organization import load_inherited_controls, load_place
+from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
 from daypass.errors import InvalidInput, ValidationError
 from daypass.operations.iam.iam_action import IamAction
 from daypass.operations.iam.paging import Paged, read_marker, truncation

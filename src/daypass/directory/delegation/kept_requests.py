@@ -11,7 +11,13 @@ from datetime import datetime, timedelta
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.delegation_entities import OF_OWNER, OF_REQUESTOR, WAITING, DelegationRequest, Notification
+from daypass.directory.entities.delegation_entities import (
+    OF_OWNER,
+    OF_REQUESTOR,
+    WAITING,
+    DelegationRequest,
+    Notification,
+)
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Link, Reader, RecordMissingError, Writer
 from daypass.ports import Entropy

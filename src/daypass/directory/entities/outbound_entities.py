@@ -7,7 +7,7 @@ federation".
 from collections.abc import Mapping
 from typing import Any
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 
 class Issuer(Entity, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ records.py.
 
 from datetime import datetime
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 
 class AccountAlias(Entity, frozen=True, kw_only=True):

@@ -1,14 +1,14 @@
 """The organization of a store as frozen values.
 
 Owns the fields of the organization, its units, and the control policies of a level. An Account contains its own
-membership and unit. Leaves to organization.py which policies apply to an account, and to organization_changes.py every
-change. Source: AWS Organizations User Guide, "Terminology and concepts".
+membership and unit. Leaves to organization_tree.py which policies apply to an account, and to organization_changes.py
+every change. Source: AWS Organizations User Guide, "Terminology and concepts".
 """
 
 from collections.abc import Mapping
 from enum import Enum
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 ORGANIZATION = "organization"
 """The key of the only record."""

@@ -5,7 +5,7 @@ Source: IAM API Reference, CreateOpenIDConnectProvider.
 """
 
 from daypass.arn import Arn
-from daypass.directory.entities import Named
+from daypass.directory.entities.iam_entities import Named
 
 _RESOURCE = "oidc-provider/"
 

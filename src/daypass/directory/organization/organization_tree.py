@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from daypass.directory import records
-from daypass.directory.entities import Account
-from daypass.directory.identity import compiled
-from daypass.directory.organization_entities import (
+from daypass.directory.entities.iam_entities import Account
+from daypass.directory.entities.organization_entities import (
     ORGANIZATION,
     ControlPolicies,
     Organization,
     Unit,
     untouched,
 )
+from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.document import DocumentKind

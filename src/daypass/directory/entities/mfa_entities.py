@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 VIRTUAL = "virtual"
 HARDWARE = "hardware"

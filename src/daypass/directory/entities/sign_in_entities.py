@@ -5,7 +5,7 @@ Owns its fields. The proof of identity is sealed at rest, and deleted after the 
 
 from datetime import datetime
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 
 class SignIn(Entity, frozen=True, kw_only=True):

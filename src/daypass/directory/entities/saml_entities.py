@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from daypass.arn import iam_arn
-from daypass.directory.entities import Entity, Named
+from daypass.directory.entities.iam_entities import Entity, Named
 
 EncryptionMode = Literal["Allowed", "Required"]
 

@@ -11,14 +11,14 @@ from typing import Literal
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.entities import Account
-from daypass.directory.organization import DEEPEST, chain_of, find_organization, find_policies
-from daypass.directory.organization_entities import (
+from daypass.directory.entities.iam_entities import Account
+from daypass.directory.entities.organization_entities import (
     FULL_ACCESS_RESOURCE,
     ControlPolicies,
     Organization,
     Unit,
 )
+from daypass.directory.organization.organization_tree import DEEPEST, chain_of, find_organization, find_policies
 from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.policy.document import DocumentKind, parse_document, size_of
 from daypass.ports import Entropy

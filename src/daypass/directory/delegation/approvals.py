@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from daypass.directory import records
-from daypass.directory.delegation_entities import Approver, DelegationRequest
-from daypass.directory.entities import Role, User
+from daypass.directory.entities.delegation_entities import Approver, DelegationRequest
+from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import load_access_key, load_account
 from daypass.directory.older_sessions import is_cut_off
 from daypass.directory.revocations import is_chain_revoked, load_revocations

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 from daypass.mint.durations import HOUR
 from daypass.mint.key_chain import KeyChain
 from daypass.mint.session import SessionKind

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from daypass.directory.entities import Entity
+from daypass.directory.entities.iam_entities import Entity
 
 
 class Mark(Entity, frozen=True, kw_only=True):

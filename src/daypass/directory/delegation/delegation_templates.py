@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from daypass.directory.delegation_entities import Parameter
+from daypass.directory.entities.delegation_entities import Parameter
 from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.policy.document import DocumentKind, parse_document
 
