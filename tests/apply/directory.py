@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
-from daypass.apply.desired import read_desired
-from daypass.apply.export import as_yaml, export_document
-from daypass.apply.file_parser import read_text
-from daypass.apply.state import Thing
-from daypass.apply.store_state import all_accounts, read_present, read_standings
+from daypass.apply.file.desired import read_desired
+from daypass.apply.file.file_parser import read_text
+from daypass.apply.file.state import Thing
+from daypass.apply.plan.export import as_yaml, export_document
+from daypass.apply.store.store_state import all_accounts, read_present, read_standings
 from daypass.audit.event import AuditRecord
 from daypass.cli.shared.apply_context import tools_with
 from daypass.config import Config
@@ -82,8 +82,8 @@ class Directory:
 
     def call(self, action: str, account: str = ACCOUNT, **params: Any) -> dict[str, Any]:
         """Call an action like a client of the API, as the account's root user."""
-        from daypass.apply.api import Api
-        from daypass.apply.nodes import FilePosition
+        from daypass.apply.file.nodes import FilePosition
+        from daypass.apply.store.api import Api
 
         tools = self.tools
         with self.there.store.write() as writer:

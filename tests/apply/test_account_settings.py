@@ -7,8 +7,8 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan_output import show_plan
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.plan.plan_output import show_plan
 
 POLICY = {"minimumPasswordLength": 14, "requireSymbols": True, "maxPasswordAge": 90, "passwordReusePrevention": 5}
 

@@ -8,9 +8,9 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow, one_account, trust
 
 from daypass.apply.apply import ApplyResult
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan import Verb
-from daypass.apply.plan_output import plain_plan, show_plan
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.plan.differences import Verb
+from daypass.apply.plan.plan_output import plain_plan, show_plan
 from daypass.authenticate.caller import root_caller
 from daypass.directory.principals import store_principals
 from daypass.operations.settings import Quotas

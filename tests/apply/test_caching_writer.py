@@ -6,7 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.apply.directory import Directory, one_account, opened
 
-from daypass.apply.caching_writer import CachingWriter
+from daypass.apply.store.caching_writer import CachingWriter
 from daypass.directory.store import Link, Record, RecordExistsError, RecordMissingError, Writer
 
 _NAMES = st.sampled_from(["a", "b", "c"])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daypass.apply.file_parser import MAX_DEPTH, read_text
-from daypass.apply.nodes import ApplyFileError, LocatedValue
+from daypass.apply.file.file_parser import MAX_DEPTH, read_text
+from daypass.apply.file.nodes import ApplyFileError, LocatedValue
 
 
 def plain(node: LocatedValue) -> object:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.apply.directory import ACCOUNT, Given, allow, one_account, trust
 
-from daypass.apply.desired import Desired, read_desired
-from daypass.apply.file_parser import read_text
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.schema import json_schema
+from daypass.apply.file.desired import Desired, read_desired
+from daypass.apply.file.file_parser import read_text
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.schema import json_schema
 
 _PUBLISHED = Path(__file__).parents[2] / "docs/apply.schema.json"
 

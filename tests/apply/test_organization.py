@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from tests.apply.directory import ACCOUNT, Directory, allow
 
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan_output import show_plan
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.plan.plan_output import show_plan
 
 MEMBER = "222233334444"
 NO_IAM = {"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": "iam:*", "Resource": "*"}]}

@@ -10,10 +10,10 @@ from tests.apply.directory import ACCOUNT, Directory, Given, one_account
 from tests.apply.test_form import read
 from tests.federation.oidc.setting import jwks, key
 
-from daypass.apply.desired import read_desired
-from daypass.apply.file_parser import read_text
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan_output import show_plan
+from daypass.apply.file.desired import read_desired
+from daypass.apply.file.file_parser import read_text
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.plan.plan_output import show_plan
 from daypass.cli.operators.apply import FilesBeside
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider

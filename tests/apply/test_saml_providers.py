@@ -6,8 +6,8 @@ import pytest
 from tests.apply.directory import ACCOUNT, Directory, one_account
 from tests.apply.test_form import read
 
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan_output import plain_plan, show_plan
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.plan.plan_output import plain_plan, show_plan
 from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider, set_switches
 from daypass.federation.saml.private_key import fingerprint, parse_private_key

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.apply.directory import Directory
 from tests.importing.details import ORIGIN, allow, arn, attached, group, large, page, policy, role, trust, user
 
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.state import Thing
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.state import Thing
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Role

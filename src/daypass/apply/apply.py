@@ -7,17 +7,17 @@ the meantime, the plan is made again. Every refusal comes before the commit.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from daypass.apply.administrators import has_administrator
-from daypass.apply.api import Api, AuditOrigin
-from daypass.apply.caching_writer import CachingWriter
-from daypass.apply.desired import Desired
-from daypass.apply.nodes import ApplyFileError, FilePosition
-from daypass.apply.ownership import write_marks
-from daypass.apply.plan import ApplyPlan, RemovalRule, Verb, make_plan
-from daypass.apply.plan_executor import PlanExecutor, Progress, Refused
-from daypass.apply.references import check_references
-from daypass.apply.secret_names import Secrets
-from daypass.apply.store_state import read_marks, read_present
+from daypass.apply.file.desired import Desired
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.secret_names import Secrets
+from daypass.apply.plan.differences import ApplyPlan, RemovalRule, Verb, make_plan
+from daypass.apply.plan.references import check_references
+from daypass.apply.store.administrators import has_administrator
+from daypass.apply.store.api import Api, AuditOrigin
+from daypass.apply.store.caching_writer import CachingWriter
+from daypass.apply.store.ownership import write_marks
+from daypass.apply.store.plan_executor import PlanExecutor, Progress, Refused
+from daypass.apply.store.store_state import read_marks, read_present
 from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey
 from daypass.directory.secret_box import SecretBox

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import ApplyFileError, FilePosition
-from daypass.apply.order import NOBODY
-from daypass.apply.state import Key, Thing, document_text
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.state import Key, Thing, document_text
+from daypass.apply.store.order import NOBODY
 from daypass.arn import Arn, iam_arn, is_account_id
 from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault

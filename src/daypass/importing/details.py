@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from daypass.apply.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 1024 * 1024 * 1024

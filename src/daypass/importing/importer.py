@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
-from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import ApplyFileError, FilePosition
-from daypass.apply.state import Thing
-from daypass.apply.store_state import all_accounts
+from daypass.apply.file.desired import Desired, NewAccount
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.state import Thing
+from daypass.apply.store.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
 from daypass.directory import records
 from daypass.directory.aws_managed import find_aws_policy

@@ -1,6 +1,6 @@
 """`daypass apply FILE`: change the store to match a configuration file.
 
-Owns the options and the output. apply/schema.py owns the file format, and apply/apply.py makes the changes.
+Owns the options and the output. apply/file/schema.py owns the file format, and apply/apply.py makes the changes.
 
 A file may name other files in its own directory or below it. A file from standard input may not.
 """
@@ -47,8 +47,8 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Apply the configuration in FILE (YAML or JSON) to the store, in one transaction. `-` reads standard input."""
     from daypass.apply.apply import Manner, apply_file
-    from daypass.apply.desired import read_desired
-    from daypass.apply.file_parser import MAX_BYTES, read_text
+    from daypass.apply.file.desired import read_desired
+    from daypass.apply.file.file_parser import MAX_BYTES, read_text
 
     config = read_config({"store": store}, config_file)
     content = read_file(file, MAX_BYTES)
@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
-    from daypass.apply.plan_output import plain_plan, show_plan
+    from daypass.apply.plan.plan_output import plain_plan, show_plan
 
     if output == "json":
         shown: dict[str, Any] = {"Applied": is_done, **plain_plan(outcome.plan)}

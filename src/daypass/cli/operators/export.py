@@ -29,8 +29,8 @@ def command(
     *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
 ) -> None:
     """Print the store's accounts, users, groups, roles and policies as a configuration file: YAML or JSON."""
-    from daypass.apply.export import as_yaml, export_document
-    from daypass.apply.store_state import all_accounts, read_present, read_standings
+    from daypass.apply.plan.export import as_yaml, export_document
+    from daypass.apply.store.store_state import all_accounts, read_present, read_standings
 
     with opened(store, config_file) as there, there.store.read() as reader:
         known = all_accounts(reader)

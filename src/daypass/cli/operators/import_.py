@@ -18,7 +18,7 @@ from daypass.cli.shared.secret_source import SecretSource
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
-    from daypass.apply.plan_executor import Progress
+    from daypass.apply.store.plan_executor import Progress
     from daypass.importing.converter import Omission
     from daypass.importing.importer import Imported
 
@@ -75,7 +75,7 @@ def _print(imported: "Imported", output: str, *, is_done: bool) -> None:
     if output == "json":
         print_json(_plain(imported, is_done=is_done))
         return
-    from daypass.apply.plan_output import summary
+    from daypass.apply.plan.plan_output import summary
 
     click.echo(
         f"Account {imported.origin} {'was' if is_done else 'would be'} imported into account {imported.account}."
@@ -101,8 +101,8 @@ def _told(losses: tuple["Omission", ...]) -> Iterator[str]:
 
 
 def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
-    from daypass.apply.plan import Verb
-    from daypass.apply.plan_output import plain_plan
+    from daypass.apply.plan.differences import Verb
+    from daypass.apply.plan.plan_output import plain_plan
 
     plan = imported.outcome.plan
     return {

@@ -16,7 +16,7 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from daypass.apply.apply import Tools
-    from daypass.apply.secret_names import Secrets
+    from daypass.apply.file.secret_names import Secrets
     from daypass.audit.sinks import Sink
     from daypass.config import Config
     from daypass.operations.settings import Quotas
@@ -48,7 +48,7 @@ def explaining(path: Path) -> Iterator[None]:
 
     The exit code is 4 if a rule rejects the file, and 2 if the file cannot be parsed.
     """
-    from daypass.apply.nodes import ApplyFileError
+    from daypass.apply.file.nodes import ApplyFileError
 
     try:
         yield
@@ -81,9 +81,9 @@ def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: 
 
 def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
     """Return the transaction tools of a command, with the given quotas."""
-    from daypass.apply.api import AuditOrigin
     from daypass.apply.apply import Tools
-    from daypass.apply.operator_context import operator_context
+    from daypass.apply.store.api import AuditOrigin
+    from daypass.apply.store.operator_context import operator_context
     from daypass.operations.registry import full_registry
     from daypass.operations.settings import ServiceSettings
     from daypass.wire.catalog import Catalog

@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from daypass.apply.api import Api
-from daypass.apply.nodes import ApplyFileError, FilePosition
-from daypass.apply.plan import Difference
-from daypass.apply.secret_names import require_given
-from daypass.apply.state import KeyValue, Thing
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.secret_names import require_given
+from daypass.apply.file.state import KeyValue, Thing
+from daypass.apply.plan.differences import Difference
+from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, User
 from daypass.directory.store import RecordExistsError

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
-from daypass.apply.secret_names import SECRET_NAME, SecretReference
+from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
+from daypass.apply.file.secret_names import SECRET_NAME, SecretReference
 from daypass.policy.document_text import read_json
 
 _NOUNS = {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}

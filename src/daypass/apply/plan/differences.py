@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from daypass.apply.desired import Desired
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.state import ATTRIBUTES, KeyValue, State, Thing
+from daypass.apply.file.desired import Desired
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.state import ATTRIBUTES, KeyValue, State, Thing
 from daypass.directory.entities.apply_entities import Mark
 
 # Account attributes that return to their default like the values of other entities.

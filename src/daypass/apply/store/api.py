@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.caller import Caller, root_caller
 from daypass.errors import SenderFault

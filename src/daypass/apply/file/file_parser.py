@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
+from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 64 * 1024 * 1024

@@ -7,7 +7,7 @@ with a trust policy that denies everyone, and get their own policy when all of t
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from daypass.apply.state import Thing
+from daypass.apply.file.state import Thing
 from daypass.arn import Arn
 from daypass.directory.unresolved_principals import principals_of
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from daypass.apply.plan import ApplyPlan, Change, Difference, Verb
-from daypass.apply.state import ATTRIBUTES, AttributeType, KeyValue, PrivateKeyValue
+from daypass.apply.file.state import ATTRIBUTES, AttributeType, KeyValue, PrivateKeyValue
+from daypass.apply.plan.differences import ApplyPlan, Change, Difference, Verb
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
 _WORDS = {

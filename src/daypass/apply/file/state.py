@@ -1,8 +1,9 @@
 """The directory as entities with attributes.
 
 This is the one form in which a file and a store can be compared. Pure. Owns Thing and State. Leaves to desired.py how a
-file becomes a State, to present.py how a store does, and to plan.py the differences. An attribute is a value (a path, a
-document) or a mapping of parts (tags by key, inline policies by name, attached policies by ARN); ATTRIBUTES says which.
+file becomes a State, to present.py how a store does, and to differences.py the differences. An attribute is a value (a
+path, a document) or a mapping of parts (tags by key, inline policies by name, attached policies by ARN); ATTRIBUTES
+says which.
 """
 
 import json
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from daypass.apply.nodes import FilePosition
+from daypass.apply.file.nodes import FilePosition
 from daypass.arn import iam_arn
 from daypass.mint.secret import Secret
 

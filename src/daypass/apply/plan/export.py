@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from daypass.apply.desired import KINDS, require_mfa_arn, require_mfa_policy
-from daypass.apply.nodes import FilePosition
-from daypass.apply.plan import normal
-from daypass.apply.state import ATTRIBUTES, AttributeType, KeyValue, State, Thing, ThingAttribute, of_kind
+from daypass.apply.file.desired import KINDS, require_mfa_arn, require_mfa_policy
+from daypass.apply.file.nodes import FilePosition
+from daypass.apply.file.state import ATTRIBUTES, AttributeType, KeyValue, State, Thing, ThingAttribute, of_kind
+from daypass.apply.plan.differences import normal
 from daypass.arn import iam_arn
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

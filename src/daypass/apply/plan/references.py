@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from daypass.apply.desired import Desired
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan import ApplyPlan, Verb
-from daypass.apply.state import NOUNS, State, Thing
+from daypass.apply.file.desired import Desired
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.state import NOUNS, State, Thing
+from daypass.apply.plan.differences import ApplyPlan, Verb
 from daypass.arn import Arn
 from daypass.directory.unresolved_principals import principals_of
 

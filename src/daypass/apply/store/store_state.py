@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
-from daypass.apply.issuer_terms import stored_key_set
-from daypass.apply.organization import account_attributes, read_units, unit_paths
-from daypass.apply.password_policy import stored_policy
-from daypass.apply.private_keys import held_keys
-from daypass.apply.state import Key, KeyValue, State, Thing
+from daypass.apply.file.issuer_terms import stored_key_set
+from daypass.apply.file.password_policy import stored_policy
+from daypass.apply.file.state import Key, KeyValue, State, Thing
+from daypass.apply.store.organization import account_attributes, read_units, unit_paths
+from daypass.apply.store.private_keys import held_keys
 from daypass.directory import links, records
 from daypass.directory.entities.apply_entities import Mark
 from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User

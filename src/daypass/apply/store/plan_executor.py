@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from daypass.apply.access_keys import require_secret
-from daypass.apply.api import Api
-from daypass.apply.desired import Desired, NewAccount
-from daypass.apply.nodes import ApplyFileError, FilePosition
-from daypass.apply.order import NOBODY, ordered
-from daypass.apply.organization import organize, rename_account
-from daypass.apply.plan import ApplyPlan, Change, Difference, Verb
-from daypass.apply.secret_names import Secrets
-from daypass.apply.state import ATTRIBUTES, Key, Thing, document_text
-from daypass.apply.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
-from daypass.apply.store_state import ENTITIES
+from daypass.apply.file.desired import Desired, NewAccount
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.secret_names import Secrets
+from daypass.apply.file.state import ATTRIBUTES, Key, Thing, document_text
+from daypass.apply.plan.differences import ApplyPlan, Change, Difference, Verb
+from daypass.apply.store.access_keys import require_secret
+from daypass.apply.store.api import Api
+from daypass.apply.store.order import NOBODY, ordered
+from daypass.apply.store.organization import organize, rename_account
+from daypass.apply.store.steps import BORN_WITH, CHANGE, CREATE, DELETE, PARTS, Subject
+from daypass.apply.store.store_state import ENTITIES
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
 from daypass.directory import records
 from daypass.directory.unresolved_principals import store_unresolved

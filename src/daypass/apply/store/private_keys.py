@@ -5,11 +5,11 @@ encryption always has a key for decryption. A file names a key by its fingerprin
 encryption at rest and audit are those of UpdateSAMLProvider.
 """
 
-from daypass.apply.api import Api
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan import Difference
-from daypass.apply.secret_names import require_given
-from daypass.apply.state import PrivateKeyValue, Thing
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.secret_names import require_given
+from daypass.apply.file.state import PrivateKeyValue, Thing
+from daypass.apply.plan.differences import Difference
+from daypass.apply.store.api import Api
 from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.secret_box import SecretBox

@@ -8,8 +8,8 @@ the tables of steps.py.
 from collections.abc import Mapping
 from typing import Any
 
-from daypass.apply.issuer_terms import ExtraClaims, PinnedKeys
-from daypass.apply.shapes import (
+from daypass.apply.file.issuer_terms import ExtraClaims, PinnedKeys
+from daypass.apply.file.shapes import (
     ChoiceShape,
     Field,
     Fields,

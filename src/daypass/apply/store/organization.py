@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from daypass.apply.api import Api
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.plan import Change, Difference, Verb
-from daypass.apply.state import Thing, document_text
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.state import Thing, document_text
+from daypass.apply.plan.differences import Change, Difference, Verb
+from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account
 from daypass.directory.entities.organization_entities import (

@@ -6,7 +6,7 @@ Pure. Owns the format of the name, the Protocol of a source of secrets, and the 
 from dataclasses import dataclass
 from typing import Protocol
 
-from daypass.apply.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.mint.secret import Secret
 
 SECRET_NAME = "[A-Za-z][A-Za-z0-9_]{0,63}"  # noqa: S105 - the form of a name, no secret

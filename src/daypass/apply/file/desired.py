@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from daypass.apply.issuer_terms import Files, NoFiles, load_key_set
-from daypass.apply.nodes import FilePosition, LocatedValue
-from daypass.apply.password_policy import wanted_policy
-from daypass.apply.schema import DOCUMENT
-from daypass.apply.secret_names import Secrets
-from daypass.apply.shapes import Located
-from daypass.apply.state import (
+from daypass.apply.file.issuer_terms import Files, NoFiles, load_key_set
+from daypass.apply.file.nodes import FilePosition, LocatedValue
+from daypass.apply.file.password_policy import wanted_policy
+from daypass.apply.file.schema import DOCUMENT
+from daypass.apply.file.secret_names import Secrets
+from daypass.apply.file.shapes import Located
+from daypass.apply.file.state import (
     ATTRIBUTES,
     REQUIRE_MFA_NAME,
     REQUIRE_MFA_PATH,

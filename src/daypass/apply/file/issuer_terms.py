@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from daypass.apply.nodes import ApplyFileError, FilePosition, LocatedValue
-from daypass.apply.shapes import ListOf, StringShape, plain_values
+from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
+from daypass.apply.file.shapes import ListOf, StringShape, plain_values
 from daypass.federation.oidc.extra_claims import MAX_LENGTH, ExtraClaim
 from daypass.federation.oidc.keys import PRIVATE_MEMBERS, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.operator_terms import parse_claims

@@ -6,10 +6,10 @@ the file named it does not become owned.
 
 from collections.abc import Mapping
 
-from daypass.apply.organization import unit_id
-from daypass.apply.plan import ApplyPlan, Change, Verb
-from daypass.apply.state import ATTRIBUTES, Thing
-from daypass.apply.store_state import ENTITIES
+from daypass.apply.file.state import ATTRIBUTES, Thing
+from daypass.apply.plan.differences import ApplyPlan, Change, Verb
+from daypass.apply.store.organization import unit_id
+from daypass.apply.store.store_state import ENTITIES
 from daypass.directory import records
 from daypass.directory.entities.apply_entities import Mark
 from daypass.directory.store import RecordMissingError, Writer

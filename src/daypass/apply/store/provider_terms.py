@@ -5,9 +5,9 @@ Owns the calls of the functions behind `daypass oidc set` and `daypass saml set`
 
 from typing import Any
 
-from daypass.apply.api import Api
-from daypass.apply.nodes import ApplyFileError
-from daypass.apply.state import Thing
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.apply.file.state import Thing
+from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.saml_providers import find_provider, set_switches

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daypass.apply.access_keys import put_access_key
-from daypass.apply.api import Api
-from daypass.apply.plan import Difference
-from daypass.apply.private_keys import put_private_key, remove_private_key, set_encryption_mode
-from daypass.apply.provider_terms import set_issuer_terms, set_provider_switch
-from daypass.apply.state import ATTRIBUTES, Thing, document_text
+from daypass.apply.file.state import ATTRIBUTES, Thing, document_text
+from daypass.apply.plan.differences import Difference
+from daypass.apply.store.access_keys import put_access_key
+from daypass.apply.store.api import Api
+from daypass.apply.store.private_keys import put_private_key, remove_private_key, set_encryption_mode
+from daypass.apply.store.provider_terms import set_issuer_terms, set_provider_switch
 
 WORDS: Mapping[str, str] = {
     "policy": "Policy",
