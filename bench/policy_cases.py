@@ -16,8 +16,8 @@ import cedarpy
 from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
+from daypass.policy.language.document import DocumentKind, parse_document
 
 ACCOUNT = "111122223333"
 VENDOR = "444455556666"

@@ -8,7 +8,7 @@ from tests.refusals import refused
 
 from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities.iam_entities import ManagedPolicy
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 
 @pytest.mark.parametrize("policy", aws_policies().values(), ids=lambda policy: str(policy.name))

@@ -175,7 +175,7 @@ def _asks(directory: Directory, name: str, principal: Principal) -> object:
     """Return the decision for a caller with all permissions that assumes a role."""
     from daypass.directory.identity import compiled, load_role
     from daypass.policy.compiled import PolicySource, PolicyType
-    from daypass.policy.document import DocumentKind
+    from daypass.policy.language.document import DocumentKind
 
     with directory.there.store.read() as reader:
         target = load_role(reader, HERE, name)

@@ -10,8 +10,8 @@ from typing import Any
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue, Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed, Denied
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
+from daypass.policy.language.document import DocumentKind, parse_document
 
 A, B = "111111111111", "222222222222"
 ROLE_ARN = f"arn:aws:iam::{A}:role/target"

@@ -14,8 +14,8 @@ from tests.policy.asking import ANONYMOUS, KINDS, NOTHING, SERVICE, WEB, A, B, f
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Allowed
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
+from daypass.policy.language.document import DocumentKind, parse_document
 
 CALLERS = {
     "user": user(),

@@ -31,8 +31,8 @@ from tests.policy.asking import (
 
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.policy.compiled import PolicyType
-from daypass.policy.document import DocumentKind, check_size, parse_document, size_of
 from daypass.policy.evaluate import Policies
+from daypass.policy.language.document import DocumentKind, check_size, parse_document, size_of
 from daypass.policy.operators.table import OPERATORS, Family
 
 KEY = "s3:x"

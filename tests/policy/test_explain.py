@@ -21,11 +21,11 @@ from tests.policy.asking import (
 
 from daypass.policy.compiled import PolicySet, PolicyType
 from daypass.policy.decision import Allowed, Denied
-from daypass.policy.denial_messages import because
-from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import EvaluationDecision, Part, Reason, explain
-from daypass.policy.explanation_text import tell
+from daypass.policy.language.document_text import Span, statement_spans
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import EvaluationDecision, Part, Reason, explain
+from daypass.policy.reasons.explanation_text import tell
 
 
 def test_each_reason_says_what_was_wanted_and_what_there_was() -> None:

@@ -23,13 +23,13 @@ from tests.policy.asking import (
 
 from daypass.policy.authorization_request import Principal
 from daypass.policy.compiled import PolicySet, PolicyType
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
-from daypass.policy.explain import Part, StatementTrace, explain
-from daypass.policy.explanation_text import describe, name_statement
-from daypass.policy.keys import find_key
-from daypass.policy.lint import lint
+from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.keys import find_key
+from daypass.policy.language.lint import lint
 from daypass.policy.principal import PolicyBypass
+from daypass.policy.reasons.explain import Part, StatementTrace, explain
+from daypass.policy.reasons.explanation_text import describe, name_statement
 
 OF_OTHERS = {"AWS": f"arn:aws:iam::{B}:user/bob"}
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from tests.policy.asking import NEW, OIDC, OLD, allow, deny, text_of, trusting
 
-from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.keys import KNOWN, KeyType, context_keys, find_key
-from daypass.policy.lint import lint
+from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.keys import KNOWN, KeyType, context_keys, find_key
+from daypass.policy.language.lint import lint
 
 WEB = "sts:AssumeRoleWithWebIdentity"
 

@@ -27,9 +27,9 @@ from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.condition import UnknownOperatorError, compile_condition
-from daypass.policy.document import DocumentKind, check_size, parse_document, size_of
 from daypass.policy.evaluate import Policies
-from daypass.policy.statement import ConditionTest
+from daypass.policy.language.document import DocumentKind, check_size, parse_document, size_of
+from daypass.policy.language.statement import ConditionTest
 from daypass.policy.template import parse_template
 
 

@@ -27,8 +27,8 @@ from tests.policy.asking import (
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.compiled import PolicyType
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
+from daypass.policy.language.document import DocumentKind, parse_document
 
 
 @pytest.mark.parametrize("everyone", ["*", {"AWS": "*"}])

@@ -25,9 +25,9 @@ from tests.policy.asking import (
 from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest, ContextValue
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.decision import TOO_MUCH_WORK
-from daypass.policy.denial_messages import because
 from daypass.policy.evaluate import Policies, is_light
-from daypass.policy.explain import explain
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import explain
 from daypass.policy.work import LIGHT_WORK, work_of_asking
 
 AGENT = {"aws:useragent": "a" * 1_024}

@@ -17,7 +17,7 @@ from daypass.policy.authorization_request import AuthorizationRequest, ContextVa
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import EvaluationDecision, Part, explain
+from daypass.policy.reasons.explain import EvaluationDecision, Part, explain
 from daypass.policy.source import PolicyType
 
 ALICE = user().arn

@@ -25,10 +25,10 @@ from daypass.operations.operation import AnyOperation, Authorized, NoPermissionN
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, PrincipalKind
 from daypass.policy.decision import Allowed, Denied
-from daypass.policy.denial_messages import because
 from daypass.policy.evaluate import Policies, decide, is_light
-from daypass.policy.explain import is_light_story
-from daypass.policy.explanation_text import name_statement
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import is_light_story
+from daypass.policy.reasons.explanation_text import name_statement
 
 _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRoot"})
 _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})

@@ -6,8 +6,8 @@ have to guess its meaning.
 
 from collections.abc import Callable, Mapping
 
+from daypass.policy.language.statement import ConditionTest
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, Relation, find_operator
-from daypass.policy.statement import ConditionTest
 
 _MFA = "Use an MFA code: --mfa-serial auto."
 _TLS = "Make the call over TLS, to an https URL."

@@ -18,7 +18,7 @@ from daypass.authenticate.caller_keys import caller_keys, iso_of
 from daypass.directory.organization.organization_tree import load_place
 from daypass.directory.store import Views
 from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
-from daypass.policy.known_keys import find_key
+from daypass.policy.language.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
 __all__ = ["RequestInfo", "as_written", "build_context"]

@@ -19,10 +19,10 @@ from daypass.operations.authorization_message import Condition, DenialNote, Stat
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
-from daypass.policy.denial_messages import because
 from daypass.policy.evaluate import Policies
-from daypass.policy.explain import StatementTrace, Trace, explain
-from daypass.policy.explanation_text import describe
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import StatementTrace, Trace, explain
+from daypass.policy.reasons.explanation_text import describe
 
 # Only a role that exists has these keys.
 _OF_RESOURCE = ("aws:resourcetag/", "iam:resourcetag/")

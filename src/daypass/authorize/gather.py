@@ -13,8 +13,8 @@ from daypass.mint.session import Session
 from daypass.operations.operation import PermissionCheck
 from daypass.policy.authorization_request import PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
-from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
+from daypass.policy.language.document import DocumentKind
 
 NOTHING = compile_set(())
 _OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)

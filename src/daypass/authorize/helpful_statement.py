@@ -14,8 +14,8 @@ from msgspec.structs import replace
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet, PolicySource, compile_document
-from daypass.policy.document import VARIABLES_SINCE, DocumentKind, parse_document
 from daypass.policy.evaluate import Policies
+from daypass.policy.language.document import VARIABLES_SINCE, DocumentKind, parse_document
 from daypass.policy.source import PolicyType
 
 # The name of the policy that contains the statement.

@@ -24,10 +24,10 @@ from daypass.policy.authorization_request import AuthorizationRequest, Condition
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import EvaluationDecision, Part, StatementTrace, Trace, TypeTrace
 from daypass.policy.principal import PolicyBypass
+from daypass.policy.reasons.explain import EvaluationDecision, Part, StatementTrace, Trace, TypeTrace
+from daypass.policy.reasons.witness import Requirement
 from daypass.policy.source import PolicyType
-from daypass.policy.witness import Requirement
 
 _MOST = 3
 # The harder a mismatch is to fix, the higher its weight: a condition can be met, another principal is another

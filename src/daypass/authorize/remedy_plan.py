@@ -14,7 +14,7 @@ from daypass.authorize.helpful_statement import HelpfulStatement
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed, StatementRef
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.witness import Requirement, find_context
+from daypass.policy.reasons.witness import Requirement, find_context
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.explain import EvaluationDecision, Part, Trace, explain
-from daypass.policy.explanation_text import describe
+from daypass.policy.language.statement import PrincipalName
 from daypass.policy.principal import PolicyBypass
+from daypass.policy.reasons.explain import EvaluationDecision, Part, Trace, explain
+from daypass.policy.reasons.explanation_text import describe
 from daypass.policy.source import PolicyType
-from daypass.policy.statement import PrincipalName
 
 _OF_ORGANIZATION = frozenset({PolicyType.SERVICE_CONTROL, PolicyType.RESOURCE_CONTROL})
 _TOO = "the policies of the caller's own account allow it too"

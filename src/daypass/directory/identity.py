@@ -17,7 +17,7 @@ from daypass.directory.links import ATTACHED, MEMBER
 from daypass.directory.store import Reader, charged_to, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from daypass.directory.entities.organization_entities import RootFeature
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 PATH = "/root-task/"
 _PREFIX = f"arn:aws:iam::aws:policy{PATH}"

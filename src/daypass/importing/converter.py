@@ -20,7 +20,7 @@ from daypass.errors import Fault
 from daypass.importing.account_rewriter import AccountRewriter
 from daypass.importing.details import Details, objects_of, read_policy, text_of
 from daypass.operations.iam.policies.policy_documents import check_inline, check_trust
-from daypass.policy.document import DocumentKind
+from daypass.policy.language.document import DocumentKind
 
 DENY_ALL = "arn:aws:iam::aws:policy/AWSDenyAll"
 COPIES_PATH = "/aws-managed/"

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.condition import Holds, compile_condition
 from daypass.policy.decision import DECIDED, Allowed, StatementRef
-from daypass.policy.document import Document, DocumentKind
 from daypass.policy.index import ResourceIndex
+from daypass.policy.language.document import Document, DocumentKind
+from daypass.policy.language.statement import Statement
 from daypass.policy.principal import PrincipalMatch
 from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
 from daypass.policy.source import PolicySource, PolicyType
-from daypass.policy.statement import Statement
 from daypass.policy.weight import Weight, weigh
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
 

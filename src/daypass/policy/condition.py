@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.language.statement import ConditionTest
 from daypass.policy.operators.numeric_operators import find_bytes, find_instant, find_number, in_networks, ordered
 from daypass.policy.operators.string_operators import (
     Fits,
@@ -27,7 +28,6 @@ from daypass.policy.operators.string_operators import (
     string_like,
 )
 from daypass.policy.operators.table import Family, Operator, OperatorUse, Quantifier, find_operator
-from daypass.policy.statement import ConditionTest
 
 Holds = Callable[[ConditionKeys], bool]
 

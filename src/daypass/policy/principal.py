@@ -12,7 +12,7 @@ from typing import Self
 
 from daypass.arn import is_account_id, root_arn
 from daypass.policy.authorization_request import Principal, PrincipalKind
-from daypass.policy.statement import ConditionTest, PrincipalName, Statement
+from daypass.policy.language.statement import ConditionTest, PrincipalName, Statement
 
 
 class PolicyBypass(IntEnum):

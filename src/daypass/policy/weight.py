@@ -7,9 +7,9 @@ that a limit of sizes limits the work.
 import msgspec
 
 from daypass.policy.authorization_request import CALL, LONGEST_VALUE, ConditionKeys, span
+from daypass.policy.language.statement import ConditionTest, Statement
 from daypass.policy.operators.table import Family, find_operator
 from daypass.policy.resource import resource_parts
-from daypass.policy.statement import ConditionTest, Statement
 from daypass.policy.template import Part, Variable, parse_template
 
 _ELEMENT = 8  # cost, in characters, of one element before a comparison

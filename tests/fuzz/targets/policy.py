@@ -13,8 +13,8 @@ from daypass.errors import Fault
 from daypass.policy.authorization_request import ContextValue
 from daypass.policy.compiled import PolicySet, compile_document, compile_set
 from daypass.policy.decision import Denied
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
+from daypass.policy.language.document import DocumentKind, parse_document
 from daypass.policy.source import PolicySource, PolicyType
 
 _TYPES = {

@@ -9,7 +9,7 @@ from tests.fuzz.choices import Choices
 
 from daypass.errors import Fault
 from daypass.operations.registry import full_registry
-from daypass.policy.document_text import read_json
+from daypass.policy.language.document_text import read_json
 from daypass.strict_json import NotStrictJsonError, parse_object
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import decode, is_json_wanted

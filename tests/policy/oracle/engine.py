@@ -8,8 +8,8 @@ from tests.policy.oracle.reference_values import Document
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.decision import Denied
-from daypass.policy.document import DocumentKind, parse_document
 from daypass.policy.evaluate import Policies, decide
+from daypass.policy.language.document import DocumentKind, parse_document
 
 KINDS = {
     PolicyType.IDENTITY: DocumentKind.IDENTITY,

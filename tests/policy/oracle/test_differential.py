@@ -32,7 +32,7 @@ from tests.policy.oracle.strategies import (
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 _MORE = int(os.environ.get("DAYPASS_ORACLE_EXAMPLES", "0"))

@@ -25,7 +25,7 @@ from tests.policy.oracle.test_differential import examples
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.compiled import PolicySource, PolicyType, compile_document
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 _USER = CALLERS[1]
 _SETS = ("identity", "boundary", "session", "resource")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.apply.file.secret_names import SECRET_NAME, SecretReference
-from daypass.policy.document_text import read_json
+from daypass.policy.language.document_text import read_json
 
 _NOUNS = {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 

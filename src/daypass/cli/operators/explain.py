@@ -28,8 +28,8 @@ from daypass.operations.authorization_message import DenialNote, open_message
 from daypass.operations.sts.decode_authorization_message import show_note
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.policy.authorization_request import ContextValue
-from daypass.policy.explain import explain
-from daypass.policy.known_keys import find_key
+from daypass.policy.language.known_keys import find_key
+from daypass.policy.reasons.explain import explain
 
 if TYPE_CHECKING:
     from daypass.wiring import OpenedStore

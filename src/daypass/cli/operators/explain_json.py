@@ -13,9 +13,9 @@ from daypass.authorize.remedy import Remedy, closest_statements
 from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
 from daypass.policy.decision import Allowed, StatementRef
-from daypass.policy.denial_messages import because
-from daypass.policy.explain import EvaluationDecision, StatementTrace, Trace
-from daypass.policy.explanation_text import describe
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import EvaluationDecision, StatementTrace, Trace
+from daypass.policy.reasons.explanation_text import describe
 from daypass.policy.source import PolicyType
 
 

@@ -15,9 +15,9 @@ from daypass.authorize.who_can import Way
 from daypass.cli.operators.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
 from daypass.policy.decision import Allowed, Denied, StatementRef
-from daypass.policy.denial_messages import because
-from daypass.policy.explain import EvaluationDecision, Part, PolicyTrace, StatementTrace, Trace, TypeTrace
-from daypass.policy.explanation_text import describe, name_statement
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import EvaluationDecision, Part, PolicyTrace, StatementTrace, Trace, TypeTrace
+from daypass.policy.reasons.explanation_text import describe, name_statement
 from daypass.policy.source import PolicyType
 
 _SAYS = {

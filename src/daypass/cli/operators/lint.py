@@ -1,6 +1,6 @@
 """`daypass lint`: warn about likely mistakes in a valid policy. Does not need a store or a server.
 
-Owns reading the file and printing. policy/lint.py owns the rules.
+Owns reading the file and printing. policy/language/lint.py owns the rules.
 """
 
 from typing import BinaryIO
@@ -10,9 +10,9 @@ import click
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import output_option, print_json
 from daypass.errors import MalformedPolicyDocument
-from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.document_text import MAX_TEXT
-from daypass.policy.lint import LintWarning, lint
+from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.document_text import MAX_TEXT
+from daypass.policy.language.lint import LintWarning, lint
 
 _KINDS = {kind.value.replace(" ", "-"): kind for kind in DocumentKind}
 _MOST_BYTES = 4 * MAX_TEXT

@@ -12,7 +12,7 @@ from typing import Any
 
 from daypass.directory.entities.delegation_entities import Parameter
 from daypass.errors import InvalidInput, MalformedPolicyDocument
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 LONGEST_POLICY = 2_048
 _PLACE = re.compile(r"@\{([^{}]*)\}")

@@ -20,7 +20,7 @@ from daypass.directory.entities.organization_entities import (
 )
 from daypass.directory.organization.organization_tree import DEEPEST, chain_of, find_organization, find_policies
 from daypass.directory.store import Reader, RecordExistsError, Writer
-from daypass.policy.document import DocumentKind, parse_document, size_of
+from daypass.policy.language.document import DocumentKind, parse_document, size_of
 from daypass.ports import Entropy
 
 ControlKind = Literal["service", "resource"]

@@ -19,7 +19,7 @@ from daypass.directory.entities.organization_entities import (
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
-from daypass.policy.document import DocumentKind
+from daypass.policy.language.document import DocumentKind
 
 # AWS allows five levels of units below the root; a deeper chain is a cycle.
 DEEPEST = 5

@@ -23,7 +23,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import PolicyArn
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
-from daypass.policy.document import DocumentKind
+from daypass.policy.language.document import DocumentKind
 
 _NO_TARGET = "Request must contain a valid target principal"
 _NO_TASK = "Request must contain valid AWS managed task policy ARN"

@@ -19,7 +19,7 @@ from daypass.errors import (
     ValidationError,
 )
 from daypass.operations.request_context import RequestContext
-from daypass.policy.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind, parse_document
 
 LONGEST_PLAIN = 2048  # characters, inline and managed together
 MOST_MANAGED = 10

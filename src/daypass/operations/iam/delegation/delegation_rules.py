@@ -26,7 +26,7 @@ from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
-from daypass.policy.document import DocumentKind
+from daypass.policy.language.document import DocumentKind
 
 # For each action: the states in which it is valid, and the new state.
 TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {

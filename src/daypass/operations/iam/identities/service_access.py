@@ -18,8 +18,8 @@ from daypass.operations.iam.identities.memberships import groups_of
 from daypass.operations.iam.policies.attachments import attached_to
 from daypass.operations.iam.policies.policy_holders import HolderEntity
 from daypass.operations.request_context import RequestContext
-from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.statement import Statement
+from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.statement import Statement
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
 _TYPES: dict[str, type[User] | type[Group] | type[Role]] = {"user": User, "group": Group, "role": Role}

@@ -18,7 +18,7 @@ from daypass.operations.iam.policies.policy_documents import check_inline, show_
 from daypass.operations.iam.policies.policy_holders import HOLDERS, AboutHolder, HolderEntity
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.document import size_of
+from daypass.policy.language.document import size_of
 
 
 class _InlinePolicyParams(IamParams, frozen=True):

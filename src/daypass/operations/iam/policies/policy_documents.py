@@ -15,7 +15,7 @@ from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.operations.iam.policies.validation_messages import complain
 from daypass.operations.request_context import RequestContext
-from daypass.policy.document import Document, DocumentKind, parse_document, size_of
+from daypass.policy.language.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
 # The actions that a trust policy can contain. A pattern must match at least one of them.

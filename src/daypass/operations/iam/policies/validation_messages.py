@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
-from daypass.policy.document_text import read_json
-from daypass.policy.elements import ELEMENTS, is_date
+from daypass.policy.language.document_text import read_json
+from daypass.policy.language.elements import ELEMENTS, is_date
+from daypass.policy.language.resource_names import check_resource
 from daypass.policy.operators.table import Family, find_operator
-from daypass.policy.resource_names import check_resource
 from daypass.strict_json import NotStrictJsonError, NumberText
 
 _SYNTAX = "Syntax errors in policy."

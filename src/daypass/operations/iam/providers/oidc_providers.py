@@ -25,7 +25,7 @@ from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
-from daypass.policy.known_keys import is_foreign
+from daypass.policy.language.known_keys import is_foreign
 
 MOST_CLIENT_IDS = 100
 MOST_THUMBPRINTS = 5

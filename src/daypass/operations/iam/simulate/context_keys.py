@@ -14,8 +14,8 @@ from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.simulate.simulate_inputs import check_characters
 from daypass.operations.iam.simulate.simulate_sources import get_holder
 from daypass.operations.request_context import RequestContext
-from daypass.policy.document import Document, DocumentKind, parse_document
-from daypass.policy.keys import context_keys
+from daypass.policy.language.document import Document, DocumentKind, parse_document
+from daypass.policy.language.keys import context_keys
 
 
 class _GetContextKeysForCustomPolicyParams(IamParams, frozen=True):

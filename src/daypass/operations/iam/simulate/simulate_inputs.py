@@ -15,8 +15,8 @@ from daypass.directory.identity import Identity
 from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.policy.authorization_request import ContextValue, NewConditionKeys, Principal, PrincipalKind
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.document import DocumentKind, parse_document
-from daypass.policy.known_keys import find_key
+from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.known_keys import find_key
 
 # The maximum for all policies of one call together: the server must be able to read them quickly.
 MOST_CHARACTERS = 1_000_000

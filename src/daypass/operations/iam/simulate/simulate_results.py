@@ -14,9 +14,9 @@ from daypass.operations.iam.simulate.simulate_inputs import read_policy
 from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, Principal
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.decision import Allowed, Denied
-from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
-from daypass.policy.explain import EvaluationDecision, StatementTrace, Trace, explain
+from daypass.policy.language.document import DocumentKind
+from daypass.policy.reasons.explain import EvaluationDecision, StatementTrace, Trace, explain
 
 ALLOWED, EXPLICIT, IMPLICIT = (outcome.value for outcome in EvaluationDecision)
 _SHOWN = frozenset({PolicyType.IDENTITY, PolicyType.RESOURCE})

@@ -32,9 +32,9 @@ from daypass.operations.iam.simulate.simulate_sources import PolicyHolder, find_
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
-from daypass.policy.document import DocumentKind
 from daypass.policy.evaluate import Policies
-from daypass.policy.explain import work_of_story
+from daypass.policy.language.document import DocumentKind
+from daypass.policy.reasons.explain import work_of_story
 from daypass.policy.work import LIGHT_WORK, MOST_STORY_WORK
 
 

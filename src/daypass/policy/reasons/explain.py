@@ -12,12 +12,12 @@ from functools import lru_cache
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
 from daypass.policy.compiled import CompiledStatement, Policy, PolicySet
 from daypass.policy.decision import Allowed, Denied, StatementRef
-from daypass.policy.document_text import Span, statement_spans
 from daypass.policy.evaluate import Policies, decide
-from daypass.policy.keys import keys_of
+from daypass.policy.language.document_text import Span, statement_spans
+from daypass.policy.language.keys import keys_of
+from daypass.policy.language.statement import Statement
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicySource, PolicyType
-from daypass.policy.statement import Statement
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
 
 _spans = lru_cache(maxsize=64)(statement_spans)  # a simulation evaluates the same few documents again and again

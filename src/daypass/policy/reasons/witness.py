@@ -12,10 +12,10 @@ from types import MappingProxyType
 
 from daypass.policy.authorization_request import ConditionKeys, ContextValue
 from daypass.policy.condition import Holds
-from daypass.policy.known_keys import find_key
+from daypass.policy.language.known_keys import find_key
+from daypass.policy.language.statement import ConditionTest
 from daypass.policy.operators.numeric_operators import find_instant, find_number
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
-from daypass.policy.statement import ConditionTest
 from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
 
 _ANYTHING = "x"

@@ -12,12 +12,12 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
-from daypass.policy.known_keys import find_key
+from daypass.policy.language.known_keys import find_key
+from daypass.policy.language.principal_names import parse_principals
+from daypass.policy.language.resource_names import check_resource
+from daypass.policy.language.statement import ConditionTest, Statement
 from daypass.policy.operators.numeric_operators import find_instant
 from daypass.policy.operators.table import Family, find_operator
-from daypass.policy.principal_names import parse_principals
-from daypass.policy.resource_names import check_resource
-from daypass.policy.statement import ConditionTest, Statement
 from daypass.strict_json import NumberText
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from daypass.errors import MalformedPolicyDocument
-from daypass.policy.statement import PrincipalName
+from daypass.policy.language.statement import PrincipalName
 from daypass.strict_json import NumberText
 
 _ACCOUNT = re.compile(r"[0-9]{12}", re.ASCII)

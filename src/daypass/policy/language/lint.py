@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from daypass.policy.document import Document, DocumentKind
-from daypass.policy.known_keys import KeyType, find_key, is_foreign
+from daypass.policy.language.document import Document, DocumentKind
+from daypass.policy.language.known_keys import KeyType, find_key, is_foreign
+from daypass.policy.language.statement import ConditionTest, Statement
 from daypass.policy.operators.numeric_operators import find_bytes, find_instant, find_network, find_number
 from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find_operator
-from daypass.policy.statement import ConditionTest, Statement
 from daypass.policy.template import parse_template, parts_of_arn, pattern_tokens
 
 _ARN_PARTS = 6

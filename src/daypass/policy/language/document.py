@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Any
 
 from daypass.errors import LimitExceeded
-from daypass.policy.document_text import read_json, without_white_space
-from daypass.policy.elements import PolicyGrammar, Presence, parse_statement, refuse, refuse_with
-from daypass.policy.statement import Statement
+from daypass.policy.language.document_text import read_json, without_white_space
+from daypass.policy.language.elements import PolicyGrammar, Presence, parse_statement, refuse, refuse_with
+from daypass.policy.language.statement import Statement
 from daypass.strict_json import NotStrictJsonError, NumberText
 
 VARIABLES_SINCE = "2012-10-17"

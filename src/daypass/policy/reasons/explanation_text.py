@@ -7,8 +7,16 @@ from collections.abc import Iterator
 
 from daypass.policy.authorization_request import ContextValue
 from daypass.policy.decision import Allowed, StatementRef
-from daypass.policy.denial_messages import because
-from daypass.policy.explain import EvaluationDecision, Part, PolicyTrace, Reason, StatementTrace, Trace, TypeTrace
+from daypass.policy.reasons.denial_messages import because
+from daypass.policy.reasons.explain import (
+    EvaluationDecision,
+    Part,
+    PolicyTrace,
+    Reason,
+    StatementTrace,
+    Trace,
+    TypeTrace,
+)
 
 _SAYS = {
     EvaluationDecision.ALLOWED: "allow",

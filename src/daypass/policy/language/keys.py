@@ -6,11 +6,11 @@ reference, "GetContextKeysForCustomPolicy".
 
 from collections.abc import Iterator
 
-from daypass.policy.document import Document
-from daypass.policy.known_keys import KNOWN, KeyType, KnownKey, find_key
+from daypass.policy.language.document import Document
+from daypass.policy.language.known_keys import KNOWN, KeyType, KnownKey, find_key
+from daypass.policy.language.statement import Statement
 from daypass.policy.operators.table import find_operator
 from daypass.policy.resource import resource_parts
-from daypass.policy.statement import Statement
 from daypass.policy.template import Part, Variable, parse_template
 
 __all__ = ["KNOWN", "KeyType", "KnownKey", "context_keys", "find_key", "keys_of"]

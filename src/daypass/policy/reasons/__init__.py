@@ -1,0 +1,5 @@
+"""The reasons of a decision, for denial messages and for `daypass explain`.
+
+Owns the trace of an evaluation, AWS's words for a denial, and the search for a context that would satisfy a condition.
+Leaves the decision to the engine; nothing here runs for an allowed request.
+"""
