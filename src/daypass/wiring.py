@@ -29,11 +29,11 @@ from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.directory.store import Reader, Store, StoreUnavailableError, Views, WouldBlockError, Writer
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
-from daypass.federation.oidc.client import Client
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits
 from daypass.federation.oidc.identify import KeysAtHand
-from daypass.federation.oidc.issuer_keys import IssuerKeys
-from daypass.federation.oidc.trust_store import create_context
+from daypass.federation.oidc.issuers.client import Client
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.network.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages

@@ -17,7 +17,7 @@ from daypass.apply.plan.plan_output import show_plan
 from daypass.cli.operators.apply import FilesBeside
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
-from daypass.federation.oidc.operator_terms import set_terms
+from daypass.federation.oidc.issuers.operator_terms import set_terms
 from daypass.testing.saml import SamlIdentityProvider
 
 ISSUER = "issuer.example"

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tests.portal.conftest import ACCOUNT
 
 from daypass.config import ClientSetting, Config
-from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.issuers.client import Client
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.plugin import client_factory

@@ -30,7 +30,7 @@ from tests.process.daypass import ROOT, Running, serving
 from tests.saml.browser import JSON, Answer, Browser
 from tests.storage.postgresql import fresh_database
 
-from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.issuers.client import Client
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.saml import Assertion

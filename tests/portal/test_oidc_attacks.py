@@ -16,7 +16,7 @@ from daypass.audit.event import to_event
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.context import RequestInfo
 from daypass.config import ClientSetting, Config, ConfigurationError
-from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.token import read_token

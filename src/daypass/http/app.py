@@ -14,7 +14,7 @@ from typing import Any
 from daypass.directory.store import WouldBlockError
 from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.http.asgi_messages import Send, send_answer
 from daypass.http.body import BodyReader, BodyTimeoutError, ClientDisconnectedError, Receive, Upload
 from daypass.http.connection_limits import ConnectionLimits

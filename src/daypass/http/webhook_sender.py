@@ -27,10 +27,10 @@ from daypass.directory.entities.delegation_entities import Notification
 from daypass.directory.outbound import NOTIFICATIONS, issuer_url, load_issuer_rings
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, RecordMissingError, Store, StoreUnavailableError
-from daypass.federation.oidc.addresses import is_allowed
-from daypass.federation.oidc.fetch import FetchLimits
-from daypass.federation.oidc.resolver import AddressRefusedError, SystemLookup, VettingResolver
-from daypass.federation.oidc.trust_store import create_context
+from daypass.federation.oidc.network.addresses import is_allowed
+from daypass.federation.oidc.network.fetch import FetchLimits
+from daypass.federation.oidc.network.resolver import AddressRefusedError, SystemLookup, VettingResolver
+from daypass.federation.oidc.network.trust_store import create_context
 from daypass.http.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
 from daypass.mint.web_identity import Algorithm
 from daypass.ports import Clock

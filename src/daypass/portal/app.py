@@ -19,11 +19,11 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 
 from daypass.errors import AccessDenied, Fault, InternalFailure, Throttling
-from daypass.federation.oidc.client import Client
-from daypass.federation.oidc.endpoint_cache import EndpointCache
-from daypass.federation.oidc.fetch import Fetcher
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.client import Client
+from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.federation.oidc.network.fetch import Fetcher
 from daypass.portal import pages
 from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
 from daypass.portal.cli_login.code_page import DevicePage

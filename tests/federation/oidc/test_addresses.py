@@ -2,7 +2,7 @@
 
 import pytest
 
-from daypass.federation.oidc.addresses import is_allowed, parse_networks
+from daypass.federation.oidc.network.addresses import is_allowed, parse_networks
 
 INWARD = [
     "127.0.0.1", "127.255.255.254", "0.0.0.0",  # noqa: S104 - an address to refuse, not one to bind to

@@ -13,8 +13,8 @@ from tests.federation.oidc.setting import AUDIENCE, EPOCH, NOW, claims, header, 
 from daypass.base64url import parse_base64url
 from daypass.errors import Fault
 from daypass.federation.oidc.extra_claims import ExtraClaim, UnusableClaimError
+from daypass.federation.oidc.issuers.operator_terms import parse_claims
 from daypass.federation.oidc.keys import UnreadableKeySetError, _der, parse_jwks
-from daypass.federation.oidc.operator_terms import parse_claims
 from daypass.federation.oidc.provider import is_keys_url
 from daypass.federation.oidc.token import MAX_TOKEN, read_token
 from daypass.testing.tokens import compact, encode, encode_number

@@ -10,9 +10,9 @@ from tests.federation.oidc.setting import jwks, key
 from tests.federation.oidc.world import MovedClock, fetcher, terms
 
 from daypass.errors import IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc.client import Client
-from daypass.federation.oidc.endpoint_cache import EndpointCache
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.client import Client
+from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer

@@ -11,8 +11,19 @@ import pytest
 from tests.federation.oidc.world import fetcher
 
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc.client import Client, Endpoints, authorization_url, discover, redeem_code, require_nonce
-from daypass.federation.oidc.fetch import IssuerUnreachableError, UnacceptableAnswerError, UnauthorizedFetchError
+from daypass.federation.oidc.issuers.client import (
+    Client,
+    Endpoints,
+    authorization_url,
+    discover,
+    redeem_code,
+    require_nonce,
+)
+from daypass.federation.oidc.network.fetch import (
+    IssuerUnreachableError,
+    UnacceptableAnswerError,
+    UnauthorizedFetchError,
+)
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 from daypass.testing.oidc_sign_in import TOKEN
 

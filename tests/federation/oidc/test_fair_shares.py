@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault
-from daypass.federation.oidc import issuer_keys, trust_store
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits, UnacceptableAnswerError
-from daypass.federation.oidc.issuer_entries import IssuerEntries
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers import issuer_keys
+from daypass.federation.oidc.issuers.issuer_entries import IssuerEntries
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.federation.oidc.network import trust_store
+from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits, UnacceptableAnswerError
+from daypass.federation.oidc.network.resolver import MAX_PENDING, TooManyLookupsError
+from daypass.federation.oidc.network.trust_store import TlsContexts
 from daypass.federation.oidc.provider import ProviderTerms
-from daypass.federation.oidc.resolver import MAX_PENDING, TooManyLookupsError
 from daypass.federation.oidc.shares import FairLane, Shares, Turn
-from daypass.federation.oidc.trust_store import TlsContexts
 from daypass.http.fetch_slots import LARGEST, MOST_BYTES, MOST_REQUESTS, FetchSlots
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 from daypass.wire.http import HttpRequest

@@ -9,8 +9,8 @@ from tests.federation.oidc.setting import jwks, key
 from tests.federation.oidc.world import SECONDS, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc import issuer_keys
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers import issuer_keys
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.keys import KeySet, parse_jwks
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer

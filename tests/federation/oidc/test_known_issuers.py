@@ -6,9 +6,9 @@ from tests.federation.oidc.setting import NOW, jwks, key
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.federation.oidc import oidc_messages
+from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers, providers_of
+from daypass.federation.oidc.issuers.operator_terms import count_pinned, set_terms
 from daypass.federation.oidc.keys import UnreadableKeySetError
-from daypass.federation.oidc.known_issuers import find_terms, load_issuers, providers_of
-from daypass.federation.oidc.operator_terms import count_pinned, set_terms
 from daypass.federation.oidc.provider import UnsafeAnyAudience, refuse_access_token
 from daypass.storage.memory import MemoryStore
 from daypass.testing.clock import MovableClock

@@ -18,8 +18,8 @@ import pytest
 from tests.federation.oidc.world import LOOPBACK, SECONDS, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits, IssuerUnreachableError, UnacceptableAnswerError
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.provider import ProviderTerms
 from daypass.testing.certificates import Flaw
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer

@@ -17,9 +17,9 @@ from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.oidc.claims import WebIdentity
-from daypass.federation.oidc.client import Client, discover
 from daypass.federation.oidc.extra_claims import ExtraClaim
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.client import Client, discover
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.testing.oidc import KEYS, OidcIssuer
 from daypass.testing.tokens import SigningKey, compact
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 from daypass.federation.oidc.claims import WebIdentity
-from daypass.federation.oidc.fetch import Fetcher, FetchLimits
 from daypass.federation.oidc.identify import identify
-from daypass.federation.oidc.issuer_keys import IssuerKeys
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
+from daypass.federation.oidc.network.resolver import Lookup
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
-from daypass.federation.oidc.resolver import Lookup
 from daypass.federation.oidc.token import read_token
 from daypass.testing.oidc import OidcIssuer
 

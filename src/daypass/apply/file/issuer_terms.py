@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.apply.file.shapes import ListOf, StringShape, plain_values
 from daypass.federation.oidc.extra_claims import MAX_LENGTH, ExtraClaim
+from daypass.federation.oidc.issuers.operator_terms import parse_claims
 from daypass.federation.oidc.keys import PRIVATE_MEMBERS, UnreadableKeySetError, parse_jwks
-from daypass.federation.oidc.operator_terms import parse_claims
 
 _FILE = StringShape(
     "a set of keys, or the name of a file beside this one that holds it",

@@ -11,7 +11,7 @@ from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.saml_providers import find_provider, set_switches
-from daypass.federation.oidc.operator_terms import count_pinned, set_terms
+from daypass.federation.oidc.issuers.operator_terms import count_pinned, set_terms
 
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:

@@ -16,8 +16,8 @@ from daypass.cli.shared.store_options import opened, operator_options, print_jso
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
+from daypass.federation.oidc.issuers.operator_terms import count_pinned, parse_claims, set_terms
 from daypass.federation.oidc.keys import UnreadableKeySetError, parse_jwks
-from daypass.federation.oidc.operator_terms import count_pinned, parse_claims, set_terms
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 

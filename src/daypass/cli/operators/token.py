@@ -20,8 +20,8 @@ from daypass.cli.shared.store_options import opened, operator_options, read_conf
 from daypass.config import Config, ConfigurationError
 from daypass.errors import Fault
 from daypass.federation.oidc.inspect import inspect_token
+from daypass.federation.oidc.issuers.known_issuers import terms_of
 from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
-from daypass.federation.oidc.known_issuers import terms_of
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
 from daypass.federation.oidc.token import read_token
 from daypass.federation.report import InspectionReport

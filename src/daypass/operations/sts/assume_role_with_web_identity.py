@@ -18,7 +18,7 @@ from daypass.errors import AccessDenied, InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.claims import WebIdentity, check_role
 from daypass.federation.oidc.identify import KeysNeededError, identify
-from daypass.federation.oidc.known_issuers import find_terms, load_issuers
+from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.mint.chain_claim import CLAIM, open_chain

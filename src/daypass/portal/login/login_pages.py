@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
-from daypass.federation.oidc.client import Client
+from daypass.federation.oidc.issuers.client import Client
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins

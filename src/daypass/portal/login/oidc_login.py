@@ -23,16 +23,16 @@ from starlette.responses import Response
 from daypass.authorize.context import RequestInfo
 from daypass.base64url import to_base64url
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
-from daypass.federation.oidc.client import (
+from daypass.federation.oidc.identify import KeysNeededError
+from daypass.federation.oidc.issuers.client import (
     Client,
     Endpoints,
     authorization_url,
     redeem_code,
     require_nonce,
 )
-from daypass.federation.oidc.endpoint_cache import EndpointCache
-from daypass.federation.oidc.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
-from daypass.federation.oidc.identify import KeysNeededError
+from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
+from daypass.federation.oidc.network.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.token import read_token
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins

@@ -28,7 +28,7 @@ from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied, Fault
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.federation.oidc.known_issuers import Issuers, find_terms, load_issuers
+from daypass.federation.oidc.issuers.known_issuers import Issuers, find_terms, load_issuers
 from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken, read_token
 from daypass.operations.request_context import RequestContext

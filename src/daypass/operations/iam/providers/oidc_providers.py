@@ -16,7 +16,7 @@ from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name, provider_arn
 from daypass.directory.store import Reader, RecordExistsError
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
-from daypass.federation.oidc.known_issuers import providers_of
+from daypass.federation.oidc.issuers.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams, Nothing

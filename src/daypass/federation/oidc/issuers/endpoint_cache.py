@@ -8,8 +8,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from daypass.federation.oidc.client import Client, Endpoints, discover
-from daypass.federation.oidc.fetch import Fetcher
+from daypass.federation.oidc.issuers.client import Client, Endpoints, discover
+from daypass.federation.oidc.network.fetch import Fetcher
 
 FRESH_FOR = timedelta(minutes=5)
 

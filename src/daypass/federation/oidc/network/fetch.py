@@ -18,16 +18,16 @@ import aiohttp
 from aiohttp.connector import AddrInfoType
 from yarl import URL
 
-from daypass.federation.oidc.addresses import Network, is_allowed
-from daypass.federation.oidc.provider import is_keys_url
-from daypass.federation.oidc.resolver import (
+from daypass.federation.oidc.network.addresses import Network, is_allowed
+from daypass.federation.oidc.network.resolver import (
     AddressRefusedError,
     Lookup,
     SystemLookup,
     TooManyLookupsError,
     VettingResolver,
 )
-from daypass.federation.oidc.trust_store import ThumbprintMismatchError, create_context
+from daypass.federation.oidc.network.trust_store import ThumbprintMismatchError, create_context
+from daypass.federation.oidc.provider import is_keys_url
 
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024

@@ -21,15 +21,15 @@ from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
-from daypass.federation.oidc.fetch import (
+from daypass.federation.oidc.issuers.issuer_entries import IssuerEntries, IssuerEntry
+from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
+from daypass.federation.oidc.network.fetch import (
     CrowdedError,
     Fetcher,
     IssuerUnreachableError,
     UnacceptableAnswerError,
     WrongThumbprintError,
 )
-from daypass.federation.oidc.issuer_entries import IssuerEntries, IssuerEntry
-from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.shares import FairLane, Turn
 from daypass.ports import Clock

@@ -16,8 +16,8 @@ from urllib.parse import quote, urlencode
 
 from daypass.base64url import to_base64url
 from daypass.errors import InvalidIdentityToken
-from daypass.federation.oidc.fetch import Fetcher, UnacceptableAnswerError, UnauthorizedFetchError
-from daypass.federation.oidc.issuer_keys import DISCOVERY_PATH, require_name
+from daypass.federation.oidc.issuers.issuer_keys import DISCOVERY_PATH, require_name
+from daypass.federation.oidc.network.fetch import Fetcher, UnacceptableAnswerError, UnauthorizedFetchError
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url, is_keys_url
 from daypass.strict_json import NotStrictJsonError, parse_object
 

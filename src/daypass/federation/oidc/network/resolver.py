@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from daypass.federation.oidc.addresses import Network, is_allowed
+from daypass.federation.oidc.network.addresses import Network, is_allowed
 from daypass.federation.oidc.shares import Shares
 
 MAX_PENDING = 256
