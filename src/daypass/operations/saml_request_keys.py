@@ -1,7 +1,7 @@
 """The stored keys that sign our requests to identity providers.
 
 There is one ring for a deployment. Owns the creation of the first key when a node first needs it, and opening the
-active one. federation/saml/request_key.py owns the rules of rotation, and an operator decides about it.
+active one. federation/saml/requests/request_key.py owns the rules of rotation, and an operator decides about it.
 """
 
 from threading import Lock
@@ -14,7 +14,7 @@ from daypass.directory.entities.saml_entities import SamlRequestKey
 from daypass.directory.secret_box import SecretBox, SecretDecryptionError
 from daypass.directory.store import Reader, Writer
 from daypass.errors import ServiceUnavailable
-from daypass.federation.saml.request_key import (
+from daypass.federation.saml.requests.request_key import (
     LONGEST_REQUEST,
     RequestKeyPair,
     RequestSigner,

@@ -9,7 +9,7 @@ from tests.federation.saml.conftest import OUR_URL, World
 
 from daypass.errors import InvalidInput
 from daypass.federation.saml.private_key import parse_private_key
-from daypass.federation.saml.service_provider import describe_service_provider
+from daypass.federation.saml.requests.service_provider import describe_service_provider
 from daypass.testing.saml_forge import KeyPair, make_key_pair
 
 _MD = "{urn:oasis:names:tc:SAML:2.0:metadata}"

@@ -19,15 +19,15 @@ from lxml import etree
 from tests.federation.saml.conftest import NOW
 
 from daypass.errors import Fault
-from daypass.federation.saml.authn_request import AuthnRequest
-from daypass.federation.saml.request_key import (
+from daypass.federation.saml.requests.authn_request import AuthnRequest
+from daypass.federation.saml.requests.request_key import (
     RequestKeyPair,
     RequestSigner,
     UnusableKeyError,
     certificate_pem,
     make_key_pair,
 )
-from daypass.federation.saml.request_signature import RSA_SHA256, sign_document
+from daypass.federation.saml.requests.request_signature import RSA_SHA256, sign_document
 from daypass.federation.saml.signature import verify_element
 from daypass.federation.saml.xml_names import ds, saml, samlp
 

@@ -15,7 +15,7 @@ from daypass.cli.shared.store_options import opened, operator_options, print_jso
 from daypass.directory.outbound import issuer_accounts, load_issuer_rings, maintain_issuer_keys, rotate_token_keys
 from daypass.directory.store import Reader
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
-from daypass.federation.saml.request_key import LONGEST_REQUEST, certificate_ends
+from daypass.federation.saml.requests.request_key import LONGEST_REQUEST, certificate_ends
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_ring import SKEW, KeyRing, RingKey
 from daypass.mint.sealing_keys import maintain_sealing_ring, rotate

@@ -1,7 +1,7 @@
 """`daypass saml rotate-key`: a new key for our requests to SAML providers, in two steps or at once.
 
 Owns the command. It opens the store itself; live servers see the change within a second.
-federation/saml/request_key.py owns the rules for replacing a key.
+federation/saml/requests/request_key.py owns the rules for replacing a key.
 """
 
 from datetime import UTC, datetime
@@ -12,7 +12,7 @@ import click
 
 from daypass.cli.operators.keys import print_keys, request_keys
 from daypass.cli.shared.store_options import opened, operator_options, print_json
-from daypass.federation.saml.request_key import make_key_pair
+from daypass.federation.saml.requests.request_key import make_key_pair
 from daypass.mint.key_ring import SKEW
 from daypass.operations.saml_request_keys import (
     activate_request_key,

@@ -23,7 +23,7 @@ from daypass.directory import records
 from daypass.directory.entities.saml_entities import MetadataSummary, SamlProvider
 from daypass.directory.identity import load_accounts_with
 from daypass.directory.store import Reader, Views, keeps_little
-from daypass.federation.saml.authn_request import POST, REDIRECT
+from daypass.federation.saml.requests.authn_request import POST, REDIRECT
 from daypass.operations.saml_summaries import find_summary
 
 _BATCH = 5  # records in memory at the same time: each contains a whole metadata document

@@ -20,10 +20,10 @@ from daypass.authorize.context import RequestInfo
 from daypass.directory.identity import load_role
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.saml.attributes import RolePair
-from daypass.federation.saml.authn_request import AuthnRequest
 from daypass.federation.saml.identity import SamlIdentity
-from daypass.federation.saml.request_key import certificate_pem
-from daypass.federation.saml.service_provider import describe_service_provider
+from daypass.federation.saml.requests.authn_request import AuthnRequest
+from daypass.federation.saml.requests.request_key import certificate_pem
+from daypass.federation.saml.requests.service_provider import describe_service_provider
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_request_keys import find_signer, published_certificates
 from daypass.operations.sts.assume_role_with_saml import SamlCaller, saml_caller

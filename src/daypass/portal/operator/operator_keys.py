@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from daypass.directory.outbound import issuer_accounts, load_issuer_rings
 from daypass.directory.store import Reader
-from daypass.federation.saml.request_key import LONGEST_REQUEST
+from daypass.federation.saml.requests.request_key import LONGEST_REQUEST
 from daypass.mint.durations import LONGEST
 from daypass.mint.key_ring import SKEW, KeyRing, KeyState, NoActiveKeyError, RingKey
 from daypass.mint.web_identity import LONGEST_TOKEN

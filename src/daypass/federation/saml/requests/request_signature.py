@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import hashes
 from lxml import etree
 
-from daypass.federation.saml.request_key import RequestSigner
+from daypass.federation.saml.requests.request_key import RequestSigner
 from daypass.federation.saml.xml_names import DS, ENVELOPED, EXCLUSIVE_C14N, XENC, saml
 
 RSA_SHA256 = "http://www.w3.org/2001/04/xmldsig-more#rsa-sha256"

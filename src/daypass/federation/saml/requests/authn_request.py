@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape, quoteattr
 
-from daypass.federation.saml.request_key import RequestSigner
-from daypass.federation.saml.request_signature import sign_document, sign_query
+from daypass.federation.saml.requests.request_key import RequestSigner
+from daypass.federation.saml.requests.request_signature import sign_document, sign_query
 from daypass.federation.saml.xml_names import SAML, SAMLP
 
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
