@@ -41,7 +41,7 @@ from daypass.http.metrics import Metrics, serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
-from daypass.http.webhook_sender import WebhookSender
+from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.http.work_shares import WorkShares
 from daypass.maintenance import KeyMaintenance, Maintenance
 from daypass.mint.sealing_keys import SealingRing, first_sealing_ring

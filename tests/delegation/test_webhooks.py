@@ -25,8 +25,8 @@ from daypass.directory.delegation.kept_requests import (
     new_notification,
 )
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
-from daypass.http.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
-from daypass.http.webhook_sender import WebhookSender
+from daypass.http.webhooks.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
+from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.wiring import webhook_limits

@@ -31,7 +31,7 @@ from daypass.federation.oidc.network.addresses import is_allowed
 from daypass.federation.oidc.network.fetch import FetchLimits
 from daypass.federation.oidc.network.resolver import AddressRefusedError, SystemLookup, VettingResolver
 from daypass.federation.oidc.network.trust_store import create_context
-from daypass.http.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
+from daypass.http.webhooks.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
 from daypass.mint.web_identity import Algorithm
 from daypass.ports import Clock
 
