@@ -13,7 +13,8 @@ from tests.portal.conftest import ACCOUNT, Portal, furnish
 from tests.portal.idp import IdpSite
 from tests.saml.browser import Browser
 
-from daypass.storage import memory, sql
+from daypass.storage import memory
+from daypass.storage.sql import sql_store
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import running_server
@@ -104,7 +105,7 @@ def test_no_code_is_tried_where_a_wrong_one_could_not_be_counted(
 ) -> None:
     """Right and wrong codes get the same response, so that a store that cannot write does not disclose codes."""
     monkeypatch.setattr(memory, "LOCK_WAIT", 0.2)
-    monkeypatch.setattr(sql, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(sql_store, "LOCK_WAIT_SECONDS", 0.2)
     command = Command(portal.url, "device")
     with portal.server.there.store.write():
         answers = [

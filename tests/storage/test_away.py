@@ -15,7 +15,7 @@ from tests.storage.things import user
 from daypass.directory.store import StoreUnavailableError
 from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
-from daypass.storage.sql_writer import SqlWriter
+from daypass.storage.sql.sql_writer import SqlWriter
 
 
 @pytest.fixture

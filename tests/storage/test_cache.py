@@ -228,7 +228,7 @@ def test_all_is_dropped_when_the_log_does_not_reach_back(
 ) -> None:
     """A cache that missed too many writes is cleared."""
     monkeypatch.setattr("daypass.storage.memory.LOG_LENGTH", 2)
-    monkeypatch.setattr("daypass.storage.sql_writer.LOG_LENGTH", 2)
+    monkeypatch.setattr("daypass.storage.sql.sql_writer.LOG_LENGTH", 2)
     assert cache.loading.get(find_user, "ada") is None
     with store.write() as writer:
         writer.insert(user("ada"))

@@ -152,7 +152,7 @@ def test_a_writer_that_does_not_finish_costs_the_others_a_bounded_wait(
     database_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They get StoreUnavailableError, and readers do not wait."""
-    monkeypatch.setattr("daypass.storage.engines.LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("daypass.storage.sql.engines.LOCK_WAIT_SECONDS", 1)
     slow, other = (open_store(database_url, clock=clock) for _ in range(2))
     with slow.write() as writer:
         writer.insert(user("ada"))

@@ -17,11 +17,12 @@ from tests.storage.conftest import HandClock
 from tests.storage.postgresql import server_url
 from tests.storage.things import user
 
-from daypass.storage import schema, tables
+from daypass.storage import schema
 from daypass.storage.address import MemoryAddress, PostgresqlAddress, SqliteAddress, parse_address
-from daypass.storage.engines import Engines, postgresql_engines, sqlite_engines
 from daypass.storage.open import open_store
 from daypass.storage.refusals import StoreOpenError, StoreTooNewError, StoreUnreachableError
+from daypass.storage.sql import tables
+from daypass.storage.sql.engines import Engines, postgresql_engines, sqlite_engines
 
 
 @pytest.mark.parametrize(

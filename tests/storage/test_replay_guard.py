@@ -80,9 +80,9 @@ def _kept(store: Store) -> set[str]:
     """Return the keys inside the store: the protocol does not list claims."""
     from sqlalchemy import select
 
-    from daypass.storage import tables
     from daypass.storage.memory import MemoryStore
-    from daypass.storage.sql import SqlStore
+    from daypass.storage.sql import tables
+    from daypass.storage.sql.sql_store import SqlStore
 
     if isinstance(store, MemoryStore):
         return set(store._state.claims)

@@ -4,8 +4,9 @@ import pytest
 from tests.storage.things import abandoned, user
 
 from daypass.directory.store import Changes, Link, LinkTouched, RecordExistsError, RecordMissingError, Store
-from daypass.storage import memory, sql_writer
+from daypass.storage import memory
 from daypass.storage.invalidation import touch
+from daypass.storage.sql import sql_writer
 
 ACCOUNT = "111111111111"
 

@@ -18,10 +18,10 @@ from daypass.ports import Clock
 from daypass.storage import schema
 from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse_address
 from daypass.storage.change_counter import counter_beside, counter_of_server
-from daypass.storage.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.memory import MemoryStore
 from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
-from daypass.storage.sql import SqlStore
+from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
+from daypass.storage.sql.sql_store import SqlStore
 
 
 def open_store(url: str, *, clock: Clock) -> Store:

@@ -26,9 +26,9 @@ from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.mint.exchange_token import ExchangeToken
 from daypass.mint.session import Session
-from daypass.storage import tables
 from daypass.storage.open import open_store
 from daypass.storage.schema import VERSIONS
+from daypass.storage.sql import tables
 from daypass.testing.server import running_server
 from daypass.wiring import Keys as MasterKeys
 from daypass.wiring import SystemClock, open_everything

@@ -6,7 +6,7 @@ It runs the steps on the connection of schema.py, inside its transaction.
 from alembic import context
 
 from daypass.storage.schema import VERSION_TABLE
-from daypass.storage.tables import metadata
+from daypass.storage.sql.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

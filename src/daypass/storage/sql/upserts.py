@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam
 
-from daypass.storage import tables
+from daypass.storage.sql import tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daypass.directory.store import Changes, StoreUnavailableError, Touch
 from daypass.ports import Clock
-from daypass.storage import tables
 from daypass.storage.change_counter import ChangeCounter
-from daypass.storage.engines import LOCK_WAIT_SECONDS, Engines
-from daypass.storage.replay_guard import claim
-from daypass.storage.sql_reader import SqlReader
-from daypass.storage.sql_writer import SqlWriter
+from daypass.storage.sql import tables
+from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
+from daypass.storage.sql.replay_guard import claim
+from daypass.storage.sql.sql_reader import SqlReader
+from daypass.storage.sql.sql_writer import SqlWriter
 
 _DETAIL_LENGTH = 200
 # This lock serializes writers. SQLite's BEGIN IMMEDIATE already does, and omits FOR UPDATE.

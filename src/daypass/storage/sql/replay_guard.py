@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, select
 
-from daypass.storage import tables
+from daypass.storage.sql import tables
+from daypass.storage.sql.upserts import upserts_for
 from daypass.storage.storable_text import require_storable
-from daypass.storage.upserts import upserts_for
 
 _PURGED_PER_CLAIM = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """Changes of the tables inside the only writing transaction.
 
 Owns the INSERT, UPDATE and DELETE statements, the counts and the log of changes. A SqlWriter exists only under the lock
-of the revision row (see sql.py), thus its reads stay correct until its writes. A statement must not violate a
+of the revision row (see sql_store.py), thus its reads stay correct until its writes. A statement must not violate a
 constraint: on PostgreSQL that would abort the rest of the transaction.
 """
 
@@ -15,12 +15,12 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from daypass.directory.store import Link, LinkTouched, Record, RecordExistsError, RecordMissingError, Touch
 from daypass.ports import Clock
-from daypass.storage import tables
 from daypass.storage.invalidation import touch
-from daypass.storage.replay_guard import claim
-from daypass.storage.sql_reader import SqlReader
+from daypass.storage.sql import tables
+from daypass.storage.sql.replay_guard import claim
+from daypass.storage.sql.sql_reader import SqlReader
+from daypass.storage.sql.upserts import upserts_for
 from daypass.storage.storable_text import require_storable
-from daypass.storage.upserts import upserts_for
 
 LOG_LENGTH = 4096  # revisions in the log of changes
 _LOG_ENTRY_BYTES = 65_536  # a larger set of changes is logged as unknown

@@ -1,6 +1,6 @@
 """Queries of the tables, on one connection inside one transaction.
 
-Owns the SELECT statements. Leaves the transaction and the translation of driver errors to sql.py.
+Owns the SELECT statements. Leaves the transaction and the translation of driver errors to sql_store.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
 
 from daypass.directory.store import Link, Record
-from daypass.storage import tables
+from daypass.storage.sql import tables
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = (
