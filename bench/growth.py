@@ -22,7 +22,7 @@ from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.store import Writer
-from daypass.wiring import Keys as MasterKey
+from daypass.storage.master_key import Keys as MasterKey
 from daypass.wiring import open_everything
 
 _ACCOUNT = "111122223333"

@@ -6,30 +6,19 @@ Owns the choice and the order of construction. It returns values and objects tha
 import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
-import structlog
-
-from daypass.audit.event import AuditRecord
 from daypass.audit.required import RequiredLog
-from daypass.audit.sinks import ServerSink, Sink, open_sink
-from daypass.authenticate.caller import Caller
+from daypass.audit.sinks import ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.regions import is_aws_region
-from daypass.bootstrap import is_empty
 from daypass.config import Config, ConfigurationError
-from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.last_uses import LastUses
-from daypass.directory.store import Reader, Store, StoreUnavailableError, Views, WouldBlockError, Writer
+from daypass.directory.store import Store, StoreUnavailableError
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
-from daypass.federation.oidc.identify import KeysAtHand
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
@@ -39,67 +28,31 @@ from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
 from daypass.http.metrics import Metrics, serve_metrics
 from daypass.http.peer import PeerRule
+from daypass.http.recorder import make_counter, make_recorder, report_bug
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhooks.webhook_sender import WebhookSender
-from daypass.http.work_shares import WorkShares
 from daypass.maintenance import KeyMaintenance, Maintenance
-from daypass.mint.sealing_keys import SealingRing, first_sealing_ring
-from daypass.operations.operation import StoreAccess
+from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.operations.registry import full_registry
-from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline
-from daypass.policy.authorization_request import PrincipalKind
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
-from daypass.ports import Clock, Entropy
+from daypass.ports import Clock
 from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
-from daypass.storage.master_key import find_master_key
+from daypass.storage.master_key import Keys, find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
+from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
+from daypass.system_clock import SystemClock
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
 _THREADS = 16
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
 _WRITERS_OF_ONE = 12  # threads that the writes of one account may use at a time
-
-
-class SystemClock:
-    """The computer's clock."""
-
-    def now(self) -> datetime:
-        """Return the current time, aware, in UTC."""
-        return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The source of the master key: its text or a file. Empty if not given."""
-
-    text: str = ""
-    file: str = ""
-
-    def __repr__(self) -> str:
-        return "<secret>"
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedStore:
-    """A store that is ready to use, and the vault for its secrets."""
-
-    store: Store
-    vault: Vault
-    clock: Clock
-    entropy: Entropy
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether the store has no accounts."""
-        with self.store.read() as reader:
-            return is_empty(reader)
 
 
 def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -> OpenedStore:
@@ -131,157 +84,6 @@ def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
     return open_vault(store, master_key)
 
 
-class _CacheAccess:
-    """Gives access to the cache alone.
-
-    This is the hot path, so it avoids the cost of a generator.
-    """
-
-    __slots__ = ("ctx",)
-
-    def __init__(self, ctx: RequestContext) -> None:
-        self.ctx = ctx
-
-    def __enter__(self) -> RequestContext:
-        return self.ctx
-
-    def __exit__(self, *_: object) -> None:
-        """Do not close anything: only the cache was used."""
-
-
-class NonBlockingView:
-    """The store as the event loop uses it: a cache miss raises WouldBlockError.
-
-    Every request comes here first, so unsigned calls are counted here. A call with an invalid signature is counted on
-    the thread that detects it.
-    """
-
-    def __init__(
-        self,
-        opened: OpenedStore,
-        views: Views,
-        keychain: Keychain,
-        settings: ServiceSettings,
-        issuer_keys: KeysAtHand,
-        within_rate_limit: Callable[[str], bool],
-    ) -> None:
-        self.views = views
-        self._opened = opened
-        self._keychain = keychain
-        self._settings = settings
-        self._issuer_keys = issuer_keys
-        self._within_rate_limit = within_rate_limit
-
-    def within_rate_limit(self, peer: str) -> bool:
-        """Count one more unsigned call of a peer. Return whether it is allowed."""
-        return self._within_rate_limit(peer)
-
-    def failure_within_rate_limit(self, peer: str) -> bool:
-        """Count one more failed authentication. Return whether it is allowed."""
-        return self._within_rate_limit(peer)
-
-    def sealing_ring(self) -> SealingRing:
-        """Return the sealing keys from the cache."""
-        return self.views.get(load_sealing_ring, self._opened.vault)
-
-    def wait(self) -> None:
-        """Raise WouldBlockError: only a worker thread may wait."""
-        raise WouldBlockError
-
-    def open(
-        self, access: StoreAccess, now: datetime, region: str, account: str = ""
-    ) -> AbstractContextManager[RequestContext]:
-        """Return access to the cache alone.
-
-        Raises WouldBlockError for any other access.
-        """
-        del account  # the event loop never waits
-        if access is not StoreAccess.CACHE:
-            raise WouldBlockError
-        return _CacheAccess(self._context(now, region, None))
-
-    def new_transaction(self) -> AbstractContextManager[Writer]:
-        """Raise WouldBlockError: a transaction waits for other writers."""
-        raise WouldBlockError
-
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        """Raise WouldBlockError: a store may be slow."""
-        raise WouldBlockError
-
-    def heavy_work(self, _account: str) -> AbstractContextManager[None]:
-        """Raise WouldBlockError: the work takes long."""
-        raise WouldBlockError
-
-    def _context(self, now: datetime, region: str, transaction: Reader | Writer | None) -> RequestContext:
-        opened = self._opened
-        return RequestContext(
-            now,
-            region,
-            self.views,
-            self.sealing_ring,
-            opened.entropy,
-            opened.vault,
-            self._keychain,
-            self._settings,
-            self.new_transaction,
-            self.snapshot,
-            transaction,
-            self._issuer_keys,
-            self.heavy_work,
-        )
-
-
-class BlockingView(NonBlockingView):
-    """The store as a worker thread uses it: it waits for the database."""
-
-    _shares = _writers = WorkShares(of_one=sys.maxsize, of_all=sys.maxsize)
-
-    def sharing(self, shares: WorkShares, writers: WorkShares) -> Self:
-        """Limit the threads that each account may use, and return this view.
-
-        `shares` limits large decisions, `writers` calls that change data.
-        """
-        self._shares, self._writers = shares, writers
-        return self
-
-    def wait(self) -> None:
-        """Return: a worker thread may wait."""
-
-    @contextmanager
-    def open(self, access: StoreAccess, now: datetime, region: str, account: str = "") -> Iterator[RequestContext]:
-        """Open the cache, one snapshot or one transaction."""
-        if access in {StoreAccess.CACHE, StoreAccess.BLOCKING}:
-            yield self._context(now, region, None)
-        elif access is StoreAccess.READ:
-            with self._opened.store.read() as reader:
-                yield self._context(now, region, reader)
-        else:
-            # The store has one writer at a time. Calls that wait for their turn occupy threads, so one account may not
-            # use all of them.
-            with self._writers.take(account), self._opened.store.write() as writer:
-                yield self._context(now, region, writer)
-
-    def new_transaction(self) -> AbstractContextManager[Writer]:
-        """Open a transaction beside the request's own."""
-        return self._opened.store.write()
-
-    def snapshot(self) -> AbstractContextManager[Reader]:
-        """Open a snapshot beside the request's own."""
-        return self._opened.store.read()
-
-    def heavy_work(self, account: str) -> AbstractContextManager[None]:
-        """Take a share of the threads for the account."""
-        return self._shares.take(account)
-
-
-class CountedBlockingView(BlockingView):
-    """The store as a worker thread uses it after the event loop tried."""
-
-    def within_rate_limit(self, peer: str) -> bool:  # noqa: ARG002 - required by the Protocol
-        """Allow every unsigned call: the event loop has counted it."""
-        return True
-
-
 def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = None) -> App:
     """Return the application of one server process.
 
@@ -306,10 +108,10 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         is_region=_region_rule(config),
         home_region=HOME_REGION,
         now=opened.clock.now,
-        record=_recorder(sink, metrics, uses),
-        report_bug=_report_bug,
+        record=make_recorder(sink, metrics, uses),
+        report_bug=report_bug,
         regions=config.regions,
-        required_log=RequiredLog(sink, _counter(metrics, uses)) if config.audit_log_required else None,
+        required_log=RequiredLog(sink, make_counter(metrics, uses)) if config.audit_log_required else None,
     )
     rings = KeyMaintenance(
         opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days
@@ -352,7 +154,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
                 issuer_keys=issuer_keys,
                 within_rate_limit=throttle.within_rate_limit,
                 new_request_id=RequestIds(),
-                report_bug=_report_bug,
+                report_bug=report_bug,
                 workers=workers,
                 audit_file=_audit_file(config),
                 rotate_days=config.rotate_keys_days,
@@ -462,46 +264,6 @@ def _region_rule(config: Config) -> Callable[[str], bool]:
     if not config.regions:
         return is_aws_region
     return lambda name: is_aws_region(name) or name in config.regions
-
-
-def _recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    # Inlines `_counter`: this runs for every request, and the extra call is measurable.
-    def record(record: AuditRecord) -> None:
-        fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code)
-        sink(record)
-        if record.caller is not None and record.access_key_id:
-            _note_use(record, record.caller, uses)
-
-    return record
-
-
-def _counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    def count(record: AuditRecord) -> None:
-        fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code)
-        if record.caller is not None and record.access_key_id:
-            _note_use(record, record.caller, uses)
-
-    return count
-
-
-def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:
-    """Record the use of a long-term key, or of the role of a session."""
-    if caller.session is None:
-        used = caller.access_key_id
-    elif caller.principal.kind is PrincipalKind.ROLE_SESSION:
-        used = caller.principal.unique_id
-    else:
-        return
-    if uses.is_due(used, record.at):
-        uses.note(LastUse(id=used, account=caller.account, at=record.at, region=record.region, service=record.service))
-
-
-def _report_bug(request_id: str, bug: Exception) -> None:
-    # The plain traceback: values of local variables may be secret, and are never logged.
-    text = "".join(traceback.format_exception(bug))
-    structlog.get_logger().error("bug", request_id=request_id, traceback=text)
 
 
 def _is_ready(store: Store) -> bool:

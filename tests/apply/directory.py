@@ -14,8 +14,10 @@ from daypass.audit.event import AuditRecord
 from daypass.cli.shared.apply_context import tools_with
 from daypass.config import Config
 from daypass.operations.settings import Quotas
+from daypass.storage.master_key import Keys
+from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
-from daypass.wiring import Keys, OpenedStore, open_everything
+from daypass.wiring import open_everything
 
 ACCOUNT = "123456789012"
 

@@ -20,12 +20,12 @@ from daypass.bootstrap import RootKey
 from daypass.config import Config
 from daypass.directory.store import WouldBlockError
 from daypass.errors import Throttling
-from daypass.http.work_shares import WorkShares
 from daypass.policy.decision import TOO_MUCH_WORK
+from daypass.storage.views import BlockingView, WorkShares
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import Recorder, RunningServer, running_server
 from daypass.wire.http import HttpRequest, HttpResponse
-from daypass.wiring import BlockingView, build_app
+from daypass.wiring import build_app
 
 SLOW = document(allow("*", [f"arn:aws:s3:::*a?{one}" for one in range(4_800)]))
 

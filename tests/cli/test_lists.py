@@ -55,7 +55,7 @@ def _make_empty(url: str) -> None:
     from dataclasses import replace
 
     from daypass.config import Config
-    from daypass.wiring import Keys
+    from daypass.storage.master_key import Keys
 
     open_everything(replace(Config(), store=url), Keys()).store.close()
 

@@ -9,7 +9,8 @@ from click.testing import CliRunner
 from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory.outbound import create_issuer
-from daypass.wiring import Keys, open_everything
+from daypass.storage.master_key import Keys
+from daypass.wiring import open_everything
 
 _ACCOUNT = "123456789012"
 

@@ -24,13 +24,14 @@ from daypass.operations.operation import StoreAccess
 from daypass.operations.settings import ServiceSettings
 from daypass.portal.roles.oidc_roles import WebOffer, offer_roles
 from daypass.storage.cache import StoreCache
+from daypass.storage.views import BlockingView
 from daypass.testing.oidc import DISCOVERY, Answer
 from daypass.testing.oidc_sign_in import TOKEN
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
-from daypass.wiring import BlockingView, oidc_clients
+from daypass.wiring import oidc_clients
 
 NOT_BEGUN = "was already used, or was started in another browser"
 

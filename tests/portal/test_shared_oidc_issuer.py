@@ -24,11 +24,11 @@ from daypass.operations.settings import ServiceSettings
 from daypass.portal.roles import oidc_roles
 from daypass.portal.roles.oidc_roles import offer_roles
 from daypass.storage.cache import StoreCache
+from daypass.storage.views import BlockingView
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
-from daypass.wiring import BlockingView
 
 VICTIM, LOW = "500000000000", "000000000001"
 ISSUER, CLIENT = "https://login.example.org", "the-portal"

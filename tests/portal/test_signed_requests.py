@@ -22,11 +22,12 @@ from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlRequestKey
 from daypass.maintenance import KeyMaintenance
 from daypass.operations.saml_request_keys import load_request_ring
+from daypass.storage.master_key import Keys
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
-from daypass.wiring import Keys, open_everything
+from daypass.wiring import open_everything
 
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _BROKEN = "The key that signs sign-in requests cannot be used."

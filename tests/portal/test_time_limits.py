@@ -28,8 +28,9 @@ from daypass.portal.login import pending_login
 from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.roles import proven_sign_ins
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
+from daypass.storage.master_key import Keys
 from daypass.testing.clock import MovableClock
-from daypass.wiring import Keys, open_everything
+from daypass.wiring import open_everything
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

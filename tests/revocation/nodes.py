@@ -37,11 +37,13 @@ from daypass.operations.registry import full_registry
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline
 from daypass.storage.cache import FRESH_SECONDS, StoreCache
+from daypass.storage.master_key import Keys
+from daypass.storage.views import BlockingView, OpenedStore
 from daypass.testing.clock import MovableClock
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
 from daypass.wire.http import HttpRequest
-from daypass.wiring import HOME_REGION, BlockingView, Keys, OpenedStore, make_issuer_keys, open_everything
+from daypass.wiring import HOME_REGION, make_issuer_keys, open_everything
 
 CUSTOMER, PARTNER, MEMBER = "111122223333", "444455556666", "777788889999"
 ROLES = ("one", "two")

@@ -6,9 +6,10 @@ from pathlib import Path
 from daypass.config import Config
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.maintenance import KeyMaintenance
+from daypass.storage.master_key import Keys
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
-from daypass.wiring import Keys, open_everything
+from daypass.wiring import open_everything
 
 
 def key_ids(server: RunningServer) -> list[str]:

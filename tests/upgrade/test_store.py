@@ -13,9 +13,11 @@ from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.directory.store import Record
 from daypass.directory.stored_sealing_keys import load_sealing_ring
+from daypass.storage.master_key import Keys
 from daypass.storage.schema import VERSION_TABLE, VERSIONS
+from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
-from daypass.wiring import Keys, OpenedStore, open_everything
+from daypass.wiring import open_everything
 
 EXPECTED = json.loads(unpacked("records.json"))
 COUNTS: dict[str, int] = json.loads((DATA / "counts.json").read_text())

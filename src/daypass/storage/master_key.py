@@ -155,3 +155,14 @@ def _make_durable(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The source of the master key: its text or a file. Empty if not given."""
+
+    text: str = ""
+    file: str = ""
+
+    def __repr__(self) -> str:
+        return "<secret>"

@@ -19,8 +19,10 @@ try:
     from daypass.config import Config
     from daypass.http.connection import Connection
     from daypass.http.server import Server
+    from daypass.storage.master_key import Keys
+    from daypass.storage.views import OpenedStore
     from daypass.testing.clock import MovableClock
-    from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+    from daypass.wiring import build_app, open_everything
 except ModuleNotFoundError as error:
     raise ImportError(
         f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"

@@ -26,12 +26,13 @@ from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.mint.exchange_token import ExchangeToken
 from daypass.mint.session import Session
+from daypass.storage.master_key import Keys as MasterKeys
 from daypass.storage.open import open_store
 from daypass.storage.schema import VERSIONS
 from daypass.storage.sql import tables
+from daypass.system_clock import SystemClock
 from daypass.testing.server import running_server
-from daypass.wiring import Keys as MasterKeys
-from daypass.wiring import SystemClock, open_everything
+from daypass.wiring import open_everything
 
 _NOTE = "# Test data of version 0.1.0: made by tests/upgrade/generator. Its keys open nothing anywhere.\n"
 

@@ -32,7 +32,7 @@ from daypass.policy.language.known_keys import find_key
 from daypass.policy.reasons.explain import explain
 
 if TYPE_CHECKING:
-    from daypass.wiring import OpenedStore
+    from daypass.storage.views import OpenedStore
 
 
 def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:

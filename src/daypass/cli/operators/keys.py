@@ -23,7 +23,7 @@ from daypass.mint.web_identity import LONGEST_TOKEN
 from daypass.operations.saml_request_keys import load_request_ring
 
 if TYPE_CHECKING:
-    from daypass.wiring import OpenedStore
+    from daypass.storage.views import OpenedStore
 
 M = TypeVar("M")
 

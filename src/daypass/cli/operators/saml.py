@@ -87,7 +87,8 @@ def inspect(  # noqa: PLR0913 - one parameter an option
 
 def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
     """Return the report of the first provider that accepts the response, else of the first one."""
-    from daypass.wiring import SystemClock, saml_rules
+    from daypass.system_clock import SystemClock
+    from daypass.wiring import saml_rules
 
     settings = ServiceSettings(public_url=config.url, saml=saml_rules(config)).for_saml()
     now = SystemClock().now()

@@ -22,7 +22,7 @@ from daypass.operations.saml_request_keys import (
 )
 
 if TYPE_CHECKING:
-    from daypass.wiring import OpenedStore
+    from daypass.storage.views import OpenedStore
 
 _DAY = 86_400
 

@@ -26,7 +26,9 @@ from daypass.cli.shared.store_options import config_option, read_config, read_ke
 from daypass.config import Config, ConfigurationError
 from daypass.http.server import ListenError, listen, serve
 from daypass.storage.address import SqliteAddress, parse_address
-from daypass.wiring import Keys, OpenedStore, build_app, open_everything
+from daypass.storage.master_key import Keys
+from daypass.storage.views import OpenedStore
+from daypass.wiring import build_app, open_everything
 
 _ROOT_SETTINGS = {
     "account": "DAYPASS_ROOT_ACCOUNT_ID",

@@ -117,7 +117,7 @@ def _from_store(
 def _judge(
     token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
 ) -> tuple[InspectionReport, _IssuerKeyLookup]:
-    from daypass.wiring import SystemClock
+    from daypass.system_clock import SystemClock
 
     if jwks is not None:
         keys = _from_file(jwks)
@@ -131,7 +131,7 @@ def _judge(
 
 
 def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
-    from daypass.wiring import SystemClock
+    from daypass.system_clock import SystemClock
 
     keys = _IssuerKeyLookup(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
     return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
@@ -145,7 +145,8 @@ def _from_file(path: Path) -> _IssuerKeyLookup:
 
 
 async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
-    from daypass.wiring import SystemClock, make_issuer_keys
+    from daypass.system_clock import SystemClock
+    from daypass.wiring import make_issuer_keys
 
     clock = SystemClock()
     try:

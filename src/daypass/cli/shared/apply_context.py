@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from daypass.audit.sinks import Sink
     from daypass.config import Config
     from daypass.operations.settings import Quotas
-    from daypass.wiring import OpenedStore
+    from daypass.storage.views import OpenedStore
 
 
 def read_file(path: Path, most: int) -> bytes:

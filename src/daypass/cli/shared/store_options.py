@@ -17,7 +17,8 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from daypass.config import Config
-    from daypass.wiring import Keys, OpenedStore
+    from daypass.storage.master_key import Keys
+    from daypass.storage.views import OpenedStore
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +53,7 @@ def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
 
 def read_keys(environment: Mapping[str, str]) -> "Keys":
     """Return the sources of the master key."""
-    from daypass.wiring import Keys
+    from daypass.storage.master_key import Keys
 
     return Keys(text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", ""))
 

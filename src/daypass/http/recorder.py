@@ -1,0 +1,62 @@
+"""What the server keeps of each answered request: metrics, an audit event, the last use of a key or role.
+
+Owns the order of these three, and the log of a bug. Leaves each of them to its own module.
+"""
+
+import traceback
+from collections.abc import Callable
+
+import structlog
+
+from daypass.audit.event import AuditRecord
+from daypass.audit.sinks import Sink
+from daypass.authenticate.caller import Caller
+from daypass.directory.entities.iam_entities import LastUse
+from daypass.directory.last_uses import LastUses
+from daypass.http.metrics import Metrics
+from daypass.policy.authorization_request import PrincipalKind
+
+
+def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
+    """Return the function that records a request: metrics, audit event, last use."""
+
+    # Inlines `make_counter`: this runs for every request, and the extra call is measurable.
+    def record(record: AuditRecord) -> None:
+        fault = record.fault
+        metrics.answered(record.action, "" if fault is None else fault.code)
+        sink(record)
+        if record.caller is not None and record.access_key_id:
+            _note_use(record, record.caller, uses)
+
+    return record
+
+
+def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
+    """Return the function that counts a request whose audit event is written already."""
+
+    def count(record: AuditRecord) -> None:
+        fault = record.fault
+        metrics.answered(record.action, "" if fault is None else fault.code)
+        if record.caller is not None and record.access_key_id:
+            _note_use(record, record.caller, uses)
+
+    return count
+
+
+def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:
+    """Record the use of a long-term key, or of the role of a session."""
+    if caller.session is None:
+        used = caller.access_key_id
+    elif caller.principal.kind is PrincipalKind.ROLE_SESSION:
+        used = caller.principal.unique_id
+    else:
+        return
+    if uses.is_due(used, record.at):
+        uses.note(LastUse(id=used, account=caller.account, at=record.at, region=record.region, service=record.service))
+
+
+def report_bug(request_id: str, bug: Exception) -> None:
+    """Log a bug with its traceback."""
+    # The plain traceback: values of local variables may be secret, and are never logged.
+    text = "".join(traceback.format_exception(bug))
+    structlog.get_logger().error("bug", request_id=request_id, traceback=text)
