@@ -90,7 +90,7 @@ def test_status_lists_what_is_kept_and_logout_forgets_it(deploy: Machine) -> Non
     assert deploy.daypass("status").err == "No cached sessions. Run `daypass login` or `daypass assume`.\n"
     renewed = deploy.good("renew", "--all").out.splitlines()
     assert [line.partition(":")[0] for line in renewed] == ["deploy", "other"]
-    assert f"{DEPLOY}other, for " in renewed[1]
+    assert f"{DEPLOY}other, valid for " in renewed[1]
     rows = deploy.good("status", "other", "--output", "json").json
     assert [(row["Profile"], row["Arn"], row["Endpoint"]) for row in rows] == [
         ("other", f"{DEPLOY}other", deploy.server.url)

@@ -49,7 +49,7 @@ def test_parameters_have_the_aws_cli_s_names_and_forms(machine: Machine) -> None
         ((*ASSUME, "--duration-seconds", "soon"), "integer"),
         ((*ASSUME, "--tags", "a=1"), "Key="),
         ((*ASSUME, "--query", "a["), "JMESPath"),
-        (("sts", "get-caller-identity", "stray"), "no parameter"),
+        (("sts", "get-caller-identity", "stray"), "does not follow a --parameter"),
     ],
 )
 def test_a_parameter_that_cannot_be_is_explained(machine: Machine, words: tuple[str, ...], help_words: str) -> None:

@@ -161,7 +161,7 @@ def test_no_verdict_without_keys_or_provider(
     account.trust(issuer)
     token = issuer.token()
     assert (
-        "not asked"
+        "not fetched (--offline)"
         in daypass("token", "inspect", "-", "--account", account.id, "--offline", typed=token, code=6).output
     )
     nobody = daypass("token", "inspect", "-", typed=issuer.token(iss="https://nobody.example"), code=6)
