@@ -23,7 +23,7 @@ from daypass.testing.saml import Assertion, SamlIdentityProvider
 from daypass.testing.server import RunningServer
 
 __all__ = ["chromium", "manners", "portal", "visit"]  # fixtures, which pytest finds by name
-NEEDS_SERVER = "This command needs the server. Install it with: pip install 'daypass[server]'"
+NEEDS_SERVER = "This command needs the server: pip install 'daypass[server]'"
 # Modules of Python that Windows does not have.
 POSIX_MODULES = "fcntl grp pwd resource termios"
 WAYS: dict[str, Callable[[Path], Path]] = {"hidden": hide_the_server, "installed": install_the_client}

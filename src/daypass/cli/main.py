@@ -90,9 +90,7 @@ class _NeedsServer(click.Command):
 
     @staticmethod
     def _stop() -> None:
-        raise CommandError(
-            "This command needs the server. Install it with: pip install 'daypass[server]'", Exit.CONFIGURATION
-        )
+        raise CommandError("This command needs the server: pip install 'daypass[server]'", Exit.CONFIGURATION)
 
 
 class _Lazy(click.Group):
