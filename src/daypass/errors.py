@@ -353,12 +353,6 @@ class ServiceNotSupported(SenderFault):
     code, status = "NotSupportedService", 404
 
 
-class NoSuchAWSService(SenderFault):
-    """The service name does not exist."""
-
-    code = "InvalidInput"
-
-
 class ReportNotPresent(SenderFault):
     """A credential report was never created."""
 
