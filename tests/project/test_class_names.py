@@ -11,11 +11,6 @@ from daypass import errors
 _ROOT = Path(__file__).parents[2]
 _AWS_CODES = "src/daypass/errors.py"
 
-# Name -> why it is defined more than once.
-_SHARED_NAMES: dict[str, str] = {
-    "Outcome": "the inspectors of SAML responses and of tokens have a report each",
-    "Report": "the inspectors of SAML responses and of tokens have a report each",
-}
 # Name -> why it neither ends in Error nor is an error code.
 _OTHER_EXCEPTIONS: dict[str, str] = {
     "Fault": "the base of the error codes, named as SOAP and botocore name it",
@@ -68,9 +63,7 @@ def test_a_class_name_is_defined_once() -> None:
     places = defaultdict(list)
     for path, node in _classes():
         places[node.name].append(f"{path}:{node.lineno}")
-    shared = {name: found for name, found in places.items() if len(found) > 1}
-    assert {name: found for name, found in shared.items() if name not in _SHARED_NAMES} == {}
-    assert _SHARED_NAMES.keys() <= shared.keys(), "a name in the table is defined once: remove its row"
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_an_exception_ends_in_error_unless_it_is_an_error_code() -> None:
