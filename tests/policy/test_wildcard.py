@@ -43,13 +43,13 @@ def test_every_matcher_agrees_with_the_textbook(tokens: list[Token], text: str) 
 
 
 def fastest(pattern: str, text: str) -> float:
-    """Return the shortest of several durations."""
+    """Return the least processor time of several runs."""
     match = compile_wildcard(tokens_of(pattern))
     times = []
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.process_time()
         assert not match(text)
-        times.append(time.perf_counter() - begun)
+        times.append(time.process_time() - begun)
     return min(times)
 
 
