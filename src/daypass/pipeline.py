@@ -73,7 +73,10 @@ class StoreView(Protocol):
         ...
 
     def wait(self) -> None:
-        """Raise WouldBlockError on the event loop. Return where waiting is allowed."""
+        """Raise WouldBlockError on the event loop.
+
+        Return if waiting is allowed.
+        """
         ...
 
     def open(

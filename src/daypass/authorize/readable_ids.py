@@ -25,7 +25,10 @@ def readable(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str
 
 
 def explained(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
-    """Return a line of an explanation for an operator: with ARNs, and a note at those that never match."""
+    """Return a line of an explanation with ARNs, for an operator.
+
+    Principals that never match get a note.
+    """
 
     def annotate(found: re.Match[str]) -> str:
         shown = foreign.get(found.group()) or _arn_of(found, views)

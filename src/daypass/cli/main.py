@@ -1,7 +1,8 @@
-"""The command `daypass`: finds a subcommand and imports only that one, so that it starts quickly.
+"""The command `daypass`.
 
-Owns the table of commands, the error for operators' commands if only the client is installed, and the exit code of
-each exception. Each command is a file of its own.
+It finds a subcommand and imports only that one, so that it starts quickly. Owns the table of commands, the error for
+operators' commands if only the client is installed, and the exit code of each exception. Each command is a file of its
+own.
 """
 
 import importlib

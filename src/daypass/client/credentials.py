@@ -1,7 +1,8 @@
-"""Temporary or long-term credentials, and the formats in which AWS's tools read them.
+"""Credentials, and the formats in which AWS's tools read them.
 
-Pure. Credentials from a server, a program or a file are untrusted until `verify_credentials` has checked them: verified
-values have no newlines, spaces or control characters, so that files and shells cannot misread them.
+Credentials are temporary or long-term. Pure. Credentials from a server, a program or a file are untrusted until
+`verify_credentials` has checked them: verified values have no newlines, spaces or control characters, so that files and
+shells cannot misread them.
 Source: AWS SDKs and Tools Reference Guide, "Process credential provider" and "Container credential provider".
 """
 
@@ -20,7 +21,10 @@ _TOKEN = re.compile(r"[!-~]{0,16384}")
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """A key pair. Temporary credentials also have a session token and an expiry."""
+    """A key pair.
+
+    Temporary credentials also have a session token and an expiry.
+    """
 
     access_key_id: str
     secret_access_key: str
@@ -31,12 +35,18 @@ class Credentials:
         return "<secret>"
 
     def lasts(self, least: timedelta, *, now: datetime) -> bool:
-        """Return whether they stay valid for `least` more. In the second of their expiry they are invalid."""
+        """Return whether they stay valid for `least` more.
+
+        In the second of their expiry they are invalid.
+        """
         return self.expires is None or (now < self.expires and now + least <= self.expires)
 
 
 def verify_credentials(unverified: Mapping[str, Any]) -> Credentials:
-    """Return verified credentials from a response. Raises RefusedError if a member is missing or malformed."""
+    """Return verified credentials from a response.
+
+    Raises RefusedError if a member is missing or malformed.
+    """
     key_id = _matching(_KEY_ID, unverified.get("AccessKeyId"), "access key id")
     secret = _matching(_SECRET, unverified.get("SecretAccessKey"), "secret access key")
     token = _matching(_TOKEN, unverified.get("SessionToken") or unverified.get("Token") or "", "session token")
@@ -50,7 +60,10 @@ def _matching(shape: re.Pattern[str], unverified: Any, noun: str) -> str:
 
 
 def read_end(unverified: Any) -> datetime | None:
-    """Return the expiry of credentials, or None if they do not expire. Raises RefusedError."""
+    """Return the expiry of credentials, or None if they do not expire.
+
+    Raises RefusedError.
+    """
     if unverified is None:
         return None
     try:

@@ -15,7 +15,10 @@ _STEP = 0.05
 
 @contextmanager
 def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass") -> Iterator[None]:
-    """Hold a lock on the file `path` until the context ends. Raises LockedError after `seconds`."""
+    """Hold a lock on the file `path` until the context ends.
+
+    Raises LockedError after `seconds`.
+    """
     from filelock import FileLock, Timeout
 
     try:

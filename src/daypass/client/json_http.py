@@ -28,11 +28,17 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_: Any) -> None:
-        """Do not follow redirects: a code or a token is only for the requested host."""
+        """Do not follow redirects.
+
+        A code or a token is only for the requested host.
+        """
 
 
 def checked_url(url: str, noun: str, *, loopback: bool = True) -> str:
-    """Return the URL if it is https, or http on loopback. Raises MisconfiguredError otherwise."""
+    """Return the URL if it is https, or http on loopback.
+
+    Raises MisconfiguredError otherwise.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -54,9 +60,10 @@ def ask(
     document: Mapping[str, str] | None = None,
     client: tuple[str, str] | None = None,
 ) -> tuple[int, dict[str, Any]]:
-    """Send a request and return the status and JSON object of the response. Raises NoAnswerError.
+    """Send a request and return the status and JSON of the response.
 
-    `client` is the ID and secret of an OAuth client, sent in an Authorization header (RFC 6749, 2.3.1).
+    Raises NoAnswerError. `client` is the ID and secret of an OAuth client, sent in an Authorization header (RFC 6749,
+    2.3.1).
     """
     body, kind = None, ""
     if form is not None:
@@ -96,7 +103,10 @@ def _opened(request: urllib.request.Request) -> Any:
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """Return a URL opener with the configured certificate authorities and without redirects."""
+    """Return a URL opener that does not follow redirects.
+
+    It uses the configured certificate authorities.
+    """
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
     try:
         context = ssl.create_default_context()

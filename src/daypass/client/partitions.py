@@ -12,7 +12,10 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """A partition: its name in ARNs, its domain suffix, and its sign-in host and console, if any."""
+    """A partition of AWS.
+
+    It has a name in ARNs, a domain suffix, and possibly a sign-in host and a console.
+    """
 
     name: str
     suffix: str

@@ -1,11 +1,15 @@
-"""The errors of the client. Each message is a sentence or two that end with the next step.
+"""The errors of the client.
 
-Owns the exception classes; cli/main.py owns their exit codes.
+Each message is a sentence or two that end with the next step. Owns the exception classes; cli/main.py owns their exit
+codes.
 """
 
 
 class UserFacingError(Exception):
-    """An error that the user can understand and correct. Its message is one sentence or two."""
+    """An error that the user can understand and correct.
+
+    Its message is one sentence or two.
+    """
 
 
 class BadUsageError(UserFacingError):
@@ -29,7 +33,10 @@ class MisconfiguredError(UserFacingError):
 
 
 class NoAnswerError(UserFacingError):
-    """The server or the identity provider cannot be reached, or its response cannot be parsed."""
+    """The server or the identity provider has not sent a valid response.
+
+    It cannot be reached, or its response cannot be parsed.
+    """
 
 
 class BrowserSignInError(UserFacingError):

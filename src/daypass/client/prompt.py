@@ -1,6 +1,7 @@
-"""Prompt the person on the terminal itself, since standard input and output may be redirected.
+"""Prompt the person on the terminal itself.
 
-Owns /dev/tty (CON on Windows). If a prompt is not possible, it fails at once and names the option to use instead.
+Standard input and output may be redirected. Owns /dev/tty (CON on Windows). If a prompt is not possible, it fails at
+once and names the option to use instead.
 """
 
 import os
@@ -27,7 +28,10 @@ class Prompt:
     allowed: bool = True
 
     def ask(self, question: str, *, noun: str, instead: str, secret: bool = False) -> str:
-        """Return one line that the person typed. `instead` names the option to use without a prompt."""
+        """Return one line that the person typed.
+
+        `instead` names the option to use without a prompt.
+        """
         self._must_be_allowed(noun, instead)
         try:
             with open(_READ, encoding="utf-8") as reader, open(_WRITE, "w", encoding="utf-8") as writer:  # noqa: PTH123 - devices
@@ -58,7 +62,10 @@ class Prompt:
             raise SignInNeededError(f"{noun} is needed, but --no-input is set: {instead}.")
 
     def tell(self, words: str) -> None:
-        """Print a message on the terminal, if there is one and prompts are allowed."""
+        """Print a message on the terminal.
+
+        It is not printed if there is no terminal or prompts are not allowed.
+        """
         if not self.allowed:
             return
         try:

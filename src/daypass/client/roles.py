@@ -1,4 +1,7 @@
-"""Parse roles as people write them: an ARN, ACCOUNT/NAME, or a name in the caller's account. Pure."""
+"""Parse roles as people write them.
+
+A role is an ARN, ACCOUNT/NAME, or a name in the caller's account. Pure.
+"""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +14,10 @@ _NAME = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
 
 
 def needs_account(roles: Sequence[str]) -> bool:
-    """Return whether the first role has no account, so that it must be looked up."""
+    """Return whether the first role has no account.
+
+    Its account must then be looked up.
+    """
     return bool(roles) and not _ARN.fullmatch(roles[0]) and not _ACCOUNT.fullmatch(roles[0])
 
 
@@ -36,7 +42,10 @@ def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -
 
 
 def first_role(roles: Sequence[str], partition: str) -> str:
-    """Return the ARN of the first role. Raises BadUsageError if it is missing or has no account."""
+    """Return the ARN of the first role.
+
+    Raises BadUsageError if it is missing or has no account.
+    """
     if not roles:
         raise BadUsageError("Name the role with --role ARN.")
     if needs_account(roles):

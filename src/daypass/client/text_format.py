@@ -8,7 +8,10 @@ _MOST = 2_000
 
 
 def printable(text: object) -> str:
-    """Return a string on one line, without control and bidirectional characters."""
+    """Return a string on one line, without control characters.
+
+    Bidirectional control characters are removed too.
+    """
     return _UNFIT.sub(" ", str(text))[:_MOST].strip()
 
 
@@ -18,7 +21,10 @@ def harmless(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a string with all unprintable characters, also newlines, replaced by U+FFFD."""
+    """Return a string with unprintable characters replaced by U+FFFD.
+
+    Newlines are replaced too.
+    """
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
@@ -28,5 +34,8 @@ def reason(error: object) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a string that ends with a punctuation mark, adding a full stop if needed."""
+    """Return a string that ends with a punctuation mark.
+
+    A full stop is added if needed.
+    """
     return text if text.endswith((".", "!", "?")) else f"{text}."

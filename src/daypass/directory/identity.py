@@ -153,10 +153,10 @@ def load_session_policies(
     inline: str,
     account: str = "",  # noqa: ARG001 - the cache reads it
 ) -> PolicySet:
-    """Return a session's policies as one set. Managed ones act as they stand now. `account` is the session's.
+    """Return a session's policies as one set.
 
-    Managed policies apply in their present version. If one of them was deleted, the session may not perform any action,
-    because the denials of the deleted policy are unknown.
+    `account` is the account of the session. Managed policies apply in their present version. If one of them was
+    deleted, the session may not perform any action, because the denials of the deleted policy are unknown.
     """
     found = []
     if inline:

@@ -327,7 +327,10 @@ def each_record(
 
 
 def insert(writer: Writer, entity: Entity) -> None:
-    """Store a new entity. Raises RecordExistsError if the name or the id is taken."""
+    """Store a new entity.
+
+    Raises RecordExistsError if the name or the id is taken.
+    """
     writer.insert(to_record(entity))
 
 

@@ -203,7 +203,10 @@ class Writer(Reader, ReplayGuard, Protocol):
         ...
 
     def delete(self, kind: str, account: str, key: str) -> None:
-        """Delete a record, or raise RecordMissingError. The caller deletes its links."""
+        """Delete a record, or raise RecordMissingError.
+
+        The caller deletes its links.
+        """
         ...
 
     def link(self, link: Link) -> None:
@@ -288,10 +291,10 @@ _CHARGED: dict[Callable[..., object], int] = {}
 
 
 def charged_to(place: int) -> Callable[[L], L]:
-    """Mark a loader whose values count for the account that its argument at `place` names, whatever it reads.
+    """Mark a loader whose values count for the account in an argument.
 
-    A cache shares its room among accounts. Without the mark a value counts for the account of the records that it was
-    made of.
+    `place` is the position of the argument. A cache shares its room among accounts. Without the mark a value counts for
+    the account of the records that it was made of.
     """
 
     def mark(loader: L) -> L:
@@ -302,7 +305,10 @@ def charged_to(place: int) -> Callable[[L], L]:
 
 
 def charged_argument(loader: Callable[..., object]) -> int | None:
-    """Return the place of the argument that names the account that pays, or None where the records say it."""
+    """Return the position of the argument with the account to charge.
+
+    The result is None if the values count for the account of their records.
+    """
     return _CHARGED.get(loader)
 
 

@@ -1,7 +1,7 @@
-"""The report on a SAML response or a web identity token: a row for each check, and the answer of STS.
+"""The report on a SAML response or a web identity token.
 
-Owns the type that both inspectors return. federation/saml/inspect.py and federation/oidc/inspect.py make the
-checks; cli/shared/report.py prints the report.
+It has a row for each check, and the answer of STS. Owns the type that both inspectors return.
+federation/saml/inspect.py and federation/oidc/inspect.py make the checks; cli/shared/report.py prints the report.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,10 @@ class CheckOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One check: STS would answer with `code` and `message`; `why` is the exact reason, `hint` the remedy."""
+    """One check of a report.
+
+    STS would answer with `code` and `message`; `why` is the exact reason, `hint` the remedy.
+    """
 
     name: str
     outcome: CheckOutcome

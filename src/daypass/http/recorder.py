@@ -1,6 +1,7 @@
-"""What the server keeps of each answered request: metrics, an audit event, the last use of a key or role.
+"""Record each answered request.
 
-Owns the order of these three, and the log of a bug. Leaves each of them to its own module.
+It updates the metrics, writes an audit event, and notes the last use of a key or role. Owns the order of these three,
+and the log of a bug. Leaves each of them to its own module.
 """
 
 import traceback
@@ -18,7 +19,10 @@ from daypass.policy.authorization_request import PrincipalKind
 
 
 def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    """Return the function that records a request: metrics, audit event, last use."""
+    """Return the function that records a request.
+
+    It updates the metrics, writes the audit event, and notes the last use.
+    """
 
     # Inlines `make_counter`: this runs for every request, and the extra call is measurable.
     def record(record: AuditRecord) -> None:
@@ -32,7 +36,10 @@ def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[Aud
 
 
 def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    """Return the function that counts a request whose audit event is written already."""
+    """Return the function that counts an already recorded request.
+
+    The audit event of the request is already written.
+    """
 
     def count(record: AuditRecord) -> None:
         fault = record.fault

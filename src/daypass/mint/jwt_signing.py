@@ -30,7 +30,10 @@ _CURVES: Mapping[str, tuple[str, str, HashAlgorithm]] = {
 
 
 def load_jwt_key(pkcs8: bytes) -> JwtKey:
-    """Return the private key in a DER document. Raises ValueError for a key that none of the algorithms uses."""
+    """Return the private key in a DER document.
+
+    Raises ValueError if the algorithms cannot use the key.
+    """
     key = load_der_private_key(pkcs8, password=None)
     is_known = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES
     if not isinstance(key, rsa.RSAPrivateKey) and not is_known:

@@ -16,7 +16,10 @@ _TRIED_PLACES = 8
 
 
 def put(writer: Writer, name: str, value: bytes, *, ends: datetime, ctx: RequestContext) -> None:
-    """Store a value under a free name. Raises RecordExistsError if the name is taken."""
+    """Store a value under a free name.
+
+    Raises RecordExistsError if the name is taken.
+    """
     _forget_some(writer, ctx.now)
     former = load_waiting(writer, name)
     if former is not None and former.ends <= ctx.now:
@@ -35,7 +38,10 @@ def has_room(writer: Writer, name: str, *, most: int, ends: datetime, ctx: Reque
 
 
 def change(writer: Writer, name: str, value: bytes, *, ctx: RequestContext) -> None:
-    """Replace the value of a name, with the same end. Raises RecordMissingError."""
+    """Replace the value of a name, with the same end.
+
+    Raises RecordMissingError.
+    """
     found = _find(writer, name, ctx.now)
     if found is None:
         raise RecordMissingError

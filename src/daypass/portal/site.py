@@ -29,7 +29,10 @@ _VERSION = "2011-06-15"
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The objects that the steps share. `store_view` is the store view of a worker."""
+    """The objects that the steps share.
+
+    `store_view` is the store view of a worker.
+    """
 
     pipeline: Pipeline
     store_view: StoreView

@@ -16,9 +16,10 @@ F = TypeVar("F", Record, Link)
 
 
 class RecordingReader:
-    """Passes questions on, and counts the bytes of the bodies it has handed out, and the accounts they belong to.
+    """A Reader that counts the bytes of its bodies, and their accounts.
 
-    A name that is not found counts for no account: anybody may ask for the names of any account.
+    It passes every call on to another Reader. A name that is not found does not count for an account, because
+    every caller may request the names of any account.
     """
 
     def __init__(self, reader: Reader) -> None:

@@ -92,10 +92,10 @@ class _CacheAccess:
 
 
 class NonBlockingView:
-    """The store as the event loop uses it: a cache miss raises WouldBlockError.
+    """The store as the event loop uses it.
 
-    Every request comes here first, so unsigned calls are counted here. A call with an invalid signature is counted on
-    the thread that detects it.
+    A cache miss raises WouldBlockError. Every request comes here first, so unsigned calls are counted here. A call with
+    an invalid signature is counted on the thread that detects it.
     """
 
     def __init__(

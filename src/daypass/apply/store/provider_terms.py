@@ -15,7 +15,10 @@ from daypass.federation.oidc.issuers.operator_terms import count_pinned, set_ter
 
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:
-    """Replace an issuer's further claims or pin its keys. Raises ApplyFileError."""
+    """Replace an issuer's further claims or pin its keys.
+
+    Raises ApplyFileError.
+    """
     writer, place = api.ctx.writer, thing.place_of(attribute)
     provider = records.find(writer, OidcProvider, thing.account, thing.name)
     if provider is None:

@@ -45,7 +45,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Apply the configuration in FILE (YAML or JSON) to the store, in one transaction. `-` reads standard input."""
+    """Apply the configuration in FILE (YAML or JSON) to the store.
+
+    All changes are made in one transaction. `-` reads standard input.
+    """
     from daypass.apply.apply import Manner, apply_file
     from daypass.apply.file.desired import read_desired
     from daypass.apply.file.file_parser import MAX_BYTES, read_text

@@ -1,8 +1,8 @@
-"""`daypass explain`: explain why a request is allowed or denied, from the store itself.
+"""`daypass explain`: explain why a request is allowed or denied.
 
-Owns the three kinds of input: a caller, an action and a resource; an encoded authorization message; and a role for
-which the possible callers are listed. The policy engine computes the results; explain_text.py and explain_json.py
-format them.
+It works on the store itself. Owns the three kinds of input: a caller, an action and a resource; an encoded
+authorization message; and a role for which the possible callers are listed. The policy engine computes the results;
+explain_text.py and explain_json.py format them.
 """
 
 from collections.abc import Callable, Iterable, Mapping

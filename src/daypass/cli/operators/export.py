@@ -1,4 +1,4 @@
-"""`daypass export`: write the content of the store as a file for `daypass apply`.
+"""`daypass export`: write the store as a file for `daypass apply`.
 
 Owns the options. Secrets are never written.
 """
@@ -28,7 +28,10 @@ from daypass.cli.shared.store_options import opened, operator_options, print_jso
 def command(
     *, accounts: tuple[str, ...], access_keys: bool, store: str | None, config_file: Path | None, output: str
 ) -> None:
-    """Print the store's accounts, users, groups, roles and policies as a configuration file: YAML or JSON."""
+    """Print the store's entities as a configuration file: YAML or JSON.
+
+    The entities are accounts, users, groups, roles and policies.
+    """
     from daypass.apply.plan.export import as_yaml, export_document
     from daypass.apply.store.store_state import all_accounts, read_present, read_standings
 

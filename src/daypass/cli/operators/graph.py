@@ -46,7 +46,10 @@ from daypass.drawing.trust_svg import colours_of, draw, draw_inside, summary, wh
 def command(
     *, account: str, form: str | None, target: Path | None, store: str | None, config_file: Path | None
 ) -> None:
-    """Draw who can assume which role, and by which statements, as an SVG image or an interactive HTML page."""
+    """Draw which principals can assume which role, and by which statements.
+
+    The output is an SVG image or an interactive HTML page.
+    """
     with opened(store, config_file) as there, there.store.read() as reader:
         views = SnapshotViews(reader)
         if account and views.get(load_account, account) is None:

@@ -1,4 +1,4 @@
-"""`daypass import FILE`: import the IAM entities of an AWS account into the store.
+"""`daypass import FILE`: import the IAM entities of an AWS account.
 
 Owns the options, the progress bar and the output. importing/ owns the conversion.
 """
@@ -41,7 +41,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Import FILE, the output of `aws iam get-account-authorization-details`. `-` reads standard input."""
+    """Import FILE, the IAM entities of an AWS account, into the store.
+
+    FILE is the output of `aws iam get-account-authorization-details`. `-` reads standard input.
+    """
     from daypass.importing.details import MAX_BYTES, read_details
     from daypass.importing.importer import ImportOptions, import_account, roomy
 

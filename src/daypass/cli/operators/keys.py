@@ -1,8 +1,9 @@
-"""`daypass keys list|rotate`: the keys that seal session tokens and sign web identity tokens and webhooks.
+"""`daypass keys list|rotate`: the keys that seal and sign tokens.
 
-The keys that sign requests to SAML providers are listed too. `daypass saml rotate-key` rotates them, since providers
-need the new certificate first. The commands open the store itself; live servers see the change within a second.
-mint/key_ring.py owns the states and lifetimes of keys. A server also rotates its keys every `rotate_keys_days`.
+They seal session tokens, and sign web identity tokens and webhooks. The keys that sign requests to SAML providers are
+listed too. `daypass saml rotate-key` rotates them, since providers need the new certificate first. The commands open
+the store itself; live servers see the change within a second. mint/key_ring.py owns the states and lifetimes of keys. A
+server also rotates its keys every `rotate_keys_days`.
 """
 
 from datetime import UTC, datetime
@@ -30,7 +31,10 @@ M = TypeVar("M")
 
 @click.group()
 def command() -> None:
-    """List and rotate the keys that seal session tokens and sign web identity tokens; list SAML request keys."""
+    """List and rotate the keys that seal and sign tokens.
+
+    These keys seal session tokens and sign web identity tokens. `list` also shows the keys that sign SAML requests.
+    """
 
 
 @command.command(name="list")
@@ -75,7 +79,7 @@ def _all_keys(reader: Reader, there: "OpenedStore") -> list[dict[str, Any]]:
 
 
 def request_keys(reader: Reader, now: int) -> list[dict[str, Any]]:
-    """Return the printed members of the keys that sign requests to SAML providers."""
+    """Return the printed members of the keys that sign SAML requests."""
     ring = load_request_ring(reader)
     return [
         _shown(ring, key, now, longest=LONGEST_REQUEST)

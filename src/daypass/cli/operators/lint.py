@@ -1,6 +1,7 @@
-"""`daypass lint`: warn about likely mistakes in a valid policy. Does not need a store or a server.
+"""`daypass lint`: warn about likely mistakes in a valid policy.
 
-Owns reading the file and printing. policy/language/lint.py owns the rules.
+The command does not need a store or a server. Owns reading the file and printing. policy/language/lint.py owns the
+rules.
 """
 
 from typing import BinaryIO

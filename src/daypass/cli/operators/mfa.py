@@ -1,7 +1,7 @@
-"""`daypass mfa list|add-hardware|unlock`: operations on MFA devices that only an operator may do.
+"""`daypass mfa list|add-hardware|unlock`: MFA devices, for operators.
 
-The seed of a hardware token comes from its manufacturer and is never sent through the API. `unlock` is for locked
-devices that their owners cannot resynchronize.
+Only an operator may do these operations. The seed of a hardware token comes from its manufacturer and is never sent
+through the API. `unlock` is for locked devices that their owners cannot resynchronize.
 """
 
 import base64
@@ -28,7 +28,10 @@ _SHORTEST_SEED = 16  # bytes: RFC 4226 4, R6
 
 @click.group()
 def command() -> None:
-    """List MFA devices, register hardware tokens, and unlock devices after too many wrong codes."""
+    """List, register and unlock MFA devices.
+
+    `add-hardware` registers hardware tokens. `unlock` is for devices that too many wrong codes locked.
+    """
 
 
 @command.command(name="list")
@@ -76,7 +79,10 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
 @account_option
 @operator_options
 def unlock(serial: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
-    """Unlock a device that too many wrong codes locked. Used codes stay invalid."""
+    """Unlock a device that too many wrong codes locked.
+
+    Used codes stay invalid.
+    """
     with opened(store, config_file) as there, there.store.write() as writer:
         owner = choose_account(writer, account)
         device = find_device(writer, owner, serial)
@@ -91,7 +97,10 @@ def unlock(serial: str, account: str | None, store: str | None, config_file: Pat
 
 
 def read_seed(text: str) -> bytes:
-    """Decode a seed from base32 or hexadecimal. Stops with exit code 6 if it is not valid."""
+    """Decode a seed from base32 or hexadecimal.
+
+    Stops with exit code 6 if it is not valid.
+    """
     compact = re.sub(r"[\s-]", "", text)
     try:
         # A base32 seed that is also valid hexadecimal is too rare to matter: one in 10**13.

@@ -1,7 +1,8 @@
-"""`daypass oidc providers|set`: list trusted issuers, and change settings that only an operator may change.
+"""`daypass oidc providers|set`: list and configure trusted issuers.
 
-Further claims and pinned keys are not part of AWS's API. They change which tokens are trusted, so no IAM permission
-gives access to them. The commands open the store itself. A live server may use it at the same time.
+Only an operator may change these settings. Further claims and pinned keys are not part of AWS's API. They change which
+tokens are trusted, so no IAM permission gives access to them. The commands open the store itself. A live server may use
+it at the same time.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,10 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """List OpenID Connect providers, expose further claims to policies, and pin keys of offline issuers."""
+    """List and configure OpenID Connect providers.
+
+    `set` exposes further claims to policies, and pins keys of offline issuers.
+    """
 
 
 @command.command()
@@ -63,7 +67,9 @@ def set_command(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Replace the further claims of a provider, or pin its keys. A running server applies this at once.
+    """Replace the further claims of a provider, or pin its keys.
+
+    A running server applies this at once.
 
     `groups` exposes a top-level claim, `realm_access/roles` a nested claim, and `https://acme.example/groups=team` a
     claim that policies name `team`. Policies use them as condition keys of the issuer, such as `issuer.example:groups`.

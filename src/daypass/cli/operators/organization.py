@@ -1,6 +1,7 @@
-"""`daypass organization …`: the store's organization, its units, and the policies attached to each level.
+"""`daypass organization`: the store's organization.
 
-The commands open the store itself. A live server may use it at the same time.
+Owns the commands for its units, and for the policies that are attached to each level. The commands open the store
+itself. A live server may use it at the same time.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +34,10 @@ _kind_option = click.option(
 
 @click.group()
 def command() -> None:
-    """Show and change the store's organization. `daypass account create` creates its management account."""
+    """Show and change the store's organization.
+
+    `daypass account create` creates its management account.
+    """
 
 
 @contextmanager
@@ -158,7 +162,10 @@ def remove(account: str, store: str | None, config_file: Path | None) -> None:
 @click.argument("account", default="")
 @_store_options
 def delegate(account: str, store: str | None, config_file: Path | None) -> None:
-    """Make ACCOUNT the delegated administrator of IAM. Without ACCOUNT, remove the delegated administrator."""
+    """Make ACCOUNT the delegated administrator of IAM.
+
+    Without ACCOUNT, remove the delegated administrator.
+    """
     with _changing(store, config_file) as (writer, _):
         changes.set_delegate(writer, account)
 

@@ -1,7 +1,8 @@
-"""`daypass saml inspect|providers|set|rotate-key`: debug SAML responses and configure SAML providers.
+"""`daypass saml`: debug SAML responses and configure SAML providers.
 
-Owns the choice of the provider for a response: from a metadata file or from the store. The switches of `set` weaken
-checks, so they are not part of the API and no IAM permission gives access to them.
+Owns the commands `inspect`, `providers` and `set`; saml_rotate_key.py owns `rotate-key`. Owns the choice of the
+provider for a response: from a metadata file or from the store. The switches of `set` weaken checks, so they are not
+part of the API and no IAM permission gives access to them.
 """
 
 import sys
@@ -37,7 +38,10 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def command() -> None:
-    """Debug SAML responses, list and configure SAML providers, and rotate the request signing key."""
+    """Debug SAML responses and configure SAML providers.
+
+    `rotate-key` rotates the key that signs requests to providers.
+    """
 
 
 command.add_command(rotate_key)
@@ -155,7 +159,10 @@ def _line(shown: dict[str, Any]) -> str:
 def set_command(
     *, arn: str, lax: bool | None, sha1: bool | None, store: str | None, config_file: Path | None, output: str
 ) -> None:
-    """Relax the checks of a provider's assertions, or restore them. A running server applies this at once."""
+    """Relax the checks of a provider's assertions, or restore them.
+
+    A running server applies this at once.
+    """
     with opened(store, config_file) as there, there.store.write() as writer:
         new = set_switches(writer, _get_provider(writer, arn), lax=lax, allow_sha1=sha1)
     if output == "json":

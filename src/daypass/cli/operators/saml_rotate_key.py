@@ -1,7 +1,7 @@
-"""`daypass saml rotate-key`: a new key for our requests to SAML providers, in two steps or at once.
+"""`daypass saml rotate-key`: a new key for requests to SAML providers.
 
-Owns the command. It opens the store itself; live servers see the change within a second.
-federation/saml/requests/request_key.py owns the rules for replacing a key.
+The rotation takes two steps, or one with `--now`. Owns the command. It opens the store itself; live servers see the
+change within a second. federation/saml/requests/request_key.py owns the rules for replacing a key.
 """
 
 from datetime import UTC, datetime

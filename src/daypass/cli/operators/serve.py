@@ -118,7 +118,10 @@ def _read_setting(variable: str) -> str:
 
 
 def show_first_key(key: RootKey, config: Config) -> None:
-    """Print the key, or write it to a new file of mode 0600 and print the file's name."""
+    """Print the key, or write it to a new file.
+
+    The file has mode 0600, and its name is printed.
+    """
     block = profile_block(key, config.url, name=FIRST)
     if sys.stderr.isatty():
         click.echo(
@@ -142,7 +145,10 @@ def _folder(config: Config) -> Path:
 
 
 def set_up_logs(level: str) -> None:
-    """Configure the log of this process. Stops with exit code 6 if the level does not exist."""
+    """Configure the log of this process.
+
+    Stops with exit code 6 if the level does not exist.
+    """
     if level.lower() not in _LEVELS:
         raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
     renderers = _renderers(on_terminal=sys.stderr.isatty())

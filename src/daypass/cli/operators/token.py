@@ -1,7 +1,7 @@
-"""`daypass token inspect`: check a web identity token, and show its condition keys.
+"""`daypass token inspect`: check a web identity token.
 
-Owns the choice of the provider and its keys: from the store and the issuer, or from files and options. Keys are
-fetched from the issuer exactly as the server fetches them.
+It also shows the condition keys of the token. Owns the choice of the provider and its keys: from the store and the
+issuer, or from files and options. Keys are fetched from the issuer exactly as the server fetches them.
 """
 
 import asyncio

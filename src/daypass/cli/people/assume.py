@@ -18,7 +18,9 @@ from daypass.cli.shared.session_options import ASSUMING, Selection, selecting
 @shell_option
 @save_option
 def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
-    """Assume ROLE. With several roles, assume each one with the credentials of the role before it.
+    """Assume ROLE.
+
+    With several roles, assume each one with the credentials of the role before it.
 
     A role is an ARN, ACCOUNT/NAME, or the name of a role in your own account. To use the credentials at once, run
     eval "$(daypass assume ROLE)" or daypass exec --role ROLE -- COMMAND.

@@ -1,4 +1,4 @@
-"""`daypass completion SHELL`: the script that completes our commands in a shell."""
+"""`daypass completion SHELL`: the script that completes commands."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -9,7 +9,10 @@ from daypass.client.problems import BadUsageError
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script for SHELL. For bash, add eval "$(daypass completion bash)" to ~/.bashrc."""
+    """Print the completion script for SHELL.
+
+    For bash, add eval "$(daypass completion bash)" to ~/.bashrc.
+    """
     from daypass.cli.main import cli
 
     kind = get_completion_class(shell)

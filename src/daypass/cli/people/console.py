@@ -1,6 +1,7 @@
-"""`daypass console`: a link that signs a browser in to a console. It needs a sign-in host.
+"""`daypass console`: a link that signs a browser in to a console.
 
-Owns the exchange of credentials for a sign-in token. Source: IAM User Guide, "Enable custom identity broker access".
+It needs a sign-in host. Owns the exchange of credentials for a sign-in token. Source: IAM User Guide, "Enable custom
+identity broker access".
 """
 
 import json

@@ -1,6 +1,7 @@
-"""`daypass credential-process`: print credentials for AWS's SDKs and tools, quickly from the cache.
+"""`daypass credential-process`: print credentials for AWS tools.
 
-Owns the output. Standard output contains only the JSON document; prompts go to the terminal.
+It is quick if the cache has them. Owns the output. Standard output contains only the JSON document; prompts go to the
+terminal.
 """
 
 import json

@@ -1,6 +1,7 @@
-"""`daypass doctor`: checks of files, profiles, the endpoint and the clock, with a remedy for each problem.
+"""`daypass doctor`: find problems, with a remedy for each one.
 
-Owns the table of checks. The checks change no files, and send requests only to the configured endpoint.
+It checks files, profiles, the endpoint and the clock. Owns the table of checks. The checks change no files, and send
+requests only to the configured endpoint.
 """
 
 import os
@@ -56,7 +57,10 @@ class _Patient:
 @with_options(PLACE)
 @output_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int:
-    """Diagnose problems with credentials, profiles and the endpoint, and suggest fixes."""
+    """Diagnose problems with credentials, profiles and the endpoint.
+
+    Each problem is shown with a suggested fix.
+    """
     broken = list(_unreadable())
     if broken:
         _say(broken, output)

@@ -15,7 +15,10 @@ from daypass.client.programs.shells import find_shell, script
 @shell_option
 @click.option("--unset", is_flag=True, help="Print shell commands that unset all AWS credentials.")
 def command(selection: Selection, *, shell: str, unset: bool) -> None:
-    """Print shell commands that set the credentials of a profile or a role: eval "$(daypass env --profile P)"."""
+    """Print shell commands that set the credentials of a profile or a role.
+
+    Run eval "$(daypass env --profile P)" to set them in your shell.
+    """
     if unset:
         kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
         click.echo(script(kind, {}, CLEARED))

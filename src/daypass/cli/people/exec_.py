@@ -1,7 +1,8 @@
-"""`daypass exec -- COMMAND`: run a command with the selected credentials and no others.
+"""`daypass exec -- COMMAND`: run a command with given credentials.
 
-Owns the choice between keys in the environment, which are not refreshed, and a loopback endpoint that serves refreshed
-credentials to long-running jobs. client/programs/child.py owns running the command, signals and exit codes.
+The command gets the selected credentials and no others. Owns the choice between keys in the environment, which are not
+refreshed, and a loopback endpoint that serves refreshed credentials to long-running jobs. client/programs/child.py owns
+running the command, signals and exit codes.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""`daypass federation-token NAME`: credentials for another user (GetFederationToken).
+"""`daypass federation-token NAME`: credentials for another user.
 
-Their permissions never exceed the caller's own.
+The command calls GetFederationToken. The permissions of the credentials never exceed the caller's own.
 """
 
 from dataclasses import replace
@@ -17,6 +17,9 @@ from daypass.cli.shared.session_options import LASTING, LIMITS, TAGS, Selection,
 @format_option
 @shell_option
 def command(selection: Selection, *, name: str, output: str, shell: str) -> None:
-    """Get credentials for the federated user NAME, limited by the given session policies."""
+    """Get credentials for the federated user NAME.
+
+    The given session policies limit them.
+    """
     selection = replace(selection, request=replace(selection.request, session_name=name))
     emit(selection.get_credentials(), selection, output, shell)

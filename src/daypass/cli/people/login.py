@@ -1,7 +1,7 @@
-"""`daypass login`: sign in as a person, and save a profile that every AWS tool can use.
+"""`daypass login`: sign in as a person, and save a profile.
 
-Owns the output on the terminal and the choice of a role. sign_in.py gets the token or assertion, and profile_writer.py
-writes the profile.
+Every AWS tool can use the profile. Owns the output on the terminal and the choice of a role. sign_in.py gets the token
+or assertion, and profile_writer.py writes the profile.
 """
 
 from dataclasses import replace
@@ -60,7 +60,10 @@ _COMMON = (
 @shell_option
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
-    """Sign in to the server with a browser, and save a profile that every AWS tool can use."""
+    """Sign in to the server with a browser, and save a profile.
+
+    Every AWS tool can use the profile.
+    """
     if ctx.invoked_subcommand is None:
         _login("", given)
 

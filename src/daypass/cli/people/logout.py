@@ -15,7 +15,10 @@ from daypass.client.text_format import printable
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
 @click.option("--all", "every", is_flag=True, help="Delete all cached credentials.")
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
-    """Delete the cached credentials of PROFILEs (default: AWS_PROFILE). The profiles are not removed."""
+    """Delete the cached credentials of PROFILEs (default: AWS_PROFILE).
+
+    The profiles are not removed.
+    """
     client_context = means_of({})
     profiles = profiles if profiles or every else named_at_hand(client_context.environment)
     if not profiles and not every:

@@ -1,7 +1,7 @@
-"""`daypass profile`: list, show, add, set, rename and remove the profiles that AWS's tools share.
+"""`daypass profile`: manage the profiles that AWS's tools share.
 
-Owns the options and the output. A new profile uses a credential process; keys are written to disk only with
-`--access-key-id`.
+Its commands list, show, add, set, rename and remove profiles. Owns the options and the output. A new profile uses a
+credential process; keys are written to disk only with `--access-key-id`.
 """
 
 import shlex
@@ -195,7 +195,10 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
 @_dry_run
 def set_(*, name: str, settings: tuple[str, ...], dry_run: bool) -> None:
-    """Change settings of a profile in the config file. `KEY=` removes a setting."""
+    """Change settings of a profile in the config file.
+
+    `KEY=` removes a setting.
+    """
     load_profiles(places()).get(name)
     changes: dict[str, Value] = {}
     for setting in settings:

@@ -20,7 +20,10 @@ from daypass.client.text_format import printable
 @click.option("--all", "every", is_flag=True, help="Refresh all profiles that get credentials from Daypass.")
 @click.option("--no-input", is_flag=True, help="Never prompt and do not open a browser.")
 def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
-    """Refresh the credentials of PROFILEs (default: AWS_PROFILE), signing in again if needed."""
+    """Refresh the credentials of PROFILEs (default: AWS_PROFILE).
+
+    If needed, you sign in again.
+    """
     client_context = replace(means_of({"no_input": no_input}), fresh=True)
     asking = {name: profile.request for name, profile in client_context.profiles.by_name.items() if profile.request}
     names = tuple(asking) if every else profiles or named_at_hand(client_context.environment)

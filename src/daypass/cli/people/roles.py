@@ -1,4 +1,7 @@
-"""`daypass roles`: the roles of the profiles, of an assertion, or of the caller's account."""
+"""`daypass roles`: list roles.
+
+The roles are those of the profiles, of an assertion, or of the caller's account.
+"""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""`daypass session-token`: session credentials for the caller's own keys (GetSessionToken), with or without MFA."""
+"""`daypass session-token`: session credentials for the caller's keys.
+
+The command calls GetSessionToken, with or without MFA.
+"""
 
 import click
 
@@ -13,7 +16,10 @@ from daypass.cli.shared.session_options import LASTING, MFA, Selection, selectin
 @shell_option
 @save_option
 def command(selection: Selection, *, output: str, shell: str, save: str) -> None:
-    """Get session credentials for your own keys. With --mfa-serial they count as authenticated with MFA."""
+    """Get session credentials for your own keys.
+
+    With --mfa-serial they count as authenticated with MFA.
+    """
     entry = selection.get_credentials()
     if save:
         save_profile(save, selection)

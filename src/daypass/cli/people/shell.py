@@ -14,7 +14,10 @@ from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, select
 @selecting("role", ROLE, ASSUMING)
 @click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint while the shell runs.")
 def command(selection: Selection, *, server: bool) -> int:
-    """Start your shell with the credentials of a profile or a role. `exit` ends it."""
+    """Start your shell with the credentials of a profile or a role.
+
+    `exit` ends it.
+    """
     entry = selection.get_credentials()
     if sys.stderr.isatty():
         click.echo(f"daypass: {describe(entry)}. Type `exit` to leave this shell.", err=True)

@@ -1,4 +1,7 @@
-"""`daypass status`: list cached sessions; `--check` tests for a script whether they are valid."""
+"""`daypass status`: list cached sessions.
+
+With `--check` it tests for a script whether they are valid.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,7 +1,7 @@
-"""`daypass sts OPERATION`: any operation of STS, with the AWS CLI's parameter names.
+"""`daypass sts OPERATION`: call any operation of STS.
 
-Owns parsing the parameters by botocore's service model: `--role-arn X`, lists as several words, structures as JSON or
-as Key=…,Value=…, `file://` and `fileb://`. output.py prints the response.
+The parameters have the names of the AWS CLI. Owns parsing the parameters by botocore's service model: `--role-arn X`,
+lists as several words, structures as JSON or as Key=…,Value=…, `file://` and `fileb://`. output.py prints the response.
 """
 
 import json
@@ -33,7 +33,10 @@ from daypass.client.text_format import printable
 def command(
     *, operation: str, words: tuple[str, ...], cli_input_json: str, output: str, query: str, **given: Any
 ) -> None:
-    """Call an OPERATION of STS, such as assume-role, with the same parameters as in the AWS CLI."""
+    """Call an OPERATION of STS, such as assume-role.
+
+    The parameters are the same as in the AWS CLI.
+    """
     from daypass.client.sessions.sts_call import CallSigner, call, connect
 
     name, shape, signed = _find_operation(operation)

@@ -1,6 +1,7 @@
-"""`daypass whoami`: the caller's identity, its credentials, their source and when they expire.
+"""`daypass whoami`: the caller's identity and credentials.
 
-Owns the output. client/profiles/sources.py finds the sources of credentials.
+The output includes the source of the credentials and when they expire. Owns the output. client/profiles/sources.py
+finds the sources of credentials.
 """
 
 from datetime import UTC, datetime
@@ -24,7 +25,10 @@ from daypass.client.text_format import printable
 @output_option
 @query_option
 def command(*, profile: str, endpoint_url: str, region: str, output: str, query: str) -> None:
-    """Show your identity, your credentials, where they are configured and when they expire."""
+    """Show your identity and your credentials.
+
+    The output includes where the credentials are configured and when they expire.
+    """
     from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
 
     client_context = means_of({})

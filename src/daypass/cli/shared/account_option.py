@@ -1,4 +1,7 @@
-"""The account of an operator's command: the --account option, or the store's only account."""
+"""The account of an operator's command.
+
+It is the --account option, or the store's only account.
+"""
 
 import click
 

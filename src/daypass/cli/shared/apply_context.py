@@ -1,6 +1,7 @@
-"""Shared code of `apply`, `export` and `import`: reading a file, the audit log, and transaction tools.
+"""Shared code of `apply`, `export` and `import`.
 
-Owns the translation of an ApplyFileError into a message and an exit code.
+It reads a file, opens the audit log, and has tools for transactions. Owns the translation of an ApplyFileError into a
+message and an exit code.
 """
 
 import os
@@ -44,7 +45,7 @@ def read_file(path: Path, most: int) -> bytes:
 
 @contextmanager
 def explaining(path: Path) -> Iterator[None]:
-    """Translate an ApplyFileError into a message with its position in the file.
+    """Translate an ApplyFileError into a message with its position.
 
     The exit code is 4 if a rule rejects the file, and 2 if the file cannot be parsed.
     """
@@ -59,7 +60,10 @@ def explaining(path: Path) -> Iterator[None]:
 
 @contextmanager
 def audited(config: "Config") -> Iterator["Sink"]:
-    """Open the server's audit log. If the server logs to standard output, use standard error."""
+    """Open the server's audit log.
+
+    If the server logs to standard output, use standard error.
+    """
     from daypass.audit.sinks import LineSink, open_sink
     from daypass.wiring import audit_target
 

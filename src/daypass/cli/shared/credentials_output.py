@@ -1,4 +1,4 @@
-"""Print credentials as shell commands, as STS prints them, or for a credential process.
+"""Print credentials for a shell, for a program or as STS prints them.
 
 Owns these formats, and the line on the terminal that shows the identity and the time left.
 """
@@ -49,7 +49,10 @@ def emit(entry: CachedCredentials, selection: Selection, output: str, shell: str
 
 
 def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> str:
-    """Return the shell commands that set these credentials and unset all others."""
+    """Return the shell commands that set these credentials.
+
+    They unset all other credentials.
+    """
     kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
     cleared = [name for name in CLEARED if name in os.environ]
     try:

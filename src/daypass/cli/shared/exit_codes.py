@@ -1,4 +1,4 @@
-"""The exit codes of `daypass`, and the exception that ends a command with one.
+"""The exit codes of `daypass`, and the exception that carries one.
 
 Owns the numbers. Scripts depend on them, so they do not change.
 """
@@ -38,7 +38,7 @@ class CommandError(click.ClickException):
 
 
 def show_usage_error(error: click.UsageError) -> None:
-    """Print the error of the command line and how to get help, or the help itself.
+    """Print a usage error and how to get help, or the help itself.
 
     The help itself is printed if the command was called without arguments.
     """

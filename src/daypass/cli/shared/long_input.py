@@ -1,4 +1,4 @@
-"""Read a long string: from a file, from standard input, or pasted into a terminal.
+"""Read a long string: from a file, standard input, or a terminal.
 
 Owns the terminal's mode. In its usual mode a terminal cuts lines at 4,096 bytes, so canonical mode is switched off
 while the user pastes.

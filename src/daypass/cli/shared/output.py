@@ -1,7 +1,8 @@
-"""The output formats of the commands for people: JSON, text, tables and YAML, filtered by JMESPath.
+"""The output formats of the commands for people.
 
-Owns the formats. Text output is like that of the AWS CLI: values separated by tabs, members in alphabetical order,
-and nested members on their own lines that start with the member's name.
+They are JSON, text, tables and YAML, filtered by JMESPath. Owns the formats. Text output is like that of the AWS CLI:
+values separated by tabs, members in alphabetical order, and nested members on their own lines that start with the
+member's name.
 """
 
 import json
@@ -26,7 +27,10 @@ query_option = click.option(
 
 
 def show(value: Any, output: str, query: str = "") -> None:
-    """Print a value. On a terminal, control characters are replaced; a program gets all characters."""
+    """Print a value.
+
+    On a terminal, control characters are replaced; a program gets all characters.
+    """
     plain = _plain(value)
     text = FORMS[output](_chosen(plain, query) if query else plain)
     # The cells of a table are already harmless, and its escape sequences are our own colours.

@@ -1,7 +1,8 @@
-"""Write profiles that AWS tools use without a wrapper, and print the difference for a dry run.
+"""Write profiles that AWS tools use without a wrapper.
 
-Owns the forms of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
-prints, in which secrets are hidden. client/profiles/aws_files.py reads and writes the files.
+For a dry run, print the difference. Owns the forms of a profile (a credential process, AWS's own role settings, keys)
+and the difference that `--dry-run` prints, in which secrets are hidden. client/profiles/aws_files.py reads and writes
+the files.
 """
 
 import difflib
@@ -37,7 +38,10 @@ def places() -> Places:
 
 
 def must_write(places: Places) -> None:
-    """Check that the config file can be written, before the person signs in. Raises LockedError."""
+    """Check, before the person signs in, that the config file is writable.
+
+    Raises LockedError.
+    """
     folder = Path(os.path.realpath(places.config)).parent
     there = next(each for each in (folder, *folder.parents) if each.exists())
     if not os.access(there, os.W_OK | os.X_OK):
@@ -47,7 +51,10 @@ def must_write(places: Places) -> None:
 
 
 def process_command(name: str) -> str:
-    """Return the credential_process value of a profile, with the full path: tools run it with any PATH."""
+    """Return the credential_process value of a profile.
+
+    It has the full path, because tools run it with any PATH.
+    """
     program = Path(sys.argv[0])
     path = str(program.absolute()) if program.name == "daypass" and program.exists() else "daypass"
     return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
@@ -96,7 +103,10 @@ def saved_wanted(name: str) -> CredentialRequest:
 
 
 def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
-    """Write keys to the credentials file, and their region and endpoint to the config file."""
+    """Write keys to the credentials file.
+
+    Their region and endpoint are written to the config file.
+    """
     options: dict[str, Value] = {"region": region or None}
     services = (service_name(url), url) if url else None
     if services:

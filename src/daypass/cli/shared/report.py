@@ -1,7 +1,7 @@
-"""The report of `daypass saml inspect` and `daypass token inspect`, for people and as JSON.
+"""The report of `daypass saml inspect` and `daypass token inspect`.
 
-Owns the layout, the JSON document (docs/inspect.md) and the exit code. federation/saml/inspect.py and
-federation/oidc/inspect.py own the checks and their results.
+It is printed for people or as JSON. Owns the layout, the JSON document (docs/inspect.md) and the exit code.
+federation/saml/inspect.py and federation/oidc/inspect.py own the checks and their results.
 """
 
 import json
@@ -38,9 +38,10 @@ _UNKNOWN = {
 def show_report(
     report: InspectionReport, provider: str | None, output: str, *, server: str | None = None, keys: str | None = None
 ) -> Exit:
-    """Print the report as text or JSON, and return the exit code of the command.
+    """Print the report, and return the exit code of the command.
 
-    `server` is the public URL that the response was checked against; `keys` is the origin of the issuer's keys.
+    The report is printed as text or JSON. `server` is the public URL that the response was checked against; `keys` is
+    the origin of the issuer's keys.
     """
     if output == "json":
         print_json(_as_document(report, provider, server, keys))

@@ -1,6 +1,7 @@
-"""Find the secrets that a file refers to: `DAYPASS_SECRET_<NAME>`, or a file NAME in `--secrets-dir`.
+"""Find the secrets that a file refers to.
 
-Owns both sources. The directory has priority. The caller checks the names, so that they cannot leave the directory.
+A secret is in the variable `DAYPASS_SECRET_<NAME>`, or in a file NAME in `--secrets-dir`. Owns both sources. The
+directory has priority. The caller checks the names, so that they cannot leave the directory.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,10 @@ class SecretSource:
         return "<secrets>"
 
     def find(self, name: str) -> str | None:
-        """Return the secret without the newline that editors add, or None if it does not exist."""
+        """Return the secret, or None if it does not exist.
+
+        The newline that editors add is removed.
+        """
         if self.folder is not None and (self.folder / name).is_file():
             return self._read(self.folder / name)
         return self.environment.get(f"DAYPASS_SECRET_{name.upper()}")

@@ -136,9 +136,9 @@ def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
 
 
 def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
-    """Add the options that select credentials to a command, and pass it a Selection.
+    """Add the options that select credentials to a command.
 
-    The command gets its other parameters as keyword arguments.
+    The command gets a Selection. It gets its other parameters as keyword arguments.
     """
     names = {_name_of(option) for group in (PLACE, HOW, *groups) for option in group}
 

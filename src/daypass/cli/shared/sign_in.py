@@ -1,6 +1,7 @@
-"""Get a proof of identity: a token, an assertion, or credentials from a CLI sign-in at a server.
+"""Get a proof of identity.
 
-Owns the choice of the sign-in method and the output on the terminal. client/ implements the methods.
+The proof is a token, an assertion, or credentials from a CLI sign-in at a server. Owns the choice of the sign-in method
+and the output on the terminal. client/ implements the methods.
 """
 
 import fnmatch
@@ -31,7 +32,10 @@ from daypass.client.text_format import printable
 
 @dataclass(frozen=True, slots=True)
 class SignInProof:
-    """A token or an assertion, with the roles that the assertion offers. A token offers no roles."""
+    """A token or an assertion, with the roles that the assertion offers.
+
+    A token does not offer roles.
+    """
 
     text: str
     offers: tuple[UnverifiedOffer, ...] = ()
@@ -41,7 +45,10 @@ class SignInProof:
 
 
 def is_by_server(method: str, request: CredentialRequest, extra: dict[str, Any]) -> bool:
-    """Return whether the proof comes from a server's sign-in page, not from the user or a provider."""
+    """Return whether the proof comes from a server's sign-in page.
+
+    Other proofs come from the user or a provider.
+    """
     if request.via in {"paste", "loopback"}:
         return False
     if method == "saml":
@@ -51,7 +58,9 @@ def is_by_server(method: str, request: CredentialRequest, extra: dict[str, Any])
 
 
 def with_known_server(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
-    """Return the request with the only server in the profiles. Raises BadUsageError if there are several.
+    """Return the request with the only server in the profiles.
+
+    Raises BadUsageError if there are several.
 
     Call this only for sign-ins at a server's own page, which need a server. Every other request without an endpoint
     goes to AWS: its keys, tokens and assertions must not be sent to another server.
@@ -68,7 +77,10 @@ def with_known_server(request: CredentialRequest, client_context: ClientContext)
 
 
 def get_token(request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]) -> SignInProof | None:
-    """Return a token, or None if a CLI sign-in at a server returns credentials."""
+    """Return a token, or None if it is not needed.
+
+    The result is None if a CLI sign-in at a server returns credentials instead.
+    """
     if request.token_file:
         return SignInProof(read_token_file(request.token_file))
     if request.token_command:
@@ -95,7 +107,10 @@ def _by_provider(request: CredentialRequest, client_context: ClientContext, port
 def get_assertion(
     request: CredentialRequest, client_context: ClientContext, extra: dict[str, Any]
 ) -> SignInProof | None:
-    """Return an assertion, or None if a CLI sign-in at a server returns credentials."""
+    """Return an assertion, or None if it is not needed.
+
+    The result is None if a CLI sign-in at a server returns credentials instead.
+    """
     source = extra["assertion_file"]
     if source or request.via == "paste":
         text = (
@@ -139,7 +154,10 @@ def read_assertion(source: str) -> str:
 def matching_roles(
     proof: SignInProof, request: CredentialRequest, client_context: ClientContext, *, every: bool
 ) -> tuple[str, ...]:
-    """Return the roles to sign in to: those that match --role, or the one that the person picks."""
+    """Return the roles to sign in to.
+
+    These are the roles that match --role, or the one that the person picks.
+    """
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
     if not offered:
         return (first_role(request.role_arn, partition_name(request.region, request.endpoint_url)),)
@@ -174,7 +192,10 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
 
 
 def by_portal(selection: Selection) -> tuple[Selection, CachedCredentials]:
-    """Return the credentials of a CLI sign-in that was approved in the browser."""
+    """Return the credentials of a CLI sign-in.
+
+    The person has approved it in the browser.
+    """
     request = selection.request
     handed = _sign_in_by_portal(request, selection.client_context, sealed=False)
     answer = handed.answer

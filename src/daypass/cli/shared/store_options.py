@@ -1,7 +1,8 @@
-"""Shared code of the operators' commands: the store's location, the master key, and printing.
+"""Shared code of the operators' commands.
 
-Owns the options and the translation of store errors into exit codes. Only this file and serve.py read the environment.
-The server's modules are imported when the store is opened, so that `--help` responds at once.
+It finds the store and the master key, and prints results. Owns the options and the translation of store errors into
+exit codes. Only this file and serve.py read the environment. The server's modules are imported when the store is
+opened, so that `--help` responds at once.
 """
 
 import json
@@ -36,12 +37,18 @@ output_option = click.option("--output", type=click.Choice(["text", "json"]), de
 
 
 def operator_options(function: F) -> F:
-    """Add --store, --config and --output, which most commands on the store take."""
+    """Add --store, --config and --output.
+
+    Most commands on the store take these options.
+    """
     return store_option(config_option(output_option(function)))
 
 
 def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
-    """Return the effective settings. Stops with exit code 6 if they are not valid."""
+    """Return the effective settings.
+
+    Stops with exit code 6 if they are not valid.
+    """
     from daypass.config import ConfigurationError, load_config
 
     try:
@@ -60,9 +67,9 @@ def read_keys(environment: Mapping[str, str]) -> "Keys":
 
 @contextmanager
 def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> "Iterator[OpenedStore]":
-    """Open the store for one command. Stops with exit code 6 if it cannot be opened.
+    """Open the store for one command.
 
-    If `makes` is true, a missing store is created.
+    Stops with exit code 6 if it cannot be opened. If `makes` is true, a missing store is created.
     """
     from daypass.wiring import open_everything
 
@@ -104,7 +111,10 @@ def stopping() -> Iterator[None]:
 
 
 def say_none(found: Sized, words: str) -> None:
-    """Print a message to standard error if a list is empty: no output could look like a failure."""
+    """Print a message to standard error if a list is empty.
+
+    Without a message, the empty output could look like a failure.
+    """
     if not found:
         click.echo(f"daypass: {words}", err=True)
 

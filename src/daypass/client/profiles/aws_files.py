@@ -1,7 +1,8 @@
-"""Read and replace the two files that AWS's tools share: config and credentials.
+"""Read and replace AWS's config and credentials files.
 
-Owns the paths and the safe replacement: take a lock, read again, write a new file beside the old one with mode 0600,
-rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py interprets profiles.
+AWS's tools share both files. Owns the paths and the safe replacement: take a lock, read again, write a new file beside
+the old one with mode 0600, rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py interprets
+profiles.
 """
 
 import configparser
@@ -39,7 +40,10 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """The content of a file before and after an edit. Both may contain secrets."""
+    """The content of a file before and after an edit.
+
+    Both may contain secrets.
+    """
 
     path: Path
     before: str
@@ -50,7 +54,10 @@ class Edit:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, or an empty string if it does not exist. Invalid UTF-8 is preserved."""
+    """Return a file's text, or an empty string if it does not exist.
+
+    Invalid UTF-8 is preserved.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MOST + 1)
@@ -64,13 +71,19 @@ def read_text(path: Path) -> str:
 
 
 def read_sections(path: Path) -> dict[str, dict[str, str]]:
-    """Return the settings of all sections. Duplicate sections are merged, as some tools do."""
+    """Return the settings of all sections.
+
+    Duplicate sections are merged, as some tools do.
+    """
     parser = _parsed(path, strict=False)
     return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 
 def find_fault(path: Path) -> str:
-    """Return the first error that AWS's own tools report for a file, or an empty string."""
+    """Return the first error that AWS's own tools report for a file.
+
+    The result is an empty string if they report no error.
+    """
     try:
         _parsed(path, strict=True)
     except configparser.DuplicateSectionError as error:

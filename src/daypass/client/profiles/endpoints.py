@@ -1,6 +1,7 @@
-"""Find the endpoint URL and the region as AWS's SDKs do. The URL is part of the cache key.
+"""Find the endpoint URL and the region as AWS's SDKs do.
 
-Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", order of precedence.
+The URL is part of the cache key. Pure. Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints", order
+of precedence.
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,7 +27,10 @@ def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: s
 
 
 def known_servers(environment: Mapping[str, str], profiles: Profiles) -> tuple[str, ...]:
-    """Return the servers in the profiles that are not AWS's, sorted and without duplicates."""
+    """Return the servers in the profiles that are not AWS's.
+
+    They are sorted, without duplicates.
+    """
     if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
         return ()
     return tuple(sorted({url.rstrip("/") for url in _every_endpoint(profiles) if url and not _is_of_aws(url)}))
@@ -49,18 +53,24 @@ def _is_of_aws(url: str) -> bool:
 
 
 def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:
-    """Return the given profile, else the one of the environment, else `default`."""
+    """Return the given profile, else the environment's, else `default`."""
     return profile or environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE") or "default"
 
 
 def named_at_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the profile of the environment as a tuple, which is empty if it is not set."""
+    """Return the profile of the environment as a tuple.
+
+    The tuple is empty if the variable is not set.
+    """
     named = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
     return (named,) if named else ()
 
 
 def find_region(environment: Mapping[str, str], profiles: Profiles, profile: str) -> str:
-    """Return the configured region, or us-east-1: every signature needs a region."""
+    """Return the configured region, or us-east-1.
+
+    Every signature needs a region.
+    """
     own = profiles.by_name.get(profile)
     candidates = (
         environment.get("AWS_REGION"),

@@ -1,7 +1,8 @@
-"""Change one section of an AWS configuration file and leave every other byte as it was.
+"""Change one section of an AWS configuration file.
 
-Pure: text in, text out. Lines are parsed like in configparser, which botocore uses (continuations, indented headers,
-comments); unknown lines are not changed. aws_files.py reads values and writes files.
+Every other byte of the file stays as it was. Pure: text in, text out. Lines are parsed like in configparser, which
+botocore uses (continuations, indented headers, comments); unknown lines are not changed. aws_files.py reads values and
+writes files.
 """
 
 import io
@@ -54,16 +55,19 @@ def _scan(text: str) -> list[_IniLine]:
 
 
 def section_names(text: str) -> tuple[str, ...]:
-    """Return the names of all sections in order, exactly as between the brackets."""
+    """Return the names of all sections in order.
+
+    They are exactly as between the brackets.
+    """
     return tuple(line.name for line in _scan(text) if line.kind == "header")
 
 
 def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
-    """Return the text with options of one section changed, added or (for None) removed.
+    """Return the text with changed options of one section.
 
-    A missing section is added at the end. A mapping is a nested block, as in `[services]`.
-    Raises BadUsageError if a value cannot be written to such a file, and MisconfiguredError if the file's indentation
-    prevents the change.
+    Options are changed, added or (for None) removed. A missing section is added at the end. A mapping is a nested
+    block, as in `[services]`. Raises BadUsageError if a value cannot be written to such a file, and MisconfiguredError
+    if the file's indentation prevents the change.
     """
     _check(section, changes)
     lines = _scan(text)
@@ -80,7 +84,10 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
 
 
 def remove_section(text: str, section: str) -> str:
-    """Return the text without a section. Comments directly above the next header stay."""
+    """Return the text without a section.
+
+    Comments directly above the next header stay.
+    """
     lines = _scan(text)
     found = _find(lines, section)
     if found is None:

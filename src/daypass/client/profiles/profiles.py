@@ -1,7 +1,8 @@
-"""Profiles: read them from the two files, and write profiles that AWS tools can use.
+"""Read profiles, and write profiles that AWS tools can use.
 
-Owns the meaning of sections. aws_files.py reads and replaces files; ini_edit.py edits the text. ini_edit.py is imported
-only to write, since a credential process that returns cached credentials must be quick.
+The profiles are in the config file and the credentials file. Owns the meaning of sections. aws_files.py reads and
+replaces files; ini_edit.py edits the text. ini_edit.py is imported only to write, since a credential process that
+returns cached credentials must be quick.
 Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
 """
 
@@ -27,7 +28,10 @@ KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One profile: its settings in the config file and in the credentials file."""
+    """One profile.
+
+    It has settings in the config file and in the credentials file.
+    """
 
     name: str
     config: Mapping[str, str]
@@ -40,11 +44,17 @@ class Profile:
 
     @property
     def request(self) -> CredentialRequest | None:
-        """The credential request of the profile, or None if Daypass does not manage it."""
+        """The credential request of the profile, or None.
+
+        It is None if Daypass does not manage the profile.
+        """
         return request_from(self.name, self.config)
 
     def fingerprint(self) -> str:
-        """Return a digest that changes with any setting of the profile. It does not reveal secrets."""
+        """Return a digest that changes with any setting of the profile.
+
+        It does not reveal secrets.
+        """
         content = json.dumps([self.name, self.options], sort_keys=True).encode("utf-8", "surrogatepass")
         return hashlib.sha256(content).hexdigest()
 
@@ -66,7 +76,10 @@ class Profiles:
         return self.by_name[name]
 
     def service_endpoint(self, profile: Profile, service: str) -> str:
-        """Return the service's URL in the profile's services section, or an empty string."""
+        """Return the service's URL in the profile's services section.
+
+        The result is an empty string if it is not there.
+        """
         return self.named_endpoint(profile.options.get("services", ""), service)
 
     def named_endpoint(self, name: str, service: str) -> str:
@@ -111,7 +124,10 @@ def checked_name(name: str) -> str:
 
 
 def config_header(text: str, name: str) -> str:
-    """Return the header of a profile in the config file: the existing one, or a new one."""
+    """Return the header of a profile in the config file.
+
+    It is the existing header, or a new one.
+    """
     from daypass.client.profiles.ini_edit import section_names
 
     for header in section_names(text):
@@ -123,7 +139,10 @@ def config_header(text: str, name: str) -> str:
 def write_config(
     places: Places, name: str, options: Mapping[str, "Value"], *, services: tuple[str, str] | None = None, dry_run: bool
 ) -> Edit:
-    """Set options of a profile in the config file, and a services section (name, URL)."""
+    """Set options of a profile in the config file.
+
+    A services section (name, URL) is written too, if given.
+    """
     from daypass.client.profiles.ini_edit import set_options
 
     def change(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The sources of credentials, in the order in which AWS's tools search them.
+"""The sources of credentials, in the order of AWS's tools.
 
 Pure. Owns the table. Source: the order of credential providers of boto3 and the AWS CLI, which the other SDKs share
 except for details.
@@ -14,7 +14,10 @@ from daypass.client.profiles.profiles import Profile, Profiles
 
 @dataclass(frozen=True, slots=True)
 class CredentialSource:
-    """One source of credentials. `used` marks the first one, which overrides the others."""
+    """One source of credentials.
+
+    `used` marks the first one, which overrides the others.
+    """
 
     kind: str
     where: str
@@ -53,7 +56,10 @@ IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
 
 
 def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: str) -> list[CredentialSource]:
-    """Return all sources of credentials by priority. `profile` is the one that the user named."""
+    """Return all sources of credentials by priority.
+
+    `profile` is the one that the user named.
+    """
     name = profile_at_hand(environment, profile)
     found: list[CredentialSource] = []
     keys = environment.get("AWS_ACCESS_KEY_ID", "")

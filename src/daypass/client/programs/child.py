@@ -1,6 +1,7 @@
-"""Run another program with our terminal, and forward signals and its exit code.
+"""Run another program with our terminal.
 
-Owns the exit codes 126 and 127, and the forwarding of signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
+Signals are forwarded to it, and its exit code is returned. Owns the exit codes 126 and 127, and the forwarding of
+signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
 """
 
 import signal
@@ -17,7 +18,10 @@ _BORNE = ("SIGINT", "SIGQUIT")
 
 
 class CannotRunError(Exception):
-    """The program does not exist or cannot be run; `code` is the exit code of a shell for this."""
+    """The program does not exist or cannot be run.
+
+    `code` is the exit code of a shell for this.
+    """
 
     def __init__(self, words: str, code: int) -> None:
         super().__init__(words)
@@ -25,7 +29,10 @@ class CannotRunError(Exception):
 
 
 def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Run a program and return its exit code, or 128 plus the signal's number if a signal ended it."""
+    """Run a program and return its exit code.
+
+    If a signal ended it, the result is 128 plus the number of the signal.
+    """
     runner = _Runner()
     runner.listen()
     name = printable(words[0])
@@ -46,7 +53,10 @@ class _Runner:
         self._early: list[int] = []
 
     def listen(self) -> None:
-        """Install the handlers. exec resets them, so the child starts with the defaults."""
+        """Install the handlers.
+
+        exec resets them, so the child starts with the defaults.
+        """
         for name in (*_PASSED_ON, *_BORNE):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._pass_on if name in _PASSED_ON else self._bear)

@@ -1,6 +1,7 @@
-"""Build the environment of a program that must use only the given credentials.
+"""Build the environment of a program.
 
-Pure. Owns the table of removed variables: all that could select other credentials or mix with these.
+The program must use only the given credentials. Pure. Owns the table of removed variables: all that could select other
+credentials or mix with these.
 Source: AWS SDKs and Tools Reference Guide, "Environment variables support".
 """
 
@@ -33,7 +34,10 @@ CLEARED = (
 
 
 def variables(credentials: Credentials, *, endpoint_url: str, region: str, name: str) -> dict[str, str]:
-    """Return the variables for the keys, the region, the endpoint (if not AWS's) and the session's name."""
+    """Return the variables for the keys, the region and the session's name.
+
+    An endpoint that is not AWS's is included.
+    """
     return {**environment_form(credentials), **place(endpoint_url=endpoint_url, region=region, name=name)}
 
 

@@ -1,6 +1,7 @@
-"""Serve refreshed credentials to a job on this machine, as a container's agent does.
+"""Serve refreshed credentials to a job on this machine.
 
-Owns a small HTTP server on loopback. It serves only requests with the token, at a path that cannot be guessed.
+It works like a container's agent. Owns a small HTTP server on loopback. It serves only requests with the token, at a
+path that cannot be guessed.
 Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
 """
 

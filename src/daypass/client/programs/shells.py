@@ -46,7 +46,10 @@ SHELLS: Mapping[str, tuple[Callable[[str, str], str], Callable[[str], str]]] = M
 
 
 def script(shell: str, variables: Mapping[str, str], cleared: Iterable[str] = ()) -> str:
-    """Return the commands that set `variables` and unset `cleared`. Raises ValueError."""
+    """Return the commands that set `variables` and unset `cleared`.
+
+    Raises ValueError.
+    """
     setting, clearing = SHELLS[shell]
     lines = [clearing(_checked_name(name)) for name in cleared if name not in variables]
     lines += [setting(_checked_name(name), _checked_value(name, value)) for name, value in variables.items()]

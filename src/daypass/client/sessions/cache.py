@@ -82,13 +82,19 @@ class CredentialCache:
         return entry
 
     def can_keep(self) -> bool:
-        """Return whether the folder is writable. On a read-only disk credentials are not cached."""
+        """Return whether the folder is writable.
+
+        On a read-only disk credentials are not cached.
+        """
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return os.access(self.folder, os.W_OK | os.X_OK)
 
     def must_keep(self) -> None:
-        """Check, before the person signs in, that credentials can be cached. Raises UserFacingError."""
+        """Check, before the person signs in, that credentials can be cached.
+
+        Raises UserFacingError.
+        """
         if not self.can_keep():
             raise LockedError(f"{self.folder} is not writable. Set DAYPASS_CACHE_DIR to another folder.")
         if self.keyring:
@@ -97,7 +103,10 @@ class CredentialCache:
             find_secret("nothing")
 
     def keep(self, entry: CachedCredentials) -> None:
-        """Store credentials, replacing the entry atomically, and remove long-expired entries."""
+        """Store credentials, and remove entries that expired long ago.
+
+        The existing entry is replaced atomically.
+        """
         now = datetime.now(UTC)
         form = sts_form(entry.credentials)
         if self.keyring:
@@ -151,7 +160,10 @@ class CredentialCache:
         path.unlink(missing_ok=True)
 
     def entries(self) -> Iterator[CachedCredentialsSummary]:
-        """Yield the members of all entries that are not secret, sorted by key. Does not read the keyring."""
+        """Yield the members of all entries that are not secret.
+
+        The entries are sorted by key. The keyring is not read.
+        """
         for path in sorted(self.folder.glob("*.json")):
             kept = self.look(path.stem)
             if kept is not None:
@@ -230,7 +242,10 @@ def _load(path: Path) -> dict[str, Any] | None:
 
 
 def sweep(cache: "CredentialCache", *, now: datetime) -> None:
-    """Delete entries that expired more than a day ago, checking the oldest files first."""
+    """Delete entries that expired more than a day ago.
+
+    The oldest files are checked first.
+    """
     with contextlib.suppress(OSError):
         for path in sorted(cache.folder.glob("*.json"), key=_age)[:_MOST]:
             if _is_over(cache, path.stem, now):

@@ -1,7 +1,7 @@
-"""The context of the commands for people: environment, profiles, cache, prompt and clock.
+"""The context of the commands for people.
 
-Owns the value and how it is built for this user. It stands apart so that both getting credentials and the
-exchange with STS can import it.
+It contains the environment, profiles, cache, prompt and clock. Owns the value and how it is built for this user. It
+is separate so that both getting credentials and the exchange with STS can import it.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +16,10 @@ from daypass.client.sessions.cache import CredentialCache
 
 @dataclass(frozen=True, slots=True)
 class ClientContext:
-    """The environment, profiles and cache of the client. `proof` is a token or assertion, if known."""
+    """The environment, profiles and cache of the client.
+
+    `proof` is a token or assertion, if known.
+    """
 
     environment: Mapping[str, str]
     profiles: Profiles

@@ -1,6 +1,7 @@
-"""Exchange a proof for credentials: the STS calls of each method, and then the chain of roles.
+"""Exchange a proof for credentials.
 
-Owns the choice of parameters for each call of a chain. The request is already completed. Does not cache.
+It makes the STS calls of the method, and then those of the chain of roles. Owns the choice of parameters for each call
+of a chain. The request is already completed. Does not cache.
 """
 
 import getpass
@@ -55,7 +56,10 @@ def exchange(request: CredentialRequest, client_context: ClientContext, get_cred
 
 
 def found_roles(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> tuple[str, ...]:
-    """Return the ARNs of the requested roles. Calls STS for the account if only a name is given."""
+    """Return the ARNs of the requested roles.
+
+    Calls STS for the account if only a name is given.
+    """
     if request.method == "role" and needs_account(request.role_arn):
         return _found_roles(request, _source(request, client_context, get_credentials))
     return role_arns(request.role_arn, partition=_partition(request)) if request.role_arn else ()

@@ -1,6 +1,7 @@
-"""Get the credentials of a request: from the cache, or from STS, one process at a time.
+"""Get the credentials of a request from the cache or from STS.
 
-Owns the order of these steps. exchange.py calls STS; it is imported only if the cache has no valid entry.
+One process does this at a time. Owns the order of these steps. exchange.py calls STS; it is imported only if the cache
+has no valid entry.
 """
 
 from dataclasses import replace
@@ -23,13 +24,19 @@ def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> 
 
 
 def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
-    """Return the cache key of a completed request, or an empty string if it must not be cached."""
+    """Return the cache key of a completed request.
+
+    It is an empty string if the request must not be cached.
+    """
     source = source_key(request, client_context.profiles, client_context.environment, proof=client_context.proof)
     return request.cache_key(source) if source else ""
 
 
 def get_credentials(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
-    """Return credentials that are valid for at least fifteen minutes, if STS issues such."""
+    """Return credentials that are valid for at least fifteen minutes.
+
+    They are valid for less time if STS does not issue such credentials.
+    """
     request = with_endpoint(request, client_context)
     if request.method == "keys" or not client_context.keeps:
         return _fetch(request, client_context, "")
@@ -58,7 +65,10 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
 
 
 def with_role_arns(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
-    """Return the completed request with each role as an ARN, for writing it to a profile."""
+    """Return the completed request with each role as an ARN.
+
+    The result can be written to a profile.
+    """
     from daypass.client.sessions.exchange import found_roles
 
     request = with_endpoint(request, client_context)

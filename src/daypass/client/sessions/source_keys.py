@@ -1,7 +1,8 @@
-"""Identify the source credentials of a session without calling other programs.
+"""Identify the source credentials of a session.
 
-Owns the part of the cache key that identifies the source. If the source cannot be known in advance, as with another
-program's credential_process, the session is not cached: the next result may belong to another identity.
+Other programs are not called for this. Owns the part of the cache key that identifies the source. If the source cannot
+be known in advance, as with another program's credential_process, the session is not cached: the next result may belong
+to another identity.
 Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 """
 
@@ -26,9 +27,10 @@ _OF_CONTAINERS = (
 def source_key(
     request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
 ) -> str:
-    """Return the identity of the source: the signing keys, or issuer and subject; empty if unknown.
+    """Return the identity of the source, or an empty string if unknown.
 
-    `proof` is a token that is already known. Without it, the subject of a command's next token is unknown.
+    It is the signing keys, or issuer and subject. `proof` is a token that is already known. Without it, the subject of
+    a command's next token is unknown.
     """
     if request.method == "oidc" and request.token_file:
         return _of_token(request.token_file)

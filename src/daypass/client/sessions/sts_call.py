@@ -1,4 +1,6 @@
-"""Call STS and IAM, and translate errors into a sentence with the next step.
+"""Call STS and IAM, and translate errors for the user.
+
+Each error becomes a sentence with the next step.
 
 - Only this file of the client imports botocore, and it is imported only before a call.
 - Errors never quote a response: one that was cut off, or that a proxy changed, may contain a secret key, and
@@ -74,7 +76,10 @@ _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 @dataclass(frozen=True, slots=True)
 class CallSigner:
-    """The signer of a call: credentials, else a profile, else AWS's own search; or unsigned."""
+    """The signer of a call.
+
+    It is the credentials, else a profile, else AWS's own search; or the call is unsigned.
+    """
 
     profile: str = ""
     credentials: Credentials | None = None
@@ -115,7 +120,10 @@ def connect(service: str, signer: CallSigner, *, endpoint_url: str = "", region:
 
 
 def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Call an operation by its name in AWS. All errors are raised as UserFacingError."""
+    """Call an operation by its name in AWS.
+
+    All errors are raised as UserFacingError.
+    """
     try:
         answer: dict[str, Any] = client._make_api_call(operation, dict(parameters))  # noqa: SLF001 - by name, as the CLI does
     except Exception as error:
@@ -129,7 +137,10 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
 
 
 def own_credentials(profile: str) -> tuple[Credentials, str]:
-    """Return the credentials of AWS's own search, and the name of the credential provider."""
+    """Return the credentials of AWS's own search.
+
+    The second value is the name of the credential provider.
+    """
     try:
         found = open_session(profile).get_credentials()
         frozen = None if found is None else found.get_frozen_credentials()

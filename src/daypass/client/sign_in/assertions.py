@@ -1,7 +1,8 @@
-"""Parse SAML responses that a person supplies, and list the roles that they offer.
+"""Parse SAML responses that a person supplies.
 
-Owns parsing for display and choice. STS verifies responses; this module does not. XML is parsed without entities and
-without network access. The parser is Python's own, so that the client does not need an XML library.
+It lists the roles that they offer. Owns parsing for display and choice. STS verifies responses; this module does not.
+XML is parsed without entities and without network access. The parser is Python's own, so that the client does not need
+an XML library.
 """
 
 import base64
@@ -34,7 +35,10 @@ class _WithoutDoctype(ET.TreeBuilder):
 
 
 def clean_assertion(text: str) -> str:
-    """Return the base64 of a pasted SAML response: base64, a form body or XML. Raises ExpiredError."""
+    """Return the base64 of a pasted SAML response.
+
+    The input is base64, a form body or XML. Raises ExpiredError.
+    """
     text = text.strip()
     if len(text) > _MOST:
         raise ExpiredError("The input is too long for a SAML response. Copy only the form field SAMLResponse.")
@@ -54,7 +58,10 @@ def clean_assertion(text: str) -> str:
 
 
 def offers(assertion: str) -> tuple[UnverifiedOffer, ...]:
-    """Return the roles that a response offers. An encrypted response gives an empty tuple."""
+    """Return the roles that a response offers.
+
+    An encrypted response gives an empty tuple.
+    """
     parser = ET.XMLParser(target=_WithoutDoctype())  # noqa: S314 - entities need a DOCTYPE, which is refused
     try:
         parser.feed(base64.b64decode(assertion))
@@ -77,7 +84,10 @@ def _read_pair(text: str) -> UnverifiedOffer | None:
 
 
 def provider_for(assertion: str, role_arn: str) -> str:
-    """Return the provider of a role in an assertion. Raises BadUsageError if the role is not offered."""
+    """Return the provider of a role in an assertion.
+
+    Raises BadUsageError if the role is not offered.
+    """
     found = [offer.provider_arn for offer in offers(assertion) if offer.role_arn == role_arn]
     if not found:
         raise BadUsageError(

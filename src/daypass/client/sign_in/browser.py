@@ -22,7 +22,10 @@ def has_browser(environment: Mapping[str, str], platform: str = sys.platform) ->
 
 
 def open_browser(url: str) -> None:
-    """Open a page if possible. The browser's output is dropped, since our output may be another program's input."""
+    """Open a page if possible.
+
+    The browser's output is dropped, since our output may be another program's input.
+    """
     quiet = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(1), os.dup(2)]
     try:

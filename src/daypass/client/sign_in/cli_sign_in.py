@@ -1,7 +1,8 @@
-"""CLI sign-in at a Daypass server: start, wait for the approval in the browser, redeem.
+"""CLI sign-in at a Daypass server.
 
-docs/handover.md describes the protocol. Owns the client's side, by loopback redirect or by short code, and the
-decryption of an assertion that the server encrypted for us. The caller shows the URL to the person.
+The steps are: start, wait for the approval in the browser, redeem. docs/handover.md describes the protocol. Owns the
+client's side, by loopback redirect or by short code, and the decryption of an assertion that the server encrypted for
+us. The caller shows the URL to the person.
 """
 
 import getpass
@@ -30,7 +31,10 @@ _ENDINGS: Mapping[str, tuple[type[UserFacingError], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SignInParams:
-    """The request to the server. With `sealed`, it returns the assertion instead of credentials."""
+    """The request to the server.
+
+    With `sealed`, it returns the assertion instead of credentials.
+    """
 
     server: str
     role: str = ""

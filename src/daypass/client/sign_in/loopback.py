@@ -1,6 +1,7 @@
-"""Wait on this machine for one redirect of the browser with the right state.
+"""Wait on this machine for one redirect of the browser.
 
-Owns the listener. A request with another state is rejected and does not end the wait. Source: RFC 8252, 7.3.
+The redirect must have the right state. Owns the listener. A request with another state is rejected and does not end the
+wait. Source: RFC 8252, 7.3.
 """
 
 import hmac
@@ -30,7 +31,10 @@ _HEADERS = (
 
 
 class Listener:
-    """A listener on 127.0.0.1, used as a context. `done_url` is the page to show afterwards."""
+    """A listener on 127.0.0.1, used as a context.
+
+    `done_url` is the page to show afterwards.
+    """
 
     def __init__(self, state: str, *, port: int = 0, done_url: str = "") -> None:
         try:
@@ -84,7 +88,10 @@ class _LoopbackServer(ThreadingHTTPServer):
         self.brought: Mapping[str, str] = {}
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Print no error: the browser has disconnected, and the terminal is the person's."""
+        """Do not print an error.
+
+        The browser has disconnected, and the terminal belongs to the person.
+        """
 
 
 class _LoopbackHandler(BaseHTTPRequestHandler):

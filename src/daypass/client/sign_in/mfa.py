@@ -1,6 +1,7 @@
-"""Get the code of an MFA device: from an option, from a command, or from a prompt.
+"""Get the code of an MFA device.
 
-Owns these three sources, in this order. STS verifies the code.
+It comes from an option, from a command, or from a prompt. Owns these three sources, in this order. STS verifies the
+code.
 """
 
 import re
@@ -37,7 +38,10 @@ def _checked(code: str) -> str:
 
 
 def run_for_text(command: str, option: str) -> str:
-    """Return the output of a command. It runs without a shell and can read from the terminal."""
+    """Return the output of a command.
+
+    It runs without a shell and can read from the terminal.
+    """
     try:
         words = shlex.split(command)
         done = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=_SECONDS)  # noqa: S603 - the user's own

@@ -1,7 +1,7 @@
-"""Sign in with an OpenID Connect provider directly, with an authorization code and PKCE.
+"""Sign in with an OpenID Connect provider directly.
 
-Owns the flow, with state, nonce and a loopback redirect, and the checks of the response. STS, which knows the
-issuer's keys, verifies the token.
+The flow is an authorization code with PKCE. Owns the flow, with state, nonce and a loopback redirect, and the checks of
+the response. STS, which knows the issuer's keys, verifies the token.
 Source: OpenID Connect Core 1.0, 3.1; RFC 8252; RFC 9207; RFC 9700.
 """
 
@@ -36,7 +36,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class OidcClient:
-    """Our client at the provider. `secret` is for providers that require one of desktop programs too."""
+    """Our client at the provider.
+
+    `secret` is for providers that require one from desktop programs too.
+    """
 
     issuer: str
     client_id: str
@@ -70,7 +73,10 @@ def discover(issuer: str) -> Provider:
 
 
 def sign_in(client: OidcClient, tell: Callable[[str], None], *, now: Callable[[], datetime]) -> str:
-    """Return an ID token. `tell` shows the URL to the person and opens the browser."""
+    """Return an ID token.
+
+    `tell` shows the URL to the person and opens the browser.
+    """
     provider = discover(client.issuer)
     pkce, state, nonce = make_pkce(), make_state(), make_state()
     with Listener(state, port=client.port) as listener:

@@ -1,4 +1,7 @@
-"""Proof Key for Code Exchange, and random values of a sign-in. Source: RFC 7636; RFC 9700, 2.1.1."""
+"""Proof Key for Code Exchange, and random values of a sign-in.
+
+Source: RFC 7636; RFC 9700, 2.1.1.
+"""
 
 import hashlib
 import secrets

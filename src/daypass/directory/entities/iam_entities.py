@@ -95,7 +95,9 @@ class Group(Holder, frozen=True, kw_only=True):
 
 
 class Role(Holder, frozen=True, kw_only=True):
-    """An IAM role. In `trust`, users and roles stand under their unique ids (see principals.py).
+    """An IAM role.
+
+    In `trust`, users and roles are written as their unique ids (see principals.py).
 
     `foreign` has the texts with which other accounts' principals were named, by the ids that stand in `trust`.
     """

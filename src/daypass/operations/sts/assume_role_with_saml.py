@@ -75,7 +75,10 @@ class AssumeRoleWithSAML(Declares):
     takes = AssumeRoleWithSAMLParams
 
     def store_access(self, params: AssumeRoleWithSAMLRequest) -> StoreAccess:
-        """Return BLOCKING: verifying an XML signature is too slow for the event loop."""
+        """Return BLOCKING.
+
+        Verifying an XML signature is too slow for the event loop.
+        """
         return StoreAccess.BLOCKING
 
     def parse(self, parameters: Parameters) -> AssumeRoleWithSAMLRequest:

@@ -1,7 +1,8 @@
-"""The text of a policy: its limits, its size without white space, and the place of each statement in it.
+"""The text of a policy.
 
-Owns reading the text within the limits of policies, with numbers as they were written. The rules of strict JSON belong
-to daypass.strict_json, and the meaning of the elements to elements.py.
+Owns reading the text within the limits of policies, with numbers as they were written. Owns also the size of the text
+without white space, and the place of each statement in it. The rules of strict JSON belong to daypass.strict_json, and
+the meaning of the elements to elements.py.
 """
 
 import json
@@ -23,7 +24,10 @@ _STRINGS_OR_SPACE = re.compile(rf"({_TEXT})|[ \t\r\n]+", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where a statement stands: lines and columns count from one, the end is exclusive."""
+    """The place of a statement in a policy.
+
+    Lines and columns count from one; the end is exclusive.
+    """
 
     start_line: int
     start_column: int
@@ -37,12 +41,15 @@ def read_json(text: str) -> Any:
 
 
 def without_white_space(text: str) -> str:
-    """Return `text` without the white space that stands outside of JSON strings."""
+    """Return `text` without the white space outside of JSON strings."""
     return _STRINGS_OR_SPACE.sub(lambda found: found.group(1) or "", text)
 
 
 def statement_spans(text: str) -> tuple[Span, ...]:
-    """Return where each statement of a well-formed policy stands in its text, in order."""
+    """Return the place of each statement of a well-formed policy.
+
+    The places are in the order of the statements.
+    """
     spans: list[Span] = []
     opened: list[str] = []
     begun: tuple[int, int] | None = None

@@ -1,5 +1,6 @@
-"""The reasons of a decision, for denial messages and for `daypass explain`.
+"""The reasons of a decision.
 
-Owns the trace of an evaluation, AWS's words for a denial, and the search for a context that would satisfy a condition.
+Denial messages and `daypass explain` show them. Owns the trace of an evaluation, AWS's words for a denial, and the
+search for a context that would satisfy a condition.
 Leaves the decision to the engine; nothing here runs for an allowed request.
 """

@@ -104,7 +104,10 @@ class OidcSignIn:
         return f"{self.redirect_uri}/{client.name}"
 
     def find_client(self, key: str) -> Client:
-        """Return the client of a link. Raises UnknownClientError if it does not exist."""
+        """Return the client of a link.
+
+        Raises UnknownClientError if it does not exist.
+        """
         found = next((client for client in self.clients if client.key == key), None)
         if found is None:
             raise UnknownClientError("This identity provider does not exist.")

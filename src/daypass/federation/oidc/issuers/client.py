@@ -66,7 +66,10 @@ class Endpoints:
 
 
 async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
-    """Return a provider's endpoints. Raises IssuerUnreachableError or UnacceptableAnswerError."""
+    """Return a provider's endpoints.
+
+    Raises IssuerUnreachableError or UnacceptableAnswerError.
+    """
     if not is_issuer_url(client.issuer):
         raise UnacceptableAnswerError("the issuer is not a plain https URL")
     document = _read(await fetcher.get(client.issuer.rstrip("/") + DISCOVERY_PATH))
