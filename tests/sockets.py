@@ -1,6 +1,10 @@
 """Connections to a server, and free ports."""
 
+import random
 import socket
+from contextlib import suppress
+
+_PORTS = (20_000, 32_000)
 
 
 def connect(url: str, source: str = "127.0.0.1", *, timeout: float = 30) -> socket.socket:
@@ -10,7 +14,12 @@ def connect(url: str, source: str = "127.0.0.1", *, timeout: float = 30) -> sock
 
 
 def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a loopback port that is free now.
+
+    It is below the range from which the system takes ports for outgoing connections. Thus no connection takes it before
+    the server does, and two processes of the suite rarely choose the same one.
+    """
+    while True:
+        port = random.randrange(*_PORTS)  # noqa: S311 - not a secret
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

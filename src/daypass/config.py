@@ -208,7 +208,7 @@ def _checked(config: Config) -> Config:
             "audit_log_required cannot be true while audit_log is none: name a file, or - for standard output"
         )
     if bool(config.tls_cert) != bool(config.tls_key):
-        raise ConfigurationError("tls-cert and tls-key go together: set both or neither")
+        raise ConfigurationError("tls-cert and tls-key must be set together")
     if not config.tls_cert and not config.trusted_proxies and not is_loopback(config.host):
         raise ConfigurationError(
             f"{config.host} is not a loopback address, so TLS is needed: give --tls-cert and --tls-key, "

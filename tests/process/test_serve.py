@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.process.daypass import ROOT, run, serving
+from tests.sockets import free_port
 
 
 def test_sigterm_ends_it_with_exit_code_zero(tmp_path: Path) -> None:
@@ -166,10 +167,10 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
     [
         (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
         (["--store", "mysql://x"], {}, "sqlite:///PATH"),
-        (["--tls-cert", "x.pem"], {}, "go together"),
+        (["--tls-cert", "x.pem"], {}, "set together"),
         ([], {"DAYPASS_PORT": "many"}, "DAYPASS_PORT"),
         ([], {"DAYPASS_LOG_LEVEL": "shout"}, "log_level"),
-        ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "go together"),
+        ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "set together"),
     ],
 )
 def test_a_setting_that_cannot_be_is_exit_code_six(
@@ -177,7 +178,8 @@ def test_a_setting_that_cannot_be_is_exit_code_six(
 ) -> None:
     """One sentence names the setting, without a traceback."""
     store = [] if "--store" in words else ["--store", f"sqlite:///{tmp_path / 'd.db'}"]
-    done = run("serve", *words, *store, environment=environment)
+    port = [] if "DAYPASS_PORT" in environment else ["--port", str(free_port())]
+    done = run("serve", *words, *store, *port, environment=environment)
     assert done.returncode == 6
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -187,7 +189,7 @@ def test_a_master_key_that_does_not_open_the_store_is_exit_code_six(tmp_path: Pa
     """A wrong key must never be treated as a first start."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     assert run("account", "create", "--store", store).returncode == 0
-    done = run("serve", "--store", store, environment={"DAYPASS_MASTER_KEY": "0" * 64})
+    done = run("serve", "--store", store, "--port", str(free_port()), environment={"DAYPASS_MASTER_KEY": "0" * 64})
     assert done.returncode == 6
     assert "master key" in done.stderr
 
