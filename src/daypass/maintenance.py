@@ -29,7 +29,7 @@ class Maintenance(Background):
     """
 
     def __init__(self, *chores: Callable[[], None]) -> None:
-        super().__init__("upkeep", self._run)
+        super().__init__("maintenance", self._run)
         self._chores = chores
 
     def _run(self) -> None:

@@ -1,6 +1,6 @@
-"""The clock of the computer, behind the promise in ports.py.
+"""The clock of the computer, as the protocol in ports.py.
 
-Owns the one place of the server that asks for the time. Tests hand in a clock that stands still.
+Owns the only place of the server that reads the time. Tests pass a clock that does not move.
 """
 
 from datetime import UTC, datetime

@@ -286,7 +286,7 @@ def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breaka
     seconds.seconds += 10
     cache.loading.get(list_users, "/")
     seconds.seconds += 10
-    with cache._asking:  # another thread is waiting for the database
+    with cache._updating:  # another thread is waiting for the database
         assert cache.loading.get(list_users, "/") is known
 
 

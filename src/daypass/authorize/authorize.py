@@ -1,14 +1,16 @@
 """Check the permissions of an operation.
 
-Owns the order: the first permission that is denied ends the check. An allowed request becomes an Authorized, a denied
-one a Fault. Owns also the choice of the thread: a decision or an explanation that is too much work for the event loop
-runs on a worker thread, within the account's share.
+Owns the step from the permissions of an operation to an Authorized or to a Fault:
 
-Owns which value of a condition key wins where two places give one: the operation's own, then the organization's, then
-the request's. `daypass explain` builds its requests with the same function.
+- The first permission that is denied ends the check.
+- If two sources set one condition key, the operation's value overrides the organization's, which overrides the
+  request's. `daypass explain` builds its requests with the same function.
+- A decision or an explanation that is too much work for the event loop runs on a worker thread, within the account's
+  share.
+- A refusal is in AWS's words. A denial of sts:AssumeRole does not contain a reason: a caller must not learn whether a
+  role is missing, forbidden to it, or not granted by its own policies.
 
-Owns also the refusal in AWS's words. A denial of sts:AssumeRole carries no reason: a caller must not learn whether a
-role is missing, forbidden to it, or not granted by its own policies.
+Leaves the decision to policy/evaluate.py, and the content of the encoded message to denial.py.
 """
 
 from contextlib import nullcontext, suppress

@@ -1,12 +1,10 @@
 """Build the request context: the condition keys of every request.
 
-Owns the global `aws:` keys of a request. Leaves the caller's keys to authenticate/caller_keys.py, and the keys of the
-organization and of the resource owner to context.py. Operations add their own keys to their permission
-checks; an assertion or a token adds its claims. All values are strings, all names lower case. A key without a value for
-this request is absent. Rules: IAM User Guide, "AWS global condition context keys".
-
-Owns also the keys of the organizations that the caller and the resource belong to (aws:PrincipalOrgID to
-aws:ResourceOrgPaths).
+Owns the global `aws:` keys of a request, and the keys of the organizations of the caller and of the resource's owner
+(aws:PrincipalOrgID to aws:ResourceOrgPaths). Leaves the caller's keys to authenticate/caller_keys.py. Operations add
+their own keys to their permission checks; an assertion or a token adds its claims. All values are strings, all names
+lower case. A key without a value for this request is absent. Rules: IAM User Guide, "AWS global condition context
+keys".
 """
 
 from datetime import datetime
@@ -21,8 +19,7 @@ from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
 from daypass.policy.language.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
-__all__ = ["RequestInfo", "as_written", "build_context"]
-
+__all__ = ["RequestInfo", "as_written", "build_context", "organization_keys"]
 
 # Policy patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024

@@ -113,12 +113,12 @@ def _with_conditions_on_changed_keys(plan: RemedyPlan, every: Iterable[Need]) ->
     """
     changed = {need.requirement.key for need in plan.needs}
     missed = {id(need) for need in plan.needs}
-    told = (
+    needs = (
         need
         for need in every
         if id(need) in missed or (need.requirement.key in changed and need.requirement.is_met(plan.request.context))
     )
-    return replace(plan, needs=tuple(told))
+    return replace(plan, needs=tuple(needs))
 
 
 def _search(plan: RemedyPlan, steps: int, tries: Iterator[int]) -> RemedyPlan | None:

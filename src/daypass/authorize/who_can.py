@@ -1,12 +1,11 @@
 """The reverse query: who can assume a role, and on which conditions.
 
-Owns the search through all accounts. The engine makes each decision, for a request with the assumptions of named.py. If
-the request is refused, the engine evaluates it again without conditions. If it is then allowed, it is possible on
-conditions, and these are returned.
+Owns the search through all accounts, and the limits of the same search for one account. The engine makes each decision,
+for a request with the assumptions of named_request.py. If the request is refused, the engine evaluates it again without
+conditions. If it is then allowed, it is possible on conditions, and these are returned.
 
-Owns also the limits for the view of one account. Other accounts' users, roles and policies are not read for it. It
-contains only the principals that the account's own trust policies name, and whether the organization's policies have
-conditions.
+A search for one account does not read other accounts' users, roles and policies. Its result contains only the
+principals that the account's own trust policies name, and whether the organization's policies have conditions.
 """
 
 import json
@@ -80,14 +79,14 @@ class _Search:
         """Return the accounts whose users and roles are evaluated."""
         return (self.inside,) if self.inside else tuple(account.id for account in accounts_of(self.views))
 
-    def may_tell(self, of_type: PolicyType) -> bool:
+    def may_show(self, of_type: PolicyType) -> bool:
         """Return whether the content of policies of a type may be shown."""
         return not self.inside or of_type not in _OF_ORGANIZATION
 
     def readable(self, text: str) -> str:
-        """Return a text with ARNs in the place of unique ids.
+        """Return a string with ARNs in the place of unique ids.
 
-        An account sees the texts that it gave for other accounts' principals, an operator the ARNs of today.
+        An account sees the strings that it gave for other accounts' principals, an operator the present ARNs.
         """
         foreign = self.role.foreign if self.inside else unresolved_of(self.role.foreign)
         return readable(text, self.views, foreign)
@@ -142,7 +141,7 @@ def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
     principal = Principal(PrincipalKind.USER, user.account, user.arn, unique_id=user.id)
     identity = search.views.get(load_identity, user.id) if search.may_mean(principal) else None
     if identity is not None:
-        yield from _judge(user_caller(identity, ""), user.arn, search)
+        yield from _evaluate(user_caller(identity, ""), user.arn, search)
 
 
 def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
@@ -165,7 +164,7 @@ def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
             continue
         is_any = session_name == SESSION_NAME
         found = list(
-            _judge(session_of(identity, session_name, search.assumed.now), other.arn if is_any else arn, search)
+            _evaluate(session_of(identity, session_name, search.assumed.now), other.arn if is_any else arn, search)
         )
         yield from found
         if found and is_any:
@@ -178,7 +177,7 @@ def _sessions_named(other: Role, search: _Search) -> list[str]:
     return [name.partition(":")[2] for name in names if name.startswith(other.id + ":")]
 
 
-def _judge(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
+def _evaluate(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     check = ask_named(search.action, search.role.arn, caller, search.views)
     request, policies = build_named_request(caller, check, {}, search.views, search.assumed)
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
@@ -204,8 +203,8 @@ def _way(
     policies: Policies,
     search: _Search,
 ) -> Way:
-    told = tuple(ref for ref in statements if search.may_tell(ref.source.type))
-    return Way(shown, kind, caller.account, told, _quote(told, policies, search))
+    visible = tuple(ref for ref in statements if search.may_show(ref.source.type))
+    return Way(shown, kind, caller.account, visible, _quote(visible, policies, search))
 
 
 def _quote(refs: tuple[StatementRef, ...], policies: Policies, search: _Search) -> tuple[str, ...]:
@@ -229,7 +228,7 @@ def _statements(text: str) -> tuple[str, ...]:
 
 def _conditions(trace: Trace, wanted: tuple[StatementRef, ...], search: _Search) -> Iterator[str]:
     for of_type in trace.types:
-        if not search.may_tell(of_type.type):
+        if not search.may_show(of_type.type):
             if of_type.outcome is not EvaluationDecision.ALLOWED:
                 yield _CONDITIONS_ABOVE
             continue
@@ -300,7 +299,7 @@ def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
     """
     shown = _name_of(name, search)
     for deny in search.denies:
-        # By their names: an unresolved principal stands in an Allow as an id, and in a Deny as its text.
+        # By their names: an unresolved principal is an id in an Allow, and its string in a Deny.
         means = any(
             other.value == "*" or (other.type == name.type and _name_of(other, search) == shown)
             for other in deny.statement.principals or ()

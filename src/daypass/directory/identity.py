@@ -156,7 +156,7 @@ def load_session_policies(
     """Return a session's policies as one set.
 
     `account` is the account of the session. Managed policies apply in their present version. If one of them was
-    deleted, the session may not perform any action, because the denials of the deleted policy are unknown.
+    deleted, the session cannot perform any action, because the denials of the deleted policy are unknown.
     """
     found = []
     if inline:

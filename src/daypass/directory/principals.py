@@ -6,9 +6,9 @@ created again with the same name does not match. Rules:
 * Own account: a user or role that does not exist is refused with AWS's message. A principal that is deleted later is
 shown as its unique id.
 * Another account: no answer discloses whether the account, the user or the role exists. A principal that does not exist
-gets an id that never matches (strangers.py), even if it is created later. Existing and missing principals are shown as
-the string that the caller gave, even if they are renamed or deleted. Unique ids of another account are refused, because
-the ARN of such an id would disclose its owner. Decision: docs/decisions/0016-foreign-principals.md.
+gets an id that never matches (unresolved_principals.py), even if it is created later. Existing and missing principals
+are shown as the string that the caller gave, even if they are renamed or deleted. Unique ids of another account are
+refused, because the ARN of such an id would disclose its owner. Decision: docs/decisions/0016-foreign-principals.md.
 * Files of operators (`daypass apply`): every principal must exist, or be marked as unresolved.
 
 Source: IAM User Guide, "AWS JSON policy elements: Principal"; the messages are AWS's.

@@ -293,8 +293,8 @@ _CHARGED: dict[Callable[..., object], int] = {}
 def charged_to(place: int) -> Callable[[L], L]:
     """Mark a loader whose values count for the account in an argument.
 
-    `place` is the position of the argument. A cache shares its room among accounts. Without the mark a value counts for
-    the account of the records that it was made of.
+    `place` is the position of the argument. A cache divides its capacity among accounts. Without the mark, a value
+    counts for the account of the records from which it was derived.
     """
 
     def mark(loader: L) -> L:

@@ -19,7 +19,7 @@ from daypass.directory import records
 from daypass.directory.entities.apply_entities import UnresolvedPrincipal
 from daypass.directory.store import Reader, Writer
 
-_PREFIX = "AIDA0STRANGER0"
+_PREFIX = "AIDA0STRANGER0"  # part of stored trust policies, so it never changes
 Kind = Literal["AWS", "Federated"]
 
 
@@ -47,13 +47,13 @@ def store_unresolved(writer: Writer, document: Mapping[str, Any], texts: Abstrac
 
 
 def unresolved_id(text: str, kind: Kind = "AWS") -> str:
-    """Return the id that stands for an unresolved principal."""
+    """Return the id that replaces an unresolved principal."""
     digest = hashlib.sha256(f"{kind} {text}".encode()).digest()[:20]
     return _PREFIX + base64.b32encode(digest).decode()
 
 
 def is_unresolved(stored: str) -> bool:
-    """Tell whether an id stands for an unresolved principal."""
+    """Return whether an id replaces an unresolved principal."""
     return stored.startswith(_PREFIX)
 
 

@@ -1,13 +1,15 @@
 """One connection: uvicorn's, with timeouts, and a fast path for the API.
 
-Owns the timeouts. Without them a client could hold connections open for ever: by silence, by requests that never become
-complete, or by responses that it never reads. framing.py splits the bytes into requests and limits the head of a
-request. body.py limits the body.
+Owns the timeouts and the fast path. framing.py splits the bytes into requests and limits the head of a request. body.py
+limits the body.
 
-Owns the fast path too. A call of the API is small and complete, and its response rarely has to wait; the task and the
-messages of ASGI would then cost more than the response. Such a call is buffered until it is complete, answered where it
-was read, and its response is written at once. All other requests take uvicorn's path: other pages, large or unusual
-requests, responses that have to wait.
+Without the timeouts a client could hold connections open for ever: by silence, by requests that never become complete,
+or by responses that it never reads.
+
+The fast path is for calls of the API. A call of the API is small and complete, and its response rarely has to wait; the
+task and the messages of ASGI would then cost more than the response. Such a call is buffered until it is complete,
+answered where it was read, and its response is written at once. All other requests take uvicorn's path: other pages,
+large or unusual requests, responses that have to wait.
 """
 
 import asyncio

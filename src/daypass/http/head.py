@@ -12,7 +12,7 @@ and whether another request may follow on the connection:
 - A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
 - The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list with others and
   hold the body back, so a list with any other element is refused.
-- A request that asks for another protocol is served as if it had not asked (RFC 9110 section 7.8), and it is the last
+- A request that asks for another protocol is served as if it had not (RFC 9110 section 7.8), and it is the last
   of its connection: some parsers and proxies treat its body as data of the other protocol.
 """
 

@@ -1,9 +1,8 @@
 """Count responses, and expose the metrics to Prometheus.
 
-Owns the metrics of one process. Labels contain only actions and error codes that Daypass knows, never an account, an
-ARN, an issuer or another value of a caller.
-
-Serves the metrics on their own port where one is configured, so that the port of the API does not show them.
+Owns the metrics of one process, and the port on which they are served if one is configured. The port of the API then
+does not serve them. Labels contain only actions and error codes that Daypass knows, never an account, an ARN, an issuer
+or another value of a caller.
 """
 
 from collections import defaultdict

@@ -25,14 +25,14 @@ def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[Aud
     """
 
     # Inlines `make_counter`: this runs for every request, and the extra call is measurable.
-    def record(record: AuditRecord) -> None:
+    def record_request(record: AuditRecord) -> None:
         fault = record.fault
         metrics.answered(record.action, "" if fault is None else fault.code)
         sink(record)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
 
-    return record
+    return record_request
 
 
 def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
@@ -41,13 +41,13 @@ def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], No
     The audit event of the request is already written.
     """
 
-    def count(record: AuditRecord) -> None:
+    def count_request(record: AuditRecord) -> None:
         fault = record.fault
         metrics.answered(record.action, "" if fault is None else fault.code)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
 
-    return count
+    return count_request
 
 
 def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:

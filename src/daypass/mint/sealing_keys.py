@@ -1,6 +1,6 @@
 """The ring of sealing keys.
 
-Owns the content of a sealing key and its rotation. Leaves the lifecycle of a key to lifecycle.py, and sealing to
+Owns the content of a sealing key and its rotation. Leaves the lifecycle of a key to key_ring.py, and sealing to
 seal.py.
 """
 

@@ -1,7 +1,7 @@
 """Our own web identity tokens: their signing keys and their signature.
 
 Owns the two algorithms, the content of a key, its rotation, and the numbered key IDs that AWS uses too. Leaves the
-claims of a token to the operation, and the lifecycle of a key to lifecycle.py.
+claims of a token to the operation, and the lifecycle of a key to key_ring.py.
 Source: RFC 7515, RFC 7517, RFC 7518; STS API Reference, GetWebIdentityToken.
 """
 

@@ -101,7 +101,7 @@ class Authorized(msgspec.Struct, Generic[A], frozen=True):
 
     def __post_init__(self) -> None:
         if not self.proof:
-            raise ValueError("no question was asked")
+            raise ValueError("no permission was checked")
 
 
 class Operation(Protocol[A]):
@@ -214,7 +214,7 @@ AnyOperation = Operation[Any]
 
 
 def is_read_only(operation: AnyOperation, access: StoreAccess) -> bool:
-    """Tell whether a call neither issues credentials nor changes the store.
+    """Return whether a call neither issues credentials nor changes the store.
 
     Returns False for an unknown action.
     """

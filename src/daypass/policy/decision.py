@@ -1,6 +1,6 @@
 """The decisions of the engine. Only this package can create an Allowed.
 
-Owns the values. Leaves AWS's wording to words.py and the detailed explanation to explain.py.
+Owns the values. Leaves AWS's wording to reasons/denial_messages.py and the detailed explanation to reasons/explain.py.
 """
 
 from dataclasses import InitVar, dataclass

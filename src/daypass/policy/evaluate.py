@@ -1,7 +1,7 @@
 """Evaluate one request against the policies that apply.
 
-Pure. Leaves the collection of policies to authorize/ and the message of a refusal to words.py. Source: IAM User Guide,
-"Policy evaluation logic", "Cross-account policy evaluation logic".
+Pure. Leaves the collection of policies to authorize/ and the message of a refusal to reasons/denial_messages.py.
+Source: IAM User Guide, "Policy evaluation logic", "Cross-account policy evaluation logic".
 
 The order:
 1. A Deny in any policy refuses the request.

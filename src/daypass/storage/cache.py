@@ -3,9 +3,9 @@
 Owns freshness. A value can be used while three conditions are true:
 
 * The change counter has the value that it had at the last update of the cache. Thus no process of this machine has
-written since then.
-* The cache asked the store for changes within the last second. Thus it can miss another machine's writes only for that
-time.
+  written since then.
+* The cache queried the store for changes within the last second. Thus it can miss another machine's writes only for
+  that time.
 * No data from which the value was derived has changed.
 
 A value is derived from one snapshot, without a lock. It is kept only if the snapshot is at least as new as the cache.
@@ -39,8 +39,8 @@ from daypass.storage.recording_reader import RecordingReader
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-POLL_SECONDS = 0.5  # how often the cache asks for changes if the counter does not change
-FRESH_SECONDS = 0.9  # how long an answer is valid, from the start of the request for changes
+POLL_SECONDS = 0.5  # between two queries for changes if the counter does not change
+FRESH_SECONDS = 0.9  # how long an answer is valid, from the start of the query for changes
 _LONGEST_NAME = 256  # a longer argument is not a name but the source of a value, such as a session policy
 _LITTLE_BYTES = 65_536  # the maximum weight for a loader that keeps little of large records
 _TEXT_WEIGHT = 6  # the weight of such a string, relative to a stored body: compiled policies are the largest values
@@ -72,15 +72,15 @@ class _Freshness:
         self.until = float("-inf")
 
     def is_given(self) -> bool:
-        """Tell whether the entries show all changes, within the allowed delay."""
+        """Return whether the entries show all changes, within the allowed delay."""
         return self.change_counter[0] == self.seen and self.monotonic() < self.until
 
     def is_overtaken(self) -> bool:
-        """Tell whether this machine wrote changes that the entries may not show."""
+        """Return whether this machine wrote changes that the entries may not show."""
         return self.change_counter[0] != self.seen
 
     def now(self) -> tuple[int, float]:
-        """Return the change counter and the clock, before a request for changes."""
+        """Return the change counter and the clock, before a query for changes."""
         return self.change_counter[0], self.monotonic()
 
 
@@ -142,7 +142,7 @@ class StoreCache:
         self._store = store
         self._entries = Entries(max_entries=max_entries, max_bytes=max_bytes)
         self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
-        self._asking = threading.Lock()  # only one thread at a time asks for changes
+        self._updating = threading.Lock()  # only one thread at a time queries the changes
         self._freshness = _Freshness(store.change_counter, monotonic)
         self._revision = -1  # the entries are at least as new as this revision
         self._is_away = False
@@ -152,7 +152,7 @@ class StoreCache:
 
     @property
     def is_away(self) -> bool:
-        """Tell whether the database did not answer the last request for changes."""
+        """Return whether the database did not answer the last query for changes."""
         return self._is_away
 
     def start(self) -> None:
@@ -167,16 +167,16 @@ class StoreCache:
         self._poller.stop()
 
     def poll(self) -> None:
-        """Ask for changes now. Raises StoreUnavailableError as `catch_up` does."""
-        with self._asking:
-            self._ask()
+        """Query the changes now. Raises StoreUnavailableError as `catch_up` does."""
+        with self._updating:
+            self._update()
 
     def catch_up(self) -> None:
         """Update the entries if necessary, or raise StoreUnavailableError."""
         if self._freshness.is_given():
             return
         # While the database is unavailable, one thread waits for it. The others use the cached values.
-        if not self._asking.acquire(blocking=not self._is_away):
+        if not self._updating.acquire(blocking=not self._is_away):
             if self._freshness.is_overtaken():
                 raise StoreUnavailableError(
                     "the database is unavailable, and the cache has not seen its latest changes"
@@ -184,9 +184,9 @@ class StoreCache:
             return
         try:
             if not self._freshness.is_given():
-                self._ask()
+                self._update()
         finally:
-            self._asking.release()
+            self._updating.release()
 
     def find_or_load(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
         """Return the entry's value, or derive it from one snapshot of the store."""
@@ -207,19 +207,19 @@ class StoreCache:
                 self._entries.put((loader, args), loaded)
         return value
 
-    def _ask(self) -> None:
-        counter, asked_at = self._freshness.now()
+    def _update(self) -> None:
+        counter, queried_at = self._freshness.now()
         try:
             self._take_in(self._store.changes_since(self._revision))
         except StoreUnavailableError:
             self._is_away = True
             if self._freshness.is_overtaken():
                 raise
-            _, asked_at = self._freshness.now()  # the wait must not count against the time until the next attempt
+            _, queried_at = self._freshness.now()  # the wait must not count against the time until the next attempt
         else:
             self._is_away = False
             self._freshness.seen = counter
-        self._freshness.until = asked_at + FRESH_SECONDS
+        self._freshness.until = queried_at + FRESH_SECONDS
 
     def _take_in(self, changes: Changes | None) -> None:
         if changes is None:

@@ -128,7 +128,7 @@ class _MemoryWriter(_MemoryReader):
     def __init__(self, state: _State, clock: Clock) -> None:
         super().__init__(state)
         self._clock = clock
-        self.touched: set[Touch] = set()
+        self.changed: set[Touch] = set()
 
     def claim(self, key: str, *, until: datetime) -> bool:
         return self.state.claim(key, now=self._clock.now(), until=until)
@@ -158,12 +158,12 @@ class _MemoryWriter(_MemoryReader):
     def link(self, link: Link) -> None:
         require_storable(link.kind, link.source, link.target)
         self.state.links[link.kind, link.source, link.target] = link
-        self.touched.add(LinkTouched(link.kind, link.source, link.target))
+        self.changed.add(LinkTouched(link.kind, link.source, link.target))
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.state.links.pop((kind, source, target), None) is None:
             raise RecordMissingError(kind, source, target)
-        self.touched.add(LinkTouched(kind, source, target))
+        self.changed.add(LinkTouched(kind, source, target))
 
     def _require_free(self, record: Record, *, instead_of: Record | None) -> None:
         by_id = None if record.unique_id is None else self.state.ids.get(record.unique_id)
@@ -176,14 +176,14 @@ class _MemoryWriter(_MemoryReader):
         self.state.sorts[record.kind, record.account, record.sort] = record
         if record.unique_id is not None:
             self.state.ids[record.unique_id] = record
-        self.touched.add(touch(record))
+        self.changed.add(touch(record))
 
     def _remove(self, record: Record) -> None:
         del self.state.records[record.kind, record.account, record.key]
         del self.state.sorts[record.kind, record.account, record.sort]
         if record.unique_id is not None:
             del self.state.ids[record.unique_id]
-        self.touched.add(touch(record))
+        self.changed.add(touch(record))
 
 
 class MemoryStore:
@@ -240,12 +240,12 @@ class MemoryStore:
             self._lock.release()
 
     def _publish(self, writer: _MemoryWriter) -> None:
-        if not writer.touched:
+        if not writer.changed:
             self._state = replace(writer.state, revision=self._state.revision)
             return
         with self._news:
             self._state = writer.state
-            self._log[writer.state.revision] = frozenset(writer.touched)
+            self._log[writer.state.revision] = frozenset(writer.changed)
             self._log.pop(writer.state.revision - LOG_LENGTH, None)
         self._change_counter[0] = writer.state.revision
 

@@ -1,10 +1,10 @@
 """A Reader that records the dependencies of its reads for the cache.
 
-Owns only the record; the names of dependencies are in touched.py. A failed read is recorded like a successful one: a
-key that appears later changes the result too.
+Owns only the record; the names of dependencies are in invalidation.py. A failed read is recorded like a successful one:
+a key that appears later changes the result too.
 """
 
-# ruff: noqa: D102 - what each method promises is written once, in directory/store.py
+# ruff: noqa: D102 - directory/store.py documents the promises of each method
 
 from typing import TypeVar
 

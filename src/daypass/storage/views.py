@@ -1,9 +1,10 @@
 """An opened store, and the views of it that requests work with.
 
-Owns which view may wait: the event loop's raises WouldBlock for everything that is not in the cache, a worker
-thread's opens snapshots and transactions. Owns also each account's share of the worker threads.
+Owns the difference between the views, and each account's share of the worker threads:
 
-An account that has its share of the threads is told to come again, so that the others still find a free thread.
+- The view of the event loop raises WouldBlockError for everything that is not in the cache.
+- The view of a worker thread opens snapshots and transactions, and waits for them.
+- A call of an account that uses its share of the threads gets Throttling, so that other accounts find a free thread.
 """
 
 import sys

@@ -1,6 +1,7 @@
 """A real server in this process, on a free port, with a movable clock.
 
-Owns starting and stopping it. Everything else is real: sockets, signatures, policies, storage.
+Owns starting and stopping it, and the recorder of its audit events. Everything else is real: sockets, signatures,
+policies, storage.
 """
 
 import asyncio
@@ -95,7 +96,7 @@ class _Thread:
 
     async def _serve(self) -> None:
         serving = asyncio.create_task(self.server.serve(sockets=[self.listener]))
-        while not self.server.started and not serving.done():  # noqa: ASYNC110 - uvicorn tells by a flag alone
+        while not self.server.started and not serving.done():  # noqa: ASYNC110 - uvicorn only sets a flag
             await asyncio.sleep(0.001)
         self.started.set()
         await serving

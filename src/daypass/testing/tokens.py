@@ -23,7 +23,7 @@ _HASHES: Mapping[str, hashes.HashAlgorithm] = {
     "256": hashes.SHA256(),
     "384": hashes.SHA384(),
     "512": hashes.SHA512(),
-    "1": hashes.SHA1(),  # noqa: S303 - forgers may ask for RS1
+    "1": hashes.SHA1(),  # noqa: S303 - forgers may use RS1
 }
 _CURVES: Mapping[str, tuple[str, ec.EllipticCurve]] = {
     "ES256": ("P-256", ec.SECP256R1()),

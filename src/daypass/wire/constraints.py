@@ -1,9 +1,8 @@
 r"""The constraints of the service models, and the report of violations.
 
-Owns AWS's messages for them: "N validation error(s) detected: …". reading.py finds the value of a parameter and its
-path. Source: recorded responses of STS and IAM; for lists of plain values, those of similar AWS services.
-
-Translate the service models' patterns from Java to Python.
+Owns AWS's messages for them ("N validation error(s) detected: …"), and the translation of the service models' patterns
+from Java to Python. request_shapes.py finds the value of a parameter and its path. Source: recorded responses of STS
+and IAM; for lists of plain values, those of similar AWS services.
 
 Java's `\w`, `\d` and `\s` are ASCII by default; Java's `matches` is Python's `fullmatch`; `\uXXXX` is the same in both.
 Only the Unicode categories need a translation. Python's `\w` for strings is exactly the union of the categories L and N

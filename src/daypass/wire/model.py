@@ -1,8 +1,8 @@
 """The service models of botocore as typed values, without documentation.
 
-Owns the layout of botocore's `service-2.json`, and the few places where AWS differs from its own model. reading.py and
-writing.py implement the shapes on the wire. The session code of botocore is never imported: its data files are
-sufficient, and they load in a fraction of the time.
+Owns the layout of botocore's `service-2.json`, and the few places where AWS differs from its own model.
+request_shapes.py and response_shapes.py implement the shapes on the wire. The session code of botocore is never
+imported: its data files are sufficient, and they load in a fraction of the time.
 """
 
 import gzip

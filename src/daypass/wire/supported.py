@@ -9,8 +9,8 @@ checked:
 - Protocol parameters (PROTOCOL, `X-Amz-*`) belong to the request and not to the action, and may always be sent.
 - A value in the place of nested values, or the reverse, is MalformedInput.
 
-Owns the check of names. reading.py validates the values; operations/declared.py lists the members that an operation
-declares.
+Owns the check of names. request_shapes.py validates the values; operations/declared.py lists the members that an
+operation declares.
 """
 
 from collections.abc import Callable, Iterable, Mapping

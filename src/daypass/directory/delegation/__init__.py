@@ -1,5 +1,5 @@
 """Delegation requests in the directory.
 
-Owns how requests are found and stored, the policy templates of partners, and whether an approval still holds.
+Owns finding and storing requests, the policy templates of partners, and the test whether an approval is still valid.
 Leaves the decisions about requests to daypass.operations.iam.delegation.
 """

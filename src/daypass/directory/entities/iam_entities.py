@@ -99,7 +99,7 @@ class Role(Holder, frozen=True, kw_only=True):
 
     In `trust`, users and roles are written as their unique ids (see principals.py).
 
-    `foreign` has the texts with which other accounts' principals were named, by the ids that stand in `trust`.
+    `foreign` maps ids in `trust` to the strings with which a caller named principals of other accounts.
     """
 
     trust: str

@@ -38,7 +38,7 @@ class MetadataSummary(Entity, frozen=True, kw_only=True):
 class SamlProvider(Named, frozen=True, kw_only=True):
     """A registered identity provider.
 
-    `entity_id` and `valid_until` come out of its metadata. Only an operator on the machine of the store can set `lax`
+    `entity_id` and `valid_until` are from its metadata. Only an operator on the machine of the store can set `lax`
     and `allow_sha1`: no permission of IAM can weaken a check. `summary` is None in a record of a version before 0.2.
     """
 

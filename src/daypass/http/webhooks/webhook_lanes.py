@@ -1,8 +1,7 @@
 """Choose the notifications that may be posted now.
 
-Accounts and hosts do not delay one another.
-
-Owns the lanes, and the pause of a host that failed. Pure: the time is an argument. courier.py posts. The rules:
+Owns the lanes, and the pause of a host that failed, so that accounts and hosts do not delay one another. Leaves the
+posting to webhook_sender.py. Pure: the time is an argument. The rules:
 
 - 64 notifications are posted at a time, at most 4 of them for one account and 2 for one host of an account;
 - after a failure, all notifications of this account for the host wait for 1, 2, 4 … up to 300 seconds;

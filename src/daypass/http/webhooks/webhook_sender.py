@@ -37,9 +37,9 @@ from daypass.ports import Clock
 
 SIGNATURE = "Daypass-Signature"
 
-_LOOK = 0.25  # seconds between two checks for changes of the store
-_LOOK_ANYWAY = 2.0  # seconds after which the queue is read even without a change
-_READ = 500  # notifications per page
+_CHECK_SECONDS = 0.25  # between two checks for changes of the store
+_CHECK_ANYWAY_SECONDS = 2.0  # after which the queue is read even without a change
+_PAGE = 500  # notifications per page
 _MOST_READ = 2_000  # per check; the next check continues from there
 _POST_SECONDS = 10.0
 _CLAIM_SECONDS = 60  # after which another server may retry an attempt
@@ -56,7 +56,7 @@ class WebhookSender(Background):
     """
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
-        super().__init__("courier", self._work)
+        super().__init__("webhook-sender", self._work)
         self._store = store
         self._vault = vault
         self._clock = clock
@@ -73,11 +73,11 @@ class WebhookSender(Background):
         under_way: dict[str, Attempt] = {}
         while not self.stopping.is_set():
             counter = self._store.change_counter[0]
-            if counter != seen or idle >= _LOOK_ANYWAY:
+            if counter != seen or idle >= _CHECK_ANYWAY_SECONDS:
                 seen, idle = counter, 0.0
                 self._begin(under_way)
-            await asyncio.sleep(_LOOK)
-            idle += _LOOK
+            await asyncio.sleep(_CHECK_SECONDS)
+            idle += _CHECK_SECONDS
         for attempt in under_way.values():
             attempt.cancel()
         await asyncio.gather(*under_way.values(), return_exceptions=True)
@@ -86,7 +86,7 @@ class WebhookSender(Background):
         """Start an attempt for each notification that is due and has a lane."""
         try:
             with self._store.read() as reader:
-                due = self._look(reader)
+                due = self._find_due(reader)
         except StoreUnavailableError:
             return  # The next check retries it.
         for notification in due:
@@ -94,7 +94,7 @@ class WebhookSender(Background):
                 attempt = under_way[notification.id] = asyncio.create_task(self._attempt(notification))
                 attempt.add_done_callback(_forget(under_way, notification.id))
 
-    def _look(self, reader: Reader) -> list[Notification]:
+    def _find_due(self, reader: Reader) -> list[Notification]:
         """Return the due notifications, from the end of the last check on.
 
         The check restarts at the beginning after it has reached the end. A notification that waits for a lane stays
@@ -103,13 +103,13 @@ class WebhookSender(Background):
         found: list[Notification] = []
         begun, now = self._place, self._now()
         while len(found) < _MOST_READ:
-            page = due_notifications(reader, now=now, after=self._place, limit=_READ)
+            page = due_notifications(reader, now=now, after=self._place, limit=_PAGE)
             found += page
-            self._place = place_of(page[-1]) if len(page) == _READ else ""
+            self._place = place_of(page[-1]) if len(page) == _PAGE else ""
             if not self._place:
                 break
         if begun and not self._place:
-            found += due_notifications(reader, now=now, limit=_READ)
+            found += due_notifications(reader, now=now, limit=_PAGE)
         return found
 
     async def _attempt(self, notification: Notification) -> None:

@@ -2,7 +2,7 @@
 
 Owns the parameters and the answer. The call is not signed: only the token identifies the caller, and only the role's
 trust policy decides, because the caller belongs to no account. federation/oidc verifies the token. If the issuer's keys
-are not cached, KeysNeededError tells the HTTP layer to fetch them.
+are not cached, KeysNeededError makes the HTTP layer fetch them.
 Source: STS API Reference, AssumeRoleWithWebIdentity; the messages were recorded from AWS.
 """
 
@@ -256,7 +256,7 @@ def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) 
 
 def _get_bearer(caller: Caller) -> Bearer:
     if not isinstance(caller, Bearer):
-        raise TypeError("a web identity that no token has proved")
+        raise TypeError("a web identity without a verified token")
     return caller
 
 

@@ -72,7 +72,7 @@ def get_role(authorized: Authorized[Any]) -> AssumableRole:
     """Return the role that was evaluated."""
     if authorized.role is None:
         # A missing role has no trust policy, so such a decision cannot exist.
-        raise ValueError("no role was judged")
+        raise ValueError("no role was evaluated")
     return authorized.role
 
 

@@ -1,5 +1,5 @@
 """The policy language: from a JSON document to statements.
 
-Owns the grammar, the refusals of documents, the known condition keys, and the lint.
-Leaves the meaning of a statement in a request to the engine above it.
+Owns the text and the grammar of a document, the refusals, the known condition keys, and the lint.
+Leaves the effect of a statement on a request to the engine in daypass.policy.
 """

@@ -16,7 +16,7 @@ MAX_TEXT = 131_072  # the longest policy document in IAM's service model
 MAX_DEPTH = 16  # the language itself needs six
 _LINE = MAX_TEXT * 2
 _READER = JsonReader(max_depth=MAX_DEPTH, max_characters=MAX_TEXT, integer=NumberText, decimal=NumberText)
-# A text that never ends is one token too: to try again at each quote inside it would cost the square of its length.
+# A string without an end is one token too: another attempt at each quote inside it would cost the square of its length.
 _TEXT = r'"(?:[^"\\]|\\.)*+"?'
 _TOKENS = re.compile(rf"{_TEXT}|[][{{}}:]|\n", re.DOTALL)
 _STRINGS_OR_SPACE = re.compile(rf"({_TEXT})|[ \t\r\n]+", re.DOTALL)
@@ -36,7 +36,7 @@ class Span:
 
 
 def read_json(text: str) -> Any:
-    """Return the value that `text` holds, or raise NotStrictJsonError."""
+    """Return the JSON value of `text`, or raise NotStrictJsonError."""
     return _READER.read(text)
 
 

@@ -1,7 +1,8 @@
 """The known condition keys.
 
-Owns the table of names and types. Leaves the values to authorize/context.py and federation. Source: "AWS global
-condition context keys", "IAM and AWS STS condition context keys", AWS service reference.
+Owns the table of names and types. Leaves the values to authorize/context.py, the operations and federation/. Source:
+IAM User Guide, "AWS global condition context keys" and "IAM and AWS STS condition context keys"; Service Authorization
+Reference.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ class KeyType(Enum):
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:
-    """One key: its name as AWS writes it, its type, and if it is multivalued."""
+    """One key: AWS's spelling of its name, its type, and its multiplicity."""
 
     name: str
     type: KeyType

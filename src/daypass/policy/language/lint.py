@@ -1,8 +1,7 @@
 """Warnings about policies that are legal but probably not as intended.
 
-Owns the rules, one function for each, listed in RULES. Warnings do not refuse a policy.
-
-Owns also which values of a condition can never match, because the operator cannot read them.
+Owns the rules, one function for each, listed in RULES, and the test whether an operator can read a value of a
+condition: other values never match. Warnings do not refuse a policy.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -165,24 +164,6 @@ def _uses(statement: Statement) -> Iterator[tuple[str, ConditionTest, OperatorUs
             yield f".Condition.{test.operator}.{test.key}", test, use
 
 
-RULES: Mapping[str, Rule] = MappingProxyType(
-    {
-        "open-principal": _open_principal,
-        "allow-with-not": _allow_with_not,
-        "allow-for-all-values": _allow_for_all,
-        "set-operator": _quantifier,
-        "unknown-key": _unknown_key,
-        "key-of-other-action": _key_of_other_action,
-        "literal-wildcard": _literal_wildcard,
-        "old-version": _old_version,
-        "unreadable-value": _value_that_never_matches,
-        "text-for-address": _text_for_address,
-        "mfa-without-if-exists": _mfa_without_if_exists,
-        "federation-without-subject": _federation_without_subject,
-    }
-)
-
-
 def _is_truth(text: str) -> bool:
     return text.lower() in {"true", "false"}
 
@@ -213,3 +194,21 @@ def _is_arn_pattern(text: str, *, variables: bool) -> bool:
     parts = parts_of_arn(pattern_tokens(parse_template(text, variables=variables)))
     whole_variable = variables and text.startswith("${") and text.endswith("}")
     return whole_variable or (len(parts) == _ARN_PARTS and parts[0] == ["arn"])
+
+
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {
+        "open-principal": _open_principal,
+        "allow-with-not": _allow_with_not,
+        "allow-for-all-values": _allow_for_all,
+        "set-operator": _quantifier,
+        "unknown-key": _unknown_key,
+        "key-of-other-action": _key_of_other_action,
+        "literal-wildcard": _literal_wildcard,
+        "old-version": _old_version,
+        "unreadable-value": _value_that_never_matches,
+        "text-for-address": _text_for_address,
+        "mfa-without-if-exists": _mfa_without_if_exists,
+        "federation-without-subject": _federation_without_subject,
+    }
+)

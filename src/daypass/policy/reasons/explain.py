@@ -1,7 +1,7 @@
 """Explain a decision: every policy, every statement, and each mismatch.
 
-Owns the trace as values; story.py renders it as sentences. Slow on purpose, and never called by decide(). It evaluates
-the same compiled statements, so the explanation cannot differ from the decision.
+Owns the trace as values; explanation_text.py renders it as sentences. Slow on purpose, and never called by decide(). It
+evaluates the same compiled statements, so the explanation cannot differ from the decision.
 """
 
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """Render a trace as sentences.
 
-Owns the wording of explanations on the command line and in the portal. Leaves AWS's own messages to words.py.
+Owns the wording of explanations on the command line and in the portal. Leaves AWS's own messages to denial_messages.py.
 """
 
 from collections.abc import Iterator

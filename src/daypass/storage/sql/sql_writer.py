@@ -60,7 +60,7 @@ class SqlWriter(SqlReader):
         self._clock = clock
         self._upserts = upserts_for(connection.dialect.name)
         self._before = revision
-        self._touched: set[Touch] = set()
+        self._changed: set[Touch] = set()
         self._counted: Counter[tuple[str, str]] = Counter()
 
     def revision(self) -> int:
@@ -78,7 +78,7 @@ class SqlWriter(SqlReader):
         if inserted.rowcount == 0:
             raise RecordExistsError(record.kind, record.key)
         self._counted[record.kind, record.account] += 1
-        self._touched.add(touch(record))
+        self._changed.add(touch(record))
 
     def replace(self, record: Record) -> None:
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
@@ -89,7 +89,7 @@ class SqlWriter(SqlReader):
         names = {"old_kind": old.kind, "old_account": old.account, "old_key": old.key}
         values = {"sort": record.sort, "unique_id": record.unique_id, "body": record.body}
         self._connection.execute(_REPLACE, names | values)
-        self._touched |= {touch(old), touch(record)}
+        self._changed |= {touch(old), touch(record)}
 
     def delete(self, kind: str, account: str, key: str) -> None:
         old = self.find(kind, account, key)
@@ -97,28 +97,28 @@ class SqlWriter(SqlReader):
             raise RecordMissingError(kind, key)
         self._connection.execute(_DELETE, {"kind": kind, "account": account, "key": key})
         self._counted[kind, account] -= 1
-        self._touched.add(touch(old))
+        self._changed.add(touch(old))
 
     def link(self, link: Link) -> None:
         require_storable(link.kind, link.source, link.target)
         self._connection.execute(self._upserts.put_link, msgspec.structs.asdict(link))
-        self._touched.add(LinkTouched(link.kind, link.source, link.target))
+        self._changed.add(LinkTouched(link.kind, link.source, link.target))
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.find_link(kind, source, target) is None:
             raise RecordMissingError(kind, source, target)
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
-        self._touched.add(LinkTouched(kind, source, target))
+        self._changed.add(LinkTouched(kind, source, target))
 
     def finish(self) -> bool:
         """Record the new revision and its changes.
 
         Returns whether there is a revision: a write without changes does not make one.
         """
-        if not self._touched:
+        if not self._changed:
             return False
         number = self._before + 1
-        entry = msgspec.msgpack.encode(list(self._touched))
+        entry = msgspec.msgpack.encode(list(self._changed))
         known = entry if len(entry) <= _LOG_ENTRY_BYTES else None
         self._connection.execute(_SET_REVISION, {"number": number})
         self._connection.execute(_LOG, {"revision": number, "touched": known})

@@ -1,6 +1,6 @@
 """MFA devices: create, enable, synchronize, deactivate, delete.
 
-The lifecycle on AWS, which this file owns:
+Owns the seed of a new device with its base32 form and its QR code, and the lifecycle of a device as on AWS:
 
 - A new virtual device does not have an owner.
 - Two consecutive codes enable it for one owner.
@@ -9,8 +9,6 @@ The lifecycle on AWS, which this file owns:
 An operator registers hardware tokens; they are enabled with the serial number that is printed on them. Lists are in
 device_lists.py, tags in tag_actions.py.
 Source: IAM API Reference; Service Authorization Reference for resources.
-
-Owns also the seed of a new device, its base32 form and the QR code that carries both.
 """
 
 import base64
@@ -173,16 +171,6 @@ def _account_name(account: str, ctx: RequestContext) -> str:
     return found.alias if found is not None and found.alias else account
 
 
-OPERATIONS = (
-    CreateVirtualMFADevice(),
-    EnableMFADevice(),
-    ResyncMFADevice(),
-    DeactivateMFADevice(),
-    DeleteVirtualMFADevice(),
-    *device_lists.OPERATIONS,
-)
-
-
 def new_seed(entropy: Entropy) -> bytes:
     """Return a new seed."""
     return entropy(_SEED_BYTES)
@@ -207,3 +195,13 @@ def qr_code(uri: str) -> bytes:
     picture = io.BytesIO()
     segno.make(uri, error="m", micro=False).save(picture, kind="png", scale=_PIXELS)
     return picture.getvalue()
+
+
+OPERATIONS = (
+    CreateVirtualMFADevice(),
+    EnableMFADevice(),
+    ResyncMFADevice(),
+    DeactivateMFADevice(),
+    DeleteVirtualMFADevice(),
+    *device_lists.OPERATIONS,
+)

@@ -49,8 +49,8 @@ def complain(text: str, *, managed: bool) -> None:
     statements = _check_syntax(policy)
     if managed and policy.get("Version") != _NOW:
         _refuse(_TOO_OLD, "Version")
-    for look in _PASSES:
-        look(statements)
+    for check in _PASSES:
+        check(statements)
 
 
 def _refuse(words: str, place: str) -> NoReturn:
