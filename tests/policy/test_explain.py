@@ -25,7 +25,7 @@ from daypass.policy.evaluate import Policies, decide
 from daypass.policy.language.document_text import Span, statement_spans
 from daypass.policy.reasons.denial_messages import because
 from daypass.policy.reasons.explain import EvaluationDecision, Part, Reason, explain
-from daypass.policy.reasons.explanation_text import tell
+from daypass.policy.reasons.explanation_text import explanation_lines
 
 
 def test_each_reason_says_what_was_wanted_and_what_there_was() -> None:
@@ -147,7 +147,9 @@ def test_the_story_names_the_missing_condition() -> None:
     """The explanation alone tells a reader which condition is missing."""
     given: PolicySet = trust(trusting({"AWS": A}, Condition={"StringEquals": {"sts:ExternalId": "abc"}}))
     story = "\n".join(
-        tell(explain(question(action="sts:AssumeRole", on=ROLE_ARN), Policies(ALL, resource=given, trust=True)))
+        explanation_lines(
+            explain(question(action="sts:AssumeRole", on=ROLE_ARN), Policies(ALL, resource=given, trust=True))
+        )
     )
     assert "DENIED because no role trust policy allows the sts:AssumeRole action" in story
     assert "StringEquals sts:ExternalId asks for abc; the request has no sts:ExternalId" in story

@@ -28,7 +28,7 @@ from daypass.policy.decision import TOO_MUCH_WORK
 from daypass.policy.evaluate import Policies, is_light
 from daypass.policy.reasons.denial_messages import because
 from daypass.policy.reasons.explain import explain
-from daypass.policy.work import LIGHT_WORK, work_of_asking
+from daypass.policy.work import LIGHT_WORK, decision_work
 
 AGENT = {"aws:useragent": "a" * 1_024}
 HOSTILE = ["*" + "?" * 511 + f"b{number}*" for number in range(10)]
@@ -72,7 +72,7 @@ def test_no_operator_is_without_a_bound(condition: dict[str, Any]) -> None:
     The refusal wins although an Allow exists.
     """
     asked, statement = question(context=LONG_KEYS), deny(Condition=condition)
-    one = work_of_asking(asked, [identity(statement)], MOST_WORK)
+    one = decision_work(asked, [identity(statement)], MOST_WORK)
     times = MOST_WORK // one + 1
     over = compile_set([*ALL.policies, *many(statement, times).policies])
     assert denial(asked, Policies(over)).failure == TOO_MUCH_WORK
@@ -142,9 +142,9 @@ def test_the_same_question_has_the_same_work() -> None:
     """A cache never changes a decision: the same request has the same work."""
     chosen = [many(allow(action=["s3:G*e?Object", "s3:*"]), 50)]
     asked = question()
-    before = work_of_asking(asked, chosen, MOST_WORK)
+    before = decision_work(asked, chosen, MOST_WORK)
     assert is_allowed(asked, Policies(chosen[0]))
-    assert work_of_asking(asked, chosen, MOST_WORK) == before
+    assert decision_work(asked, chosen, MOST_WORK) == before
 
 
 def test_what_does_not_speak_of_the_request_costs_nothing() -> None:
@@ -164,7 +164,7 @@ def test_the_quick_look_is_never_more_generous(length: int, statements: int, val
     asked = question(context={"x:y": "a" * length, "x:z": "b" * (length // 2)})
     given_policies = Policies(chosen)
     if given_policies.characters <= asked.affordable:
-        assert work_of_asking(asked, given_policies.sets(), 10 * MOST_WORK) <= MOST_WORK
+        assert decision_work(asked, given_policies.sets(), 10 * MOST_WORK) <= MOST_WORK
 
 
 def test_nothing_is_light() -> None:

@@ -3,9 +3,9 @@
 import pytest
 from tests.storage.things import abandoned, user
 
-from daypass.directory.store import Changes, Link, LinkTouched, RecordExistsError, RecordMissingError, Store
+from daypass.directory.store import Changes, Link, LinkChange, RecordExistsError, RecordMissingError, Store
 from daypass.storage import memory
-from daypass.storage.invalidation import touch
+from daypass.storage.invalidation import change_of
 from daypass.storage.sql import sql_writer
 
 ACCOUNT = "111111111111"
@@ -68,7 +68,7 @@ def test_an_exception_rolls_everything_back(store: Store) -> None:
     assert (store.revision(), store.change_counter[0]) == (0, before)
 
 
-def test_a_write_that_touches_nothing_is_no_revision(store: Store) -> None:
+def test_a_write_without_changes_makes_no_revision(store: Store) -> None:
     """Refusals and reads alone do not notify caches."""
     with store.write() as writer:
         writer.insert(user("ada"))
@@ -93,7 +93,7 @@ def test_each_write_moves_the_beacon(store: Store) -> None:
         seen.add(store.change_counter[0])
 
 
-def test_changes_name_everything_touched(store: Store) -> None:
+def test_changes_name_everything_that_changed(store: Store) -> None:
     """Records under their old and new names, and links.
 
     No changes before the given revision.
@@ -109,9 +109,9 @@ def test_changes_name_everything_touched(store: Store) -> None:
     with store.write() as writer:
         writer.delete("user", ACCOUNT, "ada")
         writer.unlink("member", "a", "b")
-    link = LinkTouched("member", "a", "b")
-    assert store.changes_since(1) == Changes(4, frozenset({touch(old), touch(new), link}))
-    assert store.changes_since(3) == Changes(4, frozenset({touch(new), link}))
+    link = LinkChange("member", "a", "b")
+    assert store.changes_since(1) == Changes(4, frozenset({change_of(old), change_of(new), link}))
+    assert store.changes_since(3) == Changes(4, frozenset({change_of(new), link}))
     assert store.changes_since(4) == Changes(4, frozenset())
 
 
@@ -127,7 +127,7 @@ def test_nobody_pretends_to_know_what_was_forgotten(store: Store, monkeypatch: p
     assert store.changes_since(7) is None
     changes = store.changes_since(3)
     assert changes is not None
-    assert {touch.target for touch in changes.touched if isinstance(touch, LinkTouched)} == {"3", "4", "5"}
+    assert {change.target for change in changes.changed if isinstance(change, LinkChange)} == {"3", "4", "5"}
 
 
 def test_a_write_of_thousands_is_told_as_too_much_to_tell(store: Store) -> None:
@@ -136,7 +136,7 @@ def test_a_write_of_thousands_is_told_as_too_much_to_tell(store: Store) -> None:
         for number in range(3000):
             writer.link(Link("member", "source-of-some-length", str(number)))
     changes = store.changes_since(0)
-    assert changes is None or len(changes.touched) == 3000
+    assert changes is None or len(changes.changed) == 3000
     with store.write() as writer:
         writer.unlink("member", "source-of-some-length", "7")
-    assert store.changes_since(1) == Changes(2, frozenset({LinkTouched("member", "source-of-some-length", "7")}))
+    assert store.changes_since(1) == Changes(2, frozenset({LinkChange("member", "source-of-some-length", "7")}))

@@ -127,11 +127,11 @@ class LineSink:
         self._groups = RefusalGroups(peer_of, self._new_id)
         self._gathering = threading.Lock()
         self._queue = LineQueue(self._new_id, self._count_lost)
-        self._lost = self._told = 0  # events, and the number of them that the server's log has reported
+        self._lost = self._reported = 0  # events, and the number of them that the server's log has reported
         self._problem = ""
         self._writing_since = 0.0
         self._is_failing = False
-        self._is_loss_told = False
+        self._is_loss_reported = False
         self._wake = threading.Event()
         self._is_reopening = False
         self._writer = Background("audit", self._run)
@@ -186,7 +186,7 @@ class LineSink:
         left = self._queue.left()
         if left.count:
             self._health.audit_lost(left.count - left.counted)
-            _tell("audit_events_lost", events_lost=left.count, reason="not written before the shutdown")
+            _log("audit_events_lost", events_lost=left.count, reason="not written before the shutdown")
         if not self._writer.is_running:
             self._target.close()
 
@@ -220,13 +220,13 @@ class LineSink:
         problem = None
         try:
             self._gather(now)
-            self._reopen_if_asked()
+            self._reopen_if_requested()
             while problem is None and (lines := self._queue.next_lines()):
                 self._writing_since = time.monotonic()
                 written, problem = self._target.write(lines)
                 self._writing_since = 0.0
                 self._queue.take_out(written)
-                self._reopen_if_asked()
+                self._reopen_if_requested()
         except Exception as bug:  # noqa: BLE001 - a bug must not stop the recording; the write is retried
             problem, self._writing_since = OSError(0, f"{type(bug).__name__}: {bug}"), 0.0
         if problem is None:
@@ -235,39 +235,39 @@ class LineSink:
             self._note_failure(problem)
         return problem
 
-    def _reopen_if_asked(self) -> None:
+    def _reopen_if_requested(self) -> None:
         if not self._is_reopening:
             return
         self._is_reopening = False
         try:
             self._target.reopen()
         except OSError as problem:
-            _tell("audit_log_not_reopened", reason=problem.strerror or str(problem))
+            _log("audit_log_not_reopened", reason=problem.strerror or str(problem))
         else:
-            _tell("audit_log_reopened", level="info")
+            _log("audit_log_reopened", level="info")
 
     def _note_failure(self, problem: OSError) -> None:
         self._problem = problem.strerror or str(problem)
         self._queue.refuse_awaited(self._problem)
         if not self._is_failing:
-            _tell("audit_not_written", reason=self._problem)
+            _log("audit_not_written", reason=self._problem)
             self._health.audit_failing(is_failing=True)
         self._is_failing = True
-        if self._lost > self._told and not self._is_loss_told:
-            _tell("audit_events_lost", reason="the queue is full")
-            self._is_loss_told = True
+        if self._lost > self._reported and not self._is_loss_reported:
+            _log("audit_events_lost", reason="the queue is full")
+            self._is_loss_reported = True
 
     def _note_success(self) -> None:
-        if not self._is_failing and self._lost == self._told:
+        if not self._is_failing and self._lost == self._reported:
             return
         self._problem = ""
-        lost, self._told = self._lost - self._told, self._lost
-        _tell("audit_written_again", events_lost=lost)
+        lost, self._reported = self._lost - self._reported, self._lost
+        _log("audit_written_again", events_lost=lost)
         self._health.audit_failing(is_failing=False)
-        self._is_failing = self._is_loss_told = False
+        self._is_failing = self._is_loss_reported = False
 
 
-def _tell(event: str, *, level: str = "error", **more: Any) -> None:
+def _log(event: str, *, level: str = "error", **more: Any) -> None:
     # Standard error may be a file on the same full disk.
     with suppress(OSError):
         getattr(structlog.get_logger(), level)(event, **more)

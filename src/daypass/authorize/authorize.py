@@ -29,7 +29,7 @@ from daypass.policy.authorization_request import AuthorizationRequest, NewCondit
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide, is_light
 from daypass.policy.reasons.denial_messages import because
-from daypass.policy.reasons.explain import is_light_story
+from daypass.policy.reasons.explain import is_light_explanation
 from daypass.policy.reasons.explanation_text import name_statement
 
 _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRoot"})
@@ -81,7 +81,7 @@ def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ct
         return decision
     fault = refusal(check, request, policies, decision, caller)
     # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
-    light = is_light_story(request, policies)
+    light = is_light_explanation(request, policies)
     with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):
         fault.encoded = encode_denial(request, policies, caller, ctx)
     raise fault

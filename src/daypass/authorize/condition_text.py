@@ -75,7 +75,7 @@ def say_requirement(test: ConditionTest, *, wanted: bool) -> str:
 def _general(use: OperatorUse, test: ConditionTest, *, wanted: bool) -> str:
     subject = _subject(test.key)
     if use.operator.family is Family.NULL:
-        return f"{subject} must be {'absent' if _asks_absent(test) is wanted else 'present'}."
+        return f"{subject} must be {'absent' if _is_absence_wanted(test) is wanted else 'present'}."
     is_so, is_not = _predicates(use, test)
     absent = ", or be absent" if _holds_absent(use) is wanted else ""
     if use.quantifier is Quantifier.NONE:
@@ -102,7 +102,7 @@ def _holds_absent(use: OperatorUse) -> bool:
     return use.quantifier is Quantifier.ALL or use.if_exists
 
 
-def _asks_absent(test: ConditionTest) -> bool:
+def _is_absence_wanted(test: ConditionTest) -> bool:
     return "true" in {value.lower() for value in test.values}
 
 
@@ -120,11 +120,11 @@ def _if_true(words: str) -> Callable[[OperatorUse, ConditionTest, bool], str]:
 
     def say(use: OperatorUse, test: ConditionTest, wanted: bool) -> str:  # noqa: FBT001 - as say_requirement has it
         if use.operator.family is Family.NULL:
-            return words if _asks_absent(test) is not wanted else ""
-        asks_true = {value.lower() for value in test.values} == {"true"}
-        asks_false = {value.lower() for value in test.values} == {"false"}
+            return words if _is_absence_wanted(test) is not wanted else ""
+        is_true_wanted = {value.lower() for value in test.values} == {"true"}
+        is_false_wanted = {value.lower() for value in test.values} == {"false"}
         is_plain = use.operator.family is Family.BOOL and use.quantifier is Quantifier.NONE
-        return words if is_plain and ((asks_true and wanted) or (asks_false and not wanted)) else ""
+        return words if is_plain and ((is_true_wanted and wanted) or (is_false_wanted and not wanted)) else ""
 
     return say
 

@@ -147,7 +147,7 @@ def build_named_request(
     ), policies
 
 
-def ask_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> PermissionCheck:
+def check_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> PermissionCheck:
     """Return the permission check of an action on a resource.
 
     For a role it contains the role's tags and, for actions on trust, its trust policy.

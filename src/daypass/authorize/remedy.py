@@ -158,14 +158,14 @@ def _supply_allow(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
     If no Allow is that close, yield a plan with an additional statement.
     """
     sets, level = _lacking_sets(plan, decision)
-    speaking = [_speaking(policy_set, plan.changed_request) for policy_set in sets]
-    near = [one for allows in speaking for one in allows if _fails_on_conditions(one, plan.changed_request, decision)]
+    candidates = [_closest(policy_set, plan.changed_request) for policy_set in sets]
+    near = [one for allows in candidates for one in allows if _fails_on_conditions(one, plan.changed_request, decision)]
     for allow in sorted(near, key=lambda one: len(_missed(one, plan.changed_request))):
         needs = (Need(allow.ref, requirement) for requirement in _requirements(allow, plan, wanted=True))
         yield replace(plan, needs=(*plan.needs, *needs))
     if not near:
         trust = decision.trust and decision.by is PolicyType.RESOURCE
-        nearest = [one for allows in speaking for one in allows[:_MOST]]
+        nearest = [one for allows in candidates for one in allows[:_MOST]]
         # A string that is literal in an old policy would be a variable in the new statement.
         if any("${" in value and not _has_variables(one, plan) for one in nearest for value in _values(one)):
             return
@@ -174,10 +174,10 @@ def _supply_allow(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
             yield replace(plan, statements=(*plan.statements, written))
 
 
-def _speaking(policy_set: PolicySet, request: AuthorizationRequest) -> list[CompiledStatement]:
+def _closest(policy_set: PolicySet, request: AuthorizationRequest) -> list[CompiledStatement]:
     """Return the Allows about the action that do not apply, closest first."""
     allows = (one for one in _statements(policy_set) if one.statement.allow and one.action.covers(request.action))
-    return sorted((one for one in allows if _away(one, request)), key=lambda one: _away(one, request))
+    return sorted((one for one in allows if _miss_distance(one, request)), key=lambda one: _miss_distance(one, request))
 
 
 def _lacking_sets(plan: RemedyPlan, decision: Denied) -> tuple[list[PolicySet], int]:
@@ -221,10 +221,10 @@ def _missed(allow: CompiledStatement, request: AuthorizationRequest) -> list[int
     return [at for at, holds in enumerate(allow.conditions) if not holds(request.context)]
 
 
-def _away(allow: CompiledStatement, request: AuthorizationRequest) -> int:
+def _miss_distance(allow: CompiledStatement, request: AuthorizationRequest) -> int:
     is_meant = allow.principal is None or allow.principal.bypass(request.principal) > PolicyBypass.NO_MATCH
-    is_there = allow.resource is None or allow.resource(request.resource, request.context)
-    far = (0 if is_meant else _WEIGHT[Part.PRINCIPAL]) + (0 if is_there else _WEIGHT[Part.RESOURCE])
+    is_resource_meant = allow.resource is None or allow.resource(request.resource, request.context)
+    far = (0 if is_meant else _WEIGHT[Part.PRINCIPAL]) + (0 if is_resource_meant else _WEIGHT[Part.RESOURCE])
     return far + len(_missed(allow, request))
 
 

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
-from daypass.authorize.named_request import SESSION_NAME, Assumed, ask_named, build_named_request, session_of
+from daypass.authorize.named_request import SESSION_NAME, Assumed, build_named_request, check_named, session_of
 from daypass.authorize.readable_ids import readable
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
@@ -110,14 +110,14 @@ def who_can(
     Users and roles of all accounts are first, then the other principals that its trust policy names. With `inside` (the
     role's own account), yield only the ways that this account may see.
     """
-    speaking = [
+    about_action = [
         statement
         for policy in role.trust.policies
         for statement in policy.statements
         if statement.action.covers(action)
     ]
     allows, denies = (
-        tuple(statement for statement in speaking if statement.statement.allow is allow) for allow in (True, False)
+        tuple(statement for statement in about_action if statement.statement.allow is allow) for allow in (True, False)
     )
     search = _Search(action, role, views, assumed, allows, denies, inside)
     for account in search.accounts() if allows else ():
@@ -178,7 +178,7 @@ def _sessions_named(other: Role, search: _Search) -> list[str]:
 
 
 def _evaluate(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
-    check = ask_named(search.action, search.role.arn, caller, search.views)
+    check = check_named(search.action, search.role.arn, caller, search.views)
     request, policies = build_named_request(caller, check, {}, search.views, search.assumed)
     kind = "role" if caller.principal.kind is PrincipalKind.ROLE_SESSION else "user"
     decision = decide(request, policies)

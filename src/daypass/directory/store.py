@@ -54,7 +54,7 @@ class Link(msgspec.Struct, frozen=True):
     body: bytes = b""
 
 
-class RecordTouched(msgspec.Struct, frozen=True, tag="r", array_like=True):
+class RecordChange(msgspec.Struct, frozen=True, tag="r", array_like=True):
     """A record was inserted, replaced or deleted.
 
     These are its names before or after.
@@ -67,7 +67,7 @@ class RecordTouched(msgspec.Struct, frozen=True, tag="r", array_like=True):
     unique_id: str | None
 
 
-class LinkTouched(msgspec.Struct, frozen=True, tag="l", array_like=True):
+class LinkChange(msgspec.Struct, frozen=True, tag="l", array_like=True):
     """A link was inserted, changed or deleted."""
 
     kind: str
@@ -75,14 +75,14 @@ class LinkTouched(msgspec.Struct, frozen=True, tag="l", array_like=True):
     target: str
 
 
-Touch = RecordTouched | LinkTouched
+StoreChange = RecordChange | LinkChange
 
 
 class Changes(msgspec.Struct, frozen=True):
     """The changes after one revision, up to and including `revision`."""
 
     revision: int
-    touched: frozenset[Touch]
+    changed: frozenset[StoreChange]
 
 
 class RecordExistsError(Exception):

@@ -124,12 +124,12 @@ class PolicySet:
         return found
 
     def _select(self, action: str) -> Candidates:
-        speaking = [
+        about_action = [
             statement for policy in self.policies for statement in policy.statements if statement.action.covers(action)
         ]
         return (
-            ResourceIndex.of(statement for statement in speaking if not statement.statement.allow),
-            ResourceIndex.of(statement for statement in speaking if statement.statement.allow),
+            ResourceIndex.of(statement for statement in about_action if not statement.statement.allow),
+            ResourceIndex.of(statement for statement in about_action if statement.statement.allow),
         )
 
 

@@ -20,7 +20,7 @@ from daypass.policy.decision import DECIDED, TOO_MUCH_WORK, Allowed, Denied
 from daypass.policy.index import ResourceIndex
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
-from daypass.policy.work import LIGHT_PART, LIGHT_WORK, work_of_asking
+from daypass.policy.work import LIGHT_PART, LIGHT_WORK, decision_work
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ def is_light(request: AuthorizationRequest, policies: Policies) -> bool:
     """Return whether the event loop may make the decision itself."""
     if policies.characters <= request.affordable // LIGHT_PART:
         return True
-    return work_of_asking(request, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
+    return decision_work(request, policies.sets(), LIGHT_WORK) <= LIGHT_WORK
 
 
 _WITHOUT_OWN_SIDE = frozenset(
@@ -75,7 +75,7 @@ def decide(request: AuthorizationRequest, policies: Policies) -> Decision:
     """
     try:
         if policies.characters > request.affordable and (
-            work_of_asking(request, policies.sets(), MOST_WORK) > MOST_WORK
+            decision_work(request, policies.sets(), MOST_WORK) > MOST_WORK
         ):
             return _closed(TOO_MUCH_WORK, request, policies)
         return _denied_anywhere(request, policies) or _decide_allow(request, policies)
@@ -134,14 +134,14 @@ def _explicit(found: CompiledStatement, by: PolicyType, request: AuthorizationRe
 
 def _find(statements: ResourceIndex[CompiledStatement], request: AuthorizationRequest) -> CompiledStatement | None:
     """Return a statement that applies, in policies without a Principal."""
-    for statement in statements.speaking_of(request.resource):
+    for statement in statements.candidates_for(request.resource):
         if statement.applies(request):
             return statement
     return None
 
 
 def _find_deny_to_caller(policy_set: PolicySet, request: AuthorizationRequest) -> CompiledStatement | None:
-    for statement in policy_set.candidates(request.action)[0].speaking_of(request.resource):
+    for statement in policy_set.candidates(request.action)[0].candidates_for(request.resource):
         # The parser refuses a resource policy without Principal. If one exists, its Deny applies to every principal.
         meant = statement.principal is None or statement.principal.denies(request.principal)
         if meant and statement.applies(request):
@@ -226,7 +226,7 @@ def _lacks_control(request: AuthorizationRequest, policies: Policies) -> Denied 
     Levels are never merged.
     """
     for level in policies.resource_control:
-        allows = level.candidates(request.action)[1].speaking_of(request.resource)
+        allows = level.candidates(request.action)[1].candidates_for(request.resource)
         if not any(statement.applies(request) for statement in allows):
             return _implicit(PolicyType.RESOURCE_CONTROL, request, policies)
     for level in policies.service_control:
@@ -240,7 +240,7 @@ def _find_grant(request: AuthorizationRequest, policies: Policies) -> tuple[Comp
     best, furthest = None, PolicyBypass.NO_MATCH
     if policies.resource is None:
         return best, furthest
-    for statement in policies.resource.candidates(request.action)[1].speaking_of(request.resource):
+    for statement in policies.resource.candidates(request.action)[1].candidates_for(request.resource):
         if statement.principal is None:
             continue
         bypass = statement.principal.bypass(request.principal)

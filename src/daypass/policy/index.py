@@ -53,7 +53,7 @@ class ResourceIndex(Generic[S]):
             ),
         )
 
-    def speaking_of(self, resource: str) -> Sequence[S]:
+    def candidates_for(self, resource: str) -> Sequence[S]:
         """Return the statements that may apply to `resource`."""
         if self.few is not None:
             return self.few

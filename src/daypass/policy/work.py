@@ -11,10 +11,10 @@ from daypass.policy.authorization_request import MOST_WORK, AuthorizationRequest
 from daypass.policy.compiled import CompiledStatement, PolicySet
 from daypass.policy.index import ResourceIndex
 
-TELLING = 4
+EXPLANATION_FACTOR = 4
 """An explanation evaluates each statement twice, and creates a value for each result."""
 
-MOST_STORY_WORK = TELLING * MOST_WORK
+MOST_EXPLANATION_WORK = EXPLANATION_FACTOR * MOST_WORK
 """The limit of explaining one decision. Beyond it the decision is returned without its reasons."""
 
 LIGHT_PART = 50
@@ -22,7 +22,7 @@ LIGHT_WORK = MOST_WORK // LIGHT_PART
 """The limit of work in the event loop: about a millisecond."""
 
 
-def work_of_asking(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
+def decision_work(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
     """Return an upper bound of the work to evaluate the relevant statements.
 
     Each condition counts with the value of its own key. Counting stops once the work is more than `enough`.
@@ -34,32 +34,32 @@ def work_of_asking(request: AuthorizationRequest, sets: Iterable[PolicySet], eno
         if work > enough:
             return work
         for index in policy_set.candidates(request.action):
-            work += _asked(index, request, enough - work)
+            work += _index_work(index, request, enough - work)
     return work
 
 
-def work_of_telling(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
+def explanation_work_of_sets(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
     """Return an upper bound of the work to explain a decision.
 
     An explanation looks at every statement.
     """
     work, length = 0, span(request.resource)
     for policy_set in sets:
-        work += TELLING * policy_set.action_characters * span(request.action)
+        work += EXPLANATION_FACTOR * policy_set.action_characters * span(request.action)
         for policy in policy_set.policies:
             for statement in policy.statements:
                 if work > enough:
                     return work
-                work += TELLING * statement.weight.work(request.context, length)
+                work += EXPLANATION_FACTOR * statement.weight.work(request.context, length)
     return work
 
 
-def _asked(index: ResourceIndex[CompiledStatement], request: AuthorizationRequest, enough: int) -> int:
+def _index_work(index: ResourceIndex[CompiledStatement], request: AuthorizationRequest, enough: int) -> int:
     length = span(request.resource)
     work = len(index.by_length) * length
     if work > enough:
         return work
-    for statement in index.speaking_of(request.resource):
+    for statement in index.candidates_for(request.resource):
         work += statement.weight.work(request.context, length)
         if work > enough:
             break

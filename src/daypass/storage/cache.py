@@ -229,8 +229,8 @@ class StoreCache:
                 self._revision = revision
             return
         with self._changing:
-            for touch in changes.touched:
-                for dependency in invalidated_keys(touch):
+            for change in changes.changed:
+                for dependency in invalidated_keys(change):
                     self._entries.drop_dependents(dependency)
             self._revision = changes.revision
 

@@ -9,7 +9,7 @@ a cached page of /ops/.
 
 from collections.abc import Iterator
 
-from daypass.directory.store import LinkTouched, Record, RecordTouched, Touch
+from daypass.directory.store import LinkChange, Record, RecordChange, StoreChange
 
 Dependency = tuple[str, ...]
 
@@ -46,21 +46,21 @@ def on_sources(kind: str, target: str) -> Dependency:
     return ("sources", kind, target)
 
 
-def touch(record: Record) -> RecordTouched:
+def change_of(record: Record) -> RecordChange:
     """Return the change when a store adds or removes `record`."""
-    return RecordTouched(record.kind, record.account, record.key, record.sort, record.unique_id)
+    return RecordChange(record.kind, record.account, record.key, record.sort, record.unique_id)
 
 
-def invalidated_keys(change: Touch) -> Iterator[Dependency]:
+def invalidated_keys(change: StoreChange) -> Iterator[Dependency]:
     """Yield every dependency that a change may have altered."""
-    if isinstance(change, LinkTouched):
+    if isinstance(change, LinkChange):
         yield on_targets(change.kind, change.source)
         yield on_sources(change.kind, change.target)
         return
     yield from _invalidated_by_record(change)
 
 
-def _invalidated_by_record(change: RecordTouched) -> Iterator[Dependency]:
+def _invalidated_by_record(change: RecordChange) -> Iterator[Dependency]:
     yield on_key(change.kind, change.account, change.key)
     if change.unique_id is not None:
         yield on_id(change.unique_id)

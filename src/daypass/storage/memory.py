@@ -18,15 +18,15 @@ from typing import TypeVar
 from daypass.directory.store import (
     Changes,
     Link,
-    LinkTouched,
+    LinkChange,
     Record,
     RecordExistsError,
     RecordMissingError,
+    StoreChange,
     StoreUnavailableError,
-    Touch,
 )
 from daypass.ports import Clock
-from daypass.storage.invalidation import touch
+from daypass.storage.invalidation import change_of
 from daypass.storage.storable_text import is_storable, require_storable
 
 LOG_LENGTH = 1024
@@ -128,7 +128,7 @@ class _MemoryWriter(_MemoryReader):
     def __init__(self, state: _State, clock: Clock) -> None:
         super().__init__(state)
         self._clock = clock
-        self.changed: set[Touch] = set()
+        self.changed: set[StoreChange] = set()
 
     def claim(self, key: str, *, until: datetime) -> bool:
         return self.state.claim(key, now=self._clock.now(), until=until)
@@ -158,12 +158,12 @@ class _MemoryWriter(_MemoryReader):
     def link(self, link: Link) -> None:
         require_storable(link.kind, link.source, link.target)
         self.state.links[link.kind, link.source, link.target] = link
-        self.changed.add(LinkTouched(link.kind, link.source, link.target))
+        self.changed.add(LinkChange(link.kind, link.source, link.target))
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.state.links.pop((kind, source, target), None) is None:
             raise RecordMissingError(kind, source, target)
-        self.changed.add(LinkTouched(kind, source, target))
+        self.changed.add(LinkChange(kind, source, target))
 
     def _require_free(self, record: Record, *, instead_of: Record | None) -> None:
         by_id = None if record.unique_id is None else self.state.ids.get(record.unique_id)
@@ -176,14 +176,14 @@ class _MemoryWriter(_MemoryReader):
         self.state.sorts[record.kind, record.account, record.sort] = record
         if record.unique_id is not None:
             self.state.ids[record.unique_id] = record
-        self.changed.add(touch(record))
+        self.changed.add(change_of(record))
 
     def _remove(self, record: Record) -> None:
         del self.state.records[record.kind, record.account, record.key]
         del self.state.sorts[record.kind, record.account, record.sort]
         if record.unique_id is not None:
             del self.state.ids[record.unique_id]
-        self.changed.add(touch(record))
+        self.changed.add(change_of(record))
 
 
 class MemoryStore:
@@ -194,7 +194,7 @@ class MemoryStore:
         self._state = _State()
         self._lock = threading.Lock()
         self._news = threading.Lock()  # protects the log, which readers query during a write
-        self._log: dict[int, frozenset[Touch]] = {}
+        self._log: dict[int, frozenset[StoreChange]] = {}
         self._change_counter = [0]
 
     @property

@@ -106,8 +106,8 @@ def _pattern_rule(pattern: str, longest: int | None) -> Callable[[str], object]:
     matches = compile_pattern(pattern)
     if longest is None:
         return matches
-    reach = longest + _PATTERN_SLACK
-    return lambda value: len(value) > reach or matches(value)
+    limit = longest + _PATTERN_SLACK
+    return lambda value: len(value) > limit or matches(value)
 
 
 def quoted(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from daypass.authorize.named_request import Assumed, UnknownPrincipalError, ask_named, build_named_request, get_caller
+from daypass.authorize.named_request import Assumed, UnknownPrincipalError, build_named_request, check_named, get_caller
 from daypass.authorize.readable_ids import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
@@ -131,7 +131,7 @@ def _answer_call(
 ) -> tuple[Iterable[str], dict[str, Any]]:
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
-    check = ask_named(*action_and_resource, caller, views)
+    check = check_named(*action_and_resource, caller, views)
     request, policies = build_named_request(caller, check, context, views, assumed)
     trace, remedy = explain(request, policies), find_remedy(request, policies)
     return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)

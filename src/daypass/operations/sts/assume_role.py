@@ -17,13 +17,13 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
-    ask_for_role,
     find_role,
     get_role,
     grant_role,
     keep_source_identity,
     read_role_arn,
     resource_tags,
+    role_check,
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
@@ -120,7 +120,7 @@ class AssumeRole(Signed[AssumeRoleRequest]):
             actions.append("sts:TagSession")
         if source_identity:
             actions.append("sts:SetSourceIdentity")
-        return tuple(ask_for_role(action, params.role, role, context) for action in actions)
+        return tuple(role_check(action, params.role, role, context) for action in actions)
 
     def run(self, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext) -> Result:
         """Mint the session."""

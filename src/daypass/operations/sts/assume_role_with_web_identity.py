@@ -37,12 +37,12 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
-    ask_for_role,
     find_role,
     get_role,
     grant_role,
     read_role_arn,
     resource_tags,
+    role_check,
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
@@ -169,7 +169,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             context["sts:sourceidentity"] = bearer.web.source_identity
             actions.append("sts:SetSourceIdentity")
         return tuple(
-            ask_for_role(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
+            role_check(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
             for action in actions
         )
 

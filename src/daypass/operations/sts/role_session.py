@@ -76,7 +76,7 @@ def get_role(authorized: Authorized[Any]) -> AssumableRole:
     return authorized.role
 
 
-def ask_for_role(
+def role_check(
     action: str, name: RoleName, role: AssumableRole | None, context: NewConditionKeys, refusal: Fault | None = None
 ) -> PermissionCheck:
     """Return the check that `action` is allowed on a role.

@@ -18,7 +18,13 @@ from daypass.policy.language.keys import keys_of
 from daypass.policy.language.statement import Statement
 from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicySource, PolicyType
-from daypass.policy.work import LIGHT_PART, LIGHT_WORK, MOST_STORY_WORK, TELLING, work_of_telling
+from daypass.policy.work import (
+    EXPLANATION_FACTOR,
+    LIGHT_PART,
+    LIGHT_WORK,
+    MOST_EXPLANATION_WORK,
+    explanation_work_of_sets,
+)
 
 _spans = lru_cache(maxsize=64)(statement_spans)  # a simulation evaluates the same few documents again and again
 
@@ -134,7 +140,7 @@ def explain(request: AuthorizationRequest, policies: Policies) -> Trace:
     decision = decide(request, policies)
     if isinstance(decision, Denied) and decision.failure:
         return Trace(request, decision, (), ())  # a decision that failed cannot be explained either
-    if policies.characters > request.affordable and (work_of_story(request, policies) > MOST_STORY_WORK):
+    if policies.characters > request.affordable and (explanation_work(request, policies) > MOST_EXPLANATION_WORK):
         return Trace(request, decision, (), ())
     types: list[TypeTrace] = []
     missing: dict[str, str] = {}
@@ -146,19 +152,19 @@ def explain(request: AuthorizationRequest, policies: Policies) -> Trace:
     return Trace(request, decision, tuple(types), tuple(missing.values()))
 
 
-def is_light_story(request: AuthorizationRequest, policies: Policies) -> bool:
+def is_light_explanation(request: AuthorizationRequest, policies: Policies) -> bool:
     """Return whether the event loop may explain the decision itself."""
-    if TELLING * policies.characters <= request.affordable // LIGHT_PART:
+    if EXPLANATION_FACTOR * policies.characters <= request.affordable // LIGHT_PART:
         return True
-    return work_of_story(request, policies, enough=LIGHT_WORK) <= LIGHT_WORK
+    return explanation_work(request, policies, enough=LIGHT_WORK) <= LIGHT_WORK
 
 
-def work_of_story(request: AuthorizationRequest, policies: Policies, *, enough: int = MOST_STORY_WORK) -> int:
+def explanation_work(request: AuthorizationRequest, policies: Policies, *, enough: int = MOST_EXPLANATION_WORK) -> int:
     """Return an upper bound of the work to explain a decision.
 
     Counting stops once the work is more than `enough`.
     """
-    return work_of_telling(request, policies.sets(), enough)
+    return explanation_work_of_sets(request, policies.sets(), enough)
 
 
 def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySet]]:

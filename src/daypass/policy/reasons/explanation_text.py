@@ -25,7 +25,7 @@ _SAYS = {
 }
 
 
-def tell(trace: Trace) -> tuple[str, ...]:
+def explanation_lines(trace: Trace) -> tuple[str, ...]:
     """Return the lines of the explanation: the decision, then each policy."""
     return tuple(_lines(trace))
 

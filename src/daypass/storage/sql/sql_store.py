@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from daypass.directory.store import Changes, StoreUnavailableError, Touch
+from daypass.directory.store import Changes, StoreChange, StoreUnavailableError
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.sql import tables
@@ -31,7 +31,7 @@ _DETAIL_LENGTH = 200
 _LOCK = select(tables.revision.c.number).with_for_update()
 _NEWEST = select(tables.revision.c.number)
 _LOGGED = select(tables.changes.c.touched)
-_log_entry = msgspec.msgpack.Decoder(list[Touch])
+_log_entry = msgspec.msgpack.Decoder(list[StoreChange])
 
 
 class SqlStore:
@@ -100,7 +100,7 @@ class SqlStore:
         # Fewer entries than revisions: the log was trimmed, or the database was restored to an older state.
         if len(logged) != newest - revision or any(entry is None for entry in logged):
             return None
-        return Changes(newest, frozenset(touch for entry in logged for touch in _log_entry.decode(entry)))
+        return Changes(newest, frozenset(change for entry in logged for change in _log_entry.decode(entry)))
 
     def close(self) -> None:
         self._engines.dispose()

@@ -13,9 +13,9 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from daypass.directory.store import Link, LinkTouched, Record, RecordExistsError, RecordMissingError, Touch
+from daypass.directory.store import Link, LinkChange, Record, RecordExistsError, RecordMissingError, StoreChange
 from daypass.ports import Clock
-from daypass.storage.invalidation import touch
+from daypass.storage.invalidation import change_of
 from daypass.storage.sql import tables
 from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.sql_reader import SqlReader
@@ -60,7 +60,7 @@ class SqlWriter(SqlReader):
         self._clock = clock
         self._upserts = upserts_for(connection.dialect.name)
         self._before = revision
-        self._changed: set[Touch] = set()
+        self._changed: set[StoreChange] = set()
         self._counted: Counter[tuple[str, str]] = Counter()
 
     def revision(self) -> int:
@@ -78,7 +78,7 @@ class SqlWriter(SqlReader):
         if inserted.rowcount == 0:
             raise RecordExistsError(record.kind, record.key)
         self._counted[record.kind, record.account] += 1
-        self._changed.add(touch(record))
+        self._changed.add(change_of(record))
 
     def replace(self, record: Record) -> None:
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
@@ -89,7 +89,7 @@ class SqlWriter(SqlReader):
         names = {"old_kind": old.kind, "old_account": old.account, "old_key": old.key}
         values = {"sort": record.sort, "unique_id": record.unique_id, "body": record.body}
         self._connection.execute(_REPLACE, names | values)
-        self._changed |= {touch(old), touch(record)}
+        self._changed |= {change_of(old), change_of(record)}
 
     def delete(self, kind: str, account: str, key: str) -> None:
         old = self.find(kind, account, key)
@@ -97,18 +97,18 @@ class SqlWriter(SqlReader):
             raise RecordMissingError(kind, key)
         self._connection.execute(_DELETE, {"kind": kind, "account": account, "key": key})
         self._counted[kind, account] -= 1
-        self._changed.add(touch(old))
+        self._changed.add(change_of(old))
 
     def link(self, link: Link) -> None:
         require_storable(link.kind, link.source, link.target)
         self._connection.execute(self._upserts.put_link, msgspec.structs.asdict(link))
-        self._changed.add(LinkTouched(link.kind, link.source, link.target))
+        self._changed.add(LinkChange(link.kind, link.source, link.target))
 
     def unlink(self, kind: str, source: str, target: str) -> None:
         if self.find_link(kind, source, target) is None:
             raise RecordMissingError(kind, source, target)
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
-        self._changed.add(LinkTouched(kind, source, target))
+        self._changed.add(LinkChange(kind, source, target))
 
     def finish(self) -> bool:
         """Record the new revision and its changes.

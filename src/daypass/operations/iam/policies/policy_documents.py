@@ -13,7 +13,7 @@ from daypass.directory.principals import StoredTrust, show_principals
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
-from daypass.operations.iam.policies.validation_messages import complain
+from daypass.operations.iam.policies.validation_messages import check_identity_policy
 from daypass.operations.request_context import RequestContext
 from daypass.policy.language.document import Document, DocumentKind, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
@@ -36,7 +36,7 @@ def show_document(text: str) -> str:
 
 def check_managed(text: str, most: int) -> None:
     """Refuse a document that is not a valid managed policy."""
-    complain(text, managed=True)
+    check_identity_policy(text, managed=True)
     parse_document(text, DocumentKind.IDENTITY)
     if size_of(text, count_white_space=False) > most:
         raise LimitExceeded(f"Cannot exceed quota for PolicySize: {most}")
@@ -44,7 +44,7 @@ def check_managed(text: str, most: int) -> None:
 
 def check_inline(text: str) -> int:
     """Refuse an invalid inline policy. Return the size of a valid one."""
-    complain(text, managed=False)
+    check_identity_policy(text, managed=False)
     parse_document(text, DocumentKind.IDENTITY)
     return size_of(text, count_white_space=False)
 

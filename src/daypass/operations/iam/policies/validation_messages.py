@@ -37,7 +37,7 @@ _NOT_AN_ARN = re.compile(r"[^:]*:")
 Statement = Mapping[str, Any]
 
 
-def complain(text: str, *, managed: bool) -> None:
+def check_identity_policy(text: str, *, managed: bool) -> None:
     """Refuse an identity policy with the message that AWS would give.
 
     A managed policy must have the version 2012-10-17. Raises MalformedPolicyDocument.

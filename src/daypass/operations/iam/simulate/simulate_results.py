@@ -105,7 +105,7 @@ def check_names(actions: tuple[str, ...], resources: tuple[str, ...]) -> None:
             raise InvalidInput(f'{resource} is not an ARN or "*".')
 
 
-def pose_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[AuthorizationRequest, Policies]:
+def build_pair(action: str, resource: str, scene: Scene, side: Side) -> tuple[AuthorizationRequest, Policies]:
     """Return the request for one action on one resource, and its policies."""
     trust = side.trust is not None and _is_role(resource)
     owner = side.owner_of(resource, scene.principal.account)

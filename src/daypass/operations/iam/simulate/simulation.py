@@ -27,15 +27,15 @@ from daypass.operations.iam.simulate.simulate_inputs import (
     read_context,
     read_policies,
 )
-from daypass.operations.iam.simulate.simulate_results import Scene, check_names, evaluate, pose_pair, read_side
+from daypass.operations.iam.simulate.simulate_results import Scene, build_pair, check_names, evaluate, read_side
 from daypass.operations.iam.simulate.simulate_sources import PolicyHolder, find_caller, get_holder
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.policy.evaluate import Policies
 from daypass.policy.language.document import DocumentKind
-from daypass.policy.reasons.explain import work_of_story
-from daypass.policy.work import LIGHT_WORK, MOST_STORY_WORK
+from daypass.policy.reasons.explain import explanation_work
+from daypass.policy.work import LIGHT_WORK, MOST_EXPLANATION_WORK
 
 
 class _Simulation(Paged, frozen=True, kw_only=True):
@@ -159,30 +159,32 @@ def _page(params: _Simulation, scene: Scene, account: str, ctx: RequestContext) 
     pairs = list(product(params.action_names, resources))
     start = _read_place(params.marker, len(pairs))
     side = read_side(params.resource_policy, params.resource_owner, resources)
-    posed = [pose_pair(action, resource, scene, side) for action, resource in pairs[start : start + params.max_items]]
-    fitting, work = _fitting(posed)
+    requests = [
+        build_pair(action, resource, scene, side) for action, resource in pairs[start : start + params.max_items]
+    ]
+    fitting, work = _fitting(requests)
     with nullcontext() if work <= LIGHT_WORK else ctx.heavy_work(account):
-        results = [evaluate(request, policies, scene) for request, policies in posed[:fitting]]
+        results = [evaluate(request, policies, scene) for request, policies in requests[:fitting]]
     stop = start + fitting
     return {"EvaluationResults": results, **truncation(str(stop) if stop < len(pairs) else None)}
 
 
-def _fitting(posed: list[tuple[AuthorizationRequest, Policies]]) -> tuple[int, int]:
+def _fitting(requests: list[tuple[AuthorizationRequest, Policies]]) -> tuple[int, int]:
     """Return how many pairs fit on one page, and their work.
 
     A page must not cost more work than one explanation.
     """
     total = 0
-    for place, (request, policies) in enumerate(posed):
-        work = work_of_story(request, policies)
-        if work > MOST_STORY_WORK and not place:
+    for place, (request, policies) in enumerate(requests):
+        work = explanation_work(request, policies)
+        if work > MOST_EXPLANATION_WORK and not place:
             raise InvalidInput(
                 "The policies are too long to be compared with strings of this length. Simulate fewer policies."
             )
-        if total + work > MOST_STORY_WORK:
+        if total + work > MOST_EXPLANATION_WORK:
             return place, total
         total += work
-    return len(posed), total
+    return len(requests), total
 
 
 def _read_place(marker: str, most: int) -> int:
