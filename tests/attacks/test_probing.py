@@ -579,6 +579,31 @@ def test_a_deny_of_a_missing_principal_holds_when_it_is_made_later(server: Runni
         iam.delete_role(RoleName=f"probe-{name}")
 
 
+def test_a_deny_of_a_user_holds_when_it_is_made_again(server: RunningServer, eve: Any) -> None:
+    """The role shows the name in any case, so the Deny applies to that name, and to the user that it was saved for."""
+    iam = client_factory(server)("iam", eve)
+    root = server.new_account()
+    other = client_factory(server)("iam", root)
+
+    def sts_of(name: str) -> Any:
+        other.create_user(UserName=name)
+        other.put_user_policy(UserName=name, PolicyName="all", PolicyDocument=EVERYTHING)
+        return client_factory(server)("sts", other.create_access_key(UserName=name)["AccessKey"])
+
+    old, free = sts_of("bob"), sts_of("free")
+    everyone = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": root.account}}
+    bob = f"arn:aws:iam::{root.account}:user/bob"
+    denied = {"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"AWS": bob}}
+    policy = {"Version": "2012-10-17", "Statement": [everyone, denied]}
+    role = iam.create_role(RoleName="probe", AssumeRolePolicyDocument=json.dumps(policy))["Role"]["Arn"]
+    call = {"RoleArn": role, "RoleSessionName": "late"}
+    other.update_user(UserName="bob", NewUserName="bea")
+    new = sts_of("bob")
+    assert iam.get_role(RoleName="probe")["Role"]["AssumeRolePolicyDocument"] == policy
+    assert [code_of(sts.assume_role, **call) for sts in (old, new, free)] == ["AccessDenied", "AccessDenied", ""]
+    iam.delete_role(RoleName="probe")
+
+
 def session_of(server: RunningServer, sts: Any, role: str) -> Any:
     """Return an STS client of a session of a role."""
     got = sts.assume_role(RoleArn=role, RoleSessionName="late")["Credentials"]

@@ -74,20 +74,22 @@ def find_text(reader: Reader, stored: str) -> str | None:
 def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
     """Return a stored trust policy in the form that the engine evaluates.
 
-    `foreign` has the strings that the role stores. An Allow never matches an unresolved principal. A Deny matches a
-    principal with that name, even if it was created later: a Deny that never matches would admit the caller that it
-    names.
+    `foreign` has the strings that the role stores. An Allow never matches an unresolved principal. A Deny of another
+    account's principal also matches by the name that was given, whether the principal was created later or again. The
+    policy shows that name whatever becomes of the principal, so a Deny that no longer matched would be unnoticed.
     """
-    if _PREFIX not in document:
+    if _PREFIX not in document and not foreign:
         return document
     decided: dict[str, Any] = json.loads(document)
-    texts = unresolved_of(foreign)
     for principal in _principals(decided, "Deny"):
-        for stored in _listed(principal.get("AWS", ())):
-            unresolved = _find(reader, stored)
-            if stored in texts:
-                _move(principal, "AWS", stored, "AWS", texts[stored])
-            elif unresolved is not None:
+        listed = _listed(principal.get("AWS", ()))
+        names = [foreign[stored] for stored in listed if stored in foreign]
+        if names:
+            ids = [foreign[stored] if stored in foreign and is_unresolved(stored) else stored for stored in listed]
+            principal["AWS"] = [*ids, *names]  # the same number for every principal: it must not tell which ones exist
+        for stored in listed:
+            unresolved = None if stored in foreign else _find(reader, stored)
+            if unresolved is not None:
                 _move(principal, "AWS", stored, unresolved.type, unresolved.text)
     return json.dumps(decided, ensure_ascii=False, separators=(",", ":"))
 
