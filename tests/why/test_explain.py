@@ -225,6 +225,16 @@ def test_a_principal_that_did_not_exist_is_told_as_such(town: Town, explain: Exp
     assert ways[0]["Statements"][-1]["Statement"]["Principal"]["AWS"] == [late, missing, f"{HERE}user/alice"]
 
 
+def test_a_name_cannot_change_the_statement_that_shows_it(town: Town, explain: Explain) -> None:
+    """An ARN may contain quotation marks. They stay part of the name, in the statement and in its JSON."""
+    forged = 'arn:aws:iam::999999999999:user/x"],"Service":["y'
+    role = _role(town.iam, "forged", trusting({"AWS": [forged, f"{HERE}user/alice"]}))
+    ways = _json(explain("--who-can", "sts:AssumeRole", role, "--output", "json"))["Principals"]
+    assert [way["Principal"] for way in ways] == [f"{HERE}user/alice"]
+    assert ways[0]["Statements"][-1]["Statement"]["Principal"] == {"AWS": [forged, f"{HERE}user/alice"]}
+    assert forged not in explain("--who-can", "sts:AssumeRole", role).output
+
+
 def test_who_can_assume_a_role(town: Town, explain: Explain) -> None:
     """Every way is listed with its statements, and conditions that fail now."""
     build = _json(explain("--who-can", "sts:AssumeRole", f"{HERE}role/build", "--output", "json"))

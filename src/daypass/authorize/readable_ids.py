@@ -4,6 +4,7 @@ Trust policies store the ids of users and roles, but people know their ARNs. Own
 place of a principal, not those in values of a request.
 """
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -16,12 +17,18 @@ _UNIQUE_ID = re.compile(r'(?:(?<=AWS:)|(?<="))((?:AIDA|AROA)[A-Z0-9]{17,})(?::([
 _NOTE = " (it did not exist when the policy was saved, so it never matches)"
 
 
-def readable(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
-    """Return a string with the ARNs of the principals of trust policies.
+def readable(statement: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
+    """Return a JSON statement with ARNs in the place of unique ids.
 
-    `foreign` maps unresolved ids to the text of the policy.
+    `foreign` maps ids to the strings that the policy was given. They are escaped, since an ARN can contain quotation
+    marks.
     """
-    return _UNIQUE_ID.sub(lambda found: foreign.get(found.group()) or _arn_of(found, views), text)
+    return _UNIQUE_ID.sub(lambda found: _in_json(_shown(found, views, foreign)), statement)
+
+
+def readable_name(stored: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
+    """Return the ARN of one stored principal, as it is."""
+    return _UNIQUE_ID.sub(lambda found: _shown(found, views, foreign), f"AWS:{stored}").removeprefix("AWS:")
 
 
 def explained(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
@@ -31,11 +38,21 @@ def explained(text: str, views: SnapshotViews, foreign: Mapping[str, str]) -> st
     """
 
     def annotate(found: re.Match[str]) -> str:
-        shown = foreign.get(found.group()) or _arn_of(found, views)
+        shown = _shown(found, views, foreign)
         in_prose = found.string[: found.start()].endswith("AWS:")
-        return shown + _NOTE if in_prose and is_unresolved(found.group()) else shown
+        if not in_prose:
+            return _in_json(shown)
+        return shown + _NOTE if is_unresolved(found.group()) else shown
 
     return _UNIQUE_ID.sub(annotate, text)
+
+
+def _in_json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _shown(found: re.Match[str], views: SnapshotViews, foreign: Mapping[str, str]) -> str:
+    return foreign.get(found.group()) or _arn_of(found, views)
 
 
 def _arn_of(found: re.Match[str], views: SnapshotViews) -> str:

@@ -9,14 +9,14 @@ principals that the account's own trust policies name, and whether the organizat
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
 from daypass.authorize.named_request import SESSION_NAME, Assumed, build_named_request, check_named, session_of
-from daypass.authorize.readable_ids import readable
+from daypass.authorize.readable_ids import readable, readable_name
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account, Role, User
@@ -83,13 +83,13 @@ class _Search:
         """Return whether the content of policies of a type may be shown."""
         return not self.inside or of_type not in _OF_ORGANIZATION
 
-    def readable(self, text: str) -> str:
-        """Return a string with ARNs in the place of unique ids.
+    @property
+    def foreign(self) -> Mapping[str, str]:
+        """The strings to show for ids.
 
         An account sees the strings that it gave for other accounts' principals, an operator the present ARNs.
         """
-        foreign = self.role.foreign if self.inside else unresolved_of(self.role.foreign)
-        return readable(text, self.views, foreign)
+        return self.role.foreign if self.inside else unresolved_of(self.role.foreign)
 
     def may_mean(self, principal: Principal) -> bool:
         """Return whether an Allow matches this principal or its account.
@@ -216,7 +216,7 @@ def _quote(refs: tuple[StatementRef, ...], policies: Policies, search: _Search) 
         if policy_set is not None
         for policy in policy_set.policies
     }
-    return tuple(search.readable(_statements(documents[ref.source])[ref.index]) for ref in refs)
+    return tuple(readable(_statements(documents[ref.source])[ref.index], search.views, search.foreign) for ref in refs)
 
 
 @lru_cache(maxsize=4096)
@@ -321,7 +321,7 @@ def _name_of(name: PrincipalName, search: _Search) -> str:
         return name.value
     if is_account_id(name.value):
         return root_arn(name.value)
-    return search.readable(f"AWS:{name.value}").removeprefix("AWS:")
+    return readable_name(name.value, search.views, search.foreign)
 
 
 def _account_of(value: str) -> str:
