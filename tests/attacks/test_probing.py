@@ -620,23 +620,27 @@ def test_a_missing_user_of_the_own_account_is_refused(server: RunningServer, eve
             iam.create_role(RoleName="probe", AssumeRolePolicyDocument=text)
 
 
-def test_an_account_sees_missing_principals_in_its_graph(server: RunningServer, eve: Any, victim: RootKey) -> None:
+@pytest.mark.parametrize("form", ["arn:aws:iam::{}:root", "{}"])
+def test_an_account_sees_missing_principals_in_its_graph(
+    server: RunningServer, eve: Any, victim: RootKey, form: str
+) -> None:
     """The graph of who can assume what shows those that exist and those that do not alike."""
     iam = client_factory(server)("iam", eve)
     graphs = set()
     for account in (victim.account, NOBODY):
-        arns = [f"arn:aws:iam::{account}:{rest}" for rest in ("user/here", "role/here", "root")]
+        arns = [f"arn:aws:iam::{account}:{rest}" for rest in ("user/here", "role/here")]
         denied = f"arn:aws:sts::{account}:assumed-role/here/denied"
         allow, deny = (
             json.loads(document("sts:AssumeRole", "", Principal={"AWS": names}, Effect=effect))["Statement"][0]
-            for names, effect in (([*arns, denied], "Allow"), ([denied], "Deny"))
+            for names, effect in (([*arns, form.format(account), denied], "Allow"), ([denied], "Deny"))
         )
         text = json.dumps({"Version": "2012-10-17", "Statement": [allow, deny]})
         iam.create_role(RoleName="probe", AssumeRolePolicyDocument=text)
         with server.there.store.read() as reader:
             graph = account_graph(SnapshotViews(reader), Assumed(server.clock.now()), server.root.account)
         ways = [edge.way for edge in graph.edges if edge.target.endswith("role/probe")]
-        assert {way.principal for way in ways if way.account == account} == set(arns)
+        shown = {way.principal for way in ways if way.account == account}
+        assert shown == {*arns, f"arn:aws:iam::{account}:root"}
         graphs.add(repr([(way.principal, way.kind, way.texts, way.conditions) for way in ways]).replace(account, ""))
         iam.delete_role(RoleName="probe")
     assert len(graphs) == 1

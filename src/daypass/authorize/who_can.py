@@ -319,9 +319,8 @@ def _name_of(name: PrincipalName, search: _Search) -> str:
     """
     if name.type != "AWS":
         return name.value
-    if is_account_id(name.value):
-        return root_arn(name.value)
-    return readable_name(name.value, search.views, search.foreign)
+    shown = readable_name(name.value, search.views, search.foreign)
+    return root_arn(shown) if is_account_id(shown) else shown
 
 
 def _account_of(value: str) -> str:
