@@ -77,8 +77,8 @@ def server() -> Iterator[RunningServer]:
         make = client_factory(running)
         people(make("iam"), VICTIM, "developer", "reader")
         people(make("iam", running.new_account(LOW)), LOW, *(f"r{number:03}" for number in range(60)))
-        stranger = running.new_account()
-        people(make("iam", stranger), stranger.account, "other", clients=("another-client",))
+        other_root = running.new_account()
+        people(make("iam", other_root), other_root.account, "other", clients=("another-client",))
         yield running
 
 
@@ -114,7 +114,7 @@ def test_everybody_s_roles_are_offered(server: RunningServer) -> None:
 
 def test_accounts_take_turns_where_there_are_too_many(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Many roles of one account do not displace those of another, nor the role that a command requests."""
-    monkeypatch.setattr(oidc_roles, "_MOST_ASKED", 8)
+    monkeypatch.setattr(oidc_roles, "_MOST_EVALUATED", 8)
     for _ in range(5):
         found = offered(server)
         assert len(found) == 8

@@ -33,11 +33,11 @@ def register(iam: Any, name: str, entity_id: str, *, location: str = "", key: Ke
     iam.create_saml_provider(Name=name, SAMLMetadataDocument=metadata)
 
 
-def doors(server: RunningServer) -> list[list[str]]:
+def login_options(server: RunningServer) -> list[list[str]]:
     """Return the lines of the page about each provider."""
     with urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - the test's own server
         tree = html.fromstring(answer.read().decode())
-    texts = [text for text in tree.iter("span") if text.get("class") == "door-text"]
+    texts = [text for text in tree.iter("span") if text.get("class") == "login-option-text"]
     return [[line.strip() for line in map(str, text.itertext()) if line.strip()] for text in texts]
 
 
@@ -46,7 +46,7 @@ def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> 
     iam = client_factory(server)("iam")
     register(iam, "corp", "https://idp.example.net/saml")
     iam.create_account_alias(AccountAlias="acme")
-    assert doors(server) == [
+    assert login_options(server) == [
         ["login.example.org", "OpenID Connect"],
         ["accounts.example.com", "OpenID Connect"],
         ["idp.example.net", "SAML · acme"],
@@ -60,7 +60,7 @@ def test_realms_and_tenants_of_one_host_are_told_apart(server: RunningServer) ->
     register(iam, "beta", "https://keycloak.example.net/realms/beta")
     register(iam, "entra", "https://sts.example.org/1/", location="https://login.example.org/tenant-1/saml2?a=1")
     account = server.root.account
-    assert doors(server) == [
+    assert login_options(server) == [
         ["login.example.org", "/tenant-1/v2.0", "OpenID Connect"],
         ["accounts.example.com", "OpenID Connect"],
         ["keycloak.example.net", "/realms/acme/sso", f"SAML · {account}"],
@@ -75,8 +75,8 @@ def test_one_provider_of_many_accounts_stands_there_once(server: RunningServer) 
     others = [server.new_account(f"{number}" * 12, name=f"team-{number}") for number in range(5, 9)]
     for root in (None, *others):
         register(make("iam", root) if root else make("iam"), "corp", "https://idp.example.net/saml")
-    [*_, door] = doors(server)
-    assert door == ["idp.example.net", "SAML · 123456789012, team-5, team-6 and 2 more"]
+    [*_, option] = login_options(server)
+    assert option == ["idp.example.net", "SAML · 123456789012, team-5, team-6 and 2 more"]
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def test_one_provider_of_many_accounts_stands_there_once(server: RunningServer) 
         "https://idp.example.net/s so",
     ],
 )
-def test_an_address_that_no_browser_should_go_to_is_no_door(server: RunningServer, location: str) -> None:
+def test_an_address_that_no_browser_should_go_to_is_not_offered(server: RunningServer, location: str) -> None:
     """Only https is accepted, and plain http on this machine."""
     register(client_factory(server)("iam"), "corp", "https://idp.example.net/saml", location=location)
-    assert len(doors(server)) == len(OIDC)
+    assert len(login_options(server)) == len(OIDC)
 
 
 def test_without_providers_the_page_says_how_to_have_some() -> None:

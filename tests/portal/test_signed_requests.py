@@ -63,10 +63,10 @@ def get(server: RunningServer, path: str) -> tuple[int, str, str]:
         connection.close()
 
 
-def doors(server: RunningServer) -> list[str]:
+def login_options(server: RunningServer) -> list[str]:
     """Return the links of the sign-in page."""
     links = html.fromstring(get(server, "/login")[2]).iter("a")
-    return [link.get("href") or "" for link in links if link.get("class") == "door"]
+    return [link.get("href") or "" for link in links if link.get("class") == "login-option"]
 
 
 def certificates(server: RunningServer) -> list[x509.Certificate]:
@@ -81,7 +81,7 @@ def certificates(server: RunningServer) -> list[x509.Certificate]:
 
 def signed_with(server: RunningServer) -> x509.Certificate:
     """Start a sign-in, and return the certificate of our metadata that verifies the request."""
-    status, url, _ = get(server, doors(server)[0])
+    status, url, _ = get(server, login_options(server)[0])
     assert status == 303
     [used] = [each for each in certificates(server) if is_signed_by(url, each)]
     return used
@@ -100,13 +100,13 @@ def is_signed_by(url: str, certificate: x509.Certificate) -> bool:
 def test_a_provider_that_wants_signed_requests_gets_them(server: RunningServer) -> None:
     """The page lists it, and the certificate in our metadata verifies its requests."""
     assert certificates(server) == [signed_with(server)]
-    query = parse_qs(urlsplit(get(server, doors(server)[0])[1]).query)
+    query = parse_qs(urlsplit(get(server, login_options(server)[0])[1]).query)
     assert list(query) == ["SAMLRequest", "RelayState", "SigAlg", "Signature"]
     [pem] = [x509.load_pem_x509_certificate(get(server, "/saml/certificate.pem")[2].encode())]
     assert [pem] == certificates(server)
 
 
-def test_the_first_question_makes_one_key(server: RunningServer) -> None:
+def test_the_first_request_makes_one_key(server: RunningServer) -> None:
     """Parallel first requests get the same new key, and it stays."""
     found: list[x509.Certificate] = []
     askers = [threading.Thread(target=lambda: found.extend(certificates(server))) for _ in range(6)]
@@ -146,7 +146,7 @@ def test_a_key_that_cannot_be_used_is_said_to_be(server: RunningServer, case: st
     other = server.there.vault.encrypt(b"no key", bound_to=key.material.key_name)
     moved = server.there.vault.encrypt(b"no key", bound_to="another")
     put(server, sealed_private={"damaged": b"\0" * 99, "another key's": moved, "of another store": other}[case])
-    status, url, text = get(server, doors(server)[0])
+    status, url, text = get(server, login_options(server)[0])
     assert (status, url) == (503, "")
     assert _BROKEN in text
     assert "daypass saml rotate-key --now" in text
@@ -160,7 +160,7 @@ def test_a_clock_that_is_behind_is_said_to_be(server: RunningServer) -> None:
     """A key is not active before its creation."""
     certificates(server)
     server.clock.move(timedelta(days=-1))
-    for path in (doors(server)[0], "/saml/metadata.xml"):
+    for path in (login_options(server)[0], "/saml/metadata.xml"):
         status, _, text = get(server, path)
         assert status == 503
         assert "the clock of this server is behind" in text
@@ -171,7 +171,7 @@ def test_a_form_is_signed_inside_the_document() -> None:
     with running_server() as server:
         idp = SamlIdentityProvider("https://forms.example.org", keys=[make_key_pair()])
         register(server, idp, only_post=True)
-        status, _, text = get(server, doors(server)[0])
+        status, _, text = get(server, login_options(server)[0])
         assert status == 200
         [form] = html.fromstring(text).iter("form")
         assert form.get("action") == "https://forms.example.org/sso"
@@ -251,6 +251,6 @@ def test_a_broken_key_is_replaced_at_once(tmp_path: Path) -> None:
         register(server, SamlIdentityProvider("https://keycloak.example.org", keys=[make_key_pair()]))
         first = signed_with(server)
         put(server, sealed_private=b"\0")
-        assert get(server, doors(server)[0])[0] == 503
+        assert get(server, login_options(server)[0])[0] == 503
         operator.run("saml", "rotate-key", "--now")
         assert signed_with(server) != first

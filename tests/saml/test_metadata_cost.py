@@ -58,7 +58,8 @@ def large(entity_id: str, key: KeyPair, size: int) -> str:
 def hosts(stage: Stage) -> list[str]:
     """Return the providers that the sign-in page lists."""
     tree = html.fromstring(Browser().send(f"{stage.server.url}/login").text)
-    return [str(door.xpath("string(.)")).split()[0] for door in tree.iter("span") if door.get("class") == "door-text"]
+    shown = (span for span in tree.iter("span") if span.get("class") == "login-option-text")
+    return [str(span.xpath("string(.)")).split()[0] for span in shown]
 
 
 def rewritten(stage: Stage, **changes: Any) -> None:

@@ -175,7 +175,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/login/saml/{key}", login.begin_saml),
         ("/saml/metadata.xml", saml.metadata),
         ("/saml/certificate.pem", saml.certificate),
-        ("/device", device.ask),
+        ("/device", device.show_form),
         ("/operator", operator.graph),
         ("/operator/refusals", operator.refusals),
         ("/operator/keys", operator.keys),
@@ -201,9 +201,9 @@ def _routes(portal: Portal) -> list[Route]:
         return await portal.work(oidc.begin, request, client, await oidc.endpoints(client))
 
     async def end_oidc(request: Request, request_id: str) -> Response:
-        carried, client = await portal.work(oidc.returned, request, request_id)
-        token = await oidc.redeem(request, carried, client, request_id)
-        return await portal.work(oidc.offer, request, carried, client, token, request_id)
+        pending, client = await portal.work(oidc.returned, request, request_id)
+        token = await oidc.redeem(request, pending, client, request_id)
+        return await portal.work(oidc.offer, request, pending, client, token, request_id)
 
     return [
         Route("/login/oidc/callback/{issuer:path}", portal.waits(end_oidc), methods=["GET"]),

@@ -1,10 +1,9 @@
 """The templates, assets and response headers of the portal.
 
-Owns the content security policy: scripts and styles are our own files and never inline, forms are sent only to this
+Owns the advice beside AWS's message, which says what a person can do about a refusal, and the content security
+policy: scripts and styles are our own files and never inline, forms are sent only to this
 server (and to one more address, if a page requires it), and frames are forbidden. Caches must not store any response
 except the assets.
-
-Owns also the hints beside AWS's message: what a person can do about a refusal.
 """
 
 import hashlib

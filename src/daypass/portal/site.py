@@ -1,7 +1,7 @@
 """The objects of every portal step: the store, the settings and the API.
 
-Owns calls of operations: a step calls them like a client, through the same pipeline, so that authorization and audit
-are the same. Owns also the rule that a form must come from one of our own pages.
+Owns the rule that a form must come from one of our own pages, and the calls of operations. A step calls an operation
+like a client, through the same pipeline, so that authorization and audit are the same.
 """
 
 from collections.abc import Mapping

@@ -33,7 +33,7 @@ class DevicePage:
     site: Site
     providers: Callable[[RequestContext, CliSignIn, str], Response]
 
-    def ask(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+    def show_form(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /device: show the form for the code."""
         return _form("")
 

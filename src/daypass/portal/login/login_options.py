@@ -88,7 +88,7 @@ class _Merged:
     listed: tuple[SamlLoginOption, ...]
 
 
-class SamlDoors:
+class SamlLoginOptions:
     """The SAML login options of all accounts, built once after each change."""
 
     def __init__(self) -> None:

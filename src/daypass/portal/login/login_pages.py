@@ -18,7 +18,7 @@ from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.cli_login.code_page import bound_sign_in
-from daypass.portal.login.login_options import SamlDoors, SamlLoginOption
+from daypass.portal.login.login_options import SamlLoginOption, SamlLoginOptions
 from daypass.portal.login.oidc_login import OidcSignIn
 from daypass.portal.login.saml_login import SamlSignIn
 from daypass.portal.roles.role_choice import sign_in_summary
@@ -41,7 +41,7 @@ class Login:
     site: Site
     saml: SamlSignIn
     oidc: OidcSignIn
-    options: SamlDoors = field(default_factory=SamlDoors)
+    options: SamlLoginOptions = field(default_factory=SamlLoginOptions)
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login: list the identity providers."""
@@ -73,9 +73,7 @@ class Login:
 
     def providers(self, ctx: RequestContext, cli_sign_in: CliSignIn | None, handle: str) -> Response:
         """Return the page of identity providers."""
-        asking = None
-        if cli_sign_in is not None:
-            asking = sign_in_summary(cli_sign_in)
+        summary = None if cli_sign_in is None else sign_in_summary(cli_sign_in)
         options = [
             *(_shown_client(client) for client in self.oidc.clients),
             *(_shown(option, ctx) for option in self.options.listed(ctx.views)),
@@ -84,7 +82,7 @@ class Login:
         values = {
             # Realms and tenants share a host. The page then shows more of the address.
             "options": [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options],
-            "cli_sign_in": asking,
+            "cli_sign_in": summary,
             "suffix": f"?handover={handle}" if handle else "",
             "host": self.site.settings.public_url.partition("://")[2],
             "consumer": self.site.settings.saml_consumer,

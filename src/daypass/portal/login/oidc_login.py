@@ -44,7 +44,7 @@ from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.site import Site, as_sent
 
-_NOT_ASKED = (
+_NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
 )
 _AWAY = "{} cannot be reached or does not respond in time. Try again in a moment."
@@ -152,7 +152,7 @@ class OidcSignIn:
             with self.site.ctx() as ctx:
                 found = pending_login.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], ctx)
                 if found is None or not pending_login.use_up(found, ctx):
-                    raise InvalidIdentityToken(_NOT_ASKED, detail="no cookie for this state")
+                    raise InvalidIdentityToken(_NOT_REQUESTED, detail="no cookie for this state")
             client = self.find_client(found.provider)
             _require_from(client, request)
             if "error" in query or not query.get("code"):
@@ -165,7 +165,7 @@ class OidcSignIn:
             endpoints = await self.endpoints(client)
             if endpoints.names_itself and "iss" not in request.query_params:
                 raise InvalidIdentityToken(
-                    _NOT_ASKED, detail="the response has no iss, although the provider advertises it"
+                    _NOT_REQUESTED, detail="the response has no iss, although the provider advertises it"
                 )
             try:
                 return await redeem_code(
@@ -189,14 +189,14 @@ class OidcSignIn:
         with self._recorded(request, request_id), self.site.ctx() as ctx:
             unverified = read_token(unverified_token)
             if unverified.unverified_issuer != client.issuer:
-                raise InvalidIdentityToken(_NOT_ASKED, detail="the token is from another issuer")
+                raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is from another issuer")
             name = session_name(unverified.unverified_claims)
             request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token. The claims that were read from the same token above are trusted from here on.
             wanted = cli_sign_ins.get_waiting(pending.handover, ctx).role if pending.handover else ""
             found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
-                raise InvalidIdentityToken(_NOT_ASKED, detail="the token is for another client")
+                raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, pending.nonce)
             proof = ProvenSignIn("oidc", unverified_token, session_name=name, handover=pending.handover)
             response = self.choice.offer(request, _offered(found, name), proof, ctx)
@@ -228,11 +228,11 @@ def _require_from(client: Client, request: Request) -> None:
     """Refuse a response to another redirect URI, or from another issuer."""
     query = request.query_params
     if any(len(query.getlist(name)) > 1 for name in _ONCE):
-        raise InvalidIdentityToken(_NOT_ASKED, detail="a parameter occurs twice")
+        raise InvalidIdentityToken(_NOT_REQUESTED, detail="a parameter occurs twice")
     if request.path_params.get("issuer") != unquote(client.name):
-        raise InvalidIdentityToken(_NOT_ASKED, detail="the response came to the redirect URI of another provider")
+        raise InvalidIdentityToken(_NOT_REQUESTED, detail="the response came to the redirect URI of another provider")
     if query.get("iss", client.issuer) != client.issuer:
-        raise InvalidIdentityToken(_NOT_ASKED, detail="iss is another issuer")
+        raise InvalidIdentityToken(_NOT_REQUESTED, detail="iss is another issuer")
 
 
 def _said(client: Client, query: QueryParams) -> Fault:

@@ -36,7 +36,7 @@ from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.roles.role_list import longest_session
-from daypass.portal.roles.saml_roles import Judged, judge, offer_roles
+from daypass.portal.roles.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
 from daypass.portal.site import Site, as_sent, origin_of
 
 # A response of 100,000 characters, each of them escaped, and other fields that a provider may add.
@@ -46,7 +46,7 @@ _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
 # A provider may receive the form at one host and sign people in at another, and browsers apply the policy of the page
 # with the form to each redirect. That page has one form and no foreign text.
 _ONWARD = ("https:",)
-_NOT_ASKED = (
+_NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
 )
 
@@ -87,7 +87,7 @@ class SamlSignIn:
         pending = PendingLogin(
             "saml", pending_login.new_id(ctx), pending_login.last_second(ctx), option.entity_id, cli_sign_in
         )
-        asking = AuthnRequest(
+        authn_request = AuthnRequest(
             identifier=pending.id,
             issued=ctx.now,
             entity_id=settings.saml_entity_id,
@@ -95,9 +95,9 @@ class SamlSignIn:
             destination=option.redirect or option.post,
         )
         if option.redirect:
-            answer = pages.redirect(asking.to_url(pending.id, signer))
+            answer = pages.redirect(authn_request.to_url(pending.id, signer))
         else:
-            values = {"option": option, "request": asking.to_field(signer), "relay_state": pending.id}
+            values = {"option": option, "request": authn_request.to_field(signer), "relay_state": pending.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(option.post), *_ONWARD))
         return pending_login.remember(answer, pending, request, ctx)
 
@@ -109,13 +109,13 @@ class SamlSignIn:
                 unverified_response = fields.get("SAMLResponse", "")
                 if not unverified_response:
                     raise InvalidIdentityToken("The request does not contain a SAMLResponse.")
-                judged = judge(unverified_response, ctx, request_id=request_id)
-                identity = judged.identity
+                verified = verify_saml_response(unverified_response, ctx, request_id=request_id)
+                identity = verified.identity
                 # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
                 answered = _find_pending(request, identity, ctx)
                 proof = ProvenSignIn("saml", unverified_response, handover=answered.handover if answered else "")
-                offered = self._offered(proof, judged, request, ctx)
+                offered = self._offered(proof, verified, request, ctx)
                 response = self.choice.offer(request, offered, proof, ctx)
         except Fault as fault:
             parameters = {"SAMLAssertion": ""}
@@ -124,17 +124,19 @@ class SamlSignIn:
         self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
         return response if answered is None else pending_login.forget(response, answered)
 
-    def _offered(self, proof: ProvenSignIn, judged: Judged, request: Request, ctx: RequestContext) -> Offered:
+    def _offered(
+        self, proof: ProvenSignIn, verified: VerifiedSamlResponse, request: Request, ctx: RequestContext
+    ) -> Offered:
         """Return the roles to show.
 
         These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.
         """
         if proof.handover and cli_sign_ins.get_waiting(proof.handover, ctx).deliver == "assertion":
-            identity = judged.identity
+            identity = verified.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
         request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
-        offer = offer_roles(judged, request_info, ctx)
+        offer = offer_roles(verified, request_info, ctx)
         return _of(offer.identity, [_role(pair, offer.identity, ctx) for pair in offer.roles], offer.closed)
 
 
@@ -147,7 +149,7 @@ def _find_pending(request: Request, identity: SamlIdentity, ctx: RequestContext)
         return None
     found = pending_login.find(request, "saml", identity.in_response_to, ctx)
     if found is None or found.provider != identity.issuer or not pending_login.use_up(found, ctx):
-        raise InvalidIdentityToken(_NOT_ASKED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
+        raise InvalidIdentityToken(_NOT_REQUESTED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
     return found
 
 

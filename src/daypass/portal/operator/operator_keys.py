@@ -90,7 +90,7 @@ _SIGNING = _Terms(
     longest=LONGEST_TOKEN,
     by_itself=True,
 )
-_ASKING = _Terms(
+_SAML_REQUESTS = _Terms(
     title="SAML sign-in requests",
     purpose="Signs the requests to identity providers that require signed requests, for every account.",
     rotation="A new key is in the metadata for seven days before it signs: give the new metadata to your identity "
@@ -111,7 +111,7 @@ def shown_rings(ctx: RequestContext, reader: Reader, account: str, rotate_days: 
             yield _ring(ring, terms, now, rotate_days)
     requests = load_request_ring(reader)
     if requests.keys:
-        yield _ring(requests, _ASKING, now, rotate_days)
+        yield _ring(requests, _SAML_REQUESTS, now, rotate_days)
 
 
 def _ring(ring: KeyRing[M], terms: _Terms, now: int, rotate_days: int) -> ShownRing:

@@ -24,7 +24,7 @@ from daypass.portal.credential_formats import RoleCredentials
 from daypass.portal.operator.operator_graph import read_wanted, to_values
 from daypass.portal.operator.operator_keys import shown_rings
 from daypass.portal.operator.operator_refusals import find_refusals, read_sought
-from daypass.portal.operator.operator_sessions import Held, OperatorSessions, form_token
+from daypass.portal.operator.operator_sessions import OperatorCredentials, OperatorSessions, form_token
 from daypass.portal.site import Site
 
 _BUSY = "The server is busy with other graphs. Try again in a moment."
@@ -122,6 +122,6 @@ class OperatorPages:
             except GraphTooLargeError as error:
                 raise ServiceUnavailable(_TOO_LARGE.format(account)) from error
 
-    def _page(self, request: Request, template: str, held: Held, values: Mapping[str, Any]) -> Response:
+    def _page(self, request: Request, template: str, held: OperatorCredentials, values: Mapping[str, Any]) -> Response:
         more = {"arn": held.arn, "account": held.account, "form": form_token(request)}
         return pages.page(template, {**values, **more})

@@ -35,7 +35,7 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 
-class Held(msgspec.Struct, frozen=True):
+class OperatorCredentials(msgspec.Struct, frozen=True):
     """The credentials of an operator session, with their account and ARN."""
 
     key_id: str
@@ -48,7 +48,7 @@ class Held(msgspec.Struct, frozen=True):
         return "<secret>"
 
 
-_decode = msgspec.json.Decoder(Held).decode
+_decode = msgspec.json.Decoder(OperatorCredentials).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class OperatorSessions:
         Raises AccessDenied, ExpiredTokenException, or Throttling if the account has too many sessions.
         """
         claimed_end = _end_of(credentials)
-        held = Held(credentials.key_id, credentials.secret, credentials.token, "", "")
+        held = OperatorCredentials(credentials.key_id, credentials.secret, credentials.token, "", "")
         who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
         identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
@@ -87,19 +87,19 @@ class OperatorSessions:
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
-    def require(self, request: Request, request_id: str) -> Held:
+    def require(self, request: Request, request_id: str) -> OperatorCredentials:
         """Return the session of a browser after a new permission check."""
         with self.site.ctx() as ctx:
             held = _find(request, ctx)
         self._require_may(request, held, request_id)
         return held
 
-    def _require_may(self, request: Request, held: Held, request_id: str) -> None:
+    def _require_may(self, request: Request, held: OperatorCredentials, request_id: str) -> None:
         form = {"Action": "GetAccountAuthorizationDetails", "Version": "2010-05-08", "MaxItems": "1"}
         self._call(request, held, "iam", form, request_id)
 
     def _call(
-        self, request: Request, held: Held, service: str, parameters: Mapping[str, str], request_id: str
+        self, request: Request, held: OperatorCredentials, service: str, parameters: Mapping[str, str], request_id: str
     ) -> dict[str, Any]:
         """Make a signed call with the credentials of the session.
 
@@ -149,7 +149,7 @@ def _name_of(secret: str) -> str:
     return f"operator:{hashlib.sha256(secret.encode()).hexdigest()}"
 
 
-def _find(request: Request, ctx: RequestContext) -> Held:
+def _find(request: Request, ctx: RequestContext) -> OperatorCredentials:
     found = pending_logins.look(_name(request), ctx=ctx)
     if found is None:
         raise ExpiredTokenException(_OVER)

@@ -44,7 +44,7 @@ from daypass.operations.sts.role_session import read_role_arn
 from daypass.operations.sts.session_policies import SessionPolicies
 
 _OPERATION = AssumeRoleWithWebIdentity()
-_MOST_ASKED = 10_000
+_MOST_EVALUATED = 10_000
 _MOST_FETCHED = 64
 _SEED_BYTES = 16
 _SHORTEST, _LONGEST = 2, 64
@@ -90,18 +90,18 @@ def offer_roles(
 
     Raises KeysNeededError, or the Fault of STS if the token cannot assume any role.
     """
-    by_account = _worth_asking(unverified, ctx)
+    by_account = _candidates(unverified, ctx)
     identities, refusal = _identities(by_account, unverified, ctx)
     bearer: Bearer | None = None
     opened: list[tuple[Candidate, str]] = []
     in_turns = _in_turns([by_account[account] for account in identities])
     first = (each for candidates in by_account.values() for each in candidates if each.arn == wanted)
-    chosen = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_ASKED)))
+    chosen = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_EVALUATED)))
     for candidate in chosen:
         web = identities.get(candidate.arn.split(":")[4])
         try:
             if web is not None:
-                bearer = _ask(candidate.arn, web, unverified, name, request_info, ctx)
+                bearer = _evaluate(candidate.arn, web, unverified, name, request_info, ctx)
                 opened.append((candidate, bearer.web.provider_arn))
         except Fault as fault:
             refusal = refusal or fault
@@ -110,7 +110,7 @@ def offer_roles(
     return WebOffer(bearer, tuple(opened))
 
 
-def _worth_asking(unverified: UnverifiedToken, ctx: RequestContext) -> dict[str, tuple[Candidate, ...]]:
+def _candidates(unverified: UnverifiedToken, ctx: RequestContext) -> dict[str, tuple[Candidate, ...]]:
     """Return the candidates of each account that trusts the issuer.
 
     The order is random, so that tenants cannot influence it.
@@ -159,7 +159,7 @@ def _in_turns(every: list[tuple[Candidate, ...]]) -> Iterator[Candidate]:
         yield from (each for each in turn if each is not None)
 
 
-def _ask(
+def _evaluate(
     arn: str, web: WebIdentity, unverified: UnverifiedToken, name: str, request_info: RequestInfo, ctx: RequestContext
 ) -> Bearer:
     """Return the caller for one role. Raises the refusal of its trust policy."""

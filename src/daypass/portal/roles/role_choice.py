@@ -104,7 +104,7 @@ class RoleChoice:
             return None
         with self.site.ctx() as ctx:
             cli_sign_in = cli_sign_ins.get_waiting(proof.handover, ctx)
-            _require_asked(cli_sign_in, proof, role)
+            _require_requested(cli_sign_in, proof, role)
             if cli_sign_in.deliver != "assertion":
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
@@ -210,7 +210,7 @@ class RoleChoice:
         return pages.page("credentials.html", values)
 
 
-def _require_asked(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -> None:
+def _require_requested(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -> None:
     if cli_sign_in.deliver == "assertion" and proof.kind != "saml":
         raise AccessDenied("The command requests a SAML assertion. Sign in with a SAML provider.")
     if cli_sign_in.role and cli_sign_in.role != role:

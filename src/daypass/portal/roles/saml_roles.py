@@ -48,7 +48,7 @@ from daypass.operations.sts.session_policies import SessionPolicies
 _OPERATION = AssumeRoleWithSAML()
 MOST_VERIFIED = 50
 """The largest number of verifications for one response. Providers with the same verification count once."""
-MOST_ASKED = 256
+MOST_COMPARED = 256
 """The largest number of providers that one response is compared with."""
 _SEED_BYTES = 16
 _UNKNOWN = "Issuer not present in specified provider"
@@ -68,7 +68,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseJudge:
+class ResponseVerifier:
     """Verifies one response against one provider after another."""
 
     unverified_response: str
@@ -119,14 +119,14 @@ class ResponseJudge:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class VerifiedSamlResponse:
     """A verified identity, and the object that tries further providers."""
 
     identity: SamlIdentity
-    judge: ResponseJudge
+    verifier: ResponseVerifier
 
 
-def judge(unverified_response: str, ctx: RequestContext, *, request_id: str) -> Judged:
+def verify_saml_response(unverified_response: str, ctx: RequestContext, *, request_id: str) -> VerifiedSamlResponse:
     """Return the verified identity in a response.
 
     Its roles are not evaluated: they may belong to another STS.
@@ -136,21 +136,21 @@ def judge(unverified_response: str, ctx: RequestContext, *, request_id: str) -> 
     if issuer is None:
         raise InvalidIdentityToken(_UNKNOWN, detail="the response names no issuer")
     registered = frozenset(ctx.views.get(load_providers_of, issuer))
-    judging = ResponseJudge(unverified_response, issuer, registered, read_candidates(root), ctx, request_id)
-    return Judged(_first_identity(judging), judging)
+    verifier = ResponseVerifier(unverified_response, issuer, registered, read_candidates(root), ctx, request_id)
+    return VerifiedSamlResponse(_first_identity(verifier), verifier)
 
 
-def _first_identity(judging: ResponseJudge) -> SamlIdentity:
+def _first_identity(verifier: ResponseVerifier) -> SamlIdentity:
     """Return the identity from the first provider that verifies it.
 
     Raises the first refusal if no provider verifies the response.
     """
     first: Trust | None = None
     refusal: Fault | None = None
-    for trust in islice(_trusts(judging), MOST_ASKED):
+    for trust in islice(_trusts(verifier), MOST_COMPARED):
         first = first or trust
         try:
-            identity = judging.identify(trust)
+            identity = verifier.identify(trust)
         except BudgetSpentError:
             break
         except Fault as fault:
@@ -159,26 +159,26 @@ def _first_identity(judging: ResponseJudge) -> SamlIdentity:
         if identity is not None:
             return identity
     if first is None:
-        raise InvalidIdentityToken(_UNKNOWN, detail=f"no provider is registered for {judging.issuer!r}")
+        raise InvalidIdentityToken(_UNKNOWN, detail=f"no provider is registered for {verifier.issuer!r}")
     if refusal is None:  # The keys of no provider match. The first provider returns the precise error.
         with suppress(BudgetSpentError):
-            return judging.identify_as(first.provider_arn, first)
+            return verifier.identify_as(first.provider_arn, first)
     raise refusal or InvalidIdentityToken(_UNKNOWN)
 
 
-def _trusts(judging: ResponseJudge) -> Iterator[Trust]:
+def _trusts(verifier: ResponseVerifier) -> Iterator[Trust]:
     """Yield the providers that a response names, then the others in turns."""
-    named = judging.candidates.named
-    for arn in chain(named, _others(judging, frozenset(named))):
-        trust = judging.find_trust(arn)
+    named = verifier.candidates.named
+    for arn in chain(named, _others(verifier, frozenset(named))):
+        trust = verifier.find_trust(arn)
         if trust is not None:
             yield trust
 
 
-def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
-    seed = judging.ctx.entropy(_SEED_BYTES)
+def _others(verifier: ResponseVerifier, named: frozenset[str]) -> Iterator[str]:
+    seed = verifier.ctx.entropy(_SEED_BYTES)
     accounts: dict[str, list[str]] = {}
-    for arn in judging.registered:
+    for arn in verifier.registered:
         owner = provider_name(arn)
         if owner is not None and arn not in named:
             accounts.setdefault(owner[0], []).append(arn)
@@ -187,17 +187,17 @@ def _others(judging: ResponseJudge, named: frozenset[str]) -> Iterator[str]:
         yield from (arn for arn in turn if arn is not None)
 
 
-def offer_roles(judged: Judged, request_info: RequestInfo, ctx: RequestContext) -> Offer:
+def offer_roles(verified: VerifiedSamlResponse, request_info: RequestInfo, ctx: RequestContext) -> Offer:
     """Return the roles that a response can assume.
 
     Raises the Fault of STS if it cannot assume any role.
     """
-    identity = judged.identity
+    identity = verified.identity
     roles: set[RolePair] = set()
     for arn in dict.fromkeys(pair.provider for pair in identity.roles):
-        trust = judged.judge.find_trust(arn)
+        trust = verified.verifier.find_trust(arn)
         if trust is not None:
-            roles.update(_open_roles(judged.judge, trust, request_info, ctx))
+            roles.update(_open_roles(verified.verifier, trust, request_info, ctx))
     if not roles:
         raise AccessDenied(
             _NONE_OPEN, detail=f"the caller cannot assume any of the {len(identity.roles)} roles in the assertion"
@@ -206,10 +206,12 @@ def offer_roles(judged: Judged, request_info: RequestInfo, ctx: RequestContext) 
     return Offer(identity, tuple(order), len(identity.roles) - len(order))
 
 
-def _open_roles(judging: ResponseJudge, trust: Trust, request_info: RequestInfo, ctx: RequestContext) -> list[RolePair]:
+def _open_roles(
+    verifier: ResponseVerifier, trust: Trust, request_info: RequestInfo, ctx: RequestContext
+) -> list[RolePair]:
     """Return the roles of one provider whose trust policies allow the assertion."""
     try:
-        identity = judging.identify(trust)
+        identity = verifier.identify(trust)
     except (Fault, BudgetSpentError):
         return []  # The provider of another account may have stricter rules.
     if identity is None:
