@@ -1,6 +1,6 @@
 """Apply a file to a store.
 
-Owns the order of the whole: make a plan on a snapshot, then execute it in one transaction. If the store has changed in
+Owns the order of the steps: make a plan on a snapshot, then execute it in one transaction. If the store has changed in
 the meantime, the plan is made again. Every refusal comes before the commit.
 """
 

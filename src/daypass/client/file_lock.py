@@ -24,10 +24,10 @@ def locked(path: Path, *, seconds: float = 120.0, what: str = "another daypass")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = FileLock(path, timeout=seconds, poll_interval=_STEP, mode=0o600)
-        begun = time.monotonic()
+        started = time.monotonic()
         lock.acquire()
     except Timeout as error:
-        waited = round(time.monotonic() - begun)
+        waited = round(time.monotonic() - started)
         raise LockedError(f"{what} has locked {path} for {waited} s. Stop it, or try again when it is done.") from error
     except OSError as error:
         raise LockedError(f"{path} cannot be locked: {error.strerror}. Check the owner of the directory.") from error

@@ -53,7 +53,7 @@ def checked_url(url: str, noun: str, *, loopback: bool = True) -> str:
     return url
 
 
-def ask(
+def request_json(
     url: str,
     *,
     form: Mapping[str, str] | None = None,

@@ -2,7 +2,7 @@
 
 Pure. Owns parsing: one JSON document, or several documents in sequence as separate pages print them; policy documents
 as objects, as JSON or percent-encoded, as the various clients print them. Leaves the meaning of the lists to
-carried.py. Source: IAM API Reference, GetAccountAuthorizationDetails.
+converter.py. Source: IAM API Reference, GetAccountAuthorizationDetails.
 """
 
 from collections.abc import Iterator, Mapping

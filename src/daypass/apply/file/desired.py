@@ -1,10 +1,8 @@
 """The desired state: a file as a State.
 
-Pure. Owns the meaning of the file's fields: names become ARNs, `requireMfa` becomes a policy, secrets are found by
-name. Leaves to references.py and to the API whether the state is possible.
-
-Owns also the policy behind `requireMfa`: it denies every action without MFA, except those that manage the caller's own
-MFA device.
+Pure. Owns the meaning of the file's fields: names become ARNs, secrets are found by name, and `requireMfa` becomes a
+policy that denies every action without MFA, except those that manage the caller's own MFA device. Leaves to
+plan/references.py and to the API whether the state is possible.
 """
 
 from collections.abc import Mapping

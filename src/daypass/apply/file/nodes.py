@@ -1,6 +1,6 @@
 """A value of a file with its position, and the error that reports it.
 
-Pure. Owns LocatedValue, FilePosition and ApplyFileError. Leaves parsing to reading.py and the allowed values to
+Pure. Owns LocatedValue, FilePosition and ApplyFileError. Leaves parsing to file_parser.py and the allowed values to
 shapes.py.
 """
 

@@ -1,9 +1,10 @@
 """The directory as entities with attributes.
 
-This is the one form in which a file and a store can be compared. Pure. Owns Thing and State. Leaves to desired.py how a
-file becomes a State, to present.py how a store does, and to differences.py the differences. An attribute is a value (a
-path, a document) or a mapping of parts (tags by key, inline policies by name, attached policies by ARN); ATTRIBUTES
-says which.
+This is the one form in which a file and a store can be compared. Pure. Owns Thing and State. desired.py makes the State
+of a file, store/store_state.py makes the State of a store, and plan/differences.py compares them.
+
+An attribute is a value (a path, a document) or a mapping of parts (tags by key, inline policies by name, attached
+policies by ARN). ATTRIBUTES says which.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The calls that apply one change, as tables.
 
 Owns the IAM actions for each difference: how a kind of entity is created, changed and deleted. Leaves the order across
-entities to carry_out.py.
+entities to plan_executor.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping

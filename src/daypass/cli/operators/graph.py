@@ -1,10 +1,10 @@
 """`daypass graph`: a picture of who can assume which role.
 
-Owns the command and the output file. authorize/trust_graph.py computes the graph, drawing/ draws it, and graph.py
-makes the HTML page.
+Owns the command, the output file and the HTML page, which is made from graph_page.html. authorize/trust_graph.py
+computes the graph, and drawing/ draws it.
 
-Owns also the content of graph_page.html. The page stands alone, and its own policy forbids every request. Names and
-statements are data of other people: they enter as text and never as markup.
+The page is one file, and its content security policy forbids every request. Names and statements are untrusted: they
+are inserted as text and never as markup.
 """
 
 import json

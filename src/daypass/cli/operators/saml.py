@@ -85,11 +85,11 @@ def inspect(  # noqa: PLR0913 - one parameter an option
         trusts = [_from_file(metadata, private_keys, config)]
     else:
         trusts = _from_store(response, provider, store, config_file, config)
-    report, name = _judge(response, trusts, config)
+    report, name = _inspect(response, trusts, config)
     sys.exit(show_report(report, name, output, server=config.url))
 
 
-def _judge(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
+def _inspect(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
     """Return the report of the first provider that accepts the response, else of the first one."""
     from daypass.system_clock import SystemClock
     from daypass.wiring import saml_rules

@@ -1,11 +1,10 @@
 """`daypass serve`: run the server.
 
-Owns its options and the first start. wiring.py builds the server, and http/server.py runs it.
+Owns the options, the first start and the logs. wiring.py builds the server, and http/server.py runs it.
 
-Shows the first root key once: on a terminal as a profile, otherwise in a file that only its owner can read. It never
-enters a log.
-
-Sets up the logs: on standard error, readable on a terminal and JSON otherwise. Requests are never logged.
+* The first start shows the first root key once: on a terminal as a profile, otherwise in a file that only its owner
+  can read. The key is never logged.
+* Logs go to standard error, as text on a terminal and as JSON otherwise. Requests are never logged.
 """
 
 import logging

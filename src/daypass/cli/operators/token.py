@@ -74,10 +74,10 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     token = read_text(source, what="the token").strip()
     issuer = _find_issuer(token)
     terms = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
-    reports = [(*_judge(token, each, config, jwks, offline=offline), each.arn) for each in terms]
+    reports = [(*_inspect(token, each, config, jwks, offline=offline), each.arn) for each in terms]
     report, keys, provider = next(
         (each for each in reports if each[0].verdict == "accepted"),
-        reports[0] if reports else (*_judge_alone(token, jwks), None),
+        reports[0] if reports else (*_inspect_without_provider(token, jwks), None),
     )
     sys.exit(show_report(report, provider, output, keys=keys.origin))
 
@@ -114,7 +114,7 @@ def _from_store(
     return found or ([] if built_in is None else [built_in])
 
 
-def _judge(
+def _inspect(
     token: str, terms: ProviderTerms, config: Config, jwks: Path | None, *, offline: bool
 ) -> tuple[InspectionReport, _IssuerKeyLookup]:
     from daypass.system_clock import SystemClock
@@ -126,11 +126,11 @@ def _judge(
     elif offline:
         keys = _IssuerKeyLookup(None, "not fetched (--offline)")
     else:
-        keys = asyncio.run(_ask(terms, config))
+        keys = asyncio.run(_fetch_keys(terms, config))
     return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
 
 
-def _judge_alone(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
+def _inspect_without_provider(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
     from daypass.system_clock import SystemClock
 
     keys = _IssuerKeyLookup(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
@@ -144,7 +144,7 @@ def _from_file(path: Path) -> _IssuerKeyLookup:
         raise CommandError(f"{path} does not contain usable keys: {error}", Exit.CONFIGURATION) from error
 
 
-async def _ask(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
+async def _fetch_keys(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
     from daypass.system_clock import SystemClock
     from daypass.wiring import make_issuer_keys
 

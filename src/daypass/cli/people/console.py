@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import click
 
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.json_http import ask, checked_url
+from daypass.client.json_http import checked_url, request_json
 from daypass.client.partitions import AWS, find_partition
 from daypass.client.problems import BadUsageError, MisconfiguredError, RefusedError
 from daypass.client.sessions.get_credentials import with_endpoint
@@ -46,7 +46,7 @@ def command(selection: Selection, *, sign_in_url: str, destination: str, opens: 
         "sessionToken": keys.session_token,
     }
     # POST a form: the keys of a URL would appear in logs.
-    status, answer = ask(host, form={"Action": "getSigninToken", "Session": json.dumps(session)})
+    status, answer = request_json(host, form={"Action": "getSigninToken", "Session": json.dumps(session)})
     token = answer.get("SigninToken")
     if status != _OK or not isinstance(token, str):
         raise RefusedError(f"The sign-in host {printable(host)} rejected the session (status {status}). Check the URL.")

@@ -13,22 +13,22 @@ from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, select
 from daypass.client.credentials import process_form
 from daypass.client.problems import MisconfiguredError
 
-_ASKING = "DAYPASS_ASKING"
+_RUNNING_PROFILES = "DAYPASS_RUNNING_PROFILES"
 
 
 @click.command()
 @selecting("role", ROLE, ASSUMING)
 def command(selection: Selection) -> None:
     """Print credentials in the format of AWS's credential_process setting."""
-    _ask_once(selection.request.profile)
+    _refuse_cycle(selection.request.profile)
     click.echo(json.dumps(process_form(selection.get_credentials().credentials)))
 
 
-def _ask_once(profile: str) -> None:
+def _refuse_cycle(profile: str) -> None:
     """Fail if the profile uses itself as its source: the two processes would start each other forever."""
-    asking = os.environ.get(_ASKING, "").split("\t")
-    if profile and profile in asking:
+    running = os.environ.get(_RUNNING_PROFILES, "").split("\t")
+    if profile and profile in running:
         raise MisconfiguredError(
             f"Profile {profile!r} uses itself as its source. Set daypass_source_profile to another profile."
         )
-    os.environ[_ASKING] = "\t".join([*asking, profile])
+    os.environ[_RUNNING_PROFILES] = "\t".join([*running, profile])

@@ -166,7 +166,7 @@ def _references(patient: _Patient) -> Iterator[DoctorFinding]:
 def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
     from daypass.client.sessions.sts_call import CallSigner, connect
 
-    begun = time.time()
+    started = time.time()
     try:
         url = connect(
             "sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
@@ -192,7 +192,7 @@ def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
     yield DoctorFinding(
         "endpoint", f"{url} responds" + ("" if patient.endpoint_url else " (AWS, as no endpoint is configured)")
     )
-    yield from _clock(date, (begun + time.time()) / 2)
+    yield from _clock(date, (started + time.time()) / 2)
 
 
 def _clock(date: str | None, at: float) -> Iterator[DoctorFinding]:

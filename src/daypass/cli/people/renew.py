@@ -25,14 +25,14 @@ def command(*, profiles: tuple[str, ...], every: bool, no_input: bool) -> None:
     If needed, you sign in again.
     """
     client_context = replace(means_of({"no_input": no_input}), fresh=True)
-    asking = {name: profile.request for name, profile in client_context.profiles.by_name.items() if profile.request}
-    names = tuple(asking) if every else profiles or named_at_hand(client_context.environment)
+    requests = {name: profile.request for name, profile in client_context.profiles.by_name.items() if profile.request}
+    names = tuple(requests) if every else profiles or named_at_hand(client_context.environment)
     if not names:
-        listed = ", ".join(map(printable, sorted(asking))) or "none"
+        listed = ", ".join(map(printable, sorted(requests))) or "none"
         raise BadUsageError(f"Name a profile, set AWS_PROFILE, or use --all. Known profiles: {listed}.")
     for name in names:
         client_context.profiles.get(name)
-        request = asking.get(name)
+        request = requests.get(name)
         if request is None:
             raise BadUsageError(f"Profile {name!r} does not get credentials from Daypass, so it cannot be renewed.")
         _renew(name, request, client_context)

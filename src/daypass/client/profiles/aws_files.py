@@ -129,7 +129,7 @@ def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> 
 
     with locked(target.with_name(f".{target.name}.daypass-lock"), what="another process"), _explaining(path):
         for _ in range(_TRIES):
-            seen = _look(target)
+            seen = _fingerprint(target)
             before = read_text(target)
             after = change(before)
             if after == before or _replace(target, after, seen):
@@ -147,7 +147,7 @@ def _explaining(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _look(path: Path) -> tuple[int, ...] | None:
+def _fingerprint(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -167,7 +167,7 @@ def _replace(target: Path, text: str, seen: tuple[int, ...] | None) -> bool:
             if seen is not None and seen[3] != os.geteuid():
                 os.fchown(file.fileno(), seen[3], seen[4])  # Under sudo the file stays its owner's.
             os.fsync(file.fileno())
-        if _look(target) != seen:
+        if _fingerprint(target) != seen:
             return False
         beside.replace(target)
     finally:

@@ -3,8 +3,8 @@
 Owns the folder, the minimum lifetime of fifteen minutes, and the rule of one refresh at a time. With
 `DAYPASS_KEYRING=1` the secrets are in the keyring (secret_keeper.py) and the file contains only the other members.
 
-Purges sessions that expired more than a day ago, and skips those that another process holds. Lock files stay: two
-processes that each held one of the same name would both go on.
+Each write also deletes entries that expired more than a day ago, except those that another process has locked. Lock
+files are never deleted: otherwise two processes could each have a lock file of the same name, and both would continue.
 """
 
 import contextlib

@@ -47,8 +47,8 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     key = cache_key(request, client_context)
     if not key:
         return _fetch(request, client_context, "")
-    begun = client_context.now()
-    kept = None if client_context.fresh else client_context.cache.find(key, now=begun)
+    started = client_context.now()
+    kept = None if client_context.fresh else client_context.cache.find(key, now=started)
     if kept is not None:
         return kept
     if not client_context.cache.can_keep():
@@ -56,7 +56,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     with client_context.cache.alone(key):
         # The previous holder of the lock may have stored the entry. One that is newer than our start is fresh.
         kept = client_context.cache.find(key, now=client_context.now())
-        if kept is not None and (not client_context.fresh or (kept.kept is not None and kept.kept >= begun)):
+        if kept is not None and (not client_context.fresh or (kept.kept is not None and kept.kept >= started)):
             return kept
         entry = _fetch(request, client_context, key)
         if entry.credentials.lasts(LEAST, now=client_context.now()):

@@ -14,22 +14,22 @@ _SERVICE = "daypass"
 
 def find_secret(key: str) -> str | None:
     """Return the secret of `key`, or None if it does not exist."""
-    found = _ask("get_password", key)
+    found = _call("get_password", key)
     return found if isinstance(found, str) else None
 
 
 def keep_secret(key: str, text: str) -> None:
     """Store a secret under `key`."""
-    _ask("set_password", key, text)
+    _call("set_password", key, text)
 
 
 def drop_secret(key: str) -> None:
     """Delete the secret of `key`, if it exists."""
     if find_secret(key) is not None:
-        _ask("delete_password", key)
+        _call("delete_password", key)
 
 
-def _ask(what: str, *words: str) -> Any:
+def _call(what: str, *words: str) -> Any:
     try:
         import keyring
         from keyring.errors import KeyringLocked, NoKeyringError

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from daypass.base64url import parse_base64url, to_base64url
-from daypass.client.json_http import ask, checked_url
+from daypass.client.json_http import checked_url, request_json
 from daypass.client.problems import BrowserSignInError, ExpiredError, NoAnswerError, RefusedError, UserFacingError
 from daypass.client.sign_in.loopback import Listener
 from daypass.client.sign_in.pkce import Pkce, make_pkce, make_state
@@ -99,7 +99,7 @@ class _SignInFlow:
 
     def start(self) -> StartedSignIn:
         try:
-            status, answer = self._ask("/handover", self._document)
+            status, answer = self._post("/handover", self._document)
         except NoAnswerError as error:
             if "not a JSON object" not in str(error):
                 raise
@@ -142,10 +142,10 @@ class _SignInFlow:
 
     def _try(self, code: str) -> tuple[int, dict[str, Any]]:
         document = {"handover": self._handle, "code_verifier": self._pkce.verifier}
-        return self._ask("/handover/token", {**document, "code": code} if code else document)
+        return self._post("/handover/token", {**document, "code": code} if code else document)
 
-    def _ask(self, path: str, document: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
-        return ask(self._server + path, document=document)
+    def _post(self, path: str, document: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+        return request_json(self._server + path, document=document)
 
     def _opened(self, answer: dict[str, Any]) -> SignInResult:
         if self._private is None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from daypass.client.json_http import ask, checked_url
+from daypass.client.json_http import checked_url, request_json
 from daypass.client.problems import BrowserSignInError, ExpiredError, MisconfiguredError, RefusedError
 from daypass.client.sign_in.loopback import Listener
 from daypass.client.sign_in.pkce import make_pkce, make_state
@@ -54,7 +54,7 @@ class OidcClient:
 def discover(issuer: str) -> Provider:
     """Fetch the provider's discovery document. Raises UserFacingError."""
     issuer = checked_url(issuer, "The issuer", loopback=False)
-    status, document = ask(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    status, document = request_json(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     if status != _OK:
         raise MisconfiguredError(
             f"The issuer {printable(issuer)} has no discovery document (status {status}). Check the URL."
@@ -117,10 +117,10 @@ def _code(brought: Mapping[str, str], provider: Provider) -> str:
 
 
 def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] | None) -> str:
-    status, answer = ask(provider.token, form=form, client=client)
+    status, answer = request_json(provider.token, form=form, client=client)
     if client is not None and status in _DENIED:
         # Some providers accept the client secret only in the form, not in the header.
-        status, answer = ask(provider.token, form={**form, "client_secret": client[1]})
+        status, answer = request_json(provider.token, form={**form, "client_secret": client[1]})
     token: Any = answer.get("id_token")
     if status != _OK:
         said = printable(answer.get("error_description") or answer.get("error") or f"status {status}")

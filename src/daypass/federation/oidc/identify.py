@@ -69,7 +69,7 @@ NO_KEYS: KeysAtHand = NoKeys()
 def identify(
     token: UnverifiedToken, *, provider: ProviderTerms, keys: KeysAtHand, now: datetime
 ) -> WebIdentity | NeedsFetch:
-    """Return the identity in the token, or ask for a fetch.
+    """Return the identity in the token, or request a fetch.
 
     After the fetch, call once more. The second call is within the cool-down of that fetch, so it never asks again.
     Raises a Fault if the token is not valid.

@@ -22,7 +22,7 @@ MAX_KID = 512
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 # With each of these the message itself would tell the reader how to verify it.
 REFUSED_HEADERS = ("crit", "b64", "enc", "zip", "jwk", "jku", "x5u", "x5c")
-# The allowed types of an identity token. An access token (at+jwt) or a logout token proves something else.
+# The allowed types of an identity token. An access token (at+jwt) or a logout token has another purpose.
 TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
 _SEGMENTS = 3

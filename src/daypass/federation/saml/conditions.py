@@ -39,7 +39,7 @@ class Check:
     """
 
     name: str
-    judge: Callable[[ValidationContext], None]
+    verify: Callable[[ValidationContext], None]
     hint: str
     # AWS does not make this check in recorded answers. A provider that is registered as lax is not checked either.
     aws_lets_pass: bool = False
@@ -55,7 +55,7 @@ def check_conditions(validation: ValidationContext) -> None:
     """Run every check. Raises the Fault of the first one that fails."""
     for check in CHECKS:
         if not check.is_waived(validation.trust):
-            check.judge(validation)
+            check.verify(validation)
 
 
 def _version(validation: ValidationContext) -> None:

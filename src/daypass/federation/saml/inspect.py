@@ -160,7 +160,7 @@ class _Walk:
                     check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not check this."
                 )
             else:
-                yield _finding(check.name, partial(check.judge, validation), check.hint)
+                yield _finding(check.name, partial(check.verify, validation), check.hint)
 
     def _attributes(self, assertion: ParsedAssertion) -> None:
         values = gather(assertion.attributes)

@@ -36,13 +36,13 @@ class EndpointCache:
             return known[1]
         flight = self._flights.get(client.key)
         if flight is None:
-            flight = self._flights[client.key] = asyncio.create_task(self._ask(client))
+            flight = self._flights[client.key] = asyncio.create_task(self._fetch(client))
             # Retrieves the exception of a fetch for which all callers have given up, so that asyncio does not log it.
             flight.add_done_callback(lambda done: done.cancelled() or done.exception())
         # A caller that gives up must not cancel the fetch for the others.
         return await asyncio.shield(flight)
 
-    async def _ask(self, client: Client) -> Endpoints:
+    async def _fetch(self, client: Client) -> Endpoints:
         try:
             found = await discover(client, self._fetcher)
             self._known[client.key] = (self._now(), found)

@@ -65,7 +65,7 @@ class IssuerKeys:
         self._failed = FairLane(FAILED_LANES)
 
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
-        """Return the provider's keys without waiting, or ask for a fetch.
+        """Return the provider's keys without waiting, or request a fetch.
 
         Raises the failure of the last fetch if it was a moment ago and there are no older keys to use.
         """

@@ -103,16 +103,16 @@ class Fetcher:
 
         Raises IssuerUnreachableError or UnacceptableAnswerError, and no other exception.
         """
-        return await self._ask("GET", url, thumbprints, None, {})
+        return await self._request("GET", url, thumbprints, None, {})
 
     async def post(self, url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> bytes:
         """Send a form and return the document in the answer.
 
         Raises IssuerUnreachableError or UnacceptableAnswerError, and no other exception.
         """
-        return await self._ask("POST", url, frozenset(), form, headers)
+        return await self._request("POST", url, frozenset(), form, headers)
 
-    async def _ask(
+    async def _request(
         self,
         method: str,
         url: str,
