@@ -30,7 +30,7 @@ def _direct_modules(extra: str) -> frozenset[str]:
     return frozenset(name for name in modules_of(each.name for each in declared(extra)) if name.isidentifier())
 
 
-def test_the_extras_are_those_of_the_public_face() -> None:
+def test_the_extras_are_those_of_the_public_names() -> None:
     """An extra is declared when its code exists."""
     assert declared_extras() == {"keyring", "postgres", "server", "testing"}
     names = {extra: {canonical(each.name) for each in declared(extra)} for extra in declared_extras()}

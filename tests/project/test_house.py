@@ -54,7 +54,7 @@ def test_contributing_names_every_real_component() -> None:
 
 @pytest.mark.parametrize("target", _TARGETS)
 def test_make_has_the_promised_targets(target: str) -> None:
-    """Each command of the public face is a target of the Makefile, and `make help` lists it."""
+    """Each command that is public is a target of the Makefile, and `make help` lists it."""
     shown = subprocess.run(["make", "-s", "help"], cwd=_ROOT, capture_output=True, check=True, text=True)
     assert re.search(rf"^  make {target}\s+\S", shown.stdout, re.MULTILINE)
 

@@ -1,4 +1,4 @@
-"""The public face is complete: each name of `public_face.py` exists, and no name of `NOT_YET` does.
+"""The list of public names is complete: each name of `public_names.py` exists, and no name of `NOT_YET` does.
 
 Renaming internals must not rename any of these. A failing test here is a break for scripts and other tools.
 """
@@ -20,7 +20,7 @@ import pytest
 from bench.figures import Figure, as_document
 from click.testing import CliRunner
 from tests.process.daypass import ROOT, run, serving
-from tests.project import public_face
+from tests.project import public_names
 from tests.project.command_tree import commands
 
 from daypass.cli.main import cli
@@ -66,28 +66,28 @@ def issuer(server: RunningServer) -> str:
     return str(enabled["IssuerIdentifier"].rpartition("/")[2])
 
 
-@pytest.mark.parametrize("name", public_face.COMMANDS)
+@pytest.mark.parametrize("name", public_names.COMMANDS)
 def test_a_command_has_its_options(name: str) -> None:
     """A command exists under its full name and has each option that it had."""
     command = commands()[name]
     options = {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
-    assert set(public_face.COMMANDS[name]) <= options
+    assert set(public_names.COMMANDS[name]) <= options
 
 
 def test_every_command_is_in_the_table() -> None:
-    """A new command and a new option are part of the public face as soon as they exist."""
+    """A new command and a new option are public names as soon as they exist."""
     missing = []
     for name, command in commands().items():
-        known = public_face.COMMANDS.get(name)
+        known = public_names.COMMANDS.get(name)
         if known is None:
             missing.append(name)
             continue
         options = (option for each in command.params if isinstance(each, click.Option) for option in each.opts)
         missing += [f"{name} {option}" for option in options if option not in known]
-    assert not missing, "add these to public_face.COMMANDS"
+    assert not missing, "add these to public_names.COMMANDS"
 
 
-@pytest.mark.parametrize("name", public_face.SETTINGS)
+@pytest.mark.parametrize("name", public_names.SETTINGS)
 def test_a_setting_is_read_from_the_environment_and_the_file(name: str) -> None:
     """A setting has its name in the TOML file, and its variable `DAYPASS_<NAME>`."""
     value = _VALUES.get(name, "x")
@@ -100,20 +100,20 @@ def test_a_setting_is_read_from_the_environment_and_the_file(name: str) -> None:
 
 def test_settings_of_the_file_alone_are_tables() -> None:
     """A setting that has no variable is a table of the TOML file."""
-    [name] = public_face.SETTINGS_OF_THE_FILE_ALONE
+    [name] = public_names.SETTINGS_OF_THE_FILE_ALONE
     assert getattr(load_config({}, {}, f"[{name}]\nroles = 7\n"), name).roles == 7
 
 
 def test_every_setting_is_in_the_table() -> None:
-    """A new setting is part of the public face as soon as it exists."""
-    known = {*public_face.SETTINGS, *public_face.SETTINGS_OF_THE_FILE_ALONE}
+    """A new setting is a public name as soon as it exists."""
+    known = {*public_names.SETTINGS, *public_names.SETTINGS_OF_THE_FILE_ALONE}
     assert {each.name for each in fields(Config)} <= known
 
 
-@pytest.mark.parametrize("name", public_face.DEFAULTS)
+@pytest.mark.parametrize("name", public_names.DEFAULTS)
 def test_a_promised_default_stays(name: str) -> None:
     """A default in the documentation is the default in the code."""
-    assert getattr(Config(), name) == public_face.DEFAULTS[name]
+    assert getattr(Config(), name) == public_names.DEFAULTS[name]
 
 
 def _strings(*trees: str) -> set[str]:
@@ -129,7 +129,7 @@ def _strings(*trees: str) -> set[str]:
 
 def test_the_other_variables_are_read() -> None:
     """Each variable that is not a setting is in the code that reads it."""
-    assert set(public_face.VARIABLES) - _strings("src") == set()
+    assert set(public_names.VARIABLES) - _strings("src") == set()
 
 
 def test_a_first_start_takes_its_keys_from_the_environment_and_from_files(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def _status(url: str, method: str) -> int:
             return error.code
 
 
-@pytest.mark.parametrize(("method", "path"), public_face.PATHS)
+@pytest.mark.parametrize(("method", "path"), public_names.PATHS)
 def test_a_path_is_served(server: RunningServer, issuer: str, method: str, path: str) -> None:
     """A path answers its method: with a page, a document, or a refusal that names the missing part."""
     assert _status(server.url + path.format(id=issuer), method) not in {404, 405}
@@ -213,12 +213,12 @@ def _document(server: RunningServer, line: str, folder: Path) -> Any:
     return json.loads(shown.stdout)
 
 
-@pytest.mark.parametrize("line", public_face.JSON_FIELDS)
+@pytest.mark.parametrize("line", public_names.JSON_FIELDS)
 def test_a_command_prints_its_members(server: RunningServer, tmp_path: Path, line: str) -> None:
     """`--output json` prints one document with the members that other programs read."""
     if line.startswith("organization") and not _has_organization(server, tmp_path):
         _document(server, "account create --management", tmp_path)
-    assert set(public_face.JSON_FIELDS[line]) - set(_members(_document(server, line, tmp_path))) == set()
+    assert set(public_names.JSON_FIELDS[line]) - set(_members(_document(server, line, tmp_path))) == set()
 
 
 def _has_organization(server: RunningServer, folder: Path) -> bool:
@@ -229,13 +229,13 @@ def _has_organization(server: RunningServer, folder: Path) -> bool:
 def test_the_benchmark_writes_its_members() -> None:
     """build/bench.json contains figures with their name, value, unit and ratio."""
     document: Any = as_document([Figure("bare", 1.0, "us")])
-    assert set(public_face.BENCH_FIELDS) <= set(document["figures"][0])
-    assert set(public_face.BENCH_FIGURES) - _strings("bench") == set()
+    assert set(public_names.BENCH_FIELDS) <= set(document["figures"][0])
+    assert set(public_names.BENCH_FIGURES) - _strings("bench") == set()
 
 
 def test_exit_codes_have_their_numbers() -> None:
     """Scripts compare exit codes with numbers."""
-    assert {int(code) for code in Exit} == set(public_face.EXIT_CODES)
+    assert {int(code) for code in Exit} == set(public_names.EXIT_CODES)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_exec_has_codes_of_its_own(tmp_path: Path, words: list[str], code: int) 
         "[default]\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = x\nregion = eu-west-1\n"
     )
     environment = {"AWS_CONFIG_FILE": str(config), "DAYPASS_CACHE_DIR": str(tmp_path / "cache")}
-    assert code in public_face.EXIT_CODES_OF_EXEC
+    assert code in public_names.EXIT_CODES_OF_EXEC
     assert run("exec", *words, environment=environment).returncode == code
 
 
@@ -268,14 +268,14 @@ def _extras() -> set[str]:
 
 def test_make_targets_and_extras_exist() -> None:
     """`make` has its targets, and the package its extras."""
-    assert set(public_face.MAKE_TARGETS) - _targets() == set()
-    assert set(public_face.EXTRAS) - _extras() == set()
+    assert set(public_names.MAKE_TARGETS) - _targets() == set()
+    assert set(public_names.EXTRAS) - _extras() == set()
 
 
 def test_the_names_for_tests_exist() -> None:
     """`daypass.testing` has its fixtures, context managers and providers."""
-    assert [name for name in public_face.FIXTURES if not hasattr(plugin, name)] == []
-    for name in public_face.TESTING:
+    assert [name for name in public_names.FIXTURES if not hasattr(plugin, name)] == []
+    for name in public_names.TESTING:
         module, _, attribute = name.partition(".")
         assert hasattr(import_module(f"daypass.testing.{module}"), attribute), name
 
@@ -300,9 +300,9 @@ def _has_option(command: str, option: str) -> bool:
     return any(option in each.opts for each in commands()[command].params)
 
 
-@pytest.mark.parametrize("kind", public_face.NOT_YET)
+@pytest.mark.parametrize("kind", public_names.NOT_YET)
 def test_a_name_that_is_built_leaves_the_list_of_later_ones(server: RunningServer, kind: str) -> None:
     """A name of `NOT_YET` that exists moves into its table, because it is guarded only there."""
     exists = _existing(kind, server)
-    built = [name for name in public_face.NOT_YET[kind] if exists(name)]
+    built = [name for name in public_names.NOT_YET[kind] if exists(name)]
     assert not built, f"move each {kind} into its table"

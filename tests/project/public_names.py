@@ -1,7 +1,7 @@
-"""The public face of Daypass: the names that scripts, other tools and documentation use.
+"""The public names of Daypass: the names that scripts, other tools and documentation use.
 
-Owns the tables of existing and promised names. `test_public_face.py` tests each name in the program and fails if one is
-missing. A name is added here with its feature, and leaves `NOT_YET` then. It is never removed.
+Owns the tables of existing and promised names. `test_public_names.py` tests each name in the program and fails if one
+is missing. A name is added here with its feature, and leaves `NOT_YET` then. It is never removed.
 """
 
 from collections.abc import Mapping
@@ -560,7 +560,7 @@ VARIABLES = (
     "DAYPASS_SIGN_IN_URL",
 )
 
-# Method and path. The portal's links between its own pages are not part of the face.
+# Method and path. The portal's links between its own pages are not public.
 PATHS = (
     ("GET", "/"),
     ("POST", "/"),
