@@ -297,7 +297,7 @@ def test_a_trust_policy_may_not_name_who_goes_in_the_same_file(directory: Direct
         directory.apply(one_account(roles=named))
 
 
-def test_principals_that_a_caller_named_in_vain_are_exported_as_strangers(directory: Directory) -> None:
+def test_missing_principals_are_exported_as_unresolved(directory: Directory) -> None:
     """They never match where they come from, so they must not match where the file is applied."""
     text = "arn:aws:iam::999999999999:role/x"
     directory.apply(one_account())
@@ -315,7 +315,7 @@ def test_principals_that_a_caller_named_in_vain_are_exported_as_strangers(direct
     assert other.export() == exported
 
 
-def test_strangers_are_kept_and_exported(directory: Directory) -> None:
+def test_unresolved_principals_are_stored_and_exported(directory: Directory) -> None:
     """Unresolved principals stay as they were.
 
     The exported file contains them again.

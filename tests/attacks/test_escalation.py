@@ -68,7 +68,9 @@ def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) ->
     assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["app"]
 
 
-def test_whoever_asks_for_itself_means_itself_under_any_name(server: RunningServer, as_caller: ClientFactory) -> None:
+def test_a_request_about_the_caller_itself_is_about_itself_under_any_name(
+    server: RunningServer, as_caller: ClientFactory
+) -> None:
     """A renamed user does not act on the user who has the old name now.
 
     The node has not read the change yet.

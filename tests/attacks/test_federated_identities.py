@@ -189,9 +189,9 @@ def test_a_saml_provider_s_role_is_not_had_by_a_token_and_the_other_way_round(st
     Assertions and tokens cannot replace each other.
     """
     role = stage.role("by-saml-alone", "sts:*")
-    with OidcIssuer(now=lambda: stage.server.clock.now().timestamp()) as stranger:
-        stage.iam.create_open_id_connect_provider(Url=stranger.url, ClientIDList=[AUDIENCE])
-        assert not_taken(sts, role, stranger.token())[:2] == ("InvalidIdentityToken", 400)
+    with OidcIssuer(now=lambda: stage.server.clock.now().timestamp()) as other_issuer:
+        stage.iam.create_open_id_connect_provider(Url=other_issuer.url, ClientIDList=[AUDIENCE])
+        assert not_taken(sts, role, other_issuer.token())[:2] == ("InvalidIdentityToken", 400)
     assert stage.redeem(stage.response(granting(role)), role)
 
 

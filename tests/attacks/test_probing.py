@@ -519,7 +519,7 @@ def test_a_missing_principal_never_matches(server: RunningServer, eve: Any) -> N
 
 
 def test_a_missing_account_never_matches(server: RunningServer, eve: Any) -> None:
-    """A stranger who is given the number later is not trusted."""
+    """Another owner who gets the number later is not trusted."""
     iam = client_factory(server)("iam", eve)
     late = "000000000077"
     principals = [late, f"arn:aws:iam::{late}:root", f"arn:aws:sts::{late}:federated-user/bob"]

@@ -70,7 +70,7 @@ def test_what_is_not_ours_stays(tmp_path: Path, content: str) -> None:
     assert (tmp_path / "a.json").read_text() == content
 
 
-def test_a_keyring_that_nobody_wants_is_not_asked(tmp_path: Path) -> None:
+def test_a_keyring_that_is_switched_off_is_not_used(tmp_path: Path) -> None:
     """Deleting its entry would require unlocking it."""
     cache = CredentialCache(tmp_path)
     cache.keep(_entry("a", LONG_AGO))

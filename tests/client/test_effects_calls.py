@@ -192,7 +192,7 @@ def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, t
     assert "FAIL" in shown.out
 
 
-def test_questions_are_never_put_on_a_stream(machine: Machine) -> None:
+def test_prompts_never_go_to_a_stream(machine: Machine) -> None:
     """With `--no-input` a command that needs a prompt fails at once and names the option to use."""
     machine.good("profile", "add", "web", "--role", ROLE, "--issuer", "https://127.0.0.1:1", "--client-id", "c")
     machine.good("profile", "add", "corp", "--role", ROLE, "--saml")

@@ -73,7 +73,7 @@ def test_a_dry_run_shows_exactly_what_would_change(odd: Machine, change: Change)
     assert shown.out.splitlines() == expected
 
 
-def test_only_what_was_asked_for_changes(odd: Machine) -> None:
+def test_only_requested_settings_change(odd: Machine) -> None:
     """Byte for byte: setting an option and removing it again leaves the file unchanged."""
     before = _texts(odd)
     odd.good("profile", "set", "user", "region=us-west-2")

@@ -78,7 +78,7 @@ def test_the_parameters_of_a_chain_go_where_they_count(machine: Machine) -> None
     assert not last.get("Tags")
 
 
-def test_no_session_is_short_unless_asked_for(machine: Machine) -> None:
+def test_no_session_is_short_unless_requested(machine: Machine) -> None:
     """By default no duration is sent, so STS's own default of more than half an hour applies."""
     cases = ((("assume", "deploy"), 1), (("session-token",), 12), (("federation-token", "bob"), 12))
     for words, hours in cases:

@@ -87,7 +87,7 @@ def test_secrets_lie_in_the_keyring_and_in_no_file(desktop: Machine) -> None:
     assert desktop.run("aws", "sts", "get-caller-identity", "--profile", "deploy").code == 0
 
 
-def test_what_is_kept_is_listed_without_asking_the_keyring(desktop: Machine) -> None:
+def test_cached_entries_are_listed_without_the_keyring(desktop: Machine) -> None:
     """A desktop may prompt for each secret; `status` and `whoami` do not read secrets."""
     assert process(desktop).code == 0
     row = desktop.good("status", "--output", "json", DESKTOP="locked").json[0]

@@ -270,7 +270,7 @@ def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machin
     assert "--role" in done.err
 
 
-def test_keys_are_written_when_asked_for(machine: Machine, scene: Scene) -> None:
+def test_keys_are_written_on_request(machine: Machine, scene: Scene) -> None:
     """Only --keys writes an assertion's keys to the credentials file."""
     machine.good("login", "saml", "--assertion-file", "-", "--keys", "--profile", "x", stdin=scene.assertion("reader"))
     assert "aws_session_token" in machine.credentials.read_text()

@@ -24,7 +24,7 @@ def test_every_region_is_in_the_partition_that_botocore_knows(region: str, parti
 
 
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "us-iso-east-1"])
-def test_aws_s_own_sts_is_asked_in_its_region(region: str) -> None:
+def test_aws_s_own_sts_is_called_in_its_region(region: str) -> None:
     """Regional endpoints by default, whose domain is the one in the table."""
     url = connect("sts", CallSigner(unsigned=True), region=region).meta.endpoint_url
     found = find_partition(region, url)
@@ -49,7 +49,7 @@ def test_a_chain_stays_in_its_partition() -> None:
 
 
 @pytest.mark.parametrize(("roles", "words"), [((), "--role"), (("a",), "ACCOUNT/NAME")])
-def test_a_role_that_nobody_can_place_is_asked_for(roles: tuple[str, ...], words: str) -> None:
+def test_a_role_of_an_unknown_account_needs_an_arn(roles: tuple[str, ...], words: str) -> None:
     """The account is not known before the sign-in."""
     with pytest.raises(BadUsageError, match=words):
         first_role(roles, "aws")

@@ -31,7 +31,7 @@ def test_the_aws_cli_and_boto3_use_a_profile_as_it_is(machine: Machine, form: tu
     assert machine.run("aws", "iam", "list-users", "--profile", "deploy").code == 0
 
 
-def test_no_secret_is_on_disk_unless_asked_for(machine: Machine) -> None:
+def test_no_secret_is_on_disk_unless_requested(machine: Machine) -> None:
     """The default is a credential process, so the two files contain no keys."""
     before = machine.credentials.read_bytes()
     _add_deploy(machine)

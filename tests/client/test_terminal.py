@@ -148,7 +148,7 @@ _HOSTILE = "a\x9b31mb\u202ec\x85"
 
 
 @pytest.mark.parametrize("output", ["text", "json", "yaml", "table"])
-def test_a_terminal_shows_what_strangers_wrote_and_does_not_obey_it(machine: Machine, output: str) -> None:
+def test_a_terminal_shows_untrusted_text_and_does_not_obey_it(machine: Machine, output: str) -> None:
     """Control and bidirectional characters are replaced on a terminal; a program gets all characters."""
     words = ("daypass", "profile", "list", "--output", output, "--query", f"'{_HOSTILE}'")
     master, slave = pty.openpty()

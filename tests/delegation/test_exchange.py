@@ -222,7 +222,7 @@ def test_the_owner_alone_sends_where_the_partner_says_so(sides: Sides) -> None:
     assert answer["AssumedPrincipal"].endswith("user/admin")
 
 
-def test_a_notice_is_signed_for_the_webhook(sides: Sides) -> None:
+def test_a_notification_is_signed_for_the_webhook(sides: Sides) -> None:
     """A partner verifies it with PyJWT: issuer, audience, times, and the hash of the exact bytes."""
     request = sides.request()
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
@@ -246,7 +246,7 @@ def test_a_notice_is_signed_for_the_webhook(sides: Sides) -> None:
     assert claims["body_sha256"] == hashlib.sha256(received.body).hexdigest()
 
 
-def test_a_notice_is_posted_until_it_is_taken(sides: Sides) -> None:
+def test_a_notification_is_posted_until_it_is_accepted(sides: Sides) -> None:
     """A webhook that is down for a while, redirects or refuses gets it again; the exchange token is not lost."""
     sides.webhook.answers += [500, 302, 404]
     request = sides.request()
@@ -259,7 +259,7 @@ def test_a_notice_is_posted_until_it_is_taken(sides: Sides) -> None:
     _wait_for(sides, sides.webhook.url, lambda notifications: not notifications)
 
 
-def test_a_notice_goes_to_no_private_address(sides: Sides) -> None:
+def test_a_notification_never_goes_to_a_private_address(sides: Sides) -> None:
     """An address that the operator did not allow is never contacted; the request still proceeds."""
     request = sides.request(NotificationChannel="https://10.0.0.1/hook")
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)

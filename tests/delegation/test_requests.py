@@ -107,11 +107,11 @@ def test_a_state_ends_by_itself(sides: Sides, actions: tuple[str, ...], days: in
 def test_a_named_owner_account_decides_alone(sides: Sides) -> None:
     """For other accounts the request does not exist; the partner may read it, but not decide."""
     request = sides.request()
-    stranger = sides.as_caller("iam", sides.server.new_account())
+    outsider = sides.as_caller("iam", sides.server.new_account())
     missing = ("NoSuchEntity", 404, f"The delegation request {request} cannot be found.")
-    assert refused(stranger.get_delegation_request, DelegationRequestId=request) == missing
+    assert refused(outsider.get_delegation_request, DelegationRequestId=request) == missing
     for action in (*_ALL, "send"):
-        assert refused(lambda action=action: _act(stranger, action, request)) == missing
+        assert refused(lambda action=action: _act(outsider, action, request)) == missing
     partner = sides.as_caller("iam", sides.partner)
     assert _state(partner, request) == "UNASSIGNED"
     assert refused(partner.associate_delegation_request, DelegationRequestId=request) == missing
@@ -123,11 +123,11 @@ def test_a_request_for_anybody_is_taken_on_by_one(sides: Sides) -> None:
         **{name: value for name, value in sides.parameters().items() if name != "OwnerAccountId"}
     )
     request = answer["DelegationRequestId"]
-    stranger = sides.as_caller("iam", sides.server.new_account())
-    assert _state(stranger, request) == "UNASSIGNED"
+    outsider = sides.as_caller("iam", sides.server.new_account())
+    assert _state(outsider, request) == "UNASSIGNED"
     iam = sides.as_caller("iam", sides.admin())
     iam.associate_delegation_request(DelegationRequestId=request)
-    assert refused(stranger.get_delegation_request, DelegationRequestId=request)[0] == "NoSuchEntity"
+    assert refused(outsider.get_delegation_request, DelegationRequestId=request)[0] == "NoSuchEntity"
     shown = iam.get_delegation_request(DelegationRequestId=request)["DelegationRequest"]
     assert shown["OwnerAccountId"] == sides.customer.account
 
@@ -152,7 +152,7 @@ def test_the_owner_sees_and_hands_up_without_a_policy(sides: Sides) -> None:
     assert refused(owner.get_delegation_request, DelegationRequestId=request)[0] == "AccessDenied"
 
 
-def test_a_new_user_of_the_owners_name_is_a_stranger(sides: Sides) -> None:
+def test_a_new_user_with_the_owners_name_is_refused(sides: Sides) -> None:
     """Ownership is stored by unique id."""
     request = sides.request()
     key = sides.user(sides.customer, "owner", allow("iam:AssociateDelegationRequest"))
@@ -165,7 +165,7 @@ def test_a_new_user_of_the_owners_name_is_a_stranger(sides: Sides) -> None:
     assert refused(anew.get_delegation_request, DelegationRequestId=request)[0] == "AccessDenied"
 
 
-def test_conditions_see_what_is_asked_for(sides: Sides) -> None:
+def test_conditions_see_the_request(sides: Sides) -> None:
     """An administrator may accept only short requests of one template."""
     condition = {
         "NumericLessThanEquals": {"iam:DelegationDuration": "3600"},

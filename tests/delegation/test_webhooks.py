@@ -209,7 +209,7 @@ def test_what_waits_for_one_partner_is_bounded(sides: Sides) -> None:
 def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
     """Also if a minute, by which attempts are claimed, ends during one."""
     there = server.there
-    couriers = [
+    senders = [
         WebhookSender(
             there.store, there.vault, server.clock, public_url=server.url, limits=webhook_limits(server.config)
         )
@@ -217,10 +217,10 @@ def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
     ]
     notification = Notification(id="a" * 32, url="https://10.0.0.1/hook", sealed_body=b"", due=0, expires=1 << 40)
     minute = int(server.clock.now().timestamp()) // 60 * 60
-    claims = [one._claim(notification, minute + second) for second in (59, 60) for one in couriers]
+    claims = [one._claim(notification, minute + second) for second in (59, 60) for one in senders]
     assert claims == [True, False, False, False]
     again = msgspec.structs.replace(notification, attempts=1)
-    assert [one._claim(again, minute + 61) for one in couriers] == [True, False]
+    assert [one._claim(again, minute + 61) for one in senders] == [True, False]
 
 
 # Lanes --------------------------------------------------------------------------------------------------------

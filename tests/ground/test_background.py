@@ -5,7 +5,7 @@ import threading
 from daypass.background import Background
 
 
-def test_work_ends_when_it_is_asked_to() -> None:
+def test_work_ends_on_request() -> None:
     """`stop` returns once the work has ended, and may be called again."""
     rounds: list[str] = []
 
@@ -25,7 +25,7 @@ def test_work_ends_when_it_is_asked_to() -> None:
     assert rounds[-1] == "end"
 
 
-def test_work_that_does_not_end_is_waited_for_no_longer_than_asked() -> None:
+def test_the_wait_for_work_that_does_not_end_has_a_limit() -> None:
     """`stop` returns after its timeout."""
     end = threading.Event()
 

@@ -130,7 +130,7 @@ def is_held_back(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda each: each.__name__)
-def test_a_peer_that_proves_nothing_is_held_back_and_good_keys_beside_it_are_not(
+def test_an_unauthenticated_peer_is_held_back_and_good_keys_beside_it_are_not(
     server: RunningServer, bad: Callable[[RunningServer], Attempt]
 ) -> None:
     """Valid keys behind the same address are never throttled.

@@ -23,7 +23,7 @@ def code_of(answer: Answer, namespace: str = STS) -> str:
     return code
 
 
-def test_a_signed_question_is_answered_with_its_request_id(daypass_server: RunningServer) -> None:
+def test_a_signed_request_is_answered_with_its_request_id(daypass_server: RunningServer) -> None:
     """The request id is in the body and in the header x-amzn-RequestId."""
     answer = send(daypass_server, *signed(daypass_server))
     assert answer.status == 200
@@ -43,7 +43,7 @@ def test_json_is_answered_to_those_who_ask_for_it(daypass_server: RunningServer)
     assert answer.headers["vary"] == "Accept"
 
 
-def test_an_unsigned_question_is_refused(daypass_server: RunningServer) -> None:
+def test_an_unsigned_request_is_refused(daypass_server: RunningServer) -> None:
     """An unsigned GetCallerIdentity is refused."""
     answer = send(daypass_server, urlencode(WHO).encode())
     assert (answer.status, code_of(answer)) == (403, "MissingAuthenticationToken")

@@ -170,7 +170,7 @@ def test_another_account_s_provider_is_as_good_as_missing(
     assert other.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["Url"] == "issuer.example"
 
 
-def test_permissions_are_asked_about_the_provider(account: str, iam: Any, user_client: Callable[..., Any]) -> None:
+def test_permissions_are_checked_for_the_provider(account: str, iam: Any, user_client: Callable[..., Any]) -> None:
     """The resource is the provider's ARN; its tags are condition keys.
 
     Creating with tags requires the permission to tag as well.

@@ -168,19 +168,19 @@ def test_uses_of_an_aws_policy_count_in_each_account_alone(iam: Any, server: Any
 def test_nobody_reaches_another_accounts_policy(iam: Any, server: Any, as_caller: ClientFactory) -> None:
     """A policy of another account counts as missing, even for the root user."""
     mine = iam.create_policy(PolicyName="p", PolicyDocument=LIST_BUCKET)["Policy"]["Arn"]
-    stranger = as_caller("iam", server.new_account())
-    stranger.create_user(UserName="u")
+    outsider = as_caller("iam", server.new_account())
+    outsider.create_user(UserName="u")
     calls: tuple[tuple[Any, dict[str, Any]], ...] = (
-        (stranger.get_policy, {}),
-        (stranger.get_policy_version, {"VersionId": "v1"}),
-        (stranger.list_policy_versions, {}),
-        (stranger.create_policy_version, {"PolicyDocument": EVERYTHING, "SetAsDefault": True}),
-        (stranger.delete_policy, {}),
-        (stranger.attach_user_policy, {"UserName": "u"}),
+        (outsider.get_policy, {}),
+        (outsider.get_policy_version, {"VersionId": "v1"}),
+        (outsider.list_policy_versions, {}),
+        (outsider.create_policy_version, {"PolicyDocument": EVERYTHING, "SetAsDefault": True}),
+        (outsider.delete_policy, {}),
+        (outsider.attach_user_policy, {"UserName": "u"}),
     )
     for call, parameters in calls:
         assert refused(call, PolicyArn=mine, **parameters)[0] == "NoSuchEntity"
-    assert refused(stranger.create_user, UserName="v", PermissionsBoundary=mine)[0] == "NoSuchEntity"
+    assert refused(outsider.create_user, UserName="v", PermissionsBoundary=mine)[0] == "NoSuchEntity"
     assert iam.get_policy(PolicyArn=mine)["Policy"]["DefaultVersionId"] == "v1"
 
 

@@ -121,7 +121,7 @@ def test_a_trust_policy_has_its_quota(iam: Any) -> None:
     assert got == ("LimitExceeded", 409, "Cannot exceed quota for ACLSizePerRole: 2048")
 
 
-def test_a_recreated_user_is_a_stranger_to_the_trust_policy(iam: Any, account: str) -> None:
+def test_a_recreated_user_is_not_in_the_trust_policy(iam: Any, account: str) -> None:
     """A trust policy stores the unique id of a principal.
 
     A deleted user is shown as its id, and a new user with its name does not match.

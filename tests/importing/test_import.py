@@ -125,7 +125,7 @@ def test_pages_one_after_the_other_are_one_account(directory: Directory) -> None
         read_details((text + page(users=[user("a", Path="/x/")])).encode())
 
 
-STRANGERS = {
+MISSING_PRINCIPALS = {
     "account": "999999999999",
     "root": "arn:aws:iam::999999999999:root",
     "user": "arn:aws:iam::999999999999:user/mallory",
@@ -136,7 +136,7 @@ STRANGERS = {
 }
 
 
-@pytest.mark.parametrize("text", STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.parametrize("text", MISSING_PRINCIPALS.values(), ids=MISSING_PRINCIPALS)
 def test_who_is_not_here_never_matches(directory: Directory, text: str) -> None:
     """They do not match a later account, user or role of that name either, and they are listed."""
     imported = brought(directory, page(roles=[role("open", trust(AWS=text))]))
@@ -159,12 +159,12 @@ def _callers(directory: Directory) -> list[Principal]:
     return [
         Principal(kind=root, account="999999999999", arn="arn:aws:iam::999999999999:root", unique_id="999999999999"),
         Principal(kind=root, account=ORIGIN, arn=f"arn:aws:iam::{ORIGIN}:root", unique_id=ORIGIN),
-        Principal(kind=PrincipalKind.USER, account="999999999999", arn=STRANGERS["user"], unique_id=mallory),
+        Principal(kind=PrincipalKind.USER, account="999999999999", arn=MISSING_PRINCIPALS["user"], unique_id=mallory),
         Principal(
             kind=PrincipalKind.ROLE_SESSION,
             account="999999999999",
-            arn=STRANGERS["session"],
-            issuer_arn=STRANGERS["role"],
+            arn=MISSING_PRINCIPALS["session"],
+            issuer_arn=MISSING_PRINCIPALS["role"],
             unique_id=role_id,
             session_id=f"{role_id}:s",
         ),
@@ -253,7 +253,7 @@ def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) 
     assert "is not built in" in reasons(imported)
 
 
-def test_documents_are_rewritten_only_where_it_is_asked_for(directory: Directory) -> None:
+def test_documents_are_rewritten_only_on_request(directory: Directory) -> None:
     """Every ARN of the account is rewritten in every document.
 
     ARNs of other accounts are not.

@@ -51,7 +51,7 @@ def test_what_carries_no_account_says_so(text: str) -> None:
 
 
 @given(st.text(max_size=24))
-def test_any_text_may_be_asked_about(text: str) -> None:
+def test_any_string_may_be_looked_up(text: str) -> None:
     """GetAccessKeyInfo accepts any string."""
     assert account_of(text) is None or text[:4] in ("AKIA", "ASIA")
 

@@ -23,7 +23,7 @@ CHAINED = "The requested DurationSeconds exceeds the 1 hour session limit for ro
         (None, 1800, False, 1800),
     ],
 )
-def test_a_role_session_lives_as_long_as_asked(
+def test_a_role_session_is_valid_as_long_as_requested(
     asked: int | None, maximum: int, expected: int, *, chained: bool
 ) -> None:
     """The default is an hour; a request within the role's maximum is valid."""

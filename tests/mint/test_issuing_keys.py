@@ -209,7 +209,7 @@ def test_joined_chains_have_each_key_once() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(chain=chains(), at_least=st.integers(0, 8000))
-def test_a_token_is_as_long_as_asked_for(chain: KeyChain, at_least: int) -> None:
+def test_a_token_is_as_long_as_requested(chain: KeyChain, at_least: int) -> None:
     """The token is never shorter than requested, with or without a chain.
 
     It is longer by at most eight characters.

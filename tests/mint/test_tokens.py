@@ -85,7 +85,7 @@ def test_fields_that_an_older_version_did_not_know_take_their_defaults() -> None
 
 
 @pytest.mark.parametrize("at_least", [0, 1, 700, 1000, 1001, 2047, 4096])
-def test_a_token_is_as_long_as_asked_for(at_least: int) -> None:
+def test_a_token_is_as_long_as_requested(at_least: int) -> None:
     """A caller may request a minimum size, to test its token storage."""
     token = sealed(role_session(), at_least)
     assert at_least <= len(token) <= max(at_least, len(sealed(role_session()))) + 16

@@ -90,9 +90,9 @@ def test_a_service_linked_role_is_bound_by_no_service_control_policy(
 
 def test_a_resource_control_policy_binds_callers_from_outside(tree: Tree, as_caller: ClientFactory) -> None:
     """It protects the account's roles against every caller, and can test the origin of the caller."""
-    stranger = tree.server.new_account(standing="standalone")
-    role = _role_for(as_caller("iam", tree.member), stranger.account, tree.other.account)
-    outside = _user(as_caller("iam", stranger), "eve", document(allow("sts:AssumeRole")))
+    outsider = tree.server.new_account(standing="standalone")
+    role = _role_for(as_caller("iam", tree.member), outsider.account, tree.other.account)
+    outside = _user(as_caller("iam", outsider), "eve", document(allow("sts:AssumeRole")))
     inside = _user(as_caller("iam", tree.other), "bob", document(allow("sts:AssumeRole")))
     organization = tree.change(changes.get_organization).id
     for key in (outside, inside):

@@ -98,7 +98,7 @@ def test_a_session_of_root_goes_no_further(admin: Any, enabled: Tree, as_caller:
     assert _denial(sts, enabled.other.account)[0] == "AccessDenied"
 
 
-def test_a_members_guard_rails_bind_the_session(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
+def test_a_members_control_policies_bind_the_session(admin: Any, enabled: Tree, as_caller: ClientFactory) -> None:
     """Service control policies of the member's levels count, and see aws:AssumedRoot."""
     session = as_caller("iam", _assume(admin, enabled.member.account)["Credentials"])
     enabled.guard("/prod", deny("iam:ListAccessKeys", Condition={"Bool": {"aws:AssumedRoot": "true"}}))
@@ -144,7 +144,7 @@ def test_the_session_ends_when_its_time_is_over(admin: Any, enabled: Tree, as_ca
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [(None, 900), (1, 1), (899, 899), (900, 900)])
-def test_a_session_of_a_root_user_lives_as_long_as_asked(
+def test_a_session_of_a_root_user_is_valid_as_long_as_requested(
     admin: Any, enabled: Tree, asked: int | None, seconds: int
 ) -> None:
     """The default and the maximum are fifteen minutes, to the second."""

@@ -155,7 +155,7 @@ def test_tags_need_a_permission_of_their_own(issuer: str, as_caller: ClientFacto
         ({"NumericLessThanEquals": {"sts:DurationSeconds": "300"}}, {"DurationSeconds": 301}),
     ],
 )
-def test_conditions_see_what_is_asked(
+def test_conditions_see_the_request(
     issuer: str, as_caller: ClientFactory, user: Callable[..., Any], condition: Any, bad: dict[str, Any]
 ) -> None:
     """Policies can restrict audience, algorithm and duration; the default duration counts as requested."""

@@ -9,7 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.policy.asking import ANONYMOUS, KINDS, NOTHING, SERVICE, WEB, A, B, federated_user, root, session, user
+from tests.policy.engine_requests import (
+    ANONYMOUS,
+    KINDS,
+    NOTHING,
+    SERVICE,
+    WEB,
+    A,
+    B,
+    federated_user,
+    root,
+    session,
+    user,
+)
 
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set

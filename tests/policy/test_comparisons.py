@@ -7,7 +7,7 @@ true for it.
 from typing import Any
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     NOTHING,
     WEB,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 
 import pytest
-from tests.policy.asking import reaches
+from tests.policy.engine_requests import reaches
 from tests.policy.test_wildcard import textbook
 
 from daypass.policy.wildcard import Token, Wild, compile_wildcard

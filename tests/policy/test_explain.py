@@ -1,7 +1,7 @@
 """Explanations: every policy, the mismatches, the missing keys, the words."""
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     NOTHING,
     ROLE_ARN,

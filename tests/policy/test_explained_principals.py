@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ANONYMOUS,
     NOTHING,
     SERVICE,

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.policy.asking import allow, deny, identity, is_allowed, question
+from tests.policy.engine_requests import allow, deny, identity, is_allowed, question
 
 from daypass.policy.compiled import compile_set
 from daypass.policy.evaluate import Policies

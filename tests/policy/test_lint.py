@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.policy.asking import NEW, OIDC, OLD, allow, deny, text_of, trusting
+from tests.policy.engine_requests import NEW, OIDC, OLD, allow, deny, text_of, trusting
 
 from daypass.policy.language.document import DocumentKind, parse_document
 from daypass.policy.language.keys import KNOWN, KeyType, context_keys, find_key

@@ -1,7 +1,7 @@
 """Traps 13 to 20: combinations of several policy types."""
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     NOTHING,
     OIDC,

@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 import pytest
-from tests.policy.asking import A, allow, deny, holds, identity, is_allowed, question, stops
+from tests.policy.engine_requests import A, allow, deny, holds, identity, is_allowed, question, stops
 
 from daypass.policy.evaluate import Policies
 

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     OIDC,
     A,

@@ -1,7 +1,7 @@
 """Traps 1 to 12: the callers that match a Principal element."""
 
 import pytest
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     ANONYMOUS,
     NOTHING,
@@ -94,7 +94,7 @@ def test_trap_05_a_session_arn_is_one_session() -> None:
     assert is_allowed(question(session()), limits)
 
 
-def test_trap_06_a_recreated_principal_is_a_stranger() -> None:
+def test_trap_06_a_recreated_principal_is_another_principal() -> None:
     """The stored unique id does not match a new user of the same name.
 
     A condition value matches.

@@ -1,6 +1,6 @@
 """Traps 39 to 44: policy variables."""
 
-from tests.policy.asking import OLD, allow, deny, holds, identity, is_allowed, question, reaches
+from tests.policy.engine_requests import OLD, allow, deny, holds, identity, is_allowed, question, reaches
 
 from daypass.policy.evaluate import Policies
 

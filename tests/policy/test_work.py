@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.policy.asking import (
+from tests.policy.engine_requests import (
     ALL,
     NOTHING,
     A,
@@ -138,7 +138,7 @@ def test_resources_and_actions_count_too() -> None:
     assert not is_light(question(action="s3:" + "e" * 100), Policies(by_action))
 
 
-def test_the_same_question_has_the_same_work() -> None:
+def test_the_same_request_has_the_same_work() -> None:
     """A cache never changes a decision: the same request has the same work."""
     chosen = [many(allow(action=["s3:G*e?Object", "s3:*"]), 50)]
     asked = question()
@@ -157,7 +157,7 @@ def test_what_does_not_speak_of_the_request_costs_nothing() -> None:
 
 @given(st.integers(0, 3_000), st.integers(0, 40), st.integers(0, 40), st.sampled_from(["*a?b", "${x:z}*", "a", "*"]))
 @settings(max_examples=60, deadline=None)
-def test_the_quick_look_is_never_more_generous(length: int, statements: int, values: int, pattern: str) -> None:
+def test_the_quick_estimate_is_never_more_generous(length: int, statements: int, values: int, pattern: str) -> None:
     """The quick estimate never accepts more than the exact one."""
     condition = {"StringLike": {"x:y": [pattern] * values}}
     chosen = many(deny(Condition=condition), statements)

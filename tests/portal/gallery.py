@@ -165,7 +165,7 @@ def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "the choice is over", page
 
 
-def _hand_over(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+def _cli_sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
     page = visit(f"{there.url}/device", **look)
     yield "type the code", page
     _type(page, "BBBB-BBBB")
@@ -178,7 +178,7 @@ def _hand_over(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Sho
         yield f"who asks, before: {outcome}", page
         page.get_by_role("link", name=_host(there.idp)).click()
         page.get_by_role("heading", name="Approve the sign-in").wait_for()
-        yield f"roles to hand over, before: {outcome}", page
+        yield f"roles for a command, before: {outcome}", page
         page.get_by_role("button", name=outcome).first.click()
         page.wait_for_url("**/handover/d*")
         yield f"the end: {outcome}", page
@@ -186,7 +186,7 @@ def _hand_over(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Sho
     page.goto(command.begun["url"])
     yield "who asks, on this machine", page
     page.goto(f"{there.url}/handover/at/none")
-    yield "a hand-over that is over", page
+    yield "an unknown sign-in of a command", page
 
 
 def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
@@ -228,7 +228,7 @@ def _empty(_: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
 JOURNEYS: Mapping[str, Callable[..., Iterator[Shown]]] = {
     "signing in": _sign_in,
     "refusals": _refused,
-    "handing over": _hand_over,
+    "CLI sign-in": _cli_sign_in,
     "operators": _operate,
     "nobody to sign in with": _empty,
 }

@@ -86,7 +86,7 @@ def test_a_person_may_decline(portal: Portal, visit: Visit) -> None:
     assert command.redeem()[1]["error"] == "access_denied"
 
 
-def test_a_response_that_comes_unasked_completes_nothing(portal: Portal, visit: Visit) -> None:
+def test_an_unsolicited_response_completes_no_sign_in(portal: Portal, visit: Visit) -> None:
     """A response without InResponseTo is a separate sign-in, even in a browser with a pending CLI sign-in."""
     with Listener(portal.url) as listener:
         command = Command(portal.url, "loopback", redirect_uri=listener.uri, state=listener.state)
@@ -130,8 +130,8 @@ def test_a_code_cannot_be_skipped_by_a_link(portal: Portal, visit: Visit) -> Non
     page = visit(f"{portal.url}/handover/at/{command.begun['handover']}")
     page.get_by_text("Enter the code").wait_for()
     page.goto(f"{portal.url}/login")
-    door = page.get_by_role("link", name="localhost").get_attribute("href")
-    page.goto(f"{portal.url}{door}?handover={command.begun['handover']}")
+    href = page.get_by_role("link", name="localhost").get_attribute("href")
+    page.goto(f"{portal.url}{href}?handover={command.begun['handover']}")
     page.get_by_text("Enter the code").wait_for()
 
 
@@ -204,7 +204,7 @@ BAD: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_asked_is_refused(portal: Portal, case: str) -> None:
+def test_an_impossible_request_is_refused(portal: Portal, case: str) -> None:
     """Only a loopback address is a valid redirect URI, and the displayed values are plain text."""
     command = Command(portal.url, **BAD[case])
     assert (command.status, command.begun["error"]) == (400, "invalid_request")
@@ -322,7 +322,7 @@ def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: V
         Recipient(X25519PrivateKey.generate()).open(given, command)
 
 
-def test_an_assertion_that_came_unasked_goes_to_no_command(portal: Portal, visit: Visit, recipient: Recipient) -> None:
+def test_an_unsolicited_assertion_goes_to_no_command(portal: Portal, visit: Visit, recipient: Recipient) -> None:
     """Without InResponseTo it is a separate sign-in, and roles of another STS cannot be assumed here."""
     command = Command(portal.url, "device", **recipient.asks)
     page = visit(command.begun["url"])

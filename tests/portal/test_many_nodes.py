@@ -63,8 +63,8 @@ class Site:
 
     def response(self, browser: Browser) -> dict[str, str]:
         """Start a sign-in, and return the form that the provider's page would send."""
-        door = Browser().send(f"{self.url}/login").text.partition('href="/login/saml/')[2].partition('"')[0]
-        [(consumer, fields)] = browser.send(f"{self.url}/login/saml/{door}").forms
+        key = Browser().send(f"{self.url}/login").text.partition('href="/login/saml/')[2].partition('"')[0]
+        [(consumer, fields)] = browser.send(f"{self.url}/login/saml/{key}").forms
         assert consumer == f"{self.url}/saml"
         return fields
 
@@ -228,12 +228,12 @@ def test_every_order_of_nodes_signs_somebody_in(site: Site) -> None:
 
 def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) -> None:
     """The same with a code: the browser has the secrets of the request, and any node redeems the code."""
-    door = Client(site.issuer.url, "daypass").key
+    key = Client(site.issuer.url, "daypass").key
     for first in range(len(site.nodes)):
         for _ in range(first):
             Browser().send(f"{site.url}/healthz")
         browser = site.browser(site.issuer.authority.pem)
-        page = browser.send(f"{site.url}/login/oidc/{door}")
+        page = browser.send(f"{site.url}/login/oidc/{key}")
         action, fields = next((action, fields) for action, fields in page.forms if "RoleArn" in fields)
         answer = browser.send(f"{site.url}/login/role", fields, accept=JSON)
         assert action.endswith("/login/role")
@@ -241,7 +241,7 @@ def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) ->
         assert "/partner/" in whoami(site, answer.document["Credentials"])
 
 
-def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
+def test_one_answer_to_one_request_on_any_node(site: Site) -> None:
     """The same response is sent to all nodes at the same moment: exactly one accepts it."""
     browser = site.browser()
     fields = site.response(browser)
@@ -254,7 +254,7 @@ def test_one_answer_to_one_request_whoever_is_asked(site: Site) -> None:
     assert all("started in another browser" in answer.text for answer in answers if answer.status == 400)
 
 
-def test_one_choice_whoever_is_asked(site: Site) -> None:
+def test_one_choice_on_any_node(site: Site) -> None:
     """The same choice is sent to all nodes at the same moment: exactly one returns credentials."""
     browser = site.browser()
     choice = site.choice(browser.send(f"{site.url}/saml", site.response(browser), accept=JSON))

@@ -241,7 +241,7 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
     assert there.details[-1]
 
 
-def test_a_provider_is_not_asked_each_time(there: Scene) -> None:
+def test_a_provider_is_not_contacted_each_time(there: Scene) -> None:
     """Discovery is cached for five minutes, for all requests; after that a change is visible."""
     for _ in range(3):
         errand = Errand(there.server.url)
@@ -257,7 +257,7 @@ def test_a_provider_is_not_asked_each_time(there: Scene) -> None:
     assert Errand(there.server.url).get(link)[0] == 303
 
 
-def test_only_scopes_that_there_are_are_asked_for(there: Scene) -> None:
+def test_only_known_scopes_are_requested(there: Scene) -> None:
     """A provider may refuse a request with an unknown scope."""
     there.issuer.discovery_changes["scopes_supported"] = ["openid", "offline_access"]
     assert Errand(there.server.url).begin(there.issuer)["scope"] == "openid"

@@ -58,7 +58,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
     page.get_by_text("not signed in").wait_for()
 
 
-def test_a_permission_that_is_taken_away_ends_the_look(portal: Portal, visit: Visit, allowed: None) -> None:
+def test_a_permission_that_is_taken_away_closes_the_pages(portal: Portal, visit: Visit, allowed: None) -> None:
     """Each page checks the permission again."""
     page = _enter(portal, visit, "developer")
     page.get_by_role("heading", name="Trust graph").wait_for()

@@ -48,7 +48,7 @@ def test_one_accounts_refusals_and_no_others(tmp_path: Path) -> None:
     assert _ids(str(tmp_path / "none")) == []
 
 
-def test_whoever_proved_nothing_is_told_by_the_role_that_they_asked_for(tmp_path: Path) -> None:
+def test_an_unauthenticated_caller_is_shown_by_the_requested_role(tmp_path: Path) -> None:
     """An invalid token or assertion has no caller; the operators of the role's account may see the reason."""
     nobody = {"type": "Unknown"}
     ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": nobody}

@@ -70,7 +70,7 @@ def reach(page: Page, text: str) -> None:
     raise AssertionError(f"Tab does not reach {text}")
 
 
-def test_a_response_may_come_unasked(portal: Portal, visit: Visit) -> None:
+def test_a_response_may_be_unsolicited(portal: Portal, visit: Visit) -> None:
     """A sign-in may start at the provider's own dashboard."""
     page = visit(f"{portal.idp.url}/dashboard")
     page.get_by_role("heading", name="Choose a role").wait_for()

@@ -199,7 +199,7 @@ def test_a_hand_over_waits_for_five_minutes(scene: Scene, after: float, *, waits
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
-def test_an_approved_hand_over_is_redeemed_within_the_same_five_minutes(
+def test_an_approved_cli_sign_in_is_redeemed_within_the_same_five_minutes(
     scene: Scene, after: float, *, waits: bool
 ) -> None:
     """Approval does not extend it."""

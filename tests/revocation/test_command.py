@@ -212,7 +212,7 @@ def test_a_temporary_key_is_revoked_for_good(server: RunningServer, client: Clie
         assert refused(who, client, credentials) == ("InvalidClientTokenId", 403, INVALID)
 
 
-def test_a_look_at_the_operator_pages_ends_with_its_session(
+def test_the_operator_pages_end_with_their_session(
     server: RunningServer, client: ClientFactory, revoke: Command
 ) -> None:
     """The browser's cookie refers to credentials in the store.

@@ -315,7 +315,7 @@ def test_a_roles_limit_counts_as_it_stands(scene: Scene, alice: Key, app: Key) -
     scene.here.call(scene.root, "UpdateRole", "iam", RoleName="two", MaxSessionDuration="43200")
 
 
-def test_a_user_with_a_long_term_key_delegates_for_the_time_asked(scene: Scene, alice: Key, app: Key) -> None:
+def test_a_user_with_a_long_term_key_delegates_for_the_requested_time(scene: Scene, alice: Key, app: Key) -> None:
     """A long-term key does not expire, so the requested time is used."""
     delegated = scene.redeem(app, finalized(scene, alice, 43_200)[1])
     assert delegated.expires == scene.clock.now() + 12 * HOUR

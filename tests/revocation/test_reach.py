@@ -177,7 +177,7 @@ def test_a_delegation_counts_the_keys_of_both_sides(scene: Scene, alice: Key) ->
         scene.redeem(partner, token)  # the refusal has not used up the token
 
 
-def test_a_revoked_session_proves_nothing_to_others(scene: Scene, alice: Key) -> None:
+def test_a_revoked_session_is_invalid_everywhere(scene: Scene, alice: Key) -> None:
     """A revoked session gets neither a web identity token nor a session."""
     session = scene.assume(alice)
     scene.here.call(scene.root, "EnableOutboundWebIdentityFederation", "iam")

@@ -97,7 +97,7 @@ def test_one_assertion_is_good_for_several_roles_in_its_five_minutes(stage: Stag
         (None, {"session_lifetime": timedelta(seconds=600)}, 600),
     ],
 )
-def test_a_session_is_as_long_as_asked_within_what_the_provider_allows(
+def test_a_session_is_as_long_as_requested_within_the_limit_of_the_provider(
     stage: Stage, asked: int | None, assertion: dict[str, Any], seconds: int
 ) -> None:
     """The default is an hour.
@@ -182,7 +182,7 @@ def test_tags_and_source_identity_need_their_own_permissions(
 
 
 @pytest.mark.parametrize("tag", ["storage", "other"])
-def test_tags_can_be_asked_for_and_reach_the_session(shared: Stage, tag: str) -> None:
+def test_tags_can_be_requested_and_reach_the_session(shared: Stage, tag: str) -> None:
     """aws:RequestTag contains the tags of the assertion.
 
     After that the session has them as aws:PrincipalTag.
@@ -406,13 +406,13 @@ def test_a_bad_assertion_is_refused_in_aws_s_words(shared: Stage, role: str, cas
     shared.redeem(shared.response(granting(role)), role)
 
 
-def test_a_stranger_s_key_signs_nothing(shared: Stage, role: str, keys: tuple[KeyPair, ...]) -> None:
+def test_a_signature_by_another_key_is_refused(shared: Stage, role: str, keys: tuple[KeyPair, ...]) -> None:
     """Only certificates in the registered metadata are trusted.
 
     A certificate in a message does not matter.
     """
-    stranger = type(shared.idp)(keys=[keys[1]])
-    response = stranger.response(granting(role), now=shared.server.clock.now())
+    other_idp = type(shared.idp)(keys=[keys[1]])
+    response = other_idp.response(granting(role), now=shared.server.clock.now())
     assert shared.refused(response, role) == ("InvalidIdentityToken", 400, "Response signature invalid")
 
 
@@ -551,7 +551,7 @@ def test_the_audit_event_says_who_and_why_but_never_shows_the_assertion(stage: S
     assert "https://other.example.org" in refused.additional_event_data["detail"]
 
 
-def test_a_signature_on_the_call_is_not_looked_at(shared: Stage, role: str) -> None:
+def test_a_signature_on_the_call_is_not_verified(shared: Stage, role: str) -> None:
     """The assertion is the proof: a signature on the call is ignored."""
     response = shared.response(granting(role))
     parameters = {

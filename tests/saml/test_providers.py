@@ -171,7 +171,7 @@ def test_an_account_has_a_hundred_providers(stage: Stage) -> None:
     assert len(stage.iam.list_saml_providers()["SAMLProviderList"]) == 100
 
 
-def test_permissions_are_asked_by_name_and_by_tag(stage: Stage) -> None:
+def test_permissions_are_checked_by_name_and_by_tag(stage: Stage) -> None:
     """The resource is the provider's ARN, and its tags are condition keys.
 
     Creating a provider with tags needs iam:TagSAMLProvider.

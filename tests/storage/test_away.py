@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.postgresql import Cluster, own_cluster
+from tests.storage.sample_records import user
 from tests.storage.test_cache import HandSeconds, find_user
-from tests.storage.things import user
 
 from daypass.directory.store import StoreUnavailableError
 from daypass.storage.cache import StoreCache

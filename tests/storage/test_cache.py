@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 from tests.storage.conftest import HandClock
-from tests.storage.things import user
+from tests.storage.sample_records import user
 
 from daypass.directory.store import (
     Changes,
@@ -217,7 +217,7 @@ def test_a_refusal_is_not_kept(store: Store, cache: StoreCache) -> None:
     assert len(calls) == 2
 
 
-def test_a_loader_may_not_look_at_the_revision(cache: StoreCache) -> None:
+def test_a_loader_may_not_read_the_revision(cache: StoreCache) -> None:
     """It would differ after every write, and the cache could not detect that."""
     with pytest.raises(TypeError, match="revision"):
         cache.loading.get(lambda reader: reader.revision())
@@ -352,7 +352,7 @@ def test_no_account_pushes_out_another(store: Store, seconds: HandSeconds, bound
     assert [cache.cached_only.get(find_of, account, "ada") for account in others] == kept
 
 
-def test_finding_the_account_that_holds_most_needs_no_look_at_all_of_them() -> None:
+def test_the_account_with_the_most_entries_is_found_without_reading_all() -> None:
     """The notes of who holds how much stay few, and they are right whatever was dropped meanwhile."""
     entries = Entries(max_entries=500, max_bytes=10**9)
     random = Random(7)  # noqa: S311 - a test's numbers

@@ -12,13 +12,13 @@ from daypass.storage.refusals import StoreOpenError
 
 def test_a_ring_is_seen_through_every_mapping(tmp_path: Path) -> None:
     """Two mappings of one file show the same number, and a write changes it."""
-    here, there = (ChangeCounter(tmp_path / "beacon") for _ in range(2))
+    here, there = (ChangeCounter(tmp_path / "counter") for _ in range(2))
     before = there.value[0]
     here.bump()
     assert there.value[0] == here.value[0] != before
 
 
-def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
+def test_a_change_counter_is_as_private_as_its_database(tmp_path: Path) -> None:
     """It has the mode of the database and never wider permissions."""
     database = tmp_path / "daypass.db"
     database.touch(mode=0o600)
@@ -26,7 +26,7 @@ def test_a_beacon_is_as_private_as_its_database(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "daypass.db-beacon").stat().st_mode) == 0o600
 
 
-def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
+def test_a_change_counter_is_never_a_symbolic_link(tmp_path: Path) -> None:
     """An attacker who plants a link cannot make us write to its target."""
     (tmp_path / "beacon").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StoreOpenError, match="beacon"):
@@ -34,7 +34,7 @@ def test_a_beacon_is_never_a_symbolic_link(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_servers_share_a_beacon_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_share_a_change_counter_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes of the same database find the same counter, others another, in a private folder."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     one, same, other = (counter_of_server(name) for name in ("db:5432/a", "db:5432/a", "db:5432/b"))

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.processes import go, race, read, worker
+from tests.storage.sample_records import user
 from tests.storage.test_cache import find_user
-from tests.storage.things import user
 
 from daypass.directory.store import Link, Record, Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache

@@ -5,7 +5,7 @@ import pytest
 from daypass.directory.store import Link, RecordMissingError, Store
 
 
-def test_both_ends_can_be_asked_in_order(store: Store) -> None:
+def test_both_ends_can_be_read_in_order(store: Store) -> None:
     """`targets` is ordered by target, `sources` by source, each after a place and up to a limit."""
     links = [Link("member", source, target) for source in "abc" for target in "xyz"]
     with store.write() as writer:

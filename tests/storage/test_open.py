@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from tests.storage.conftest import HandClock
 from tests.storage.postgresql import server_url
-from tests.storage.things import user
+from tests.storage.sample_records import user
 
 from daypass.storage import schema
 from daypass.storage.address import MemoryAddress, PostgresqlAddress, SqliteAddress, parse_address

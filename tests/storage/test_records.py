@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from tests.storage.things import abandoned, user
+from tests.storage.sample_records import abandoned, user
 
 from daypass.directory.store import RecordExistsError, RecordMissingError, Store
 

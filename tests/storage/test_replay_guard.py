@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from tests.storage.conftest import HandClock
-from tests.storage.things import abandoned
+from tests.storage.sample_records import abandoned
 
 from daypass.directory.store import Store
 

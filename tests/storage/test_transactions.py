@@ -1,7 +1,7 @@
 """The promises of every store about snapshots, transactions, revisions and changes."""
 
 import pytest
-from tests.storage.things import abandoned, user
+from tests.storage.sample_records import abandoned, user
 
 from daypass.directory.store import Changes, Link, LinkChange, RecordExistsError, RecordMissingError, Store
 from daypass.storage import memory
@@ -83,7 +83,7 @@ def test_a_write_without_changes_makes_no_revision(store: Store) -> None:
     assert (store.revision(), store.change_counter[0]) == before
 
 
-def test_each_write_moves_the_beacon(store: Store) -> None:
+def test_each_write_moves_the_change_counter(store: Store) -> None:
     """The number differs after each write."""
     seen = {store.change_counter[0]}
     for number in range(5):

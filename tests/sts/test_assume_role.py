@@ -161,7 +161,7 @@ def test_across_accounts_both_sides_must_allow(daypass_server: RunningServer, cl
     assert refused(client("sts", rich.key).assume_role, RoleArn=closed, RoleSessionName="s1").code == "AccessDenied"
 
 
-def test_a_recreated_user_is_a_stranger(client: ClientFactory) -> None:
+def test_a_recreated_user_is_not_trusted(client: ClientFactory) -> None:
     """A trust policy refers to the user that existed when it was written."""
     iam = client("iam")
     first = new_user(iam, "bob", policy=None)

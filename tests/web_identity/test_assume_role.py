@@ -45,7 +45,7 @@ def test_issuers_with_a_path_and_a_last_slash(account: Account, second_issuer: O
     assert other[2] == f"No OpenIDConnect provider found in your account for {second_issuer.url.rstrip('/')}"
 
 
-def test_several_issuers_in_one_account_keep_apart(
+def test_several_issuers_in_one_account_are_separate(
     account: Account, issuer: OidcIssuer, second_issuer: OidcIssuer, sts: Any
 ) -> None:
     """A role that trusts one issuer trusts no other of the same account, whatever claims its tokens have."""

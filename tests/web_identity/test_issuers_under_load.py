@@ -62,7 +62,7 @@ def test_an_issuer_that_hangs_stops_nobody_else(
         assert silent.requests[DISCOVERY] == 1
 
 
-def test_a_hundred_tokens_of_a_new_issuer_are_one_look(
+def test_a_hundred_tokens_of_a_new_issuer_are_one_fetch(
     account: Account, server: RunningServer, fleet: Fleet, crowd: ThreadPoolExecutor
 ) -> None:
     """Callers that come while the keys are being fetched wait for them; no second request is sent."""
@@ -112,7 +112,7 @@ def test_an_issuer_that_misbehaves_has_no_keys(account: Account, sts: Any, fleet
         assert words.startswith("Couldn't retrieve verification key from your identity provider,  please")
 
 
-def test_an_issuer_in_a_network_that_nobody_allowed_is_not_asked(account: Account, sts: Any, fleet: Fleet) -> None:
+def test_an_issuer_in_a_forbidden_network_is_not_contacted(account: Account, sts: Any, fleet: Fleet) -> None:
     """Private addresses are refused unless an operator allows them: this server allows only loopback."""
     account.trust("https://10.1.2.3")
     role = account.role("r", account.trust("https://10.1.2.3"))

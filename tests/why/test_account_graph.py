@@ -140,8 +140,8 @@ def test_a_graph_without_an_end_is_given_up(two: Two) -> None:
         account_graph(SnapshotViews(reader), Assumed(two.server.clock.now()), OURS, is_over=lambda: True)
 
 
-def test_a_deny_of_the_trust_policy_counts_for_those_who_cannot_be_asked_about(two: Two) -> None:
-    """A principal with an unconditional Deny has no way.
+def test_a_deny_of_the_trust_policy_counts_for_principals_that_cannot_be_named(two: Two) -> None:
+    """A principal with an unconditional Deny has no path.
 
     For other principals the Deny is an additional condition.
     """

@@ -124,8 +124,8 @@ def test_only_the_callers_account_opens_a_message(
     The error is the same as for an invalid message.
     """
     refusal = refused(as_caller("iam", new_user("alice")).list_users)
-    stranger = as_caller("sts", server.new_account())
-    wrong = refused(stranger.decode_authorization_message, EncodedMessage=refusal.encoded)
+    outsider = as_caller("sts", server.new_account())
+    wrong = refused(outsider.decode_authorization_message, EncodedMessage=refusal.encoded)
     garbage = refused(sts.decode_authorization_message, EncodedMessage="garbage")
     assert wrong == garbage
     assert wrong.encoded == garbage.encoded

@@ -278,7 +278,7 @@ def test_who_can_lists_single_sessions_and_services(town: Town, explain: Explain
         (("DPd1" * 100,), 5, "cannot be decrypted"),
     ],
 )
-def test_wrong_questions_get_a_sentence(explain: Explain, words: tuple[str, ...], code: int, says: str) -> None:
+def test_wrong_requests_get_a_sentence(explain: Explain, words: tuple[str, ...], code: int, says: str) -> None:
     """A wrong argument ends with an exit code and one sentence."""
     result = explain(*words)
     assert result.exit_code == code

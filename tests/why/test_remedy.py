@@ -8,7 +8,19 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.policy.asking import ALL, NOTHING, allow, deny, identity, policies, question, resource, trust, trusting, user
+from tests.policy.engine_requests import (
+    ALL,
+    NOTHING,
+    allow,
+    deny,
+    identity,
+    policies,
+    question,
+    resource,
+    trust,
+    trusting,
+    user,
+)
 from tests.policy.oracle.engine import engine_policies
 from tests.policy.oracle.strategies import questions, situations
 

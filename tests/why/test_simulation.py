@@ -205,7 +205,7 @@ def test_both_accounts_are_told_apart(iam: Any) -> None:
     assert shown == ["resource", "none"]
 
 
-def test_without_a_resource_policy_the_other_account_is_not_asked(iam: Any) -> None:
+def test_without_a_resource_policy_the_other_account_does_not_decide(iam: Any) -> None:
     """The simulator does not look up the policies of real resources.
 
     Without a resource policy and an owner, only one side is evaluated.

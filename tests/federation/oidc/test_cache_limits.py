@@ -105,7 +105,7 @@ def test_old_keys_serve_for_a_day_while_the_issuer_is_down(stage: Stage, after: 
     ("after", "may"),
     [(timedelta(), False), (10 * SECOND - MOMENT, False), (10 * SECOND, True), (11 * SECOND, True), (-MOMENT, True)],
 )
-def test_an_issuer_is_asked_again_after_ten_seconds(stage: Stage, after: timedelta, *, may: bool) -> None:
+def test_an_issuer_is_contacted_again_after_ten_seconds(stage: Stage, after: timedelta, *, may: bool) -> None:
     """The number of tokens that its keys do not verify does not matter."""
     assert stage.keys.may_look_again(stage.provider, stage.at(after)) is may
     asyncio.run(stage.keys.fetch(stage.provider))
@@ -131,7 +131,7 @@ def test_a_failure_is_told_again_for_ten_seconds(stage: Stage, after: timedelta)
 
 
 @pytest.mark.parametrize("scheme", ["http", "file", "ftp"])
-def test_an_issuer_that_is_no_https_url_is_not_asked(stage: Stage, scheme: str) -> None:
+def test_an_issuer_that_is_not_an_https_url_is_not_contacted(stage: Stage, scheme: str) -> None:
     """No request is sent, and its tokens are refused."""
     asked = stage.issuer.requests.copy()
     odd = terms(stage.issuer, issuer=stage.issuer.url.replace("https", scheme, 1))

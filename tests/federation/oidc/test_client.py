@@ -95,7 +95,7 @@ def test_whether_a_provider_names_itself_in_its_answers(
         ({"scopes_supported": "email"}, "openid email profile"),
     ],
 )
-def test_what_is_asked_for(issuer: OidcIssuer, said: dict[str, Any], scopes: str) -> None:
+def test_the_requested_scopes(issuer: OidcIssuer, said: dict[str, Any], scopes: str) -> None:
     """The scopes for a person's name, if the provider supports them."""
     assert found(issuer, **said).scopes == scopes
 

@@ -230,7 +230,7 @@ def test_keys_are_looked_up_again_behind_the_callers_back(stage: Stage) -> None:
     assert stage.issuer.requests[KEYS] == 2
 
 
-def test_after_an_hour_the_caller_waits_for_a_look(stage: Stage) -> None:
+def test_after_an_hour_the_caller_waits_for_a_fetch(stage: Stage) -> None:
     """A key that was withdrawn long ago is not trusted for the sake of a quick answer."""
 
     async def run() -> None:

@@ -236,7 +236,7 @@ def test_literal_addresses_are_judged_too() -> None:
         assert attempt(literal) is None
 
 
-def test_a_name_that_resolves_inward_at_the_second_look(issuer: OidcIssuer) -> None:
+def test_a_name_that_resolves_inward_at_the_second_lookup(issuer: OidcIssuer) -> None:
     """DNS rebinding: each connection uses the addresses that were checked for it, so the second one is refused."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"]])
 

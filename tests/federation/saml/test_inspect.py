@@ -50,8 +50,8 @@ def test_every_failure_is_listed_not_only_the_first(world: World) -> None:
 
 def test_a_rotated_certificate_is_named(world: World) -> None:
     """The certificate that the message shows, and those that are registered, side by side."""
-    stranger = SamlIdentityProvider(world.idp.entity_id, keys=[world.attacker])
-    report = _inspect(world, stranger.response(GOOD, now=NOW))
+    other_idp = SamlIdentityProvider(world.idp.entity_id, keys=[world.attacker])
+    report = _inspect(world, other_idp.response(GOOD, now=NOW))
     assert _outcomes(report)["assertion signature"] is CheckOutcome.FAILED
     shown = next(finding for finding in report.checks if finding.name == "certificate in the message")
     assert world.trust.metadata.signing_keys[0].fingerprint in shown.why

@@ -16,7 +16,7 @@ from daypass.testing.tokens import SigningKey, compact, encode, encode_json
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _KEYS = {alg: SigningKey.generate(alg, f"key-{alg}") for alg in ("ES256", "ES384", "RS256")}
-_STRANGERS = {alg: SigningKey.generate(alg, f"key-{alg}") for alg in _KEYS}
+_OTHER_KEYS = {alg: SigningKey.generate(alg, f"key-{alg}") for alg in _KEYS}
 _SET = parse_jwks(json.dumps({"keys": [key.jwk() for key in _KEYS.values()]}).encode())
 _TERMS = ProviderTerms("arn:aws:iam::1:oidc-provider/x", "https://issuer.example", frozenset({"sts.amazonaws.com"}))
 _CLAIMS: dict[str, Any] = {
@@ -81,9 +81,9 @@ def _exchanged(choices: Choices) -> None:
 
 
 def _strange(choices: Choices) -> None:
-    alg = choices.pick(tuple(_STRANGERS))
+    alg = choices.pick(tuple(_OTHER_KEYS))
     header = {choices.pick(("jwk", "jku", "x5u", "x5c", "x", "kid", "alg")): _value(choices)}
-    assert _verified(_signed(alg, _STRANGERS[alg], header=header)) is None, "a stranger's signature"
+    assert _verified(_signed(alg, _OTHER_KEYS[alg], header=header)) is None, "a signature by another key"
     secret = _KEYS[alg].public_pem
     forged = SigningKey(f"key-{alg}", "HS256", secret)
     assert _verified(_signed("HS256", forged)) is None, "a public key as a secret"

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from tests.fuzz.choices import Choices
-from tests.policy.asking import ALL, NOTHING, federated_user, question, root, session, user
+from tests.policy.engine_requests import ALL, NOTHING, federated_user, question, root, session, user
 
 from daypass.errors import Fault
 from daypass.policy.authorization_request import ContextValue

@@ -17,13 +17,13 @@ from daypass.testing.saml_forge import make_key_pair
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _IDP = SamlIdentityProvider(keys=[make_key_pair("p-256")])
-_STRANGER = SamlIdentityProvider(keys=[make_key_pair("p-256")])
+_OTHER_IDP = SamlIdentityProvider(keys=[make_key_pair("p-256")])
 _TRUST = Trust("123456789012", "idp", parse_metadata(_IDP.metadata_xml(), now=_NOW))
 _PAIR = "arn:aws:iam::123456789012:role/dev,arn:aws:iam::123456789012:saml-provider/idp"
 _SAID = Assertion(roles=(_PAIR,), tags={"team": "red"}, source_identity="alice")
 _SIGNED = ("assertion", "response", "both")
 _GENUINE = {how: base64.b64decode(_IDP.response(_SAID, now=_NOW, signed=how)) for how in _SIGNED}
-_OF_A_STRANGER = base64.b64decode(_STRANGER.response(replace(_SAID, name_id="eve"), now=_NOW, signed="both"))
+_BY_ANOTHER_IDP = base64.b64decode(_OTHER_IDP.response(replace(_SAID, name_id="eve"), now=_NOW, signed="both"))
 
 
 def fuzz_one(data: bytes) -> None:
@@ -35,7 +35,7 @@ def fuzz_one(data: bytes) -> None:
     choices.pick((_raw, _bent, _moved, _strange))(choices)
 
 
-def _judged(document: bytes) -> SamlIdentity | None:
+def _verified(document: bytes) -> SamlIdentity | None:
     try:
         response = base64.b64encode(document).decode()
         return identify(response, trust=_TRUST, settings=SamlSettings(), now=_NOW)
@@ -43,17 +43,17 @@ def _judged(document: bytes) -> SamlIdentity | None:
         return None
 
 
-_EXPECTED = {how: _judged(_GENUINE[how]) for how in _SIGNED}
+_EXPECTED = {how: _verified(_GENUINE[how]) for how in _SIGNED}
 
 
 def _check(document: bytes, how: str) -> None:
-    found = _judged(document)
+    found = _verified(document)
     assert found is None or found == _EXPECTED[how], "an identity that the provider did not sign"
 
 
 def _raw(choices: Choices) -> None:
     document = choices.rest()
-    assert _judged(document) is None
+    assert _verified(document) is None
     try:
         text = document.decode("utf-8", "surrogateescape")
         assert identify(text, trust=_TRUST, settings=SamlSettings(), now=_NOW) is None
@@ -69,7 +69,7 @@ def _bent(choices: Choices) -> None:
 def _moved(choices: Choices) -> None:
     how = choices.pick(_SIGNED)
     root = etree.fromstring(_GENUINE[how])
-    pool = [*etree.fromstring(_OF_A_STRANGER).iter("*"), *copy.deepcopy(root).iter("*")]
+    pool = [*etree.fromstring(_BY_ANOTHER_IDP).iter("*"), *copy.deepcopy(root).iter("*")]
     for _ in range(1 + choices.below(4)):
         _change(root, pool, choices)
     _check(etree.tostring(root), how)
@@ -100,5 +100,5 @@ def _change(root: etree._Element, pool: list[etree._Element], choices: Choices) 
 
 
 def _strange(choices: Choices) -> None:
-    document = mutated(_OF_A_STRANGER, choices) if choices.flag() else _OF_A_STRANGER
-    assert _judged(document) is None, "a stranger's signature"
+    document = mutated(_BY_ANOTHER_IDP, choices) if choices.flag() else _BY_ANOTHER_IDP
+    assert _verified(document) is None, "a signature by another provider"

@@ -14,7 +14,7 @@ from tests.policy.oracle.strategies import FULL_ACCESS
 
 from daypass.policy.authorization_request import AuthorizationRequest, Principal, PrincipalKind
 
-ROOT, ALICE, _, STRANGER, SESSION, _, FEDERATED, _, GOOGLE, _, _, EC2, NOBODY = CALLERS[:13]
+ROOT, ALICE, _, OUTSIDER, SESSION, _, FEDERATED, _, GOOGLE, _, _, EC2, NOBODY = CALLERS[:13]
 ALLOWED, DENIED, FORBIDDEN = Verdict(True, False), Verdict(False, False), Verdict(False, True)
 ROLE_ARN = f"arn:aws:iam::{HERE}:role/path/builder"
 
@@ -130,7 +130,7 @@ CONDITIONS: tuple[tuple[str, Document, dict[str, str | tuple[str, ...]], bool], 
     ("a lone address is itself", {"IpAddress": {"k": "::1"}}, {"k": "::2"}, False),
     ("bytes compare decoded", {"BinaryEquals": {"k": "YQ=="}}, {"k": "YQ=="}, True),
     (
-        "ArnLike parts are apart",
+        "ArnLike compares each part separately",
         {"ArnLike": {"k": "arn:aws:s:*:1:f/*"}},
         {"k": "arn:aws:s:e:9:x:1:f/d"},
         False,
@@ -239,19 +239,19 @@ COMBINATIONS: tuple[tuple[str, AuthorizationRequest, Situation, Verdict], ...] =
     ),
     (
         "across accounts both must allow: not the caller's",
-        ask(STRANGER),
+        ask(OUTSIDER),
         Situation(resource=(document(Principal="*"),)),
         DENIED,
     ),
-    ("not the resource's", ask(STRANGER), Situation(identity=(FULL_ACCESS,)), DENIED),
+    ("not the resource's", ask(OUTSIDER), Situation(identity=(FULL_ACCESS,)), DENIED),
     (
         "both do",
-        ask(STRANGER),
+        ask(OUTSIDER),
         Situation(identity=(FULL_ACCESS,), resource=(document(Principal={"AWS": THERE}),)),
         ALLOWED,
     ),
     (
-        "a stranger to everyone is let in by a star",
+        "a star admits an anonymous caller",
         ask(NOBODY),
         Situation(resource=(document(Principal="*"),)),
         ALLOWED,
@@ -296,7 +296,7 @@ COMBINATIONS: tuple[tuple[str, AuthorizationRequest, Situation, Verdict], ...] =
         ALLOWED,
     ),
     (
-        "a recreated user is a stranger",
+        "a recreated user is another user",
         ask(action="sts:AssumeRole"),
         Situation(resource=(document("Allow", Principal={"AWS": "AIDAGONE000000000000"}, **TRUST),), trust=True),
         DENIED,
