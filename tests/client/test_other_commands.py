@@ -81,6 +81,14 @@ def test_whoami_says_what_shadows_what(machine: Machine) -> None:
     assert seen["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
 
 
+def test_a_failed_credential_process_is_quoted_as_one_sentence(machine: Machine) -> None:
+    """The line breaks around the program's message do not become punctuation."""
+    with machine.config.open("a") as config:
+        config.write("[profile broken]\ncredential_process = sh -c 'echo It is locked. >&2; exit 1'\n")
+    done = machine.daypass("whoami", "--profile", "broken")
+    assert (done.code, done.err) == (3, "daypass: custom-process: It is locked.\n")
+
+
 def test_the_doctor_names_the_remedy(machine: Machine) -> None:
     """A file that others can read, a missing program, a missing source: each with its remedy."""
     machine.credentials.chmod(0o644)

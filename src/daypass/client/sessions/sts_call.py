@@ -179,7 +179,7 @@ def _unreadable(place: str) -> NoAnswerError:
 
 def translated(error: Exception) -> UserFacingError:
     """Translate an exception of botocore into a UserFacingError."""
-    words = printable(str(error).replace("\n", "; ").replace(":;", ":"))
+    words = printable(str(error).strip().replace("\n", "; ").replace(":;", ":"))
     for kinds, make in _TRANSLATIONS:
         if isinstance(error, kinds):
             return make(words)
