@@ -205,6 +205,8 @@ def test_a_writer_that_takes_no_lock_is_not_overwritten(tmp_path: Path) -> None:
         (("assume", "deploy", "--profile", "ann", "--endpoint-url", "http://127.0.0.1:1"), 7, "server runs"),
         (("assume", "deploy", "--profile", "ann", "--mfa-serial", "x" * 9, "--no-input"), 3, "--mfa-code"),
         (("assume", "deploy", "--profile", "ann", "--mfa-serial", "x" * 9, "--mfa-code", "12"), 5, "six digits"),
+        (("session-token", "--profile", "ann", "--mfa-serial", "auto"), 6, "You do not have an MFA device."),
+        (("login", "--endpoint-url", "http://127.0.0.1:1", "--no-input"), 3, "`daypass login oidc --token-file FILE`"),
         (("assume", "deploy", "--duration", "soon"), 2, "45m"),
         (("profile", "set", "ann", "x"), 2, "KEY=VALUE"),
         (("profile", "add", "a]b", "--role", "r", "--source-profile", "ann"), 2, "profile name"),

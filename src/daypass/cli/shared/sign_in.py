@@ -222,7 +222,10 @@ def _sign_in_by_portal(request: CredentialRequest, client_context: ClientContext
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
     if not client_context.prompt.allowed:
-        raise SignInNeededError("Sign-in needs a browser, but --no-input is set. Use --token-file or --assertion-file.")
+        raise SignInNeededError(
+            "Sign-in needs a browser, but --no-input is set. Use `daypass login oidc --token-file FILE` or "
+            "`daypass login saml --assertion-file FILE`."
+        )
     role = (
         ""
         if sealed or not request.role_arn

@@ -92,7 +92,9 @@ def _serial(request: CredentialRequest, signer: CallSigner) -> str:
         return request.mfa_serial
     iam = connect("iam", signer, endpoint_url=request.endpoint_url, region=request.region)
     devices = call(iam, "ListMFADevices", {}).get("MFADevices", [])
-    if len(devices) != 1:
+    if not devices:
+        raise MisconfiguredError("You do not have an MFA device. Register one, or name a device with --mfa-serial ARN.")
+    if len(devices) > 1:
         raise MisconfiguredError(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
     return str(devices[0]["SerialNumber"])
 
