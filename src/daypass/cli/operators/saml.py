@@ -139,7 +139,7 @@ def _from_store(
 @command.command()
 @operator_options
 def providers(store: str | None, config_file: Path | None, output: str) -> None:
-    """List the SAML providers of every account, with their switches."""
+    """List the SAML providers of every account, and which checks are relaxed."""
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(provider) for provider in records.each(reader, SamlProvider, None)]
     none = "No SAML providers. Run `aws iam create-saml-provider` to create one."
