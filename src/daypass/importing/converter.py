@@ -323,7 +323,9 @@ def _summarize(details: Details, conversion: Conversion) -> None:
     if details.users:
         conversion.omit("users", "their access keys, passwords and MFA devices are not part of such a file")
     if any("MaxSessionDuration" not in role for role in details.roles):
-        conversion.omit("roles", "session durations and descriptions are missing: an hour and empty are used")
+        conversion.omit(
+            "roles", "session durations and descriptions are missing: one hour and an empty description are used"
+        )
     for role in details.roles:
         for profile in objects_of(role, "InstanceProfileList"):
             conversion.omit(

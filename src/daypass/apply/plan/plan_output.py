@@ -42,7 +42,8 @@ def show_plan(plan: ApplyPlan, *, is_done: bool) -> str:
 def summary(plan: ApplyPlan, *, is_done: bool) -> str:
     """Return one line with the number of changes of each type."""
     counted = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
-    kept = f" {plan.kept} not owned by this file left unchanged." if plan.kept else ""
+    noun = "entity" if plan.kept == 1 else "entities"
+    kept = f" Left unchanged: {plan.kept} {noun} that this file does not own." if plan.kept else ""
     if not plan.changes:
         return f"No changes: the store matches the file.{kept}"
     if is_done:
