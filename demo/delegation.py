@@ -65,7 +65,7 @@ def listening(authority: Authority, folder: Path) -> Iterator[Webhook]:
 
 def a_delegation(stage: Stage, account: str, authority: Authority, store: Path) -> None:
     """Play it: a partner asks, the customer approves, and the partner trades its token in, once."""
-    say("A partner asks for access to this account: what for is a template, where the answer goes is its webhook.")
+    say("A partner requests access to this account. A template names the permissions; its webhook gets the answer.")
     partner = stage.daypass("account", "create", "--standalone", "--name", "partner", store=store)
     with listening(authority, stage.folder) as hook:
         stage.become(partner["RootAccessKey"])
@@ -80,13 +80,13 @@ def a_delegation(stage: Stage, account: str, authority: Authority, store: Path) 
             "--requestor-workflow-id", "workflow-1", "--notification-channel", hook.url, "--session-duration", "3600",
         )  # fmt: skip
         request = ("--delegation-request-id", made["DelegationRequestId"])
-        say("The customer takes it on, accepts it and sends the token.")
+        say("The customer associates the request with the account, accepts it and sends the token.")
         stage.become(stage.root)
         stage.aws("iam", "associate-delegation-request", *request)
         stage.aws("iam", "accept-delegation-request", *request)
         stage.aws("iam", "send-delegation-token", *request)
         token = hook.wait_for("FINALIZED")["ExchangeToken"]
-    say("The partner trades it in, once: credentials of the approver, for no more than what was approved.")
+    say("The partner exchanges the token once, for credentials of the approver, limited to the approved permissions.")
     stage.become(partner["RootAccessKey"])
     exchange_token = ("sts", "get-delegated-access-token", "--trade-in-token", token)
     session = stage.aws(*exchange_token, quiet=True)

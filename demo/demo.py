@@ -46,7 +46,7 @@ def a_user_and_a_role(stage: Stage, account: str) -> tuple[dict[str, str], str]:
     say("A user with a key of her own.")
     stage.aws("iam", "create-user", "--user-name", "alice")
     key = stage.aws("iam", "create-access-key", "--user-name", "alice", quiet=True)["AccessKey"]
-    say("A role that trusts her, if she knows the ExternalId, and that may list users.")
+    say("A role that she can assume with an external ID, and that can list users.")
     alice = f"arn:aws:iam::{account}:user/alice"
     policy = trust(alice, StringEquals={"sts:ExternalId": "blue-42"})
     role = stage.aws("iam", "create-role", "--role-name", "auditor", "--assume-role-policy-document", policy)
@@ -60,16 +60,16 @@ def a_user_and_a_role(stage: Stage, account: str) -> tuple[dict[str, str], str]:
 def assume_the_role(stage: Stage, key: dict[str, str], role_arn: str) -> None:
     """Play a refusal, an AssumeRole, and what the session may and may not do."""
     stage.become(key)
-    say("Alice may do nothing by herself, and is told why.")
+    say("Alice has no permissions of her own. The refusal says why.")
     stage.aws("sts", "get-caller-identity", shows="user/alice")
     stage.aws("iam", "list-users", fails="because no identity-based policy allows the iam:ListUsers action")
-    say("Without the ExternalId the role stays closed.")
+    say("Without the external ID she cannot assume the role.")
     ask = ("sts", "assume-role", "--role-arn", role_arn, "--role-session-name", "monday")
     stage.aws(*ask, fails="AccessDenied")
-    say("With it she gets credentials for a quarter of an hour.")
+    say("With the external ID she gets credentials for 15 minutes.")
     session = stage.aws(*ask, "--external-id", "blue-42", "--duration-seconds", "900", quiet=True)
     stage.become(session["Credentials"])
-    say("Who am I now? The session may look, and may not touch.")
+    say("Who am I now? The session can list users, but cannot delete them.")
     stage.aws("sts", "get-caller-identity", shows="assumed-role/auditor/monday")
     stage.aws("iam", "list-users", "--query", "Users[].UserName", shows="alice")
     stage.aws("iam", "delete-user", "--user-name", "alice", fails="AccessDenied")
@@ -77,7 +77,7 @@ def assume_the_role(stage: Stage, key: dict[str, str], role_arn: str) -> None:
 
 def explain_a_refusal(stage: Stage, root: dict[str, str], key: dict[str, str]) -> None:
     """Play the question that a refused person asks, which is why."""
-    say("Why was Alice refused? The encoded message beside a refusal says it, to those who may decode it.")
+    say("Why was Alice refused? A caller with the permission can decode the message of the refusal.")
     stage.become(key)
     message = stage.denial_of("iam", "list-users")
     stage.become(root)
@@ -91,7 +91,7 @@ def explain_a_refusal(stage: Stage, root: dict[str, str], key: dict[str, str]) -
 def sessions_with_and_without_mfa(stage: Stage, account: str, root: dict[str, str], key: dict[str, str]) -> None:
     """Play a second factor: a virtual device, and a session that remembers it."""
     stage.become(root)
-    say("A second factor for Alice: a virtual device that any authenticator app enrols (here it is one of ten lines).")
+    say("A virtual MFA device for Alice. Any authenticator app can enrol it; this demo computes the codes itself.")
     seed_file = stage.folder / "seed.txt"
     serial = f"arn:aws:iam::{account}:mfa/alice"
     stage.aws(
@@ -103,7 +103,7 @@ def sessions_with_and_without_mfa(stage: Stage, account: str, root: dict[str, st
         "iam", "enable-mfa-device", "--user-name", "alice", "--serial-number", serial,
         "--authentication-code1", code(seed, steps_ahead=-2), "--authentication-code2", code(seed, steps_ahead=-1),
     )  # fmt: skip
-    say("She may manage users, but only with it: the policy asks for aws:MultiFactorAuthPresent.")
+    say("She can list users, but only with MFA: the policy requires aws:MultiFactorAuthPresent.")
     stage.aws(
         "iam", "put-user-policy", "--user-name", "alice", "--policy-name", "with-mfa",
         "--policy-document", allow("iam:ListUsers", condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}),
@@ -118,14 +118,14 @@ def sessions_with_and_without_mfa(stage: Stage, account: str, root: dict[str, st
     )  # fmt: skip
     stage.become(session["Credentials"])
     stage.aws("iam", "list-users", "--query", "Users[].UserName", shows="alice")
-    say("A session cannot ask for another one.")
+    say("A session cannot request another session.")
     stage.aws("sts", "get-session-token", fails="Cannot call GetSessionToken with session credentials")
 
 
 def a_federated_user(stage: Stage, root: dict[str, str]) -> None:
     """Play GetFederationToken: rights cut from its maker's by the policy that is passed."""
     stage.become(root)
-    say("A federated user: a name of one's own choice, with no more rights than the policy that is passed.")
+    say("A federated user: the caller chooses its name, and the passed policy limits its permissions.")
     session = stage.aws(
         "sts", "get-federation-token", "--name", "bob", "--policy", allow("sts:GetCallerIdentity"), quiet=True
     )

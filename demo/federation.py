@@ -28,7 +28,7 @@ def trust_federated(provider: str, action: str, **conditions: Any) -> str:
 def a_saml_assertion(stage: Stage, account: str) -> None:
     """Play single sign-on: an assertion from an identity provider's POST becomes credentials."""
     stage.become(stage.root)
-    say("Single sign-on with SAML: the identity provider is registered by its metadata, a role trusts it.")
+    say("Single sign-on with SAML: the identity provider is registered with its metadata, and a role trusts it.")
     corporate = SamlIdentityProvider("https://idp.example.com")
     metadata = stage.folder / "metadata.xml"
     metadata.write_text(corporate.metadata_xml())
@@ -40,7 +40,7 @@ def a_saml_assertion(stage: Stage, account: str) -> None:
         provider, "sts:AssumeRoleWithSAML", **{"SAML:aud": "https://signin.aws.amazon.com/saml"}
     )  # fmt: skip
     stage.aws("iam", "create-role", "--role-name", "sso", "--assume-role-policy-document", trust, quiet=True)
-    say("An assertion, as it is taken from the browser's POST, is redeemed without any credentials.")
+    say("The assertion from the browser's POST is exchanged for credentials. The call needs no signature.")
     role = f"arn:aws:iam::{account}:role/sso"
     assertion = Assertion(roles=[f"{role},{provider}"], session_name="carol@example.com")
     file = stage.folder / "saml-assertion.txt"
@@ -48,7 +48,7 @@ def a_saml_assertion(stage: Stage, account: str) -> None:
     stage.become_nobody()
     ask = ("sts", "assume-role-with-saml", "--role-arn", role, "--principal-arn", provider)
     session = stage.aws(*ask, "--saml-assertion", f"file://{file}", quiet=True)
-    say("An assertion that somebody has altered gets nothing.")
+    say("An altered assertion is refused.")
     forged = SamlIdentityProvider("https://idp.example.com")
     file.write_text(forged.response(assertion, now=datetime.now(UTC)))
     stage.aws(*ask, "--saml-assertion", f"file://{file}", fails="InvalidIdentityToken")
@@ -59,7 +59,7 @@ def a_saml_assertion(stage: Stage, account: str) -> None:
 def a_web_identity_token(stage: Stage, account: str, issuer: OidcIssuer) -> None:
     """Play a workload: the token of an OpenID Connect issuer becomes credentials, in plain SDKs by two settings."""
     stage.become(stage.root)
-    say("A workload with an OpenID Connect token: the issuer is registered, a role trusts one subject of it.")
+    say("A workload with an OpenID Connect token: the issuer is registered, and a role trusts one of its subjects.")
     host = issuer.url.removeprefix("https://")
     provider = f"arn:aws:iam::{account}:oidc-provider/{host}"
     stage.aws(
@@ -80,7 +80,7 @@ def a_web_identity_token(stage: Stage, account: str, issuer: OidcIssuer) -> None
     )  # fmt: skip
     stage.become(session["Credentials"])
     stage.aws("sts", "get-caller-identity", shows="assumed-role/cart/cart-1")
-    say("The same in any SDK, with two settings and nothing else.")
+    say("Any SDK does the same with two settings.")
     stage.become_workload(role, token)
     stage.aws("sts", "get-caller-identity", "--query", "Arn", shows="assumed-role/cart/")
 
@@ -88,7 +88,7 @@ def a_web_identity_token(stage: Stage, account: str, issuer: OidcIssuer) -> None
 def an_outbound_token(stage: Stage) -> None:
     """Play the other direction: an account vouches for its callers to somebody else."""
     stage.become(stage.root)
-    say("The other direction: the account signs a token that a relying party verifies by discovery.")
+    say("The other direction: the account signs a token, and a relying party verifies it with the published keys.")
     stage.aws("iam", "enable-outbound-web-identity-federation", quiet=True)
     stage.aws(
         "sts", "get-web-identity-token", "--audience", "partner.example.com",
@@ -98,7 +98,7 @@ def an_outbound_token(stage: Stage) -> None:
 
 def a_root_session(stage: Stage, store: Path) -> None:
     """Play the organization: its management account takes a member's root user, for one task and fifteen minutes."""
-    say("An organization: its management account assumes a member's root user, for one task, at most 900 seconds.")
+    say("An organization: its management account assumes a member's root user for one task, for at most 900 seconds.")
     manager = stage.daypass("account", "create", "--management", "--name", "head-office", store=store)
     member = stage.daypass("account", "create", "--name", "branch", store=store)
     stage.become(manager["RootAccessKey"])

@@ -69,7 +69,7 @@ class Stage:
         )
         if done.returncode:
             raise DemoError(f"daypass {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
-        print(indent("(its secrets are kept from the screen)"))
+        print(indent("(the output is hidden, because it can contain secrets)"))
         return json.loads(done.stdout)
 
     def aws(self, *words: str, fails: str = "", shows: str = "", quiet: bool = False) -> Any:
@@ -88,7 +88,7 @@ class Stage:
             check=False,
         )
         said = (done.stderr if fails else done.stdout).strip()
-        print(indent("(its secrets are kept from the screen)" if quiet else said or "(no output)"))
+        print(indent("(the output is hidden, because it can contain secrets)" if quiet else said or "(no output)"))
         if (done.returncode != 0) is not bool(fails):
             raise DemoError(f"aws {shlex.join(words)} ended with {done.returncode}:\n{done.stderr}")
         if fails not in said or shows not in said:
