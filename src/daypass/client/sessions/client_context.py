@@ -1,7 +1,7 @@
 """The context of the commands for people.
 
-It contains the environment, profiles, cache, prompt and clock. Owns the value and how it is built for this user. It
-is separate so that both getting credentials and the exchange with STS can import it.
+Owns the value (environment, profiles, cache, prompt and clock) and how it is built for this user. It is a separate
+module because get_credentials.py and exchange.py both import it.
 """
 
 from collections.abc import Callable, Mapping
