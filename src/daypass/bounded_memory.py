@@ -27,7 +27,7 @@ class BoundedMemory(Generic[K, V]):
         return len(self._values)
 
     def put(self, key: K, value: V) -> V:
-        """Store a value as the newest, and return it. Drops the oldest if full."""
+        """Store a value and return it. Drops the oldest entries first if full."""
         while len(self._values) >= self._capacity:
             try:
                 self._values.popitem(last=False)

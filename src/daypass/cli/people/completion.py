@@ -7,9 +7,9 @@ from daypass.client.problems import BadUsageError
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def command(shell: str) -> None:
-    """Print the completion script for SHELL.
+    """Print the completion script for SHELL: bash, zsh or fish.
 
     For bash, add eval "$(daypass completion bash)" to ~/.bashrc.
     """

@@ -72,7 +72,7 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
         request = replace(request, policy=" ".join(request.policy.split()))
     if request.method in {"role", "session"} and not request.source_profile:
         raise BadUsageError(
-            "A profile needs a source with long-term credentials. Name the profile with your keys with --profile."
+            "A profile needs a source with long-term credentials. Use --profile to name the profile that has your keys."
         )
     known = selection.client_context.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):
