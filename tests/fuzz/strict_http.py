@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 Headers = tuple[tuple[bytes, bytes], ...]
-_LINE = re.compile(rb"(GET|POST|PUT|HEAD|OPTIONS|DELETE) (/[!-~]*) HTTP/1\.1\r\n")
+_LINE = re.compile(rb"(GET|POST|PUT|HEAD|OPTIONS|DELETE) (/[!\x22$-~]*) HTTP/1\.1\r\n")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([\t -~\x80-\xff]*)\r\n")
 _HOST = re.compile(rb"[A-Za-z0-9.-]{1,64}(?::[0-9]{1,5})?")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,7})\r\n")

@@ -8,6 +8,8 @@ and whether another request may follow on the connection:
 - An HTTP/1.1 request has exactly one Host header with a valid value (RFC 9112 section 3.2). An empty value does not
   name a server (RFC 9110 section 4.2.1), so it counts as a missing header. HTTP/1.0 requests may omit Host only for the
   two health pages, because health checks of proxies do.
+- A target does not contain a fragment (RFC 9112 section 3.2). A parser of URLs would drop the fragment, and a proxy may
+  not, so that the two would see different paths.
 - A target in absolute form must have the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
 - A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
 - The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list with others and
@@ -61,6 +63,8 @@ def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -
         raise HeadError("The request must be HTTP/1.0 or HTTP/1.1.")
     if method == b"CONNECT":
         raise HeadError("CONNECT is not supported.")
+    if b"#" in target:
+        raise HeadError("The target of the request must not have a fragment.")
     if len(headers) > MOST_HEADERS:
         raise HeadError(f"The request has more than {MOST_HEADERS} headers.")
     names = [name for name, _ in headers]
