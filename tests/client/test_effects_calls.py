@@ -77,6 +77,7 @@ OTHERS: tuple[tuple[str, ...], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_kept_by_every_parameter(machine: Machine) -> None:
     """Each request has its own entry, and the same request has the same one."""
     machine.iam.create_policy(

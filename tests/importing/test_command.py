@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
 from tests.importing.details import ORIGIN, large, page, role, trust
 from tests.process.daypass import run, serving
 
 
+@pytest.mark.slow
 def test_an_account_comes_into_the_store_of_a_live_server(tmp_path: Path) -> None:
     """The server's next request sees it.
 

@@ -36,6 +36,8 @@ from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
 
+pytestmark = pytest.mark.slow
+
 _WAIT = 30.0  # seconds; every node sees a change within one second
 
 

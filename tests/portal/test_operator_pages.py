@@ -122,6 +122,7 @@ def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
     _is_harmless(page)
 
 
+@pytest.mark.slow
 def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
     """A large graph is not drawn: the page has starting points, a paged table, and a search that draws a part."""
     page = visit(f"{there.url}/login", java_script_enabled=False)

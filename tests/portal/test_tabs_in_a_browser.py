@@ -1,5 +1,6 @@
 """Several sign-ins in one browser: tabs are independent, and their number is limited."""
 
+import pytest
 from playwright.sync_api import Page
 from tests.portal.command import Command
 from tests.portal.conftest import Portal, Visit
@@ -7,6 +8,8 @@ from tests.portal.test_saml_in_a_browser import shown, take
 
 from daypass.portal.login import pending_login
 from daypass.portal.roles import proven_sign_ins
+
+pytestmark = pytest.mark.slow
 
 
 def tab(page: Page, url: str) -> Page:

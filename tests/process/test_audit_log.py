@@ -15,8 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
 from tests.process.daypass import ROOT, Running, serving
+
+pytestmark = pytest.mark.slow
 
 _PATIENCE = 60.0
 

@@ -97,6 +97,7 @@ def test_an_audit_event_is_written_for_each_request(tmp_path: Path) -> None:
     assert key["SecretAccessKey"] not in text
 
 
+@pytest.mark.slow
 def test_a_silent_tls_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
     """A silent TLS client does not delay the shutdown.
 

@@ -202,6 +202,7 @@ def _redeem(server: Running, response: str) -> Any:
     return server.client("sts").assume_role_with_saml(RoleArn=ROLE, PrincipalArn=PROVIDER, SAMLAssertion=response)
 
 
+@pytest.mark.slow
 def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_server(
     idp: SamlIdentityProvider, tmp_path: Path
 ) -> None:
@@ -240,6 +241,7 @@ def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_serve
         assert "does not exist" in missing.stderr
 
 
+@pytest.mark.slow
 def test_one_use_holds_across_processes(idp: SamlIdentityProvider, tmp_path: Path) -> None:
     """With DAYPASS_SAML_ONE_USE an assertion creates one session only.
 

@@ -12,6 +12,8 @@ from tests.web_identity.conftest import Account, Fleet, name_of, not_taken, take
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
 from daypass.testing.server import RunningServer
 
+pytestmark = pytest.mark.slow
+
 HUNG = 70  # calls at once, several times the server's worker threads
 SLOWEST = 2.0  # seconds for a call that does not wait; a hanging issuer times out after five
 

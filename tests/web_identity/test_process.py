@@ -14,6 +14,8 @@ from tests.web_identity.conftest import AUDIENCE, name_of, not_taken, take
 
 from daypass.testing.oidc import DISCOVERY, Answer, OidcIssuer
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 
 

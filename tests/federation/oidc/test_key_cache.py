@@ -321,7 +321,7 @@ def test_hanging_issuers_do_not_delay_others(stage: Stage) -> None:
     """
     authority = stage.issuer.authority
     with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:
-        stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=3 * SECONDS), stage.clock)
+        stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=2 * SECONDS), stage.clock)
         hanging.answers[DISCOVERY] = Answer.hang()
         token = hanging.token(alg="ES256")
         bad = [terms(hanging, issuer=f"{hanging.url}/{number}") for number in range(100)]
