@@ -192,7 +192,7 @@ class OidcIssuer:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(chain)
         self.stopping = threading.Event()
-        self._server = _IssuerServer(self, context)
+        self._server = _server_on_new_port(self, context)
         self.url = f"https://{self._host}:{self._server.server_port}{self._path}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -314,3 +314,20 @@ class _IssuerHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Log no requests: the test reads `requests`."""
+
+
+_USED_PORTS: set[int] = set()
+
+
+def _server_on_new_port(issuer: OidcIssuer, context: ssl.SSLContext) -> _IssuerServer:
+    """Listen on a port that no issuer of this process has used.
+
+    A server caches keys by issuer. With a port of an earlier issuer, it would verify tokens with the earlier keys.
+    """
+    rejected: list[_IssuerServer] = []
+    while (server := _IssuerServer(issuer, context)).server_port in _USED_PORTS:
+        rejected.append(server)
+    for each in rejected:
+        each.server_close()
+    _USED_PORTS.add(server.server_port)
+    return server
