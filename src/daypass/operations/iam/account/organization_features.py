@@ -62,10 +62,10 @@ class _Switch(IamAction[Nothing]):
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Set the features, and return the enabled features."""
         organization = _administered(caller, ctx)
-        self.check_session_limits(caller, organization)
+        self.check_may_change(caller, organization)
         return _show(set_features(ctx.writer, self.changed(frozenset(organization.features))))
 
-    def check_session_limits(self, caller: Caller, organization: Organization) -> None:
+    def check_may_change(self, caller: Caller, organization: Organization) -> None:
         """Refuse a caller that can list features but cannot change this one."""
 
     def changed(self, features: AbstractSet[str]) -> AbstractSet[str]:
@@ -74,7 +74,7 @@ class _Switch(IamAction[Nothing]):
 
 
 class _Enable(_Switch):
-    def check_session_limits(self, caller: Caller, organization: Organization) -> None:
+    def check_may_change(self, caller: Caller, organization: Organization) -> None:
         if caller.account != organization.manager:
             raise CallerIsNotManagementAccount(
                 "The request was rejected because the account making the request is not the management account for "
