@@ -52,16 +52,44 @@ def authenticate(
     `services` are the service names that are valid in the credential scope for the called API.
     """
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
-    named = _find_named(unverified, lookup)
-    try:
-        caller, secret = _long_term(named, lookup) if isinstance(named, KeyHolder) else _temporary(named, lookup)
+    named = _find_named(unverified.access_key_id, unverified.token, lookup)
+    with _naming(named):
+        caller, secret = _open(named, lookup)
         key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
         verified = verify_signature(unverified, request, signing_key=key)
-    except Fault as fault:
-        fault.names_known_key = True
-        fault.key_account = named.key.account if isinstance(named, KeyHolder) else named.account
-        raise
     return Signer(caller, verified.region)
+
+
+def find_caller(access_key_id: str, token: str | None, lookup: Lookup) -> tuple[Caller, str]:
+    """Return the caller that a key and a token name, and the secret of the key.
+
+    The caller has not proved anything yet; the signature must still be compared. Raises the same faults as
+    `authenticate`, in the same order.
+    """
+    named = _find_named(access_key_id, token, lookup)
+    with _naming(named):
+        return _open(named, lookup)
+
+
+class _naming:  # noqa: N801 - it reads as a statement
+    """Adds to a fault that the call names a key that exists, for the audit event.
+
+    A class and not a generator: every request comes here.
+    """
+
+    __slots__ = ("_named",)
+
+    def __init__(self, named: "KeyHolder | Session") -> None:
+        self._named = named
+
+    def __enter__(self) -> None:
+        """Do not prepare anything."""
+
+    def __exit__(self, _type: object, problem: object, _traceback: object) -> None:
+        if isinstance(problem, Fault):
+            named = self._named
+            problem.names_known_key = True
+            problem.key_account = named.key.account if isinstance(named, KeyHolder) else named.account
 
 
 class KeyHolder(msgspec.Struct, frozen=True):
@@ -82,17 +110,21 @@ def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
     return None if user is None else KeyHolder(key, user_caller(user, key.id))
 
 
-def _find_named(unverified: UnverifiedSignature, lookup: Lookup) -> KeyHolder | Session:
+def _find_named(access_key_id: str, token: str | None, lookup: Lookup) -> KeyHolder | Session:
     """Return the long-term key or the session that the request names.
 
     The signature is not verified yet, thus the caller has not proved that it has the key.
     """
-    if unverified.token is not None:
-        return lookup.keychain.session_of(unverified.token, unverified.access_key_id, lookup.load_sealing_ring())
-    found = lookup.views.get(load_key_holder, unverified.access_key_id)
+    if token is not None:
+        return lookup.keychain.session_of(token, access_key_id, lookup.load_sealing_ring())
+    found = lookup.views.get(load_key_holder, access_key_id)
     if found is None:
         raise InvalidClientTokenId(_INVALID, detail="the access key or its owner does not exist")
     return found
+
+
+def _open(named: KeyHolder | Session, lookup: Lookup) -> tuple[Caller, str]:
+    return _long_term(named, lookup) if isinstance(named, KeyHolder) else _temporary(named, lookup)
 
 
 def _long_term(found: KeyHolder, lookup: Lookup) -> tuple[Caller, str]:

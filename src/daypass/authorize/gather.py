@@ -27,25 +27,34 @@ _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, PolicySour
 
 def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:
     """Return every policy that applies to a permission check of `caller`."""
-    identity, account = caller.identity, check.account
     # AWS applies resource control policies to STS but not to IAM.
-    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, account)
-    service_control: tuple[PolicySet, ...] = ()
-    if not _is_exempt(caller):
-        own = (
-            controls
-            if controls is not None and caller.account == account
-            else views.get(load_inherited_controls, caller.account)
-        )
-        service_control = own.service_control
+    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, check.account)
     return Policies(
-        _without_identity(caller) if identity is None else identity.policies,
-        None if identity is None else identity.boundary,
-        None if caller.session is None else _session_policies(caller, caller.session, views),
-        service_control,
+        *_caller_policies(caller, views),
         () if controls is None else controls.resource_control,
         check.resource_policy,
         check.trust,
+    )
+
+
+def gather_of_caller(caller: Caller, views: Views) -> Policies:
+    """Return the policies of a caller, without those of any resource.
+
+    A resource server adds the resource's own policy and the resource control policies of its owner.
+    """
+    return Policies(*_caller_policies(caller, views))
+
+
+def _caller_policies(
+    caller: Caller, views: Views
+) -> tuple[PolicySet, PolicySet | None, PolicySet | None, tuple[PolicySet, ...]]:
+    """Return the identity, boundary and session policies, and the SCPs."""
+    identity = caller.identity
+    return (
+        _without_identity(caller) if identity is None else identity.policies,
+        None if identity is None else identity.boundary,
+        None if caller.session is None else _session_policies(caller, caller.session, views),
+        () if _is_exempt(caller) else views.get(load_inherited_controls, caller.account).service_control,
     )
 
 
