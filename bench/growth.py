@@ -22,7 +22,7 @@ from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.store import Writer
-from daypass.storage.master_key import Keys as MasterKey
+from daypass.storage.master_key import MasterKeySource
 from daypass.wiring import open_everything
 
 _ACCOUNT = "111122223333"
@@ -60,7 +60,7 @@ def _name(size: int) -> str:
 
 def _fill(store: Path, more: int, admin: Keys) -> None:
     """Make a store with an account, its root key, and `more` users and roles of other accounts that nobody asks for."""
-    there = open_everything(Config(store=f"sqlite:///{store}"), MasterKey())
+    there = open_everything(Config(store=f"sqlite:///{store}"), MasterKeySource())
 
     def add_account(writer: Writer, wanted: NewAccountRequest) -> None:
         create_account(writer, wanted, now=_BORN, entropy=there.entropy, vault=there.vault)

@@ -42,7 +42,7 @@ from daypass.portal.site import Site
 from daypass.ports import Clock
 from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
-from daypass.storage.master_key import Keys, find_master_key
+from daypass.storage.master_key import MasterKeySource, find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
 from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
@@ -55,7 +55,7 @@ _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policie
 _WRITERS_OF_ONE = 12  # threads that the writes of one account may use at a time
 
 
-def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -> OpenedStore:
+def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | None = None) -> OpenedStore:
     """Open the store and its vault. Create a key ring if it is missing.
 
     Raises StoreOpenError.
@@ -75,7 +75,7 @@ def open_everything(config: Config, keys: Keys, *, clock: Clock | None = None) -
     return OpenedStore(store, vault, clock, os.urandom)
 
 
-def _open_vault(store: Store, address: Address, keys: Keys) -> Vault:
+def _open_vault(store: Store, address: Address, keys: MasterKeySource) -> Vault:
     with store.read() as reader:
         store_is_empty = reader.revision() == 0
     master_key = find_master_key(

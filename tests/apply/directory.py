@@ -14,7 +14,7 @@ from daypass.audit.event import AuditRecord
 from daypass.cli.shared.apply_context import tools_with
 from daypass.config import Config
 from daypass.operations.settings import Quotas
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
 from daypass.wiring import open_everything
@@ -49,7 +49,7 @@ class Events:
 
 def opened() -> OpenedStore:
     """Return an empty store."""
-    return open_everything(Config(store="memory:"), Keys(), clock=MovableClock())
+    return open_everything(Config(store="memory:"), MasterKeySource(), clock=MovableClock())
 
 
 @dataclass

@@ -55,9 +55,9 @@ def _make_empty(url: str) -> None:
     from dataclasses import replace
 
     from daypass.config import Config
-    from daypass.storage.master_key import Keys
+    from daypass.storage.master_key import MasterKeySource
 
-    open_everything(replace(Config(), store=url), Keys()).store.close()
+    open_everything(replace(Config(), store=url), MasterKeySource()).store.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory.outbound import create_issuer
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.wiring import open_everything
 
 _ACCOUNT = "123456789012"
@@ -18,7 +18,7 @@ _ACCOUNT = "123456789012"
 def test_signing_keys_are_listed_and_rotated(tmp_path: Path) -> None:
     """The new keys wait a day, and a second rotation has no effect; secrets are not shown."""
     url = f"sqlite:///{tmp_path}/daypass.db"
-    there = open_everything(Config(store=url), Keys())
+    there = open_everything(Config(store=url), MasterKeySource())
     with there.store.write() as writer:
         create_issuer(writer, _ACCOUNT, now=int(there.clock.now().timestamp()), entropy=os.urandom, vault=there.vault)
     there.store.close()

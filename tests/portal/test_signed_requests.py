@@ -22,7 +22,7 @@ from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlRequestKey
 from daypass.maintenance import KeyMaintenance
 from daypass.operations.saml_request_keys import load_request_ring
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
@@ -206,7 +206,7 @@ class Operator:
 def operator(tmp_path: Path) -> Operator:
     """Create an empty store."""
     made = Operator(tmp_path)
-    open_everything(Config(store=made.store), Keys()).store.close()
+    open_everything(Config(store=made.store), MasterKeySource()).store.close()
     return made
 
 

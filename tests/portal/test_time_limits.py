@@ -28,7 +28,7 @@ from daypass.portal.login import pending_login
 from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.roles import proven_sign_ins
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
 from daypass.wiring import open_everything
 
@@ -48,7 +48,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock = MovableClock()
         self.clock.freeze(NOW)
-        self.there = open_everything(Config(store="memory:"), Keys(), clock=self.clock)
+        self.there = open_everything(Config(store="memory:"), MasterKeySource(), clock=self.clock)
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return the value of a loader now."""

@@ -37,7 +37,7 @@ from daypass.operations.registry import full_registry
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline
 from daypass.storage.cache import FRESH_SECONDS, StoreCache
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import BlockingView, OpenedStore
 from daypass.testing.clock import MovableClock
 from daypass.testing.tokens import SigningKey, compact
@@ -183,7 +183,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock = MovableClock()
         self.clock.freeze(datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC))
-        self.there = open_everything(Config(store="memory:"), Keys(), clock=self.clock)
+        self.there = open_everything(Config(store="memory:"), MasterKeySource(), clock=self.clock)
         self.root = self._account(CUSTOMER, standing="management")
         self.partner = self._account(PARTNER, standing="standalone")
         self._account(MEMBER, standing="member")

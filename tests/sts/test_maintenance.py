@@ -6,7 +6,7 @@ from pathlib import Path
 from daypass.config import Config
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.maintenance import KeyMaintenance
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
 from daypass.wiring import open_everything
@@ -64,10 +64,10 @@ def test_a_server_tends_its_ring_when_it_starts(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path / 'd.db'}"
     then = MovableClock()
     then.move(timedelta(days=-91))
-    open_everything(Config(store=store), Keys(), clock=then).store.close()
+    open_everything(Config(store=store), MasterKeySource(), clock=then).store.close()
     with running_server(store=store) as server:
         pass  # It has maintained the ring once before it stops.
-    there = open_everything(server.config, Keys())
+    there = open_everything(server.config, MasterKeySource())
     with there.store.read() as reader:
         assert len(load_sealing_ring(reader, there.vault).keys) == 2
     there.store.close()

@@ -13,7 +13,7 @@ from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.directory.store import Record
 from daypass.directory.stored_sealing_keys import load_sealing_ring
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.storage.schema import VERSION_TABLE, VERSIONS
 from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
@@ -28,7 +28,7 @@ def opened(old_store: str) -> Any:
     """Open the old store, at the time at which it was written."""
     clock = MovableClock()
     clock.freeze(then())
-    there = open_everything(Config(store=old_store), Keys(text=recorded()["master_key"]), clock=clock)
+    there = open_everything(Config(store=old_store), MasterKeySource(text=recorded()["master_key"]), clock=clock)
     yield there
     there.store.close()
 
@@ -91,7 +91,7 @@ def test_opening_changes_nothing(old_store: str, opened: OpenedStore) -> None:
     layouts = json.loads((DATA / "layouts.json").read_text())
     assert list(VERSIONS) == layouts["schema_versions"]
     before = opened.store.revision()
-    again = open_everything(Config(store=old_store), Keys(text=recorded()["master_key"]))
+    again = open_everything(Config(store=old_store), MasterKeySource(text=recorded()["master_key"]))
     assert again.store.revision() == before
     again.store.close()
     engine = create_engine(old_store.replace("postgresql:", "postgresql+psycopg:"))

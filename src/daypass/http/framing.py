@@ -22,7 +22,14 @@ import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from daypass.http.head import CHUNKED, MOST_HEADERS, HeadError, expects_continue, find_absolute_target, read_framing
+from daypass.http.head import (
+    CHUNKED,
+    MOST_HEADERS,
+    RefusedHeadError,
+    expects_continue,
+    find_absolute_target,
+    read_framing,
+)
 
 # Bytes of request line and headers. The longest session token and the longest query together are a third of it.
 LARGEST_HEAD = 131_072
@@ -207,10 +214,10 @@ class OneRequestAtATime(HttpToolsProtocol):
         self._skipped_length = 0
 
     def on_message_begin(self) -> None:
-        """Begin a request. Raises HeadError where a request must not begin."""
+        """Begin a request. Raises RefusedHeadError where a request must not begin."""
         if self._began_here:
             # The parser sees a border between two requests that does not exist.
-            raise HeadError(_UNREADABLE)
+            raise RefusedHeadError(_UNREADABLE)
         super().on_message_begin()
         self._unset_keepalive_if_required()
         self._in_message = self._in_head = self._began_here = True
@@ -231,7 +238,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         self._in_head = False
         try:
             self._read_head()
-        except HeadError as refused:
+        except RefusedHeadError as refused:
             self._reason = str(refused)
             raise
         self.take_head()
@@ -273,7 +280,7 @@ class OneRequestAtATime(HttpToolsProtocol):
             return  # The parser skips the body; _BodyEvents reads it.
         if self._is_chunked and self._is_padded():
             self._reason = _TOO_MUCH_FRAMING
-            raise HeadError(self._reason)
+            raise RefusedHeadError(self._reason)
         self._in_message, self._began_here, self._head_bytes = False, True, 0
         self._is_over = self._is_last
         if self._has_cycle and self.expect_100_continue and not self._is_last and not self.cycle.response_started:

@@ -43,7 +43,7 @@ _ENDING = frozenset({b"close", b"upgrade"})
 _NEEDS_ONE_HOST = "The request must have exactly one Host header."
 
 
-class HeadError(Exception):
+class RefusedHeadError(Exception):
     """A refused head. The message is ASCII and is sent to the client."""
 
 
@@ -57,16 +57,16 @@ class AbsoluteTarget(NamedTuple):
 def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -> tuple[int, bool]:
     """Return the body's length (or CHUNKED), and whether the connection ends.
 
-    The connection ends after the response. Header names are lower case. Raises HeadError.
+    The connection ends after the response. Header names are lower case. Raises RefusedHeadError.
     """
     if version not in _VERSIONS:
-        raise HeadError("The request must be HTTP/1.0 or HTTP/1.1.")
+        raise RefusedHeadError("The request must be HTTP/1.0 or HTTP/1.1.")
     if method == b"CONNECT":
-        raise HeadError("CONNECT is not supported.")
+        raise RefusedHeadError("CONNECT is not supported.")
     if b"#" in target:
-        raise HeadError("The target of the request must not have a fragment.")
+        raise RefusedHeadError("The target of the request must not have a fragment.")
     if len(headers) > MOST_HEADERS:
-        raise HeadError(f"The request has more than {MOST_HEADERS} headers.")
+        raise RefusedHeadError(f"The request has more than {MOST_HEADERS} headers.")
     names = [name for name, _ in headers]
     if names.count(b"host") != 1 or not _is_host(headers[names.index(b"host")][1]):
         _check_missing_host(target, version, names, headers)
@@ -80,32 +80,32 @@ def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -
 def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
     """Return the parts of a target in absolute form, or None for other forms.
 
-    `scheme` is the connection's own, "http" or "https". Raises HeadError.
+    `scheme` is the connection's own, "http" or "https". Raises RefusedHeadError.
     """
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         return None
     # RFC 9110 section 7.4: an https target must not be served on an unencrypted connection.
     if absolute[1].lower() != scheme.encode():
-        raise HeadError(f"The target of the request must be a path or begin with {scheme}://.")
+        raise RefusedHeadError(f"The target of the request must be a path or begin with {scheme}://.")
     authority, rest = absolute[2], absolute[3]
     if not _is_host(authority):
-        raise HeadError("The target of the request must name a host.")
+        raise RefusedHeadError("The target of the request must name a host.")
     return AbsoluteTarget(authority, rest if rest.startswith(b"/") else b"/" + rest)
 
 
 def expects_continue(version: str, headers: Headers) -> bool:
     """Return whether the client waits for 100-continue to send its body.
 
-    An HTTP/1.0 client does not understand that response, so its expectation is ignored. Raises HeadError for any other
-    expectation.
+    An HTTP/1.0 client does not understand that response, so its expectation is ignored. Raises
+    RefusedHeadError for any other expectation.
     """
     if version == "1.0":
         return False
     values = b",".join([value for name, value in headers if name == b"expect"]).lower().split(b",")
     expected = {value.strip(b" \t") for value in values} - {b""}
     if expected - {b"100-continue"}:
-        raise HeadError("The only supported Expect header is 100-continue.")
+        raise RefusedHeadError("The only supported Expect header is 100-continue.")
     return bool(expected)
 
 
@@ -119,21 +119,21 @@ def _is_short_host(value: bytes) -> bool:
 
 
 def _check_missing_host(target: bytes, version: str, names: list[bytes], headers: Headers) -> None:
-    """Raise HeadError unless Host is absent and may be absent."""
+    """Raise RefusedHeadError unless Host is absent and may be absent."""
     if names.count(b"host") > 1:
-        raise HeadError(_NEEDS_ONE_HOST)
+        raise RefusedHeadError(_NEEDS_ONE_HOST)
     if any(value.strip() for name, value in headers if name == b"host"):
-        raise HeadError("The Host header is not valid.")
+        raise RefusedHeadError("The Host header is not valid.")
     if version != "1.0" or target.partition(b"?")[0] not in _HEALTH_PAGES:
-        raise HeadError(_NEEDS_ONE_HOST)
+        raise RefusedHeadError(_NEEDS_ONE_HOST)
 
 
 def _check_coding(version: str, names: list[bytes], headers: Headers) -> int:
     values = [value for name, value in headers if name == b"transfer-encoding"]
     if len(values) > 1 or values[0].strip(b" \t").lower() != b"chunked":
-        raise HeadError("The only supported Transfer-Encoding is chunked.")
+        raise RefusedHeadError("The only supported Transfer-Encoding is chunked.")
     if version == "1.0" or b"content-length" in names:
-        raise HeadError("Transfer-Encoding cannot be used in HTTP/1.0 or with Content-Length.")
+        raise RefusedHeadError("Transfer-Encoding cannot be used in HTTP/1.0 or with Content-Length.")
     return CHUNKED
 
 
@@ -143,7 +143,7 @@ def _content_length(names: list[bytes], headers: Headers) -> int:
         return 0
     value = headers[names.index(b"content-length")][1].strip(b" \t")
     if found > 1 or not value.isdigit() or len(value) > _LONGEST_LENGTH:
-        raise HeadError("The request must have one Content-Length that is a whole number.")
+        raise RefusedHeadError("The request must have one Content-Length that is a whole number.")
     return int(value)
 
 

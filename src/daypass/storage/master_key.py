@@ -158,7 +158,7 @@ def _make_durable(folder: Path) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class MasterKeySource:
     """The source of the master key: its text or a file. Empty if not given."""
 
     text: str = ""

@@ -20,7 +20,7 @@ try:
     from daypass.config import Config
     from daypass.http.connection import Connection
     from daypass.http.server import Server
-    from daypass.storage.master_key import Keys
+    from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
     from daypass.testing.clock import MovableClock
     from daypass.wiring import build_app, open_everything
@@ -127,7 +127,7 @@ def running_server(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = replace(config or Config(), host="127.0.0.1", port=port, store=store)
-    there = open_everything(config, Keys(text=master_key), clock=clock)
+    there = open_everything(config, MasterKeySource(text=master_key), clock=clock)
     with there.store.write() as writer:
         root = create_account(
             writer, NewAccountRequest(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault

@@ -1,5 +1,6 @@
-"""Verify signed requests of a service and decide what the caller may do.
+"""Verify a signed request, and decide about it, in any HTTP service.
 
-Owns the strict HTTP head, the verification of Signature Version 4 for resource servers, the caller and the decision.
-Leaves signing keys to their provider, and sockets, clocks and logs to the gateway.
+Owns the strict head of a request, its Signature Version 4 (header and presigned), its caller, the decision, and what S3
+adds to these. Pure, except the middlewares (asgi, wsgi) and the client of remote keys (remote).
+Leaves the lookup of keys to a `Keys` provider, and sockets and stores to daypass.gateway.
 """

@@ -26,7 +26,7 @@ from daypass.directory import records
 from daypass.directory.records import kinds_by_name
 from daypass.mint.exchange_token import ExchangeToken
 from daypass.mint.session import Session
-from daypass.storage.master_key import Keys as MasterKeys
+from daypass.storage.master_key import MasterKeySource
 from daypass.storage.open import open_store
 from daypass.storage.schema import VERSIONS
 from daypass.storage.sql import tables
@@ -90,7 +90,9 @@ def _counts(database: Path) -> dict[str, int]:
 
 def _records(database: Path) -> dict[str, Any]:
     """Return every entity as plain values, by kind and by account and key."""
-    opened = open_everything(Config(store=f"sqlite:///{database}"), MasterKeys(text=MASTER_KEY), clock=SystemClock())
+    opened = open_everything(
+        Config(store=f"sqlite:///{database}"), MasterKeySource(text=MASTER_KEY), clock=SystemClock()
+    )
     found: dict[str, Any] = {}
     with opened.store.read() as reader:
         for name, type_ in sorted(kinds_by_name().items()):

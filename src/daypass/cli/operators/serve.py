@@ -25,7 +25,7 @@ from daypass.cli.shared.store_options import config_option, read_config, read_ke
 from daypass.config import Config, ConfigurationError
 from daypass.http.server import ListenError, listen, serve
 from daypass.storage.address import SqliteAddress, parse_address
-from daypass.storage.master_key import Keys
+from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import OpenedStore
 from daypass.wiring import build_app, open_everything
 
@@ -64,7 +64,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
     sys.exit(code)
 
 
-def prepare(config: Config, keys: Keys) -> None:
+def prepare(config: Config, keys: MasterKeySource) -> None:
     """Open the store once, and create the first account if the store is empty."""
     with stopping():
         there = open_everything(config, keys)

@@ -18,7 +18,7 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 
 if TYPE_CHECKING:
     from daypass.config import Config
-    from daypass.storage.master_key import Keys
+    from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,11 +58,13 @@ def read_config(flags: Mapping[str, Any], config_file: Path | None) -> "Config":
         raise CommandError(str(error), Exit.CONFIGURATION) from error
 
 
-def read_keys(environment: Mapping[str, str]) -> "Keys":
+def read_keys(environment: Mapping[str, str]) -> "MasterKeySource":
     """Return the sources of the master key."""
-    from daypass.storage.master_key import Keys
+    from daypass.storage.master_key import MasterKeySource
 
-    return Keys(text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", ""))
+    return MasterKeySource(
+        text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", "")
+    )
 
 
 @contextmanager
