@@ -56,6 +56,10 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "mfa": ("daypass.cli.operators.mfa", "List MFA devices, register hardware tokens, unlock devices."),
     "saml": ("daypass.cli.operators.saml", "Debug SAML responses and configure SAML providers."),
     "oidc": ("daypass.cli.operators.oidc", "List and configure OpenID Connect providers."),
+    "resource-server": (
+        "daypass.cli.operators.resource_server",
+        "Register gateways and services that verify requests elsewhere.",
+    ),
     "token": ("daypass.cli.operators.token", "Debug web identity tokens."),
     "explain": ("daypass.cli.operators.explain", "Explain why a request is allowed or denied."),
     "graph": ("daypass.cli.operators.graph", "Draw who can assume which role."),

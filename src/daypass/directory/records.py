@@ -30,6 +30,7 @@ from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.entities.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
+from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.entities.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.entities.sign_in_entities import SignIn
 from daypass.directory.store import Reader, Record, Writer
@@ -238,6 +239,15 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda request: request.id,
         sort=lambda request: request.id,
         decoder=msgspec.json.Decoder(DelegationRequest),
+    ),
+    # Unique among all accounts: an operator names a gateway by its name alone.
+    ResourceServer: Kind(
+        name="resource_server",
+        account=lambda _: "",
+        key=lambda server: server.name,
+        unique_id=lambda _: None,
+        sort=lambda server: server.name,
+        decoder=msgspec.json.Decoder(ResourceServer),
     ),
     Notification: Kind(
         name="notice",
