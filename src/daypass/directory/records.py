@@ -12,6 +12,7 @@ import msgspec
 
 from daypass.directory.entities.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
+from daypass.directory.entities.bucket_entities import StoredBucket
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
 from daypass.directory.entities.iam_entities import (
     AccessKey,
@@ -173,6 +174,15 @@ KINDS: dict[type[Entity], Kind] = {
         unique_id=lambda unresolved: unresolved.id,
         sort=lambda unresolved: unresolved.id,
         decoder=msgspec.json.Decoder(UnresolvedPrincipal),
+    ),
+    # Names are unique among all accounts, thus the name is the unique id too. The prefix keeps it apart from other ids.
+    StoredBucket: Kind(
+        name="bucket",
+        account=lambda bucket: bucket.account,
+        key=lambda bucket: bucket.name,
+        unique_id=lambda bucket: f"bucket/{bucket.name}",
+        sort=lambda bucket: bucket.name,
+        decoder=msgspec.json.Decoder(StoredBucket),
     ),
     OidcProvider: Kind(
         name="oidc_provider",

@@ -1,0 +1,220 @@
+"""The buckets that a gateway knows: their owners, backends and policies.
+
+Owns the mapping of a name to an account and a backend:
+
+- A record of the store decides. Thus a bucket that was created through the gateway cannot be moved by a pattern.
+- Else the first matching `[[gateway.bucket]]` decides.
+- Else the account that the gateway adopts buckets for, if there is one.
+- Else the bucket does not exist for any caller, and no list contains it.
+
+Owns the effect of the public access block on a policy, too. Leaves the changes of buckets to bucket_operations.py, and
+the settings to settings.py.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Protocol, TypeVar, TypeVarTuple
+
+import msgspec
+
+from daypass.directory.buckets import LoadedBucket, buckets_of, load_bucket, load_bucket_owner
+from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_arn
+from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
+from daypass.directory.store import Reader, Views, WouldBlockError
+from daypass.policy.authorization_request import ConditionKeys, Principal, PrincipalKind
+from daypass.policy.compiled import PolicySet
+from daypass.policy.wildcard import compile_wildcard, tokens_of
+from daypass.verify.keys import NotLoadedError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+# The root user of the owner's account may always use these, whatever the bucket policy denies. Source: Amazon S3 API
+# Reference, PutBucketPolicy. Session policies and control policies still apply.
+_UNLOCKING = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """A bucket with everything that a decision about it needs.
+
+    `policy` is the whole bucket policy, and decisions use `policy_for`. `resource_control` and `resource_keys` are the
+    owner's: its resource control policies, and aws:ResourceAccount to aws:ResourceOrgPaths. `stored` is the record, or
+    None if a pattern maps the bucket; `region` and `created` are then empty.
+    """
+
+    name: str
+    account: str
+    backend: str
+    policy: PolicySet | None = None
+    is_public: bool = False
+    public_access_block: PublicAccessBlock | None = None
+    resource_control: tuple[PolicySet, ...] = ()
+    resource_keys: ConditionKeys = MappingProxyType({})
+    region: str = ""
+    created: datetime | None = None
+    stored: StoredBucket | None = None
+
+    @property
+    def arn(self) -> str:
+        """Return the ARN of the bucket."""
+        return bucket_arn(self.name)
+
+    def policy_for(self, principal: Principal, action: str) -> PolicySet | None:
+        """Return the bucket policy as it applies to a caller, or None.
+
+        RestrictPublicBuckets limits a bucket with a public policy to the owner's account. None never allows a caller of
+        another account.
+        """
+        own = principal.account == self.account and principal.kind is not PrincipalKind.ANONYMOUS
+        if own:
+            unlocks = principal.kind is PrincipalKind.ROOT and action.lower() in _UNLOCKING
+            return None if unlocks else self.policy
+        block = self.public_access_block
+        restricted = self.is_public and block is not None and block.restrict_public_buckets
+        return None if restricted else self.policy
+
+
+class BucketMapping(msgspec.Struct, frozen=True):
+    """One `[[gateway.bucket]]`: names that match belong to an account.
+
+    `match` is a pattern with `*` and `?`. `backend` is the name of a backend.
+    """
+
+    match: str
+    account: str
+    backend: str
+
+
+class BucketMap(msgspec.Struct, frozen=True):
+    """The mappings of a gateway, in order, and the account that adopts the rest.
+
+    `adopting_account` is empty if buckets without a mapping are refused. `default_backend` has the buckets that it
+    adopts, and new buckets of accounts without a mapping.
+    """
+
+    mappings: tuple[BucketMapping, ...] = ()
+    adopting_account: str = ""
+    default_backend: str = ""
+
+    def find(self, name: str) -> BucketMapping | None:
+        """Return the mapping of a name, or None."""
+        for mapping in self.mappings:
+            if compile_wildcard(tokens_of(mapping.match))(name):
+                return mapping
+        if self.adopting_account:
+            return BucketMapping(name, self.adopting_account, self.default_backend)
+        return None
+
+
+class BucketSummary(msgspec.Struct, frozen=True):
+    """One line of a list of buckets."""
+
+    name: str
+    backend: str
+    created: datetime
+    region: str
+
+
+class Buckets(Protocol):
+    """The buckets as one request sees them.
+
+    A method raises NotLoadedError if it has to load and must not wait.
+    """
+
+    def find(self, name: str) -> Bucket | None:
+        """Return a bucket, or None if it does not exist for any caller."""
+        ...
+
+    def list_of(self, account: str) -> tuple[BucketSummary, ...]:
+        """Return the recorded buckets of an account, by name."""
+        ...
+
+    def owned(self, account: str, backend: str, names: Iterable[str]) -> frozenset[str]:
+        """Return those of a backend's buckets that belong to an account."""
+        ...
+
+
+class StoreBuckets:
+    """The buckets of a gateway that opens the store itself.
+
+    `views` may be those of the event loop, which never wait; `waiting` load what these lack.
+    """
+
+    def __init__(self, views: Views, waiting: Views, bucket_map: BucketMap) -> None:
+        self._views = views
+        self._waiting = waiting
+        self._map = bucket_map
+
+    def find(self, name: str) -> Bucket | None:
+        """Return a bucket, or None if it does not exist for any caller."""
+        loaded = self._get(load_bucket, name)
+        if loaded is not None:
+            return self._recorded(loaded) if loaded.stored.state == "active" else None
+        mapping = self._map.find(name)
+        return None if mapping is None else self._mapped(name, mapping)
+
+    def list_of(self, account: str) -> tuple[BucketSummary, ...]:
+        """Return the recorded buckets of an account, by name."""
+        return self._get(load_bucket_list, account)
+
+    def owned(self, account: str, backend: str, names: Iterable[str]) -> frozenset[str]:
+        """Return those of a backend's buckets that belong to an account."""
+        return frozenset(name for name in names if self._is_owned(account, backend, name))
+
+    def _is_owned(self, account: str, backend: str, name: str) -> bool:
+        recorded = self._get(load_bucket_owner, name)
+        if recorded is not None:
+            return recorded.active and (recorded.account, recorded.backend) == (account, backend)
+        mapping = self._map.find(name)
+        return mapping is not None and (mapping.account, mapping.backend) == (account, backend)
+
+    def _recorded(self, loaded: LoadedBucket) -> Bucket:
+        stored = loaded.stored
+        control, keys = self._of_owner(stored.account)
+        return Bucket(
+            name=stored.name,
+            account=stored.account,
+            backend=stored.backend,
+            policy=loaded.policy,
+            is_public=loaded.is_public,
+            public_access_block=stored.public_access_block,
+            resource_control=control,
+            resource_keys=keys,
+            region=stored.region,
+            created=stored.created,
+            stored=stored,
+        )
+
+    def _mapped(self, name: str, mapping: BucketMapping) -> Bucket:
+        control, keys = self._of_owner(mapping.account)
+        return Bucket(
+            name=name,
+            account=mapping.account,
+            backend=mapping.backend,
+            public_access_block=PublicAccessBlock(),
+            resource_control=control,
+            resource_keys=keys,
+        )
+
+    def _get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
+        try:
+            return self._views.get(loader, *args)
+        except WouldBlockError as problem:
+            raise NotLoadedError(lambda: self._load(loader, *args)) from problem
+
+    def _load(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> None:
+        self._waiting.get(loader, *args)
+
+    def _of_owner(self, account: str) -> tuple[tuple[PolicySet, ...], Mapping[str, str | tuple[str, ...]]]:
+        controls = self._get(load_inherited_controls, account)
+        return controls.resource_control, self._get(load_place, account).as_resource
+
+
+def load_bucket_list(reader: Reader, account: str) -> tuple[BucketSummary, ...]:
+    """Return the active recorded buckets of an account, by name."""
+    return tuple(
+        BucketSummary(bucket.name, bucket.backend, bucket.created, bucket.region)
+        for bucket in buckets_of(reader, account)
+        if bucket.state == "active"
+    )
