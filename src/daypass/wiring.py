@@ -89,7 +89,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
 
     It closes the store when it stops.
     """
-    cache = StoreCache(opened.store, max_entries=config.cache_entries)
+    cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
     metrics = Metrics()
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)

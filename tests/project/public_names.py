@@ -546,6 +546,7 @@ SETTINGS = (
     "log_level",
     "metrics_port",
     "cache_entries",
+    "stale_seconds",
     "unsigned_calls_per_minute",
     "connections_per_peer",
     "saml_recipients",
@@ -564,6 +565,7 @@ DEFAULTS: Mapping[str, object] = {
     "port": 7878,
     "audit_log_required": False,
     "connections_per_peer": 512,
+    "stale_seconds": 300,
 }
 
 # Variables that are not settings.
@@ -701,7 +703,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "organization_name",
         "sign_in_api",
         "sign_in_session_minutes",
-        "stale_seconds",
         "support_url",
     ),
     "path": (

@@ -41,6 +41,7 @@ _VALUES: Mapping[str, str] = {
     "audit_log_required": "true",
     "metrics_port": "9000",
     "cache_entries": "1000",
+    "stale_seconds": "60",
     "unsigned_calls_per_minute": "10",
     "connections_per_peer": "8",
     "saml_allow_sha1": "true",

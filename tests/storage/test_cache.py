@@ -262,6 +262,25 @@ def test_what_is_cached_is_served_while_the_database_is_away(breakable: Breakabl
     assert cache.loading.get(list_users, "/") == ("/ada",)
 
 
+def test_values_are_not_served_beyond_the_stale_bound(breakable: Breakable, seconds: HandSeconds) -> None:
+    """A database that does not answer for `stale_seconds` makes every read fail, exactly at the bound."""
+    cache = StoreCache(breakable, stale_seconds=60, monotonic=seconds)
+    known = cache.loading.get(list_users, "/")
+    breakable.is_away = True
+    seconds.seconds += 59.5
+    assert cache.loading.get(list_users, "/") is known
+    assert cache.cached_only.get(list_users, "/") is known
+    seconds.seconds += 0.5
+    with pytest.raises(WouldBlockError):
+        cache.cached_only.get(list_users, "/")
+    with pytest.raises(StoreUnavailableError):
+        cache.loading.get(list_users, "/")
+    with cache._updating, pytest.raises(StoreUnavailableError):  # another thread is waiting for the database
+        cache.loading.get(list_users, "/")
+    breakable.is_away = False
+    assert cache.loading.get(list_users, "/") == known
+
+
 def test_nothing_is_served_after_a_write_that_cannot_be_caught_up_with(
     breakable: Breakable, seconds: HandSeconds
 ) -> None:

@@ -61,7 +61,7 @@ def authenticate(
 
 
 def find_caller(access_key_id: str, token: str | None, lookup: Lookup) -> tuple[Caller, str]:
-    """Return the caller that a key and a token name, and the secret of the key.
+    """Return the caller that a key and a token name, and its secret.
 
     The caller has not proved anything yet; the signature must still be compared. Raises the same faults as
     `authenticate`, in the same order.

@@ -13,7 +13,7 @@ How the server uses them:
 - Forward: send `head`, then the output of `body` in the framing that `head` states. The first byte of the head may be
   sent when `body` returns its first output; the last output is sent after `body.finish()` succeeded.
 - An S3Error of `body`, or of the framing or the time limits, becomes the answer `exchange.refuse(error)`.
-- For the store's answer, call `answer.begin`. Stream: send the head, then the store's body. Edit: collect the store's
+- For the store's answer, call `answer.begin`. PassAnswer: send the head, then the store's body. EditAnswer: collect the store's
   body up to `limit` bytes and send `finish(body)`. If the body is longer, send `exchange.refuse` of an internal error.
 - At the end of every request, call `exchange.done` once, also for a Respond and for a connection that broke.
 """
@@ -48,7 +48,10 @@ class Body(Protocol):
         ...
 
     def finish(self) -> list[bytes]:
-        """Return the held-back end, or raise S3Error. Called at the end of the client's body."""
+        """Return the held-back end, or raise S3Error.
+
+        Called at the end of the client's body.
+        """
         ...
 
 
@@ -61,16 +64,25 @@ class Exchange(Protocol):
         ...
 
     def refuse(self, error: Exception) -> "Respond":
-        """Return the answer for an error: an S3Error, or any other exception as an InternalError."""
+        """Return the answer for an error.
+
+        An exception that is not an S3Error becomes an InternalError.
+        """
         ...
 
     def done(self, *, status: int, bytes_in: int, bytes_out: int) -> None:
-        """Write the audit event. `status` is 0 if the client did not get an answer."""
+        """Write the audit event.
+
+        `status` is 0 if the client did not get an answer.
+        """
         ...
 
 
 class Respond(msgspec.Struct, frozen=True):
-    """An answer of the gateway itself. An answer to HEAD has the body's length, and no body."""
+    """An answer of the gateway itself.
+
+    An answer to HEAD states the length of the body, and the server does not send the body.
+    """
 
     exchange: Exchange
     status: int
@@ -78,14 +90,17 @@ class Respond(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class Stream(msgspec.Struct, frozen=True):
-    """The head of an answer whose body is passed on unchanged. The server adds the framing."""
+class PassAnswer(msgspec.Struct, frozen=True):
+    """The head of an answer whose body is passed on unchanged.
+
+    The server adds the framing.
+    """
 
     status: int
     headers: HeaderPairs
 
 
-class Edit(msgspec.Struct, frozen=True):
+class EditAnswer(msgspec.Struct, frozen=True):
     """An answer of a store whose body is needed before the answer is known."""
 
     limit: int
@@ -95,8 +110,11 @@ class Edit(msgspec.Struct, frozen=True):
 class AnswerRule(Protocol):
     """How the answer of a store becomes an answer to the client."""
 
-    def begin(self, status: int, headers: HeaderPairs) -> Stream | Edit:
-        """Return what to do with an answer, given its status and all headers. Never raises."""
+    def begin(self, status: int, headers: HeaderPairs) -> PassAnswer | EditAnswer:
+        """Return what to do with an answer, given its status and headers.
+
+        Never raises.
+        """
         ...
 
 
@@ -111,9 +129,9 @@ class Backend(msgspec.Struct, frozen=True):
 
 
 class Forward(msgspec.Struct, frozen=True):
-    """A request for a store: the complete head with its empty line, and the body.
+    """A request for a store: the complete head, and the body.
 
-    `body` is None if the request has no body. `chunked` is whether `head` announces HTTP chunks, else the output of
+    `head` includes the empty line. `body` is None if the request has no body. `chunked` is whether `head` announces HTTP chunks, else the output of
     `body` has exactly `content_length` bytes.
     """
 
@@ -145,7 +163,10 @@ class Judge(Protocol):
     """Decides requests. `head` is the RequestHead of daypass.verify."""
 
     def judge(self, head: Any, peer: Peer) -> Plan:
-        """Return the plan of a request without waiting. Raises NotLoadedError alone."""
+        """Return the plan of a request without waiting.
+
+        Raises NotLoadedError, and no other exception.
+        """
         ...
 
     def judge_waiting(self, head: Any, peer: Peer) -> Plan:
@@ -153,5 +174,8 @@ class Judge(Protocol):
         ...
 
     def refuse(self, error: Exception, peer: Peer) -> Respond:
-        """Return the answer to a request whose head is malformed or was not received in time."""
+        """Return the answer to a request without a valid head.
+
+        The head is malformed, too long, or was not received in time.
+        """
         ...

@@ -11,8 +11,9 @@ Owns freshness. A value can be used while three conditions are true:
 A value is derived from one snapshot, without a lock. It is kept only if the snapshot is at least as new as the cache.
 If a later change affects the value, the next update drops it.
 
-While the database is unavailable, cached values are still served. The exception is a write of this machine that the
-cache has not seen: then requests fail, because they must not get the old values.
+While the database is unavailable, cached values are still served, for at most `stale_seconds` since the last query that
+it answered: a revocation may be among the changes that the cache cannot see. The exception is a write of this machine
+that the cache has not seen: then requests fail at once, because they must not get the old values.
 """
 
 import threading
@@ -41,6 +42,7 @@ Ts = TypeVarTuple("Ts")
 
 POLL_SECONDS = 0.5  # between two queries for changes if the counter does not change
 FRESH_SECONDS = 0.9  # how long an answer is valid, from the start of the query for changes
+STALE_SECONDS = 300  # how long values are served while the database does not answer
 _LONGEST_NAME = 256  # a longer argument is not a name but the source of a value, such as a session policy
 _LITTLE_BYTES = 65_536  # the maximum weight for a loader that keeps little of large records
 _TEXT_WEIGHT = 6  # the weight of such a string, relative to a stored body: compiled policies are the largest values
@@ -137,6 +139,7 @@ class StoreCache:
         *,
         max_entries: int = 50_000,
         max_bytes: int = 64 * 2**20,
+        stale_seconds: float = STALE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -146,6 +149,8 @@ class StoreCache:
         self._freshness = _Freshness(store.change_counter, monotonic)
         self._revision = -1  # the entries are at least as new as this revision
         self._is_away = False
+        self._stale_seconds = stale_seconds
+        self._heard_at = float("-inf")  # the start of the last query for changes that the database answered
         self._poller = Background("cache-poll", self._poll_until_closed)
         self.cached_only = CachedOnly(self._freshness, self._entries)
         self.loading = Loading(self)
@@ -181,6 +186,8 @@ class StoreCache:
                 raise StoreUnavailableError(
                     "the database is unavailable, and the cache has not seen its latest changes"
                 )
+            if self._freshness.monotonic() >= self._heard_at + self._stale_seconds:
+                raise StoreUnavailableError("the database has been unavailable for too long")
             return
         try:
             if not self._freshness.is_given():
@@ -216,10 +223,13 @@ class StoreCache:
             if self._freshness.is_overtaken():
                 raise
             _, queried_at = self._freshness.now()  # the wait must not count against the time until the next attempt
+            if queried_at >= self._heard_at + self._stale_seconds:
+                raise
         else:
             self._is_away = False
             self._freshness.seen = counter
-        self._freshness.until = queried_at + FRESH_SECONDS
+            self._heard_at = queried_at
+        self._freshness.until = min(queried_at + FRESH_SECONDS, self._heard_at + self._stale_seconds)
 
     def _take_in(self, changes: Changes | None) -> None:
         if changes is None:
