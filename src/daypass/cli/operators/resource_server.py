@@ -56,7 +56,7 @@ def add(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Register a resource server and print the policy that its principal needs."""
+    """Register a resource server and print the policy that it needs."""
     named = tuple(each.strip() for text in accounts for each in text.split(",") if each.strip())
     with opened(store, config_file) as there, there.store.write() as writer:
         owner = choose_account(writer, account)
