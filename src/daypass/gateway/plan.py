@@ -13,8 +13,10 @@ How the server uses them:
 - Forward: send `head`, then the output of `body` in the framing that `head` states. The first byte of the head may be
   sent when `body` returns its first output; the last output is sent after `body.finish()` succeeded.
 - An S3Error of `body`, or of the framing or the time limits, becomes the answer `exchange.refuse(error)`.
-- For the store's answer, call `answer.begin`. PassAnswer: send the head, then the store's body. EditAnswer: collect the store's
-  body up to `limit` bytes and send `finish(body)`. If the body is longer, send `exchange.refuse` of an internal error.
+- For the store's answer, call `answer.begin`. PassAnswer: send the head, then the store's body. EditAnswer: collect the
+  store's body up to `limit` bytes and send `finish(body)`. If the body is longer, send `exchange.refuse` of another
+  error.
+- It adds the framing, `date` and `x-amz-request-id` (the exchange's request_id) to every answer.
 - At the end of every request, call `exchange.done` once, also for a Respond and for a connection that broke.
 """
 
@@ -101,10 +103,14 @@ class PassAnswer(msgspec.Struct, frozen=True):
 
 
 class EditAnswer(msgspec.Struct, frozen=True):
-    """An answer of a store whose body is needed before the answer is known."""
+    """An answer of a store whose body is needed before the answer is known.
+
+    `waits` is whether `finish` may block: it then runs on a worker thread, even if the client has gone meanwhile.
+    """
 
     limit: int
     finish: Callable[[bytes], Respond]
+    waits: bool = False
 
 
 class AnswerRule(Protocol):
@@ -131,8 +137,10 @@ class Backend(msgspec.Struct, frozen=True):
 class Forward(msgspec.Struct, frozen=True):
     """A request for a store: the complete head, and the body.
 
-    `head` includes the empty line. `body` is None if the request has no body. `chunked` is whether `head` announces HTTP chunks, else the output of
-    `body` has exactly `content_length` bytes.
+    `head` includes the empty line. `body` is None if the request has no body. `chunked` is whether `head` announces
+    HTTP chunks, else the output of `body` has exactly `content_length` bytes. After a Collect, `body.feed` is not
+    called, only `body.finish`. With `finishes_alone`, the answer of the store is awaited and `answer.begin` is called
+    even if the client goes away after the last byte of its body.
     """
 
     exchange: Exchange
@@ -144,6 +152,7 @@ class Forward(msgspec.Struct, frozen=True):
     chunked: bool = False
     content_length: int = 0
     is_head: bool = False
+    finishes_alone: bool = False
 
 
 class Collect(msgspec.Struct, frozen=True):
