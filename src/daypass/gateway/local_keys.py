@@ -1,0 +1,156 @@
+"""The keys of a gateway that opens the store itself.
+
+Owns the provider of keys beside a store. Its rules:
+
+- Keys, tokens, revocations and principals are checked by the function that the server uses, in the same order.
+- The event loop uses cached values alone. If one is missing, it gets NotLoadedError, and a worker thread loads it.
+- A caller that was built once is used again while each cached value that it was built from is the present one. A change
+  of the store, such as a revocation, replaces the value, so it counts within a second as at the server.
+- While the database does not answer, cached values count for `stale_seconds`. After that, every request is refused with
+  ServiceUnavailable (storage/cache.py).
+
+Leaves the comparison of signatures to daypass.verify: the caller has proved nothing when this provider returns it.
+"""
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any, TypeVar, TypeVarTuple, cast
+
+import msgspec
+
+from daypass.authenticate.authenticate import Lookup, find_caller
+from daypass.authenticate.caller import Caller
+from daypass.authenticate.caller_keys import caller_keys
+from daypass.authenticate.keychain import Keychain
+from daypass.authorize.gather import gather_of_caller
+from daypass.bounded_memory import BoundedMemory
+from daypass.directory.organization.organization_tree import load_place
+from daypass.directory.secret_box import SecretBox
+from daypass.directory.store import Reader, Views, WouldBlockError
+from daypass.directory.stored_sealing_keys import load_sealing_ring
+from daypass.verify.caller import VerifiedCaller
+from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+_CAPACITY = 4096
+_OF_THE_MOMENT = "aws:multifactorauthage"
+
+
+class DirectoryCaller(VerifiedCaller, frozen=True):
+    """A caller that the store knows, with its entry in the directory."""
+
+    known: Caller | None = None
+
+
+class _Grant(msgspec.Struct, frozen=True):
+    """A caller and its secret, with the cached values that they were derived from."""
+
+    caller: DirectoryCaller
+    secret: str
+    expires: float
+    derived_from: tuple[tuple[Any, tuple[Hashable, ...], Any], ...]
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class _RecordedViews:
+    """Remembers each value that it returns."""
+
+    def __init__(self, views: Views) -> None:
+        self._views = views
+        self.read: list[tuple[Any, tuple[Hashable, ...], Any]] = []
+
+    def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
+        """Return the present value of `loader`."""
+        value = self._views.get(loader, *args)
+        self.read.append((loader, cast("tuple[Hashable, ...]", args), value))
+        return value
+
+
+class LocalKeys:
+    """The provider of keys over an opened store.
+
+    `views` are those of the event loop, and `waiting` those of a worker thread.
+    """
+
+    def __init__(self, views: Views, waiting: Views, keychain: Keychain, vault: SecretBox) -> None:
+        self._views = views
+        self._waiting = waiting
+        self._keychain = keychain
+        self._vault = vault
+        self._grants: BoundedMemory[tuple[str, str | None], _Grant] = BoundedMemory(_CAPACITY)
+
+    def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
+        """Return the grant for a claim, from the cache alone."""
+        try:
+            return self._find(claim, now, self._views)
+        except WouldBlockError as problem:
+            raise NotLoadedError(lambda: self._load(claim, now)) from problem
+
+    def _load(self, claim: KeyClaim, now: datetime) -> None:
+        self._find(claim, now, self._waiting)
+
+    def _find(self, claim: KeyClaim, now: datetime, views: Views) -> KeyGrant:
+        name = (claim.access_key_id, claim.token)
+        grant = self._grants.get(name)
+        if grant is None or not _is_present(grant, views):
+            grant = self._grants.put(name, self._open(claim, now, views))
+        # The expiry is exclusive, as at the server.
+        if now.timestamp() >= grant.expires:
+            grant = self._open(claim, now, views)  # raises ExpiredToken, with the facts for the audit event
+        key = self._keychain.signing_key(grant.secret, claim.date, claim.region, claim.service)
+        return KeyGrant(key, grant.caller)
+
+    def _open(self, claim: KeyClaim, now: datetime, views: Views) -> _Grant:
+        recorded = _RecordedViews(views)
+        lookup = Lookup(
+            recorded,
+            self._keychain,
+            lambda: recorded.get(load_sealing_ring, self._vault),
+            _is_region,
+            now,
+        )
+        caller, secret = find_caller(claim.access_key_id, claim.token, lookup)
+        session = caller.session
+        verified = verified_caller(caller, recorded)
+        expires = float("inf") if session is None else session.expires
+        return _Grant(verified, secret, expires, tuple(recorded.read))
+
+
+def verified_caller(caller: Caller, views: Views) -> DirectoryCaller:
+    """Return a caller with its policies and with the keys of its organization."""
+    session = caller.session
+    # The age of an MFA code depends on the moment; each request computes it from `mfa_at`.
+    context = caller_keys(caller, seconds=0)
+    context.pop(_OF_THE_MOMENT, None)
+    context.update(views.get(load_place, caller.account).as_principal)
+    mfa_at = caller.mfa_at
+    if mfa_at is None and session is not None:
+        mfa_at = session.mfa_time
+    return DirectoryCaller(
+        account=caller.account,
+        arn=caller.arn,
+        user_id=caller.user_id,
+        access_key_id=caller.access_key_id,
+        principal=caller.principal,
+        context=context,
+        policies=gather_of_caller(caller, views),
+        mfa_at=mfa_at,
+        expires=None if session is None else session.expires,
+        known=caller,
+    )
+
+
+def _is_present(grant: _Grant, views: Views) -> bool:
+    get = views.get
+    for loader, args, value in grant.derived_from:  # noqa: SIM110 - a generator costs more, and every request comes here
+        if get(loader, *args) is not value:
+            return False
+    return True
+
+
+def _is_region(_name: str) -> bool:
+    return True  # the verifier has checked the scope
