@@ -20,11 +20,9 @@ import msgspec
 
 from daypass.authenticate.authenticate import Lookup, find_caller
 from daypass.authenticate.caller import Caller
-from daypass.authenticate.caller_keys import caller_keys
 from daypass.authenticate.keychain import Keychain
-from daypass.authorize.gather import gather_of_caller
+from daypass.authorize.verified_caller import verified_caller
 from daypass.bounded_memory import BoundedMemory
-from daypass.directory.organization.organization_tree import load_place
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
@@ -35,7 +33,6 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _CAPACITY = 4096
-_OF_THE_MOMENT = "aws:multifactorauthage"
 
 
 class DirectoryCaller(VerifiedCaller, frozen=True):
@@ -115,33 +112,9 @@ class LocalKeys:
         )
         caller, secret = find_caller(claim.access_key_id, claim.token, lookup)
         session = caller.session
-        verified = verified_caller(caller, recorded)
+        verified = DirectoryCaller(**msgspec.structs.asdict(verified_caller(caller, recorded)), known=caller)
         expires = float("inf") if session is None else session.expires
         return _Grant(verified, secret, expires, tuple(recorded.read))
-
-
-def verified_caller(caller: Caller, views: Views) -> DirectoryCaller:
-    """Return a caller with its policies and with the keys of its organization."""
-    session = caller.session
-    # The age of an MFA code depends on the moment; each request computes it from `mfa_at`.
-    context = caller_keys(caller, seconds=0)
-    context.pop(_OF_THE_MOMENT, None)
-    context.update(views.get(load_place, caller.account).as_principal)
-    mfa_at = caller.mfa_at
-    if mfa_at is None and session is not None:
-        mfa_at = session.mfa_time
-    return DirectoryCaller(
-        account=caller.account,
-        arn=caller.arn,
-        user_id=caller.user_id,
-        access_key_id=caller.access_key_id,
-        principal=caller.principal,
-        context=context,
-        policies=gather_of_caller(caller, views),
-        mfa_at=mfa_at,
-        expires=None if session is None else session.expires,
-        known=caller,
-    )
 
 
 def _is_present(grant: _Grant, views: Views) -> bool:
