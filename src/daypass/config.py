@@ -145,6 +145,10 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
+# Read by gateway/settings.py: the server and a gateway may share a file.
+_TABLES_OF_THE_GATEWAY = frozenset({"gateway", "verify"})
+
+
 def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: str | None = None) -> Config:
     """Return the effective settings.
 
@@ -170,6 +174,8 @@ def _from_file(toml: str | None) -> dict[str, Any]:
         raise ConfigurationError(f"The configuration file is not valid TOML: {error}") from error
     values: dict[str, Any] = {}
     for name, value in table.items():
+        if name in _TABLES_OF_THE_GATEWAY:
+            continue
         if name == "quotas":
             values["quotas"] = _quotas(value)
         elif name in _PARSERS:
