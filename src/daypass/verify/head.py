@@ -1,15 +1,57 @@
-"""The strict head of an HTTP/1.1 request.
+"""Parse the head of an HTTP/1.1 request, and refuse every ambiguous one.
 
-Owns the rules that give the bytes of a head exactly one meaning.
+Owns the rules that give the bytes of a head exactly one meaning. A proxy in front and a store behind may read a head in
+other ways, and each difference lets one request hide inside another (request smuggling) or lets an unsigned value
+replace a signed one. So this parser refuses what RFC 9112 merely tolerates:
+
+- The version is HTTP/1.1 and the target is in origin form, without a fragment, spaces or bytes beyond ASCII (RFC 9112
+  section 3). Each percent sign begins an escape.
+- Lines end with CR LF. Other control characters do not occur, save tabs in values (section 2.2, RFC 9110 section 5.5).
+- A name is a token without `_`, directly before its colon (section 5.1): some servers read X_Amz_Acl as X-Amz-Acl. Only
+  the names of object metadata, x-amz-meta-…, may contain it after that prefix. Folded lines are refused (section 5.2).
+- A header occurs once, except the lists of `_REPEATABLE`, cookies and metadata. Exactly one Host names a valid host.
+- A body has one Content-Length, or `Transfer-Encoding: chunked` and no other (section 6.1). The length is in decimal
+  without a sign or leading zeros.
+- The only expectation is 100-continue (RFC 9110 section 10.1.1).
+
+Leaves the body to its reader.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import msgspec
 
-from daypass.verify.refusals import HeadError
+from daypass.verify.refusals import HeadError, VerifyReason
 
-__all__ = ["HeadError", "RequestHead", "parse_head"]
+__all__ = ["LONGEST_HEAD", "MOST_HEADER_LINES", "HeadError", "RequestHead", "build_head", "parse_head"]
+
+LONGEST_HEAD = 65_536
+"""The largest head, in bytes. A presigned URL with a session token of 4 KiB is about 12 KiB."""
+MOST_HEADER_LINES = 256
+
+# RFC 9112 section 3: a method in capital letters, and a target in origin form of visible ASCII without "#".
+_REQUEST_LINE = re.compile(rb"([A-Z][A-Z-]{0,23}) (/[!\"$-~]*) HTTP/1\.1")
+_METHOD = re.compile(rb"[A-Z][A-Z-]{0,23}")
+_TARGET = re.compile(rb"/[!\"$-~]*")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NAME = re.compile(rb"(?:x-amz-meta-[!#$%&'*+.^`|~0-9a-z_-]+|[!#$%&'*+.^`|~0-9a-z-]+)")
+# RFC 3986 section 3.2.2, without a comma: a list of hosts is not a host.
+_HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
+_NOT_CONTROLS = bytes([9, *range(32, 127), *range(128, 256)])
+_CONTROLS = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
+_LONGEST_HOST = 300  # bytes; a name has at most 253
+_LONGEST_CACHED = 64
+
+_REPEATABLE = frozenset(
+    {
+        b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"cache-control", b"connection",
+        b"forwarded", b"keep-alive", b"pragma", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto",
+    }
+)  # fmt: skip
+_METADATA = b"x-amz-meta-"
 
 
 class RequestHead(msgspec.Struct, frozen=True):
@@ -29,5 +71,116 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 
 def parse_head(block: bytes) -> RequestHead:
-    """Return the head. `block` ends before the empty line. Raises HeadError."""
-    raise NotImplementedError
+    r"""Return the head. `block` ends before the empty line.
+
+    Raises HeadError, after which the connection must be closed: the end of the request is unknown.
+
+    >>> parse_head(b"GET /items?color=red HTTP/1.1\r\nHost: inventory.example").query
+    b'color=red'
+    """
+    if len(block) > LONGEST_HEAD:
+        raise HeadError("The head of the request is too large.", VerifyReason.HEAD_TOO_LARGE)
+    lines = block.split(b"\r\n")
+    # Fast: the characters that remain are the line ends alone, unless a line contains a control character.
+    if len(block.translate(None, _NOT_CONTROLS)) != 2 * (len(lines) - 1):
+        raise HeadError("The head of the request contains a control character, or a line that does not end with CR LF.")
+    first = _REQUEST_LINE.fullmatch(lines[0])
+    if first is None:
+        raise _line_error(lines[0])
+    if len(lines) > MOST_HEADER_LINES:
+        raise HeadError(f"The request has more than {MOST_HEADER_LINES - 1} headers.", VerifyReason.HEAD_TOO_LARGE)
+    headers: dict[bytes, bytes] = {}
+    del lines[0]
+    for line in lines:
+        raw_name, colon, value = line.partition(b":")
+        name = _usual_name(raw_name) if len(raw_name) <= _LONGEST_CACHED else _find_name(raw_name)
+        if not colon or name is None:
+            raise _header_error(line)
+        if name in headers:
+            headers[name] = _join(name, headers[name], value.strip(b" \t"))
+        else:
+            headers[name] = value.strip(b" \t")
+    method, target = first.groups()
+    return _finish(method.decode(), target, headers)
+
+
+def build_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
+    """Return the head that another HTTP server has parsed.
+
+    The same rules apply, as far as that server's parser has left the evidence. Raises HeadError.
+    """
+    if not _METHOD.fullmatch(method.encode()) or not _TARGET.fullmatch(target):
+        raise HeadError("The method or the target of the request is not valid.")
+    found: dict[bytes, bytes] = {}
+    for raw_name, raw_value in headers:
+        name, value = _find_name(raw_name), raw_value.strip(b" \t")
+        if name is None or _CONTROLS.search(value):
+            raise _header_error(raw_name)
+        found[name] = _join(name, found[name], value) if name in found else value
+    return _finish(method, target, found)
+
+
+def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestHead:
+    host = headers.get(b"host", b"")
+    if len(host) > _LONGEST_HOST or not _is_host(host):
+        raise HeadError("The request must have exactly one Host header, with a valid host.")
+    if b"%" in target and _BAD_ESCAPE.search(target):
+        raise HeadError("A percent sign in the target of the request does not begin an escape.", VerifyReason.TARGET)
+    if method == "CONNECT":
+        raise HeadError("CONNECT is not supported.")
+    expectation = headers.get(b"expect")
+    if expectation is not None and expectation.lower() != b"100-continue":
+        raise HeadError("The only supported Expect header is 100-continue.", VerifyReason.EXPECTATION)
+    path, _, query = target.partition(b"?")
+    length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
+    if coding is not None:
+        if coding != b"chunked":
+            raise HeadError("The only supported Transfer-Encoding is chunked.")
+        if length is not None:
+            raise HeadError("Transfer-Encoding cannot be used with Content-Length.")
+        return RequestHead(method, target, path, query, headers, None, True)  # noqa: FBT003 - the hot path
+    if length is None:
+        return RequestHead(method, target, path, query, headers, None, False)  # noqa: FBT003 - the hot path
+    if not _LENGTH.fullmatch(length):
+        raise HeadError("The Content-Length is not a whole number.")
+    return RequestHead(method, target, path, query, headers, int(length), False)  # noqa: FBT003 - the hot path
+
+
+@lru_cache(maxsize=1024)
+def _usual_name(raw: bytes) -> bytes | None:
+    return _find_name(raw)
+
+
+def _find_name(raw: bytes) -> bytes | None:
+    """Return the lower-case name, or None if it is not valid."""
+    name = raw.lower()
+    return name if _NAME.fullmatch(name) else None
+
+
+@lru_cache(maxsize=256)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
+
+
+def _join(name: bytes, before: bytes, value: bytes) -> bytes:
+    """Return the joined value of a header that is repeated."""
+    if name in _REPEATABLE or name.startswith(_METADATA):
+        return before + b"," + value
+    if name == b"cookie":
+        return before + b"; " + value  # RFC 9113 section 8.2.3
+    raise HeadError(f"The request has more than one {name.decode()} header.")
+
+
+def _line_error(line: bytes) -> HeadError:
+    if line.endswith((b" HTTP/1.0", b" HTTP/2.0", b" HTTP/3.0")):
+        return HeadError("The request must be HTTP/1.1.", VerifyReason.HTTP_VERSION)
+    if b"#" in line:
+        return HeadError("The target of the request must not have a fragment.")
+    return HeadError("The request line must be a method, a path and HTTP/1.1, with one space between them.")
+
+
+def _header_error(line: bytes) -> HeadError:
+    name = line.partition(b":")[0]
+    if b"_" in name:
+        return HeadError("The name of a header must not contain an underscore.")
+    return HeadError("A header is not a name, a colon and a value in one line.")

@@ -1,16 +1,19 @@
 """The provider of keys: what it is asked, and what it grants.
 
-Owns the protocol `Keys`. A provider never gives a secret away: it grants the derived key of one date, region and
-service, and only after the signature of the claim was verified with it, where that key leaves a process.
+Owns the protocol `Keys`, and StaticKeys, a provider with fixed keys. A provider does not give a secret away: it grants
+the derived key of one date, region and service. Where that key leaves a process, the provider verifies the signature of
+the claim first.
 """
 
 from collections.abc import Callable
 from datetime import datetime
+from hmac import compare_digest
 from typing import Protocol
 
 import msgspec
 
-from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
+from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey
+from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
 
 
@@ -64,3 +67,50 @@ class Keys(Protocol):
 
     def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
         """Return the grant for a claim."""
+
+
+class _StaticKey(msgspec.Struct, frozen=True):
+    secret: str
+    token: str | None
+    caller: VerifiedCaller
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+class StaticKeys:
+    """A provider with fixed keys, for tests and for services with few callers.
+
+    >>> from daypass.verify import StaticKeys, static_caller
+    >>> keys = StaticKeys()
+    >>> alice = static_caller("111122223333", "alice", access_key_id="AKIDALICE")
+    >>> keys.add(alice, secret="correct-horse-battery-staple")
+    """
+
+    def __init__(self) -> None:
+        self._keys: dict[str, _StaticKey] = {}
+        self._signing_keys = SigningKeys()
+
+    def __repr__(self) -> str:
+        return f"<{len(self._keys)} static keys>"
+
+    def add(self, caller: VerifiedCaller, *, secret: str, token: str | None = None) -> None:
+        """Add the key `caller.access_key_id`.
+
+        With a `token`, requests must contain it: the key belongs to a session, which ends at `caller.expires`.
+        """
+        self._keys[caller.access_key_id] = _StaticKey(secret, token, caller)
+
+    def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
+        """Return the grant for a claim."""
+        key = self._keys.get(claim.access_key_id)
+        if key is None:
+            raise InvalidClientTokenId("The access key does not exist.")
+        if (key.token is None) != (claim.token is None) or not compare_digest(
+            (key.token or "").encode(), (claim.token or "").encode()
+        ):
+            raise InvalidClientTokenId("The session token does not belong to the access key.")
+        if key.caller.expires is not None and now.timestamp() >= key.caller.expires:
+            raise ExpiredToken("The session has expired.")
+        signing_key = self._signing_keys.key_for(key.secret, claim.date, claim.region, claim.service)
+        return KeyGrant(signing_key, key.caller)

@@ -16,6 +16,9 @@ class VerifyReason(Enum):
 
     HEAD = "the head is not valid HTTP/1.1"
     HEAD_TOO_LARGE = "the head is too large"
+    HTTP_VERSION = "the version of HTTP is not 1.1"
+    TARGET = "the target has a percent sign that does not begin an escape"
+    EXPECTATION = "the request expects something other than 100-continue"
     NO_SIGNATURE = "the request is not signed"
     TWO_MECHANISMS = "the request has a signature in its header and in its query"
     SIGNATURE_VERSION_2 = "the request is signed with Signature Version 2"

@@ -1,12 +1,16 @@
 """The canonical request: the string that client and server both hash.
 
-Owns the encoding of method, path, query, headers and body. Each rule maps the bytes on the wire to exactly one meaning,
+Owns the encoding of method, path, query, headers and body, and the two forms of path and query: S3's own form, and the
+form of every other service. Each rule maps the bytes on the wire to exactly one meaning,
 and the rest of the server reads that meaning, thus an attacker cannot alter any part that the caller signed.
-Source: IAM User Guide, "Create a signed AWS API request", step 1. Vectors: AWS's own signing test suite.
+Source: IAM User Guide, "Create a signed AWS API request", step 1; Amazon S3 API Reference, "Signature calculations".
+Vectors: AWS's own signing test suite.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+import msgspec
 
 SIGNATURE_PARAMETER = b"X-Amz-Signature"
 _UNRESERVED = "-_.~"
@@ -54,32 +58,57 @@ def canonical_path(raw: bytes) -> bytes:
     return quote_from_bytes(b"/" + b"/".join(kept) + tail, _UNRESERVED_AND_SLASH).encode()
 
 
-def decode_query(raw: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the decoded names and values of a query, in their order.
+def s3_canonical_path(raw: bytes) -> bytes:
+    """Return the path in S3's form: decoded once and encoded in one way.
 
-    A plus sign is a space, as in a form.
+    Dot segments and repeated slashes are parts of a key, so they stay.
     """
+    return quote_from_bytes(unquote_to_bytes(raw), _UNRESERVED_AND_SLASH).encode()
+
+
+class CanonicalForm(msgspec.Struct, frozen=True):
+    """The rules of the canonical request in which services differ.
+
+    `plus` is the meaning of a plus sign in a query.
+    """
+
+    path: Callable[[bytes], bytes]
+    plus: bytes
+
+
+PLAIN_FORM = CanonicalForm(canonical_path, b" ")
+S3_FORM = CanonicalForm(s3_canonical_path, b"+")
+
+QueryPairs = Sequence[tuple[bytes, bytes]]
+
+
+def decode_query(raw: bytes, form: CanonicalForm = PLAIN_FORM) -> list[tuple[bytes, bytes]]:
+    """Return the decoded names and values of a query, in their order."""
     pairs = []
+    plus = form.plus
     for part in raw.split(b"&"):
         if part:
-            name, _, value = part.replace(b"+", b" ").partition(b"=")
+            name, _, value = part.replace(b"+", plus).partition(b"=")
             pairs.append((unquote_to_bytes(name), unquote_to_bytes(value)))
     return pairs
 
 
 def canonical_query(raw: bytes) -> bytes:
+    """Return the canonical query of most services, as `encode_query` does."""
+    return encode_query(decode_query(raw)) if raw else b""
+
+
+def encode_query(pairs: QueryPairs) -> bytes:
     """Return the canonical query, without the signature itself.
 
-    It is decoded, encoded in one way and sorted by name. Values of the same name keep their order on the wire. AWS's
-    documentation sorts them too, but then an attacker could swap the values of a repeated parameter under a valid
+    The decoded pairs are encoded in one way and sorted by name. Values of the same name keep their order on the wire.
+    AWS's documentation sorts them too, but then an attacker could swap the values of a repeated parameter under a valid
     signature, and the first value is the one that counts. A signer that sorts the values is accepted if it also sends
     them sorted.
     """
-    if not raw:
-        return b""
     encoded = [
         (quote_from_bytes(name, _UNRESERVED), quote_from_bytes(value, _UNRESERVED))
-        for name, value in decode_query(raw)
+        for name, value in pairs
         if name != SIGNATURE_PARAMETER
     ]
     encoded.sort(key=_name)
@@ -88,6 +117,20 @@ def canonical_query(raw: bytes) -> bytes:
 
 def _name(pair: tuple[str, str]) -> str:
     return pair[0]
+
+
+def canonical_request(
+    method: str, path: bytes, query: bytes, header_lines: Sequence[bytes], signed: Sequence[bytes], payload: bytes
+) -> bytes:
+    """Return the canonical request. `payload` is the hash of the body, or another payload form."""
+    return b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
+        method.encode(),
+        path,
+        query,
+        b"\n".join(header_lines),
+        b";".join(signed),
+        payload,
+    )
 
 
 def canonical_headers(headers: Headers, signed: Collection[bytes]) -> list[bytes] | None:

@@ -5,7 +5,9 @@ presigned GetCallerIdentity is valid for fifteen minutes with any value of X-Amz
 Source: IAM User Guide, "Elements of an AWS API request signature", query string parameters.
 """
 
-from daypass.authenticate.sigv4.canonical import Headers, decode_query
+from collections.abc import Set as AbstractSet
+
+from daypass.authenticate.sigv4.canonical import Headers, QueryPairs, decode_query
 from daypass.authenticate.sigv4.credential import parse_credential
 from daypass.authenticate.sigv4.header import TOKEN_HEADER
 from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
@@ -22,11 +24,20 @@ _LONGEST_ECHO = 64
 
 def find_parameters(query: bytes) -> dict[str, str] | None:
     """Return the parameters of a presigned signature, or None without any."""
+    return select_parameters(decode_query(query))
+
+
+def select_parameters(pairs: QueryPairs, *, also: AbstractSet[str] = frozenset()) -> dict[str, str] | None:
+    """Return the parameters of a presigned signature in a decoded query.
+
+    `also` names further parameters that the caller reads. Each may be given once. Returns None if no parameter shows
+    that the caller intended to sign.
+    """
     found: dict[str, str] = {}
     repeated = ""
-    for raw_name, raw_value in decode_query(query):
+    for raw_name, raw_value in pairs:
         name = raw_name.decode("latin-1")
-        if name in _READ:
+        if name in _READ or name in also:
             repeated = name if name in found else repeated
             found[name] = raw_value.decode("latin-1")
     if _TELLING.isdisjoint(found):

@@ -16,6 +16,7 @@ from daypass.authenticate.sigv4.canonical import (
     canonical_headers,
     canonical_path,
     canonical_query,
+    canonical_request,
     fold_headers,
 )
 from daypass.authenticate.sigv4.header import TOKEN_HEADER
@@ -50,19 +51,15 @@ def verify_signature(
     lines = canonical_headers(headers, signed)
     if lines is None:
         raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request, or is named twice")
-    canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
-        request.method.encode(),
+    canonical = canonical_request(
+        request.method,
         b"/" if request.path == b"/" else canonical_path(request.path),
         canonical_query(request.query) if request.query else b"",
-        b"\n".join(lines),
-        b";".join(signed),
+        lines,
+        signed,
         sha256(request.body).hexdigest().encode(),
     )
-    text = (
-        f"{ALGORITHM}\n{unverified.timestamp}\n{unverified.date}/{unverified.region}/{unverified.service}/"
-        f"{unverified.terminator}\n{sha256(canonical).hexdigest()}"
-    )
-    expected = signing_key.sign(text.encode())
+    expected = signing_key.sign(string_to_sign(unverified, canonical).encode())
     if not compare_digest(expected.encode(), unverified.signature.encode()):
         raise SignatureDoesNotMatch(_MISMATCH)
     return VerifiedSignature(
@@ -72,4 +69,12 @@ def verify_signature(
         unverified.signed_at,
         signed,
         unverified.presigned,
+    )
+
+
+def string_to_sign(unverified: UnverifiedSignature, canonical: bytes) -> str:
+    """Return the string that the signature is computed over."""
+    return (
+        f"{ALGORITHM}\n{unverified.timestamp}\n{unverified.date}/{unverified.region}/{unverified.service}/"
+        f"{unverified.terminator}\n{sha256(canonical).hexdigest()}"
     )
