@@ -5,21 +5,24 @@
 - A bucket policy is stored as a trust policy is: unique ids replace users and roles (principals.py).
 - A policy that cannot be read stops the load: a decision never rests on a part of the policies.
 
-Leaves the rules of bucket policies to gateway/. Source: Amazon S3 User Guide, "Bucket naming rules".
+Leaves the rules of bucket policies to bucket_policies.py. Source: Amazon S3 User Guide, "Bucket naming rules".
 """
 
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 from daypass.directory import records
-from daypass.directory.bucket_policies import is_public
+from daypass.directory.bucket_policies import in_words_of_s3, is_public, parse_bucket_policy
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
+from daypass.directory.principals import StoredTrust, StoreTrust, show_principals, store_principals
 from daypass.directory.store import Reader, RecordExistsError, Writer, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
+from daypass.errors import MalformedPolicyDocument
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.language.document import DocumentKind, parse_document
 
@@ -125,6 +128,30 @@ def insert_bucket(writer: Writer, bucket: StoredBucket, *, most: int = MOST_BUCK
         raise BucketTakenError("") from problem
 
 
+def policy_to_store(
+    reader: Reader, account: str, bucket: str, text: str, convert: StoreTrust = store_principals
+) -> StoredTrust:
+    """Return the policy of an account's bucket in its stored form.
+
+    Raises MalformedPolicyDocument in S3's words for an invalid policy, and for a principal of the own account that does
+    not exist.
+    """
+    parse_bucket_policy(text, bucket)
+    try:
+        return convert(reader, account, text)
+    except MalformedPolicyDocument as problem:
+        raise MalformedPolicyDocument(in_words_of_s3(problem.message), detail=problem.message) from problem
+
+
+def load_shown_policy(reader: Reader, name: str) -> str:
+    """Return a bucket's policy with the ARNs of users and roles.
+
+    Returns an empty string if the bucket or its policy does not exist.
+    """
+    stored = find_bucket(reader, name)
+    return "" if stored is None or not stored.policy else show_principals(reader, stored.policy, stored.foreign)
+
+
 def set_policy(writer: Writer, bucket: StoredBucket, policy: str, foreign: Mapping[str, str]) -> StoredBucket:
     """Store a bucket policy, or delete it if it is empty. Return the bucket."""
     return _replaced(writer, msgspec.structs.replace(bucket, policy=policy, foreign=dict(foreign)))
@@ -135,9 +162,9 @@ def set_public_access_block(writer: Writer, bucket: StoredBucket, settings: Publ
     return _replaced(writer, msgspec.structs.replace(bucket, public_access_block=settings))
 
 
-def activate_bucket(writer: Writer, bucket: StoredBucket) -> StoredBucket:
-    """Record that the store has the bucket. Return the bucket."""
-    return _replaced(writer, msgspec.structs.replace(bucket, state="active"))
+def set_state(writer: Writer, bucket: StoredBucket, state: Literal["active", "creating", "deleting"]) -> StoredBucket:
+    """Record whether the store has the bucket. Return the bucket."""
+    return _replaced(writer, msgspec.structs.replace(bucket, state=state))
 
 
 def delete_bucket(writer: Writer, bucket: StoredBucket) -> None:

@@ -99,13 +99,14 @@ def _rewrite(document: str, translate: Callable[[str], str]) -> str:
     statements = policy.get("Statement", [])
     changed = False
     for statement in statements if isinstance(statements, list) else [statements]:
-        principal = statement.get("Principal")
-        if isinstance(principal, dict) and "AWS" in principal:
-            named = principal["AWS"]
-            translated: Any = [translate(one) for one in named] if isinstance(named, list) else translate(named)
-            if translated != named:
-                principal["AWS"] = translated
-                changed = True
+        for element in ("Principal", "NotPrincipal"):  # the second in bucket policies alone
+            principal = statement.get(element)
+            if isinstance(principal, dict) and "AWS" in principal:
+                named = principal["AWS"]
+                translated: Any = [translate(one) for one in named] if isinstance(named, list) else translate(named)
+                if translated != named:
+                    principal["AWS"] = translated
+                    changed = True
     # A document without such principals is returned unchanged.
     return json.dumps(policy, ensure_ascii=False, separators=(",", ":")) if changed else document
 

@@ -11,6 +11,7 @@ Owns the effect of the public access block on a policy, too. Leaves the changes 
 the settings to settings.py.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -18,7 +19,14 @@ from typing import Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
-from daypass.directory.buckets import LoadedBucket, buckets_of, load_bucket, load_bucket_owner
+from daypass.directory.buckets import (
+    BucketOwner,
+    LoadedBucket,
+    buckets_of,
+    load_bucket,
+    load_bucket_owner,
+    load_shown_policy,
+)
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_arn
 from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
 from daypass.directory.store import Reader, Views, WouldBlockError
@@ -90,20 +98,30 @@ class BucketMap(msgspec.Struct, frozen=True):
     """The mappings of a gateway, in order, and the account that adopts the rest.
 
     `adopting_account` is empty if buckets without a mapping are refused. `default_backend` has the buckets that it
-    adopts, and new buckets of accounts without a mapping.
+    adopts, and new buckets whose name no pattern matches. `new_block` is the public access block of a bucket that is
+    created or recorded.
     """
 
     mappings: tuple[BucketMapping, ...] = ()
     adopting_account: str = ""
     default_backend: str = ""
+    new_block: PublicAccessBlock | None = PublicAccessBlock()
 
     def find(self, name: str) -> BucketMapping | None:
-        """Return the mapping of a name, or None."""
+        """Return the mapping of a name, or that of the adopting account, or None."""
+        found = self.find_pattern(name)
+        if found is None and self.adopting_account:
+            return BucketMapping(name, self.adopting_account, self.default_backend)
+        return found
+
+    def find_pattern(self, name: str) -> BucketMapping | None:
+        """Return the first mapping whose pattern matches a name, or None.
+
+        Such a name is reserved for the account of the mapping.
+        """
         for mapping in self.mappings:
             if compile_wildcard(tokens_of(mapping.match))(name):
                 return mapping
-        if self.adopting_account:
-            return BucketMapping(name, self.adopting_account, self.default_backend)
         return None
 
 
@@ -114,6 +132,48 @@ class BucketSummary(msgspec.Struct, frozen=True):
     backend: str
     created: datetime
     region: str
+
+
+class BucketWriter(Protocol):
+    """Changes of buckets' records. Every method blocks and is one transaction.
+
+    Each change repeats the checks on which it rests. A bucket without a record gets one with its first change.
+    """
+
+    def reserve(self, name: str, account: str, backend: str, *, region: str, now: datetime) -> None:
+        """Record a bucket that does not exist at the store yet.
+
+        A bucket of the same account whose creation or deletion did not end is taken up again. Raises S3Error if the
+        name is taken, or if the account has too many buckets.
+        """
+        ...
+
+    def confirm(self, name: str, account: str) -> None:
+        """Record that the store has the bucket."""
+        ...
+
+    def release(self, name: str, account: str) -> None:
+        """Delete the record of a bucket, unless it is active."""
+        ...
+
+    def begin_deletion(self, bucket: Bucket, *, now: datetime) -> None:
+        """Hide a bucket from requests while the store deletes it. Raises S3Error."""
+        ...
+
+    def put_policy(self, bucket: Bucket, text: str, *, now: datetime) -> None:
+        """Store a bucket policy.
+
+        Raises S3Error if it is invalid, or if it is public and the bucket blocks public policies.
+        """
+        ...
+
+    def delete_policy(self, bucket: Bucket, *, now: datetime) -> None:
+        """Delete the bucket policy. Raises S3Error."""
+        ...
+
+    def put_public_access_block(self, bucket: Bucket, settings: PublicAccessBlock | None, *, now: datetime) -> None:
+        """Store the public access block, or delete it. Raises S3Error."""
+        ...
 
 
 class Buckets(Protocol):
@@ -128,6 +188,14 @@ class Buckets(Protocol):
 
     def list_of(self, account: str) -> tuple[BucketSummary, ...]:
         """Return the recorded buckets of an account, by name."""
+        ...
+
+    def owner_of(self, name: str) -> BucketOwner | None:
+        """Return the owner of a recorded bucket, whatever its state."""
+        ...
+
+    def shown_policy(self, name: str) -> str:
+        """Return the bucket policy for its readers, or an empty string."""
         ...
 
     def owned(self, account: str, backend: str, names: Iterable[str]) -> frozenset[str]:
@@ -158,12 +226,20 @@ class StoreBuckets:
         """Return the recorded buckets of an account, by name."""
         return self._get(load_bucket_list, account)
 
+    def owner_of(self, name: str) -> BucketOwner | None:
+        """Return the owner of a recorded bucket, whatever its state."""
+        return self._get(load_bucket_owner, name)
+
+    def shown_policy(self, name: str) -> str:
+        """Return the bucket policy for its readers, or an empty string."""
+        return self._get(load_shown_policy, name)
+
     def owned(self, account: str, backend: str, names: Iterable[str]) -> frozenset[str]:
         """Return those of a backend's buckets that belong to an account."""
         return frozenset(name for name in names if self._is_owned(account, backend, name))
 
     def _is_owned(self, account: str, backend: str, name: str) -> bool:
-        recorded = self._get(load_bucket_owner, name)
+        recorded = self.owner_of(name)
         if recorded is not None:
             return recorded.active and (recorded.account, recorded.backend) == (account, backend)
         mapping = self._map.find(name)
@@ -192,7 +268,7 @@ class StoreBuckets:
             name=name,
             account=mapping.account,
             backend=mapping.backend,
-            public_access_block=PublicAccessBlock(),
+            public_access_block=self._map.new_block,
             resource_control=control,
             resource_keys=keys,
         )
@@ -209,6 +285,11 @@ class StoreBuckets:
     def _of_owner(self, account: str) -> tuple[tuple[PolicySet, ...], Mapping[str, str | tuple[str, ...]]]:
         controls = self._get(load_inherited_controls, account)
         return controls.resource_control, self._get(load_place, account).as_resource
+
+
+def canonical_id(account: str) -> str:
+    """Return the canonical user id of an account: 64 hexadecimal digits, as the Owner of buckets and objects."""
+    return hashlib.sha256(f"daypass canonical user {account}".encode()).hexdigest()
 
 
 def load_bucket_list(reader: Reader, account: str) -> tuple[BucketSummary, ...]:

@@ -30,8 +30,9 @@ class StoredBucket(Entity, frozen=True, kw_only=True):
 
     `policy` is the bucket policy, empty without one; in it, users and roles are written as their unique ids (see
     directory/principals.py), and `foreign` maps ids to the strings with which principals of other accounts were named.
-    `public_access_block` is None if its owner deleted it: then it limits nothing. A bucket in the state `creating` has
-    only its name: the store did not confirm it yet.
+    `public_access_block` is None if its owner deleted it: then it limits nothing. A bucket in the
+    state `creating` or `deleting` has only its name: the store did not confirm yet that it has the bucket, or not any
+    more.
     """
 
     name: str
@@ -42,7 +43,7 @@ class StoredBucket(Entity, frozen=True, kw_only=True):
     policy: str = ""
     foreign: Mapping[str, str] = msgspec.field(default_factory=dict)
     public_access_block: PublicAccessBlock | None
-    state: Literal["active", "creating"] = "active"
+    state: Literal["active", "creating", "deleting"] = "active"
 
     @property
     def arn(self) -> str:
