@@ -1,13 +1,55 @@
 """The head of the request that the store gets, signed with the store's key.
 
-Owns the values of a store's address, key and signed head.
+Owns the list of headers that go to a store, and the signature. Leaves the headers of the body to bodies.py and the
+connection to the gateway.
+
+- Only headers that the operation has in S3's model go to the store, and the few of ALWAYS. Thus a store never sees
+  X-Forwarded-*, Forwarded, a method override, a header that Connection names, or the client's signature.
+- Access control lists do not go to the store, and expectations about the owner are checked here.
+- The path is in path style. Path, query and copy source have one spelling.
+- Every header is signed except those of the framing.
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
+from daypass.authenticate.sigv4.signing_key import SigV4SigningKey, signing_key
+from daypass.verify.s3.bodies import is_body_header
+from daypass.verify.s3.chunk_signatures import ChunkSeed
+from daypass.verify.s3.copy_source import COPY_SOURCE_HEADER
+from daypass.verify.s3.headers import METADATA_PREFIX
+from daypass.verify.s3.object_keys import encode_text
+from daypass.verify.s3.request import S3Request
+from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, PREFLIGHT
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+ALWAYS = frozenset({b"content-type", b"if-range", b"origin"})
+"""Headers that go to a store with any operation."""
+
+_PREFLIGHT = frozenset({b"origin", b"access-control-request-headers", b"access-control-request-method"})
+_NEVER = frozenset({b"x-amz-acl", b"x-amz-expected-bucket-owner", b"x-amz-source-expected-bucket-owner"})
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
+
+
+def _forwarded(name: str) -> frozenset[bytes]:
+    if name == PREFLIGHT:
+        return _PREFLIGHT
+    members = OPERATIONS["PutObject" if name == POST_OBJECT else name].headers
+    kept = {header for header in members if not header.startswith(b"x-amz-grant-") and not is_body_header(header)}
+    return frozenset(kept - _NEVER) | ALWAYS
+
+
+FORWARDED: Mapping[str, frozenset[bytes]] = MappingProxyType({name: _forwarded(name) for name in OPERATIONS})
+"""The headers of each operation that go to a store, beside metadata and the headers of the body."""
+
+_WITH_METADATA = frozenset(name for name, operation in OPERATIONS.items() if operation.has_metadata)
 
 
 class BackendKey(msgspec.Struct, frozen=True):
@@ -39,12 +81,74 @@ class BackendAddress(msgspec.Struct, frozen=True):
 class SignedHead(msgspec.Struct, frozen=True):
     """The head for the store, with the empty line at its end.
 
-    The other members are what chunk signatures start from: the seed signature, the scope, the signing key and the
-    timestamp of the head.
+    The signatures of chunks start from `seed`.
     """
 
     head: bytes
-    signature: str
-    scope: str
-    signing_key: SigV4SigningKey
-    timestamp: str
+    seed: ChunkSeed
+
+
+def sign_for_backend(
+    request: S3Request, *, backend: BackendAddress, payload: str, body_headers: Mapping[bytes, bytes], now: datetime
+) -> SignedHead:
+    """Return the signed head of a request for the store.
+
+    `payload` and `body_headers` are those of the BodyPlan.
+    """
+    method = "PUT" if request.operation == POST_OBJECT else request.method
+    timestamp = _timestamp(int(now.timestamp()))
+    headers = _headers(request)
+    headers.update(body_headers)
+    headers[b"host"] = backend.host
+    headers[b"x-amz-content-sha256"] = payload.encode()
+    headers[b"x-amz-date"] = timestamp.encode()
+    path = backend.path_prefix + request.canonical_path
+    query = _encode_query(request.parameters) if request.parameters else b""
+    names = sorted([name for name in headers if name not in _FRAMING])
+    signed = b";".join(names)
+    lines = b"\n".join([name + b":" + _single_spaced(headers[name]) for name in names])
+    canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (method.encode(), path, query, lines, signed, payload.encode())
+    key = backend.key
+    scope = f"{timestamp[:8]}/{key.region}/s3/aws4_request"
+    signer = _signing_key(key, timestamp[:8])
+    signature = signer.sign(f"{_ALGORITHM}\n{timestamp}\n{scope}\n{sha256(canonical).hexdigest()}".encode())
+    credential = f"{_ALGORITHM} Credential={key.access_key_id}/{scope}, SignedHeaders="
+    target = path + b"?" + query if query else path
+    head = b"%b %b HTTP/1.1\r\n%b\r\nauthorization: %b%b, Signature=%b\r\n\r\n" % (
+        method.encode(),
+        target,
+        b"\r\n".join([name + b": " + value for name, value in headers.items()]),
+        credential.encode(),
+        signed,
+        signature.encode(),
+    )
+    return SignedHead(head, ChunkSeed(signature, timestamp, scope, signer))
+
+
+def _headers(request: S3Request) -> dict[bytes, bytes]:
+    allowed = FORWARDED[request.operation]
+    kept = {name: value for name, value in request.headers.items() if name in allowed}
+    if request.operation in _WITH_METADATA:
+        kept.update({name: value for name, value in request.headers.items() if name[:11] == METADATA_PREFIX})
+    if request.copy_source is not None:
+        kept[COPY_SOURCE_HEADER] = request.copy_source.header
+    return kept
+
+
+def _encode_query(parameters: Mapping[str, str]) -> bytes:
+    pairs = sorted([(encode_text(name), encode_text(value)) for name, value in parameters.items()])
+    return "&".join([f"{name}={value}" for name, value in pairs]).encode()
+
+
+def _single_spaced(value: bytes) -> bytes:
+    return b" ".join(value.split()) if b"  " in value or b"\t" in value else value
+
+
+@lru_cache(maxsize=16)
+def _timestamp(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+@lru_cache(maxsize=64)
+def _signing_key(key: BackendKey, date: str) -> SigV4SigningKey:
+    return signing_key(key.secret, date, key.region, "s3")
