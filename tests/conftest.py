@@ -5,7 +5,13 @@ The tests do not see the developer's AWS settings.
 
 import os
 
-pytest_plugins = ["daypass.testing.plugin", "tests.components", "tests.gateway.stores", "tests.servers"]
+pytest_plugins = [
+    "daypass.testing.plugin",
+    "tests.components",
+    "tests.gateway.data_path_fixtures",
+    "tests.gateway.stores",
+    "tests.servers",
+]
 
 for _name in [name for name in os.environ if name.startswith(("AWS_", "DAYPASS_ROOT_"))]:
     del os.environ[_name]

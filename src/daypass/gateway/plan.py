@@ -20,7 +20,7 @@ How the server uses them:
 - At the end of every request, call `exchange.done` once, also for a Respond and for a connection that broke.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -43,13 +43,16 @@ class Peer(msgspec.Struct, frozen=True):
 
 
 class Body(Protocol):
-    """A request body on its way through the gateway, verified as it passes."""
+    """A request body on its way through the gateway, verified as it passes.
 
-    def feed(self, data: bytes | memoryview) -> list[bytes]:
+    Its output is for the wire: it includes the transfer coding.
+    """
+
+    def feed(self, data: bytes) -> Sequence[bytes | memoryview]:
         """Return the bytes that may be passed on now. Raises S3Error."""
         ...
 
-    def finish(self) -> list[bytes]:
+    def finish(self) -> Sequence[bytes | memoryview]:
         """Return the held-back end, or raise S3Error.
 
         Called at the end of the client's body.
@@ -138,9 +141,9 @@ class Forward(msgspec.Struct, frozen=True):
     """A request for a store: the complete head, and the body.
 
     `head` includes the empty line. `body` is None if the request has no body. `chunked` is whether `head` announces
-    HTTP chunks, else the output of `body` has exactly `content_length` bytes. After a Collect, `body.feed` is not
-    called, only `body.finish`. With `finishes_alone`, the answer of the store is awaited and `answer.begin` is called
-    even if the client goes away after the last byte of its body.
+    HTTP chunks, which `body` then returns; else the output of `body` has exactly `content_length` bytes. After a
+    Collect, `body.feed` is not called, only `body.finish`. With `finishes_alone`, the answer of the store is awaited
+    and `answer.begin` is called even if the client goes away after the last byte of its body.
     """
 
     exchange: Exchange

@@ -8,12 +8,18 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import Protocol, cast
 
-from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, ConnectionSlot
 
 _AT_ONCE = 16  # connections per turn, before other work continues
 _PAUSE = 0.05  # seconds until the next attempt, if the system has no descriptors or memory left
+
+
+class AcceptedConnection(Protocol):
+    """A protocol of asyncio that releases its slot when the connection is lost."""
+
+    place: ConnectionSlot | None
 
 
 class Acceptor:
@@ -27,7 +33,7 @@ class Acceptor:
     def __init__(
         self,
         listener: socket.socket,
-        make: Callable[[], Connection],
+        make: Callable[[], AcceptedConnection],
         limits: ConnectionLimits,
         tls: ssl.SSLContext | None,
     ) -> None:
@@ -87,7 +93,10 @@ class Acceptor:
         is_open = False
         try:
             await self._loop.connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=patience
+                lambda: cast("asyncio.BaseProtocol", connection),
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=patience,
             )
             is_open = True
         except (OSError, TimeoutError, asyncio.CancelledError):

@@ -76,7 +76,7 @@ class _SignalledServer(Server):
         self,
         config: uvicorn.Config,
         limits: ConnectionLimits,
-        hangup: "_Hangup",
+        hangup: "Hangup",
         on_hangup: Sequence[Callable[[], None]],
     ) -> None:
         super().__init__(config, limits)
@@ -121,7 +121,7 @@ class _SignalledServer(Server):
             structlog.get_logger().info("tls_reloaded")
 
 
-class _Hangup:
+class Hangup:
     """Records a SIGHUP that arrives before the server handles it.
 
     By default it would end the process.
@@ -142,14 +142,14 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
     if config.workers == 1:
         return run_worker(config, build, listener)
-    return _supervise(config, build, listener)
+    return supervise(config.workers, lambda: run_worker(config, build, listener))
 
 
 def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
     """Serve in this process. Return the exit code."""
-    hangup = _Hangup()
+    hangup = Hangup()
     app = build()
-    _spare_what_stays()
+    spare_long_lived_objects()
     server = _SignalledServer(
         uvicorn.Config(
             app,
@@ -178,7 +178,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     return 0 if server.started else 1
 
 
-def _spare_what_stays() -> None:
+def spare_long_lived_objects() -> None:
     """Exclude long-lived objects from garbage collection.
 
     Service models, modules and tables live as long as the server.
@@ -203,8 +203,11 @@ def listen(config: Config) -> socket.socket:
     return listener
 
 
-def _supervise(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
-    """Keep `workers` children alive, and pass signals on to them."""
+def supervise(workers: int, run: Callable[[], int]) -> int:
+    """Keep `workers` children alive that call `run`, and pass signals on to them.
+
+    Return the exit code.
+    """
     children: dict[int, float] = {}
     stopping = False
 
@@ -217,8 +220,8 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, pass_on)
-    for _ in range(config.workers):
-        children[_start_child(config, build, listener)] = time.monotonic()
+    for _ in range(workers):
+        children[_start_child(run)] = time.monotonic()
     code = 0
     while children:
         try:
@@ -235,11 +238,11 @@ def _supervise(config: Config, build: Callable[[], "App"], listener: socket.sock
             pass_on(signal.SIGTERM, None)
             code = 1
             continue
-        children[_start_child(config, build, listener)] = time.monotonic()
+        children[_start_child(run)] = time.monotonic()
     return abs(code)
 
 
-def _start_child(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+def _start_child(run: Callable[[], int]) -> int:
     parent = os.getpid()
     child = os.fork()
     if child:
@@ -251,7 +254,7 @@ def _start_child(config: Config, build: Callable[[], "App"], listener: socket.so
     _die_with(parent)
     code = 1
     try:
-        code = run_worker(config, build, listener)
+        code = run()
     except Exception:  # noqa: BLE001 - the child must never run on in the parent's code
         structlog.get_logger().exception("worker_failed")
     finally:

@@ -1,0 +1,93 @@
+"""The parts that all connections of one worker share.
+
+Owns the pools, the clock of the limits, and the drain. Leaves accepting to server.py and decisions to the judge.
+"""
+
+import asyncio
+from contextlib import suppress
+from email.utils import formatdate
+from typing import TYPE_CHECKING
+
+from daypass.gateway.limits import TransferLimits
+from daypass.gateway.metrics import GatewayMetrics
+from daypass.gateway.plan import Backend, Judge
+from daypass.gateway.pool import BackendPool
+from daypass.gateway.waiting_threads import WaitingThreads
+from daypass.http.connection_limits import ConnectionSlot
+from daypass.http.peer import PeerRule
+
+if TYPE_CHECKING:
+    from daypass.gateway.transfer import Transfer
+
+from daypass.gateway.client_connection import ClientConnection
+
+
+class DataPath:
+    """The data path of one worker. It is made on the worker's event loop."""
+
+    def __init__(self, judge: Judge, *, limits: TransferLimits, peers: PeerRule, metrics: GatewayMetrics) -> None:
+        self.judge = judge
+        self.limits = limits
+        self.peers = peers
+        self.metrics = metrics
+        self.loop = asyncio.get_running_loop()
+        self.time = self.loop.time
+        self.threads = WaitingThreads(limits.threads, limits.most_waiting)
+        self.connections: set[ClientConnection] = set()
+        self.is_draining = False
+        self._emptied = asyncio.Event()
+        self.date = b""
+        self._pools: dict[str, BackendPool] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tick()
+
+    def make_connection(self, place: ConnectionSlot | None = None) -> ClientConnection:
+        """Return the protocol of an accepted connection."""
+        return ClientConnection(self, place)
+
+    def forget(self, connection: ClientConnection) -> None:
+        """Forget a connection that has ended."""
+        self.connections.discard(connection)
+        if self.is_draining and not self.connections:
+            self._emptied.set()
+
+    def pool(self, backend: Backend) -> BackendPool:
+        """Return the connections to a store."""
+        pool = self._pools.get(backend.name)
+        if pool is None:
+            pool = self._pools[backend.name] = BackendPool(backend, self.limits)
+        return pool
+
+    def ended(self, operation: str, transfer: "Transfer", seconds: float) -> None:
+        """Count an exchange."""
+        self.metrics.answered(operation, transfer.status, seconds, received=transfer.received, sent=transfer.sent)
+
+    async def drain(self, seconds: float) -> None:
+        """End all connections: the unused ones now, the others after their request or after `seconds`."""
+        self.is_draining = True
+        for connection in list(self.connections):
+            connection.drain()
+        if self.connections:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._emptied.wait(), seconds)
+
+    def close(self) -> None:
+        """Abort what is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+        for pool in self._pools.values():
+            pool.close()
+        self.threads.close()
+
+    def _tick(self) -> None:
+        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+        now = self.time()
+        for connection in list(self.connections):
+            connection.tick()
+        for name, pool in self._pools.items():
+            pool.tick(now)
+            self.metrics.store_connections(name, pool.open, pool.idle)
+        self.metrics.client_connections(len(self.connections))
+        self._timer = self.loop.call_later(self.limits.tick, self._tick)

@@ -1,0 +1,96 @@
+"""Count what the gateway does, and expose the metrics to Prometheus.
+
+Owns the metrics of one worker. Labels contain only names from tables and settings (operations, statuses, backends),
+never a bucket, a key or another value of a caller.
+"""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class GatewayMetrics(Collector):
+    """Counts exchanges, bytes, connections, refusals and alarms."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, int], int] = defaultdict(int)
+        self._seconds = [0] * (len(_BUCKETS) + 1)
+        self._seconds_sum = 0.0
+        self._received = self._sent = 0
+        self._decisions: dict[str, int] = defaultdict(int)
+        self._alarms: dict[str, int] = defaultdict(int)
+        self._stores: dict[str, tuple[int, int]] = {}
+        self._clients = self._refused = 0
+
+    def answered(self, operation: str, status: int, seconds: float, *, received: int, sent: int) -> None:
+        """Count one exchange. `status` is 0 if the client did not get an answer."""
+        self._answers[operation, status] += 1
+        self._seconds[bisect_left(_BUCKETS, seconds)] += 1
+        self._seconds_sum += seconds
+        self._received += received
+        self._sent += sent
+
+    def decided(self, decision: str) -> None:
+        """Count one decision, by a name such as "allowed"."""
+        self._decisions[decision] += 1
+
+    def alarm(self, reason: str) -> None:
+        """Count one answer of a store that an operator should look at."""
+        self._alarms[reason] += 1
+
+    def connection_refused(self) -> None:
+        """Count one connection that was closed at once."""
+        self._refused += 1
+
+    def client_connections(self, count: int) -> None:
+        """Set the number of connections of clients."""
+        self._clients = count
+
+    def store_connections(self, backend: str, count: int, idle: int) -> None:
+        """Set the number of connections to a store."""
+        self._stores[backend] = (count, idle)
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics in Prometheus's types."""
+        answers = CounterMetricFamily(
+            "daypass_gateway_requests", "Requests, by operation and status.", labels=["operation", "status"]
+        )
+        for (operation, status), count in sorted(self._answers.items()):
+            answers.add_metric([operation, str(status)], count)
+        yield answers
+        total, buckets = 0, []
+        for bound, count in zip((*map(str, _BUCKETS), "+Inf"), self._seconds, strict=True):
+            total += count
+            buckets.append((bound, total))
+        yield HistogramMetricFamily(
+            "daypass_gateway_seconds", "Seconds from a head to its end.", buckets=buckets, sum_value=self._seconds_sum
+        )
+        volume = CounterMetricFamily("daypass_gateway_bytes", "Bytes of bodies, by direction.", labels=["direction"])
+        volume.add_metric(["received"], self._received)
+        volume.add_metric(["sent"], self._sent)
+        yield volume
+        yield _by_name("daypass_gateway_decisions", "Decisions, by outcome.", "decision", self._decisions)
+        yield _by_name("daypass_gateway_alarms", "Answers of stores that were refused.", "reason", self._alarms)
+        yield CounterMetricFamily(
+            "daypass_gateway_connections_refused", "Connections that were closed at once.", value=self._refused
+        )
+        yield GaugeMetricFamily("daypass_gateway_client_connections", "Connections of clients.", value=self._clients)
+        stores = GaugeMetricFamily(
+            "daypass_gateway_store_connections", "Connections to stores.", labels=["backend", "state"]
+        )
+        for name, (count, idle) in sorted(self._stores.items()):
+            stores.add_metric([name, "idle"], idle)
+            stores.add_metric([name, "used"], count - idle)
+        yield stores
+
+
+def _by_name(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, count in sorted(counts.items()):
+        family.add_metric([key], count)
+    return family

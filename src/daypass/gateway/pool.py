@@ -1,0 +1,122 @@
+"""The connections to one store.
+
+Owns opening, keeping and closing them. A connection serves one request at a time, and is kept for the next one only if
+its last exchange was complete.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+
+import structlog
+
+from daypass.gateway.backend_connection import BackendConnection
+from daypass.gateway.limits import TransferLimits
+from daypass.gateway.plan import Backend
+
+Connected = Callable[[BackendConnection | None], None]  # None: the store cannot be reached
+
+
+class BackendPool:
+    """The connections to one store. Newest first, so that surplus ones grow old and are closed."""
+
+    def __init__(self, backend: Backend, limits: TransferLimits) -> None:
+        self._backend = backend
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[BackendConnection] = []
+        self._open: set[BackendConnection] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+        self._tls = _client_context(backend) if backend.secure else None
+        self.now = self._loop.time()  # as of the last tick
+
+    @property
+    def idle(self) -> int:
+        """The number of connections that no request uses."""
+        return len(self._idle)
+
+    @property
+    def open(self) -> int:
+        """The number of connections."""
+        return len(self._open)
+
+    def take(self, *, is_replayable: bool) -> BackendConnection | None:
+        """Return a connection that was used before, or None.
+
+        A store may close such a connection just when a request is sent. A request that is not replayable thus gets
+        only one that was used a moment ago.
+        """
+        while self._idle:
+            connection = self._idle[-1]
+            if not is_replayable and self.now - connection.idle_since > self._limits.fresh_seconds:
+                return None
+            self._idle.pop()
+            if not connection.transport.is_closing():
+                connection.is_reused = True
+                return connection
+        return None
+
+    def connect(self, then: Connected) -> None:
+        """Open a connection, and call `then` with it."""
+        if len(self._open) + len(self._opening) >= self._limits.most_store_connections:
+            structlog.get_logger().warning("store_connections_exhausted", backend=self._backend.name)
+            self._loop.call_soon(then, None)
+            return
+        task = self._loop.create_task(self._connect(then))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def give_back(self, connection: BackendConnection) -> None:
+        """Keep a connection for the next request."""
+        if connection.transport.is_closing() or len(self._idle) >= self._limits.most_idle:
+            connection.transport.close()
+            return
+        connection.idle_since = self.now
+        self._idle.append(connection)
+
+    def opened(self, connection: BackendConnection) -> None:
+        """Count a connection."""
+        self._open.add(connection)
+
+    def closed(self, connection: BackendConnection) -> None:
+        """Forget a connection."""
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def tick(self, now: float) -> None:
+        """Close the connections that have been unused for too long."""
+        self.now = now
+        oldest = now - self._limits.store_idle_seconds
+        while self._idle and self._idle[0].idle_since < oldest:
+            self._idle.pop(0).transport.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        for task in self._opening:
+            task.cancel()
+        for connection in list(self._open):
+            connection.transport.abort()
+
+    async def _connect(self, then: Connected) -> None:
+        backend = self._backend
+        connection: BackendConnection | None = None
+        try:
+            async with asyncio.timeout(self._limits.connect_seconds):
+                _, connection = await self._loop.create_connection(
+                    lambda: BackendConnection(self),
+                    backend.host,
+                    backend.port,
+                    ssl=self._tls,
+                    server_hostname=backend.host if self._tls else None,
+                )
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            structlog.get_logger().warning("store_unreachable", backend=backend.name, reason=reason)
+        then(connection)
+
+
+def _client_context(backend: Backend) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=backend.ca_bundle or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

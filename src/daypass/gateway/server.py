@@ -1,0 +1,202 @@
+"""Run the gateway: listeners, workers, signals, TLS.
+
+Owns the processes' behaviour. http/server.py has the supervisor of the workers, which `daypass serve` uses too.
+
+- SIGTERM and SIGINT: stop accepting, finish the running requests, then exit with 0. A second signal ends them.
+- SIGHUP: call `on_hangup` (which reopens the audit log), and read the TLS certificate again.
+- A worker that dies is restarted.
+- Core dumps are off: they would contain the keys of the stores.
+"""
+
+import asyncio
+import ctypes
+import resource
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import structlog
+import uvloop
+from prometheus_client.registry import Collector
+
+from daypass.gateway.admin import AdminConnection, AdminPages
+from daypass.gateway.data_path import DataPath
+from daypass.gateway.limits import TransferLimits
+from daypass.gateway.metrics import GatewayMetrics
+from daypass.gateway.plan import Judge
+from daypass.http.acceptor import Acceptor
+from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
+from daypass.http.peer import PeerRule
+from daypass.http.server import Hangup, ListenError, spare_long_lived_objects, supervise
+
+_BACKLOG = 2048
+_PR_SET_DUMPABLE = 4
+_ADMIN_CONNECTIONS = 64
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayWorker:
+    """The parts of one worker process. `build` makes them after the fork.
+
+    `is_ready` must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end.
+    """
+
+    judge: Judge
+    metrics: GatewayMetrics
+    peers: PeerRule
+    connections: ConnectionLimits
+    limits: TransferLimits = field(default_factory=TransferLimits)
+    collectors: Sequence[Collector] = ()
+    is_ready: Callable[[], bool] = field(default=lambda: True)
+    on_hangup: Sequence[Callable[[], None]] = ()
+    on_stop: Sequence[Callable[[], None]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """The certificate and its key, in PEM files."""
+
+    certificate: str
+    key: str
+
+
+def serve_gateway(
+    build: Callable[[], GatewayWorker],
+    *,
+    listener: socket.socket,
+    admin: socket.socket | None = None,
+    tls: TlsFiles | None = None,
+    workers: int = 1,
+) -> int:
+    """Serve until a signal stops the gateway. Return the exit code.
+
+    Raises ListenError if the certificate cannot be loaded.
+    """
+    raise_descriptor_limit()
+    forbid_core_dumps()
+    context = None if tls is None else server_context(tls)
+
+    def run() -> int:
+        hangup = Hangup()
+        worker = build()
+        spare_long_lived_objects()
+        code: int = uvloop.run(_Running(worker, hangup, context, tls).serve(listener, admin))
+        return code
+
+    return run() if workers == 1 else supervise(workers, run)
+
+
+def listen_at(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises ListenError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+    listener.listen(_BACKLOG)
+    listener.set_inheritable(True)
+    return listener
+
+
+def server_context(tls: TlsFiles) -> ssl.SSLContext:
+    """Return the context of the S3 listener. Raises ListenError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(tls.certificate, tls.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ListenError(f"cannot serve with the certificate {tls.certificate}: {error}") from error
+    return context
+
+
+def forbid_core_dumps() -> None:
+    """Make sure that this process and its children never dump their memory.
+
+    Source: core(5). The limit does not count if the kernel pipes dumps to a program; the other setting does.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
+
+
+class _Running:
+    """One worker while it serves."""
+
+    def __init__(
+        self, worker: GatewayWorker, hangup: Hangup, context: ssl.SSLContext | None, tls: TlsFiles | None
+    ) -> None:
+        self._worker = worker
+        self._hangup = hangup
+        self._context = context
+        self._tls = tls
+        self._stop = asyncio.Event()
+        self._is_forced = asyncio.Event()
+
+    async def serve(self, listener: socket.socket, admin: socket.socket | None) -> int:
+        """Serve until a signal. Return the exit code."""
+        worker = self._worker
+        self._handle_signals()
+        path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
+        acceptors = [Acceptor(listener, path.make_connection, worker.connections, self._context)]
+        if admin is not None:
+            pages = AdminPages((worker.metrics, *worker.collectors), self._is_ready)
+            limits = ConnectionLimits(
+                0, most=_ADMIN_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
+            )
+            acceptors.append(Acceptor(admin, lambda: AdminConnection(pages), limits, None))
+        for each in acceptors:
+            each.start()
+        try:
+            await self._stop.wait()
+            acceptors[0].close()
+            await self._drain(path)
+        finally:
+            for each in acceptors:
+                each.close()
+            path.close()
+            for stop in worker.on_stop:
+                stop()
+        return 0
+
+    async def _drain(self, path: DataPath) -> None:
+        drain = asyncio.ensure_future(path.drain(self._worker.limits.drain_seconds))
+        forced = asyncio.ensure_future(self._is_forced.wait())
+        await asyncio.wait((drain, forced), return_when=asyncio.FIRST_COMPLETED)
+        for each in (drain, forced):
+            each.cancel()
+            with suppress(asyncio.CancelledError):
+                await each
+
+    def _is_ready(self) -> bool:
+        return not self._stop.is_set() and self._worker.is_ready()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._open_again)
+        if self._hangup.came:
+            self._open_again()
+
+    def _end(self) -> None:
+        if self._stop.is_set():
+            self._is_forced.set()  # A second signal is deliberate: stop without waiting.
+        self._stop.set()
+
+    def _open_again(self) -> None:
+        for each in self._worker.on_hangup:
+            each()
+        if self._context is None or self._tls is None:
+            return
+        try:
+            self._context.load_cert_chain(self._tls.certificate, self._tls.key)
+        except (OSError, ssl.SSLError) as error:
+            structlog.get_logger().error("tls_reload_failed", reason=str(error))
+        else:
+            structlog.get_logger().info("tls_reloaded")

@@ -1,0 +1,90 @@
+"""The head of a store's answer, parsed strictly.
+
+Owns the rules for the head of an answer. Leaves what the client sees of it to store_answers.py.
+
+- HTTP/1.0 or 1.1, a status of three digits, one header a line. Control characters are refused, because a header with a
+  line break would split the answer.
+- A body has one Content-Length, or the transfer coding `chunked` and no other, or it ends with the connection. Two
+  lengths, even equal ones, or a length beside a coding are refused.
+- Answers to HEAD, 1xx, 204 and 304 do not have a body (RFC 9112 section 6.3).
+"""
+
+import re
+from functools import lru_cache
+
+import msgspec
+
+from daypass.gateway.plan import HeaderPairs
+
+LARGEST_HEAD = 65_536  # bytes
+TO_THE_END = -1  # the body ends with the connection
+CHUNKED = -2
+
+_HEAD = re.compile(
+    rb"HTTP/1\.[01] [1-5][0-9]{2}(?: [^\x00-\x08\x0a-\x1f\x7f]*)?"
+    rb"(?:\r\n[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*)*"
+)
+_LONGEST_LENGTH = 18  # digits
+_LONGEST_KEPT = 128  # bytes of a line
+_FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"upgrade", b"trailer"})
+_BODILESS = frozenset({204, 304})
+
+
+class StoreError(Exception):
+    """The store's answer is not valid HTTP. The message is for the log."""
+
+
+class StoreHead(msgspec.Struct, frozen=True):
+    """The head of an answer."""
+
+    status: int
+    headers: HeaderPairs  # without those of the framing and the connection
+    length: int  # of the body in bytes; or TO_THE_END, or CHUNKED
+    announced: bytes | None  # content-length, which the answer to HEAD has without a body
+    is_last: bool  # the connection ends after this answer
+
+
+def parse_store_head(block: bytes, *, is_head: bool) -> StoreHead:
+    """Return the head. `block` ends before the empty line.
+
+    `is_head` is whether the request was HEAD. Raises StoreError.
+    """
+    if _HEAD.fullmatch(block) is None:
+        raise StoreError("the head of the answer is not well-formed")
+    lines = block.split(b"\r\n")
+    status = int(lines[0][9:12])
+    headers: list[tuple[bytes, bytes]] = []
+    framing: dict[bytes, bytes] = {}
+    for line in lines[1:]:
+        name, value = pair = _read_line(line) if len(line) <= _LONGEST_KEPT else _split(line)
+        if name not in _FRAMING:
+            headers.append(pair)
+        elif name not in framing:
+            framing[name] = value
+        elif name in (b"content-length", b"transfer-encoding"):
+            raise StoreError("the answer has two lengths")
+    announced = framing.get(b"content-length")
+    if announced is not None and not (announced.isdigit() and len(announced) <= _LONGEST_LENGTH):
+        raise StoreError("the length of the answer is not valid")
+    is_last = block.startswith(b"HTTP/1.0") or b"close" in framing.get(b"connection", b"").lower()
+    length = _length(framing, announced)
+    if is_head or status in _BODILESS or status < 200:  # noqa: PLR2004
+        length = 0
+    return StoreHead(status, tuple(headers), length, announced, is_last or length == TO_THE_END)
+
+
+def _length(framing: dict[bytes, bytes], announced: bytes | None) -> int:
+    coding = framing.get(b"transfer-encoding")
+    if coding is None:
+        return TO_THE_END if announced is None else int(announced)
+    if coding.lower() != b"chunked" or announced is not None:
+        raise StoreError("the transfer coding of the answer is not valid")
+    return CHUNKED
+
+
+def _split(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.lower(), value.strip(b" \t")
+
+
+_read_line = lru_cache(maxsize=1024)(_split)  # most lines come again in the next answer
