@@ -40,6 +40,9 @@ from daypass.pipeline import Pipeline
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
 from daypass.ports import Clock
+from daypass.resource_server.grants import GrantSource
+from daypass.resource_server.page import ResourceServerPage
+from daypass.resource_server.service import ResourceServers
 from daypass.storage.address import Address, SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.master_key import MasterKeySource, find_master_key
@@ -159,6 +162,18 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
                 audit_file=_audit_file(config),
                 rotate_days=config.rotate_keys_days,
             )
+        ),
+        resource_servers=ResourceServerPage(
+            ResourceServers(
+                GrantSource(opened.store, opened.vault, keychain),
+                blocking,
+                now=opened.clock.now,
+                is_region=_region_rule(config),
+                record=pipeline.record,
+                report_bug=report_bug,
+            ),
+            cache,
+            workers,
         ),
         shows_metrics=not config.metrics_port,
         on_start=(*_metrics_of(config, metrics), cache.start, maintenance.start, webhook_sender.start),

@@ -63,7 +63,7 @@ _PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
 # Anyone can cause the event of a refused unauthenticated call, so it is short.
 _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 EVENT_VERSION = "1.11"
-_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com"}
+_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com", "daypass": "daypass"}
 
 
 class AuditRecord(msgspec.Struct, frozen=True):

@@ -27,6 +27,7 @@ from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Pipeline, StoreView, refuse
+from daypass.verify.protocol import PREFIX as RESOURCE_SERVERS
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.peer_network import peer_network
 
@@ -63,6 +64,7 @@ class App:
     issuers: IssuerPages
     connections: ConnectionLimits
     portal: Page | None = None
+    resource_servers: Page | None = None
     shows_metrics: bool = True
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
@@ -183,6 +185,8 @@ class App:
             await send_answer(send, await self.issuers.answer(path, self._request(scope, b"").peer))
         elif path.startswith(DELEGATIONS) and method in {"GET", "HEAD"}:
             await send_answer(send, delegation_page(path))
+        elif path.startswith(RESOURCE_SERVERS) and self.resource_servers is not None:
+            await self.resource_servers(self._vetted(scope), receive, send)
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:

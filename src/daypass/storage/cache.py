@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 from daypass.background import Background
 from daypass.directory.store import (
@@ -84,6 +84,18 @@ class _Freshness:
     def now(self) -> tuple[int, float]:
         """Return the change counter and the clock, before a query for changes."""
         return self.change_counter[0], self.monotonic()
+
+
+class CacheProgress(NamedTuple):
+    """How far a cache has read.
+
+    Its entries show at least `revision`. `age` is the time since it last asked the database, in seconds. If
+    `is_overtaken` is true, this machine has written changes that the cache has not read.
+    """
+
+    revision: int
+    age: float
+    is_overtaken: bool
 
 
 class CachedOnly:
@@ -154,6 +166,11 @@ class StoreCache:
         self._poller = Background("cache-poll", self._poll_until_closed)
         self.cached_only = CachedOnly(self._freshness, self._entries)
         self.loading = Loading(self)
+
+    def progress(self) -> CacheProgress:
+        """Return how far the cache has read. It never blocks."""
+        freshness = self._freshness
+        return CacheProgress(self._revision, freshness.monotonic() - self._heard_at, freshness.is_overtaken())
 
     @property
     def is_away(self) -> bool:

@@ -1,0 +1,166 @@
+"""The ASGI page below /resource-server/v1.
+
+Owns reading the body, the choice of a thread, and waiting for changes. A request for changes waits on the event loop,
+so that a thousand waiting resource servers do not occupy a thread each.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+from daypass.directory.entities.resource_server_entities import ResourceServer
+from daypass.errors import Fault, ServiceUnavailable, ValidationError
+from daypass.http.asgi_messages import Send, send_answer
+from daypass.http.request_ids import RequestIds
+from daypass.resource_server.service import ResourceServers, encode, refused
+from daypass.resource_server.snapshot import invalidated_names
+from daypass.storage.cache import StoreCache
+from daypass.verify.protocol import CHANGES_PATH, DOCUMENTS_PATH, KEYS_PATH, ChangesAnswer
+from daypass.wire.http import HttpRequest, HttpResponse
+
+Receive = Callable[[], Awaitable[Any]]
+Scope = Mapping[str, Any]
+
+_LARGEST = 65_536  # bytes of a request for keys: a token of 8 KB, and more than any string to sign
+_PATIENCE = 10.0  # seconds for the body to arrive
+_LONGEST_WAIT = 25.0  # seconds
+_STEP = 0.05  # seconds between two looks at the counter of changes
+_OLDEST = 3.0  # seconds since the last word from the database, beyond which "no change" is not said
+_MOST_NAMES = 2_000
+_MOST_WAITING = 2_048
+_PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
+_MISSING = HttpResponse(404, _PLAIN, b"Page not found.\n")
+_NEXT = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+
+
+@dataclass(slots=True)
+class ResourceServerPage:
+    """Serves the paths below /resource-server/v1."""
+
+    service: ResourceServers
+    cache: StoreCache
+    workers: ThreadPoolExecutor
+    request_ids: RequestIds = field(default_factory=RequestIds)
+    _waiting: int = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await send_answer(send, await self._answer(scope, receive))
+
+    async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
+        path, method = scope["path"], scope["method"]
+        is_document = path.startswith(DOCUMENTS_PATH)
+        if (path, method) != (KEYS_PATH, "POST") and not (method == "GET" and (path == CHANGES_PATH or is_document)):
+            return _MISSING
+        body = await _read(receive)
+        if body is None:
+            return HttpResponse(413, _PLAIN, b"The body is too large, too slow or incomplete.\n")
+        client = scope["client"]
+        request = HttpRequest(
+            method,
+            scope["raw_path"],
+            scope["query_string"],
+            tuple(scope["headers"]),
+            body,
+            client[0] if client else "",
+            scope["scheme"] == "https",
+        )
+        if path == CHANGES_PATH:
+            return await self._changes(request)
+        answer: HttpResponse = await self._run(self.service.answer, request, self.request_ids())
+        return answer
+
+    async def _changes(self, request: HttpRequest) -> HttpResponse:
+        asked = time.monotonic()
+        if self._waiting >= _MOST_WAITING:
+            return refused(ServiceUnavailable("The server is busy. Try again."))
+        self._waiting += 1
+        try:
+            if not await self._run(self.service.is_in_use):
+                return _MISSING
+            server, _ = await self._run(self.service.identify, request)
+            after, wait = _terms(request)
+            return await self._wait(server, after, asked, wait)
+        except Fault as fault:
+            return refused(fault)
+        finally:
+            self._waiting -= 1
+
+    async def _wait(self, server: ResourceServer, after: int, asked: float, wait: float) -> HttpResponse:
+        while True:
+            answer = await self._next(server, after, asked)
+            if answer is not None or time.monotonic() - asked >= wait:
+                return HttpResponse(200, _NEXT, encode(answer or self._unchanged(after, asked)))
+            await asyncio.sleep(_STEP)
+
+    async def _next(self, server: ResourceServer, after: int, asked: float) -> ChangesAnswer | None:
+        """Return the changes after a revision, or None if there are none yet."""
+        progress = self.cache.progress()
+        if progress.is_overtaken:
+            await self._run(self.cache.poll)
+            progress = self.cache.progress()
+        self._age()
+        if progress.revision == after:
+            return None
+        changes = await self._run(self.service.source.store.changes_since, after)
+        if changes is not None and changes.revision == after:
+            return None
+        names = frozenset[str]() if changes is None else invalidated_names(changes, server)
+        reset = changes is None or len(names) > _MOST_NAMES
+        return ChangesAnswer(
+            revision=progress.revision if changes is None else changes.revision,
+            waited=time.monotonic() - asked,
+            age=self._age(),
+            invalidated=frozenset() if reset else names,
+            reset=reset,
+        )
+
+    def _unchanged(self, after: int, asked: float) -> ChangesAnswer:
+        return ChangesAnswer(revision=after, waited=time.monotonic() - asked, age=self._age())
+
+    def _age(self) -> float:
+        """Return the seconds since the last word from the database.
+
+        Raises ServiceUnavailable if that is too long ago: then "no change" could be wrong.
+        """
+        age = self.cache.progress().age
+        if age > _OLDEST or self.cache.is_away:
+            raise ServiceUnavailable("This server has lost its database.", detail=f"no word for {age:.1f} s")
+        return age
+
+    async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.workers, function, *args)
+
+
+def _terms(request: HttpRequest) -> tuple[int, float]:
+    """Return the revision and the seconds to wait. Raises ValidationError."""
+    found = parse_qs(request.query.decode("latin-1"))
+    try:
+        after, wait = int(found.get("after", ["-1"])[0]), float(found.get("wait", ["0"])[0])
+    except ValueError as error:
+        raise ValidationError("after must be a revision, and wait a number of seconds.") from error
+    if not 0 <= wait <= _LONGEST_WAIT or not -1 <= after < 2**63:
+        raise ValidationError(f"wait must be between 0 and {_LONGEST_WAIT:.0f} seconds, and after a revision.")
+    return after, wait
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body, or None if it is too large, too slow or incomplete."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                body += message.get("body", b"")
+                if len(body) > _LARGEST:
+                    return None
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        return None

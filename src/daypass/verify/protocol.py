@@ -1,0 +1,79 @@
+"""The messages between a resource server and Daypass.
+
+Owns their fields, for both sides, and the paths. A message with a field that the receiver does not know is refused: it
+might be a restriction.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from daypass.verify.grant_json import CallerJson
+
+PREFIX = "/resource-server/v1/"
+KEYS_PATH = PREFIX + "keys"
+DOCUMENTS_PATH = PREFIX + "documents/"
+CHANGES_PATH = PREFIX + "changes"
+
+NAME_PARAMETER = "resource-server"
+"""The query parameter of every request: the name under which the resource server is registered."""
+
+SERVICE = "daypass"
+"""The service in the credential scope of a resource server's own requests."""
+
+
+class GrantRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """POST keys: a signature of a caller, as the resource server received it.
+
+    `inline_documents` requests the texts of the policies in the answer, instead of their hashes alone.
+    """
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    string_to_sign: str
+    signature: str
+    session_token: str | None = None
+    presigned: bool = False
+    inline_documents: bool = False
+
+
+class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The answer to POST keys.
+
+    - `key` is the signing key of the date, region and service; `not_after` (seconds since 1970) ends its use.
+    - `caller` may be cached for `max_age` seconds, until a change invalidates one of `dependencies`.
+    - `revision` is the one of the snapshot that the answer was read from.
+    """
+
+    key: bytes
+    not_after: int
+    caller: CallerJson
+    documents: Mapping[str, str]
+    dependencies: frozenset[str]
+    revision: int
+    max_age: int
+
+
+class ChangesAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The answer to GET changes.
+
+    - `invalidated` are the dependencies that changed between the revision of the request and `revision`. If `reset` is
+      true, everything may have changed.
+    - `waited` and `age` are seconds: the time between the request and the answer, and the time since the server asked
+      its database. The answer is as fresh as the request plus `waited` minus `age`.
+    """
+
+    revision: int
+    waited: float
+    age: float
+    invalidated: frozenset[str] = frozenset()
+    reset: bool = False
+
+
+class RefusedAnswer(msgspec.Struct, frozen=True, rename={"code": "__type"}):
+    """The body of an answer that is not 200."""
+
+    code: str
+    message: str

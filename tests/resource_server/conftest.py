@@ -1,0 +1,81 @@
+"""A server with a registered resource server, and a link to it over a real socket."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials
+from tests.documents import allow, document
+
+from daypass.bootstrap import RootKey
+from daypass.directory.resource_servers import new_registration, register
+from daypass.testing.plugin import ClientFactory, client_factory
+from daypass.testing.server import RunningServer, running_server
+from daypass.verify.remote import RemoteKeys, ServerChanges
+from daypass.verify.remote_facts import RemoteFacts
+from daypass.verify.server_connection import ServerConnection
+
+NAME, REGION = "edge", "us-east-1"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """Run a server on a memory store for the tests of one file."""
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture
+def as_caller(server: RunningServer) -> ClientFactory:
+    """Make clients of the server."""
+    return client_factory(server)
+
+
+@pytest.fixture
+def root(server: RunningServer) -> RootKey:
+    """Create an account for this test, and return its root key."""
+    return server.new_account()
+
+
+@pytest.fixture
+def iam(root: RootKey, as_caller: ClientFactory) -> Any:
+    """Return an IAM client of the account's root user."""
+    return as_caller("iam", root)
+
+
+@pytest.fixture
+def name(server: RunningServer, root: RootKey) -> str:
+    """Register a resource server for the account of the test, and return its name."""
+    registered = new_registration(
+        f"{NAME}-{root.account}",
+        account=root.account,
+        service="s3",
+        regions=(REGION,),
+        accounts=(root.account,),
+        now=server.clock.now(),
+        entropy=server.there.entropy,
+    )
+    with server.there.store.write() as writer:
+        register(writer, registered)
+    return registered.name
+
+
+@pytest.fixture
+def gateway_key(root: RootKey, name: str, iam: Any) -> Credentials:
+    """Return a key of the user that may act as the resource server."""
+    iam.create_user(UserName="gateway")
+    arn = f"arn:aws:daypass::{root.account}:resource-server/{name}"
+    policy = document(allow("daypass:GetSigningKey", arn))
+    iam.put_user_policy(UserName="gateway", PolicyName="keys", PolicyDocument=policy)
+    made = iam.create_access_key(UserName="gateway")["AccessKey"]
+    return Credentials(made["AccessKeyId"], made["SecretAccessKey"])
+
+
+@pytest.fixture
+def keys(server: RunningServer, name: str, gateway_key: Credentials) -> Iterator[RemoteKeys]:
+    """Return keys of the running server, and follow its changes."""
+    connection = ServerConnection(server.url, name, gateway_key, region=REGION)
+    found = RemoteKeys(connection, RemoteFacts(ServerChanges(connection), stale_seconds=60))
+    assert found.facts.start(wait=10)
+    yield found
+    found.close()
