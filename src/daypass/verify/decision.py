@@ -23,12 +23,47 @@ def decide(  # noqa: PLR0913 - the parts of a decision
     resource_policy: PolicySet | None = None,
     resource_control: tuple[PolicySet, ...] = (),
 ) -> Allowed | Denied:
-    """Return Allowed or Denied. Pass a Denied to the client as 403.
+    """Return Allowed or Denied. Answer the client of a Denied with 403.
 
     `context` has the condition keys of the request. It does not override the caller's own keys. `resource_account` is
     the account that owns the resource: by default the account in the ARN, or the caller's if the ARN does not contain
     an account (those of S3 do not). If it is not the caller's account, the resource policy must allow the caller
     too. `resource_control` are the RCPs of the owner's account, one set for each level of its organization.
+
+    >>> from daypass.verify import decide, static_caller
+    >>> statement = '{"Effect": "Allow", "Action": "inventory:Get*", "Resource": "*"}'
+    >>> policy = '{"Version": "2012-10-17", "Statement": ' + statement + '}'
+    >>> alice = static_caller("111122223333", "alice", policy)
+    >>> type(decide(alice, "inventory:GetItem", "arn:aws:inventory:::item/42", {})).__name__
+    'Allowed'
+    >>> type(decide(alice, "inventory:DeleteItem", "arn:aws:inventory:::item/42", {})).__name__
+    'Denied'
+    """
+    request, policies = prepare_decision(
+        caller,
+        action,
+        resource,
+        context,
+        resource_account=resource_account,
+        resource_policy=resource_policy,
+        resource_control=resource_control,
+    )
+    return evaluate(request, policies)
+
+
+def prepare_decision(  # noqa: PLR0913 - the parts of a decision
+    caller: VerifiedCaller,
+    action: str,
+    resource: str,
+    context: ConditionKeys,
+    *,
+    resource_account: str = "",
+    resource_policy: PolicySet | None = None,
+    resource_control: tuple[PolicySet, ...] = (),
+) -> tuple[AuthorizationRequest, Policies]:
+    """Return the request and the policies of a decision.
+
+    An event loop asks policy.evaluate.is_light about them first: a heavy decision belongs on a worker thread.
     """
     own = caller.policies
     policies = Policies(own.identity, own.boundary, own.session, own.service_control, resource_control, resource_policy)
@@ -39,7 +74,7 @@ def decide(  # noqa: PLR0913 - the parts of a decision
         principal=caller.principal,
         context={**_lower_case(context), **caller.context},
     )
-    return evaluate(request, policies)
+    return request, policies
 
 
 def _account_in(resource: str) -> str:
