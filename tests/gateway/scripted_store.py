@@ -32,6 +32,7 @@ class StoreSide:
 
     socket: socket.socket
     number: int  # of the connection, from 1
+    heads: "queue.Queue[SeenRequest]"
     _rest: bytes = b""
     requests: list[SeenRequest] = field(default_factory=list)
 
@@ -42,6 +43,7 @@ class StoreSide:
         head, _, self._rest = self._rest.partition(b"\r\n\r\n")
         request = SeenRequest(head)
         self.requests.append(request)
+        self.heads.put(request)
         return request
 
     def read_body(self, request: SeenRequest) -> bytes:
@@ -128,7 +130,10 @@ def always(answer: bytes) -> Script:
 
 
 class ScriptedStore:
-    """Runs a script for each connection, on a thread. `ended` gets each connection when its script has ended."""
+    """Runs a script for each connection, on a thread. `ended` gets each connection when its script has ended.
+
+    `heads` gets each request when its head was read.
+    """
 
     def __init__(self, script: Script = answer_all, context: ssl.SSLContext | None = None) -> None:
         self.script = script
@@ -136,6 +141,7 @@ class ScriptedStore:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.sides: list[StoreSide] = []
+        self.heads: queue.Queue[SeenRequest] = queue.Queue()
         self.ended: queue.Queue[StoreSide] = queue.Queue()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -146,6 +152,8 @@ class ScriptedStore:
 
     def close(self) -> None:
         """Stop accepting, and end all connections."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # which also ends a waiting accept()
         self._listener.close()
         for side in self.sides:
             with contextlib.suppress(OSError):
@@ -170,7 +178,7 @@ class ScriptedStore:
                 accepted = self._context.wrap_socket(accepted, server_side=True)
         except OSError:
             return
-        side = StoreSide(accepted, len(self.sides) + 1)
+        side = StoreSide(accepted, len(self.sides) + 1, self.heads)
         self.sides.append(side)
         with contextlib.suppress(OSError, EOFError):
             self.script(side)

@@ -185,11 +185,12 @@ class BackendConnection(asyncio.Protocol):
         self._left = head.length
         self._decoder = HttpChunkReader() if head.length == CHUNKED else None
         transfer.store_head(head)
+        if self._transfer is not transfer:
+            return
         if head.length == 0:
             self._buffer = data
             self._state = _END
-            if self._transfer is transfer:
-                transfer.store_end()
+            transfer.store_end()
         elif data:
             self._read_body(data)
         else:

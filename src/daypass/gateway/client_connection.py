@@ -33,6 +33,7 @@ class ClientConnection(asyncio.Protocol):
         "_buffer",
         "_cipher",
         "_dropped",
+        "_has_eof",
         "_is_ending",
         "_path",
         "_pauses",
@@ -60,7 +61,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = b""  # of a head
         self._searched = 0
         self._pauses = 0
-        self._is_ending = False
+        self._is_ending = self._has_eof = False
         self._dropped = 0
         self._ticks = 0  # since the last event that a limit of time counts from
         self._was_used = False
@@ -104,22 +105,22 @@ class ClientConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Let a request finish whose body is complete."""
         transfer = self._transfer
+        self._has_eof = True
         if transfer is None or self._tls:
             return False
-        if not transfer.body_done:
-            transfer.client_failed(s3_error("IncompleteBody"))
+        transfer.client_eof()
         return not self._is_ending
 
     def pause_writing(self) -> None:
         """Stop the store."""
         self.is_full = True
+        self._stall_ticks, self._progress = 0, self._written - self.transport.get_write_buffer_size()
         if self._transfer is not None:
             self._transfer.client_full()
 
     def resume_writing(self) -> None:
         """Let the store continue, or read the next request."""
         self.is_full = False
-        self._stall_ticks = 0
         if self._transfer is not None:
             self._transfer.client_ready()
         elif self._buffer and not self._is_ending:
@@ -160,13 +161,16 @@ class ClientConnection(asyncio.Protocol):
             else:
                 self.pause(Pause.HELD)
 
-    def transfer_ended(self, rest: bytes, *, keep: bool) -> None:
-        """Take the next request, or end the connection. `rest` was not used by the last one."""
+    def transfer_ended(self, rest: bytes, *, keep: bool, is_unread: bool) -> None:
+        """Take the next request, or end the connection.
+
+        `rest` was not used by the last request. `is_unread` is whether a part of its body may still come.
+        """
         self._transfer = None
         self._was_used = True
         self._ticks = 0
-        if not keep:
-            self._end()
+        if not keep or self._has_eof:
+            self._end(is_unread=is_unread)
             return
         if self._pauses:
             self.resume(Pause.STORE_FULL)
@@ -179,7 +183,7 @@ class ClientConnection(asyncio.Protocol):
     def drain(self) -> None:
         """End the connection after the request that runs."""
         if self._transfer is None and not self._is_ending:
-            self._end()
+            self._end(is_unread=False)
 
     def tick(self) -> None:
         """Check the limits of time."""
@@ -195,7 +199,7 @@ class ClientConnection(asyncio.Protocol):
         if self._is_ending:
             if passed >= limits.end_seconds and not self.is_full:
                 self.transport.abort()
-        elif self._buffer and passed >= limits.head_seconds:
+        elif self._buffer and not self.is_full and passed >= limits.head_seconds:
             self._refuse(s3_error("RequestTimeout"))
         elif passed >= (limits.idle_seconds if self._was_used else limits.head_seconds):
             self.transport.close()
@@ -253,19 +257,20 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, error: Exception) -> None:
         answer: Respond = self._path.judge.refuse(error, self._peer)
         write_refusal(self._path, self, answer)
-        self._end()
+        self._end(is_unread=True)
 
-    def _end(self) -> None:
+    def _end(self, *, is_unread: bool) -> None:
         """Close, but let the client read the last answer first."""
         self._is_ending = True
         self._ticks = self._dropped = 0
         self._buffer = b""
-        if self.transport.is_closing():
+        transport = self.transport
+        if transport.is_closing():
             return
-        if self._tls or not self.transport.can_write_eof():
-            self.transport.close()
+        if self._has_eof or not is_unread:
+            transport.close()
             return
-        if self._pauses:
-            self._pauses = 0
-            self.transport.resume_reading()
-        self.transport.write_eof()
+        self.resume(Pause.STORE_FULL)
+        self.resume(Pause.HELD)
+        if not self._tls:  # A client over TLS sees the end by the length of the answer.
+            transport.write_eof()

@@ -71,11 +71,13 @@ class Transfer:
         "_edit",
         "_exchange",
         "_expects",
+        "_has_eof",
         "_has_retried",
         "_head_is_pending",
         "_is_alone",
         "_is_chunked_out",
         "_is_over",
+        "_is_waiting",
         "_keep",
         "_left",
         "_marks",
@@ -128,6 +130,8 @@ class Transfer:
         self._has_retried = False
         self._is_alone = False  # the client has gone, and the exchange goes on
         self._is_over = False
+        self._is_waiting = False  # for a worker thread
+        self._has_eof = False  # the client does not send more
         self._answer_paused = False
         self._marks = (0, 0, 0)
         self._quiet = self._rate_ticks = self._rate_mark = 0
@@ -148,10 +152,13 @@ class Transfer:
             self._follow(plan)
 
     def _wait_for(self, call: Callable[[], Plan]) -> None:
-        if not self._path.threads.run(call, self._planned):
+        if self._path.threads.run(call, self._planned):
+            self._is_waiting = True
+        else:
             self._follow(self._path.judge.refuse(s3_error("SlowDown"), self._peer))
 
     def _planned(self, plan: Plan | None, error: BaseException | None) -> None:
+        self._is_waiting = False
         if plan is not None:
             self._follow(plan)
         elif isinstance(error, Exception):
@@ -204,9 +211,14 @@ class Transfer:
         self._client.resume(Pause.HELD)
         if data:
             self._take(data)
-        elif self._expects:
+        if self._is_cut():
+            self._fail(s3_error("IncompleteBody"))
+        elif self._expects and not data:
             self._client.write(CONTINUE)
             self._expects = False
+
+    def _is_cut(self) -> bool:
+        return self._has_eof and not self.body_done and not self._is_over
 
     def _take(self, data: bytes) -> None:
         decoder = self._decoder
@@ -324,6 +336,9 @@ class Transfer:
             self._fail(s3_error("ServiceUnavailable", detail="the store cannot be reached"))
             return
         self._store = store
+        if plan.is_head != (self.head.method == "HEAD"):
+            self._fail(RuntimeError("the store and the client would disagree about the end of the answer"))
+            return
         store.begin(self, is_head=plan.is_head)
         if plan.body is None:
             if not self.body_done:
@@ -367,7 +382,9 @@ class Transfer:
         if isinstance(answer, EditAnswer):
             self._edit, self._collected, self._collected_size = answer, [], 0
             return
-        if not self._is_alone:
+        if answer.status in _BODILESS and head.length:
+            self._fail(RuntimeError("an answer without a body would be followed by one"))
+        elif not self._is_alone:
             self._out = self._head_of(answer, head, is_head=plan.is_head)
 
     def _head_of(self, answer: PassAnswer, head: StoreHead, *, is_head: bool) -> bytes:
@@ -444,7 +461,9 @@ class Transfer:
             self._end()
             return
         body, self._collected = b"".join(self._collected), []
-        if edit.waits and self._path.threads.run(partial(edit.finish, body), self._planned):
+        if edit.waits:
+            self._is_waiting = True
+            self._path.threads.run(partial(edit.finish, body), self._planned, must_run=True)
             return
         try:
             answer = edit.finish(body)
@@ -490,9 +509,11 @@ class Transfer:
             self._out, self._is_chunked_out = b"", False
             self._respond(self._exchange.refuse(error))
 
-    def client_failed(self, error: Exception) -> None:
-        """End a request whose body the client does not send in time."""
-        self._fail(error)
+    def client_eof(self) -> None:
+        """Refuse a body that ends too early, once all of it was read."""
+        self._has_eof = True
+        if self._mode in _READING and not self.body_done:
+            self._fail(s3_error("IncompleteBody"))
 
     def _respond(self, answer: Respond) -> None:
         headers = answer.headers
@@ -515,7 +536,7 @@ class Transfer:
         if keep and not self.body_done:
             self.held = self.held[self._left :]
         self._done()
-        self._client.transfer_ended(self.held, keep=keep)
+        self._client.transfer_ended(self.held, keep=keep, is_unread=not self.body_done or bool(self.held))
 
     def _done(self) -> None:
         exchange, self._exchange = self._exchange, None
@@ -539,7 +560,8 @@ class Transfer:
             self.client_ready()
             return
         self._leave_store(is_complete=False)
-        self._done()
+        if not self._is_waiting:  # The thread may change a bucket, and the record says so afterwards.
+            self._done()
 
     def client_full(self) -> None:
         """Stop reading from the store: the client does not read as fast."""

@@ -21,12 +21,14 @@ class WaitingThreads:
         self._most = threads + most_waiting
         self._count = 0
 
-    def run(self, call: Callable[[], T], then: Callable[[T | None, BaseException | None], None]) -> bool:
+    def run(
+        self, call: Callable[[], T], then: Callable[[T | None, BaseException | None], None], *, must_run: bool = False
+    ) -> bool:
         """Run `call` on a thread, then `then` on the event loop, with its result or its exception.
 
-        Return False if too many calls wait already.
+        Return False if too many calls wait already. That does not count for a call that must run.
         """
-        if self._count >= self._most:
+        if self._count >= self._most and not must_run:
             return False
         self._count += 1
 
