@@ -52,8 +52,9 @@ _LONGEST_LENGTH = 15  # digits
 class BodyProfile(msgspec.Struct, frozen=True, kw_only=True):
     """What a store does with bodies.
 
-    `commits_short_bodies`: it stores what it received when the connection is closed early. The other members are the
-    values of x-amz-content-sha256 that it verifies.
+    `commits_short_bodies`: it stores what it received when the connection is closed after a part of the body. A store
+    that does so only if no byte of the body came does not count, because the head leaves with the first bytes. The
+    other members are the values of x-amz-content-sha256 that it verifies.
     """
 
     commits_short_bodies: bool = True
@@ -85,8 +86,9 @@ class BodyClaim(msgspec.Struct, frozen=True, kw_only=True):
 class BodyTransform(Protocol):
     """Verifies one body and returns the bytes that go to the store.
 
-    The gateway sends the head to the store together with the first bytes that feed() returns, or with those of
-    finish(), and never before: for an empty body, the head alone could change an object. After an S3Error it closes the
+    The gateway sends the head to the store in one write with the first bytes that feed() returns, or with those of
+    finish(), and never before: the head alone could change an object, as SeaweedFS commits an empty body if the
+    connection is closed behind the head. After an S3Error it closes the
     connection to the store if the head was sent, and does not send the rest.
     """
 

@@ -88,7 +88,7 @@ class ChunkReader:
 
     def finish(self) -> None:
         """Raise S3Error unless the body came to its end."""
-        if self._next is not ChunkReader._refuse_more:
+        if self._next is not ChunkReader._end:
             raise s3_error("IncompleteBody", "The request body terminated unexpectedly")
 
     def _take(self, piece: memoryview, decoded: list[Decoded]) -> None:
@@ -121,6 +121,8 @@ class ChunkReader:
             self._signatures.verify_chunk(digest, self._signature)
 
     def _read_line(self, data: bytes, position: int) -> int:
+        if self._next is ChunkReader._end:
+            raise _malformed("bytes follow the end of the chunks")
         known = len(self._partial)
         line = self._partial + data[position : position + _LONGEST_LINE]
         end = line.find(_CRLF)
@@ -187,10 +189,10 @@ class ChunkReader:
     def _read_end(self, line: bytes) -> None:
         if line:
             raise s3_error("MalformedTrailerError", detail="the trailer has a field that was not declared")
-        self._next = ChunkReader._refuse_more
+        self._next = ChunkReader._end
 
-    def _refuse_more(self, _line: bytes) -> None:
-        raise _malformed("bytes follow the end of the chunks")
+    def _end(self, _line: bytes) -> None:
+        """Mark that the body came to its end. It is never called."""
 
 
 def trailer_lines(name: bytes, value: bytes) -> bytes:
