@@ -33,6 +33,7 @@ from daypass.directory.store import Reader, Views, WouldBlockError
 from daypass.policy.authorization_request import ConditionKeys, Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet
 from daypass.policy.wildcard import compile_wildcard, tokens_of
+from daypass.verify.grant_json import References
 from daypass.verify.keys import NotLoadedError
 
 T = TypeVar("T")
@@ -176,6 +177,14 @@ class BucketWriter(Protocol):
         ...
 
 
+class BucketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A recorded bucket as a server tells a gateway elsewhere. The policy is sent as references to documents."""
+
+    stored: StoredBucket
+    policy: References | None
+    is_public: bool
+
+
 class Buckets(Protocol):
     """The buckets as one request sees them.
 
@@ -239,7 +248,10 @@ class StoreBuckets:
         return frozenset(name for name in names if self._is_owned(account, backend, name))
 
     def _is_owned(self, account: str, backend: str, name: str) -> bool:
-        recorded = self.owner_of(name)
+        return self.is_owned_by(self.owner_of(name), name, account=account, backend=backend)
+
+    def is_owned_by(self, recorded: BucketOwner | None, name: str, *, account: str, backend: str) -> bool:
+        """Return whether a bucket with this record, or without one, is an account's at a backend."""
         if recorded is not None:
             return recorded.active and (recorded.account, recorded.backend) == (account, backend)
         mapping = self._map.find(name)

@@ -19,19 +19,27 @@ from daypass.http.request_ids import RequestIds
 from daypass.resource_server.service import ResourceServers, encode, refused
 from daypass.resource_server.snapshot import invalidated_names
 from daypass.storage.cache import StoreCache
-from daypass.verify.protocol import CHANGES_PATH, DOCUMENTS_PATH, KEYS_PATH, ChangesAnswer
+from daypass.verify.protocol import (
+    BUCKET_CHANGES_PATH,
+    CHANGES_PATH,
+    DOCUMENTS_PATH,
+    FACTS_PATH,
+    KEYS_PATH,
+    ChangesAnswer,
+)
 from daypass.wire.http import HttpRequest, HttpResponse
 
 Receive = Callable[[], Awaitable[Any]]
 Scope = Mapping[str, Any]
 
-_LARGEST = 65_536  # bytes of a request for keys: a token of 8 KB, and more than any string to sign
+_LARGEST = 131_072  # bytes: a thousand names of buckets, or a policy and a token of 20 KB each
 _PATIENCE = 10.0  # seconds for the body to arrive
 _LONGEST_WAIT = 25.0  # seconds
 _STEP = 0.05  # seconds between two looks at the counter of changes
 _OLDEST = 3.0  # seconds since the last word from the database, beyond which "no change" is not said
 _MOST_NAMES = 2_000
 _MOST_WAITING = 2_048
+_POSTS = frozenset({KEYS_PATH, FACTS_PATH, BUCKET_CHANGES_PATH})
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 _MISSING = HttpResponse(404, _PLAIN, b"Page not found.\n")
 _NEXT = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
@@ -54,7 +62,8 @@ class ResourceServerPage:
     async def _answer(self, scope: Scope, receive: Receive) -> HttpResponse:
         path, method = scope["path"], scope["method"]
         is_document = path.startswith(DOCUMENTS_PATH)
-        if (path, method) != (KEYS_PATH, "POST") and not (method == "GET" and (path == CHANGES_PATH or is_document)):
+        is_get = path == CHANGES_PATH or is_document
+        if method != ("GET" if is_get else "POST") or not (is_get or path in _POSTS):
             return _MISSING
         body = await _read(receive)
         if body is None:

@@ -8,6 +8,7 @@ and runs on a worker thread. Leaves waiting for changes to page.py.
 import ipaddress
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -26,15 +27,30 @@ from daypass.operations.operation import PermissionCheck
 from daypass.pipeline import StoreView
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide
+from daypass.resource_server.bucket_changes import ACTION as MANAGE
+from daypass.resource_server.bucket_changes import change_bucket
+from daypass.resource_server.facts import answer_facts
 from daypass.resource_server.grants import GrantSource, grant
-from daypass.verify.protocol import DOCUMENTS_PATH, KEYS_PATH, NAME_PARAMETER, SERVICE, GrantRequest, RefusedAnswer
+from daypass.verify.protocol import (
+    BUCKET_CHANGES_PATH,
+    DOCUMENTS_PATH,
+    FACTS_PATH,
+    KEYS_PATH,
+    NAME_PARAMETER,
+    SERVICE,
+    BucketChange,
+    FactRequest,
+    GrantRequest,
+    RefusedAnswer,
+)
 from daypass.wire.http import HttpRequest, HttpResponse
+
+T = TypeVar("T")
 
 ACTION = "daypass:GetSigningKey"
 _JSON = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 _MISSING = HttpResponse(404, ((b"content-type", b"text/plain; charset=utf-8"),), b"Page not found.\n")
 _DOCUMENTS = 1_024  # of at most 20 KiB each
-_decode = msgspec.json.Decoder(GrantRequest).decode
 encode = msgspec.json.Encoder().encode
 
 
@@ -87,9 +103,10 @@ class ResourceServers:
         signer = self._signer(request)
         name = _parameters(request).get(NAME_PARAMETER, "")
         server = self._store_view.views.get(load_resource_server, name)
-        if server is None or not self._is_allowed(server, signer, request):
+        action = MANAGE if request.path == BUCKET_CHANGES_PATH.encode() else ACTION
+        if server is None or not self._is_allowed(action, server, signer, request):
             raise AccessDenied(
-                f"User: {signer.caller.arn} is not authorized to perform: {ACTION} on resource server {name!r}, "
+                f"User: {signer.caller.arn} is not authorized to perform: {action} on resource server {name!r}, "
                 "or it is not registered."
             )
         return server, signer
@@ -105,19 +122,25 @@ class ResourceServers:
                 raise
             raise Throttling("Rate exceeded", detail=f"throttled: {fault.code}") from None
 
-    def _is_allowed(self, server: ResourceServer, signer: Signer, request: HttpRequest) -> bool:
-        check = PermissionCheck(ACTION, server.arn, server.account)
+    def _is_allowed(self, action: str, server: ResourceServer, signer: Signer, request: HttpRequest) -> bool:
+        check = PermissionCheck(action, server.arn, server.account)
         common = build_context(signer.caller, RequestInfo(self._now(), request, signer.region))
         wanted, policies = build_request(check, signer.caller, common, self._store_view.views)
         return isinstance(decide(wanted, policies), Allowed)
 
     def _answer(self, request: HttpRequest, server: ResourceServer) -> bytes:
-        if request.path == KEYS_PATH.encode() and request.method == "POST":
-            answer, documents = grant(_read(request.body), server, self.source, self._now())
+        path = request.path.decode("latin-1")
+        if path == FACTS_PATH:
+            return encode(answer_facts(_read(request.body, FactRequest), server, self.source.store))
+        if path == BUCKET_CHANGES_PATH:
+            change = _read(request.body, BucketChange)
+            return encode(change_bucket(change, server, self.source.store, self._now()))
+        if path == KEYS_PATH:
+            answer, documents = grant(_read(request.body, GrantRequest), server, self.source, self._now())
             for name, text in documents.items():
                 self._documents.put(name, text)
             return encode(answer)
-        document = self._documents.get(request.path.decode("latin-1").removeprefix(DOCUMENTS_PATH))
+        document = self._documents.get(path.removeprefix(DOCUMENTS_PATH))
         if document is None:
             # Another node may have named it. The resource server then asks for the documents with the key.
             raise DocumentMissingError(
@@ -143,7 +166,12 @@ class ResourceServers:
         )
 
 
-_EVENTS: Mapping[str, str] = {"keys": "GetSigningKey", "documents": "GetPolicyDocument"}
+_EVENTS: Mapping[str, str] = {
+    "keys": "GetSigningKey",
+    "documents": "GetPolicyDocument",
+    "facts": "GetFacts",
+    "bucket-changes": "ManageBuckets",
+}
 
 
 class DocumentMissingError(SenderFault):
@@ -158,11 +186,11 @@ def refused(fault: Fault) -> HttpResponse:
     return HttpResponse(fault.status, headers, encode(RefusedAnswer(fault.code, fault.message)))
 
 
-def _read(body: bytes) -> GrantRequest:
+def _read(body: bytes, type_: type[T]) -> T:
     try:
-        return _decode(body)
+        return msgspec.json.decode(body, type=type_)
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
-        raise ValidationError(f"The body is not a valid request for keys: {problem}") from problem
+        raise ValidationError(f"The body is not valid: {problem}") from problem
 
 
 def _parameters(request: HttpRequest) -> Mapping[str, str]:

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from daypass.verify.grant_json import CallerJson
+from daypass.verify.grant_json import CallerJson, References
 
 PREFIX = "/resource-server/v1/"
 KEYS_PATH = PREFIX + "keys"
 DOCUMENTS_PATH = PREFIX + "documents/"
 CHANGES_PATH = PREFIX + "changes"
+FACTS_PATH = PREFIX + "facts"
+BUCKET_CHANGES_PATH = PREFIX + "bucket-changes"
 
 NAME_PARAMETER = "resource-server"
 """The query parameter of every request: the name under which the resource server is registered."""
@@ -70,6 +72,60 @@ class ChangesAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     age: float
     invalidated: frozenset[str] = frozenset()
     reset: bool = False
+
+
+class FactRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """POST facts: what is known of buckets or of an account.
+
+    `kind` is a row of the server's table of facts, `names` are its arguments.
+    """
+
+    kind: str
+    names: tuple[str, ...]
+
+
+class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The answer to POST facts. `value` depends on the kind; the rest is as in GrantAnswer."""
+
+    value: msgspec.Raw
+    documents: Mapping[str, str]
+    dependencies: frozenset[str]
+    revision: int
+    max_age: int
+
+
+class AccountFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The limits that an account sets for its resources: RCPs by level, and the keys of its organization."""
+
+    resource_control: tuple[References, ...]
+    resource_keys: Mapping[str, str | tuple[str, ...]]
+
+
+class BucketChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """POST bucket-changes: one change of a bucket's record.
+
+    `action` is reserve, confirm, release, begin-deletion, put-policy, delete-policy or put-public-access-block. `known`
+    is whether the resource server has seen a record of the bucket. `new_block` is the public access block of a bucket
+    that gets its record with this change.
+    """
+
+    action: str
+    name: str
+    account: str
+    backend: str = ""
+    region: str = ""
+    known: bool = False
+    policy: str = ""
+    block: Mapping[str, bool] | None = None
+    new_block: Mapping[str, bool] | None = None
+
+
+class BucketChanged(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The answer to POST bucket-changes: the error of S3, or an empty code."""
+
+    code: str = ""
+    message: str = ""
+    extra: Mapping[str, str] = {}
 
 
 class RefusedAnswer(msgspec.Struct, frozen=True, rename={"code": "__type"}):

@@ -133,6 +133,12 @@ class RemoteFacts:
         with self._lock:
             self._drop(name)
 
+    def forget_where(self, concerns: Callable[[Any], bool]) -> None:
+        """Drop the facts whose names a predicate selects, after a change of one's own."""
+        with self._lock:
+            for name in [name for name in self._facts if concerns(name)]:
+                self._drop(name)
+
     def refresh(self, name: Hashable, fetch: Callable[[], Fact]) -> None:
         """Load a fact again. It blocks, and may raise a Fault."""
         self._load(name, fetch)
