@@ -47,6 +47,7 @@ FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "serve": ("daypass.cli.operators.serve", "Run the server: STS and IAM at one URL."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
+    "bucket": ("daypass.cli.operators.bucket", "List and record the buckets of accounts."),
     "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),
     "apply": ("daypass.cli.operators.apply", "Apply a configuration file."),
     "export": ("daypass.cli.operators.export", "Export the store as a configuration file."),

@@ -1,4 +1,4 @@
-"""Bucket policies: the rules beyond the grammar, and the meaning of public.
+"""Bucket policies: rules beyond the grammar, and the meaning of public.
 
 Pure. Owns the checks of a policy that a bucket may have:
 

@@ -1,4 +1,4 @@
-"""Buckets of accounts: the rules for names, the loaders for the cache, and every change of a record.
+"""Buckets of accounts: names, loaders for the cache, changes of records.
 
 - A name is unique among all accounts, as on AWS. The owner's account is part of the record, so that the records of an
   account can be listed and counted.
@@ -18,7 +18,7 @@ import msgspec
 
 from daypass.directory import records
 from daypass.directory.bucket_policies import in_words_of_s3, is_public, parse_bucket_policy
-from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
+from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_id
 from daypass.directory.principals import StoredTrust, StoreTrust, show_principals, store_principals
 from daypass.directory.store import Reader, RecordExistsError, Writer, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
@@ -30,6 +30,7 @@ MOST_BUCKETS = 10_000
 """The default quota of general purpose buckets in an account on AWS."""
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){1,61}[a-z0-9]")
+_OLD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_ENDS = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an")
 
@@ -79,14 +80,6 @@ def find_bucket(reader: Reader, name: str) -> StoredBucket | None:
     return records.find_by_id(reader, StoredBucket, bucket_id(name))
 
 
-def bucket_id(name: str) -> str:
-    """Return the unique id of a bucket's record.
-
-    The prefix keeps names apart from other unique ids: a name may consist of twelve digits, as an account's id does.
-    """
-    return f"bucket/{name}"
-
-
 def load_bucket(reader: Reader, name: str) -> LoadedBucket | None:
     """Return a bucket with its compiled policy, or None."""
     stored = find_bucket(reader, name)
@@ -105,6 +98,14 @@ def load_bucket_owner(reader: Reader, name: str) -> BucketOwner | None:
     """Return the owner of a recorded bucket, or None."""
     stored = find_bucket(reader, name)
     return None if stored is None else BucketOwner(stored.account, stored.backend, stored.state == "active")
+
+
+def is_recordable_name(text: str) -> bool:
+    """Return whether an existing bucket may have this name.
+
+    Old buckets and buckets of other stores have names that AWS does not accept any more.
+    """
+    return _OLD_NAME.fullmatch(text) is not None
 
 
 def buckets_of(reader: Reader, account: str | None) -> Iterator[StoredBucket]:
@@ -126,6 +127,18 @@ def insert_bucket(writer: Writer, bucket: StoredBucket, *, most: int = MOST_BUCK
         records.insert(writer, bucket)
     except RecordExistsError as problem:
         raise BucketTakenError("") from problem
+
+
+def put_bucket(writer: Writer, bucket: StoredBucket, *, most: int = MOST_BUCKETS) -> None:
+    """Store a bucket of an account, new or changed, as an operator states it.
+
+    Raises BucketTakenError if it belongs to another account, and TooManyBucketsError.
+    """
+    present = find_bucket(writer, bucket.name)
+    if present is None or present.account != bucket.account:
+        insert_bucket(writer, bucket, most=most)
+    else:
+        _replaced(writer, bucket)
 
 
 def policy_to_store(

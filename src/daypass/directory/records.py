@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.directory.entities.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
-from daypass.directory.entities.bucket_entities import StoredBucket
+from daypass.directory.entities.bucket_entities import StoredBucket, bucket_id
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
 from daypass.directory.entities.iam_entities import (
     AccessKey,
@@ -175,12 +175,12 @@ KINDS: dict[type[Entity], Kind] = {
         sort=lambda unresolved: unresolved.id,
         decoder=msgspec.json.Decoder(UnresolvedPrincipal),
     ),
-    # Names are unique among all accounts, thus the name is the unique id too. The prefix keeps it apart from other ids.
+    # Names are unique among all accounts, thus the name is the unique id too.
     StoredBucket: Kind(
         name="bucket",
         account=lambda bucket: bucket.account,
         key=lambda bucket: bucket.name,
-        unique_id=lambda bucket: f"bucket/{bucket.name}",
+        unique_id=lambda bucket: bucket_id(bucket.name),
         sort=lambda bucket: bucket.name,
         decoder=msgspec.json.Decoder(StoredBucket),
     ),

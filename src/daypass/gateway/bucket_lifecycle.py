@@ -1,4 +1,4 @@
-"""CreateBucket and DeleteBucket: the steps between the records and a store.
+"""CreateBucket and DeleteBucket: the steps between records and stores.
 
 A name belongs to one account from the first step to the last, whatever fails in between:
 
@@ -72,7 +72,10 @@ class BackendUnavailableError(Exception):
 
 
 class BackendCalls(Protocol):
-    """Requests of the gateway itself to its stores, signed with the store's key. They block."""
+    """Requests of the gateway itself to its stores.
+
+    They are signed with the store's key, and they block.
+    """
 
     def send(
         self,
@@ -146,7 +149,7 @@ def _find_place(
             raise s3_error("BucketAlreadyExists", BucketName=name)
         if recorded.active:
             raise s3_error("BucketAlreadyOwnedByYou", BucketName=name)
-        return _Place(recorded.backend, is_resumed=True)
+        return _Place(recorded.backend or bucket_map.default_backend, is_resumed=True)
     pattern = bucket_map.find_pattern(name)
     if pattern is not None and pattern.account != request.account:
         raise s3_error("BucketAlreadyExists", BucketName=name)

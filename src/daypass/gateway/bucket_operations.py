@@ -197,7 +197,10 @@ def _get_acl(_: BucketRequest, bucket: Bucket, __: Buckets) -> LocalAnswer:
 
 
 def acl_of(account: str) -> bytes:
-    """Return the ACL of every bucket and object of an account: the owner may do everything."""
+    """Return the ACL of every bucket and object of an account.
+
+    The owner may do everything.
+    """
     owner = xml_text("ID", canonical_id(account))
     grantee = (
         f'<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser">{owner}</Grantee>'

@@ -119,7 +119,8 @@ class StoreBucketWriter:
                 self._insert(writer, stored)
             if stored is None:
                 raise s3_error("NoSuchBucket", BucketName=bucket.name)
-            if (stored.account, stored.backend, stored.state) != (bucket.account, bucket.backend, "active"):
+            backend = bucket.backend if bucket.stored is None else bucket.stored.backend
+            if (stored.account, stored.backend, stored.state) != (bucket.account, backend, "active"):
                 raise s3_error("OperationAborted")
             yield writer, stored
 

@@ -1,4 +1,4 @@
-"""The XML of bucket operations: read the bodies of requests, write those of answers.
+"""The XML of bucket operations: bodies of requests and of answers.
 
 Owns a strict reader for small documents: no document type, no entities, no attributes but namespaces, elements of the
 expected name only, each once. Everything else is MalformedXML. Source: Amazon S3 API Reference.

@@ -96,8 +96,9 @@ class BucketMapping(msgspec.Struct, frozen=True):
 
 
 class BucketMap(msgspec.Struct, frozen=True):
-    """The mappings of a gateway, in order, and the account that adopts the rest.
+    """The mappings of a gateway, and the account that adopts the rest.
 
+    The first mapping that matches decides.
     `adopting_account` is empty if buckets without a mapping are refused. `default_backend` has the buckets that it
     adopts, and new buckets whose name no pattern matches. `new_block` is the public access block of a bucket that is
     created or recorded.
@@ -253,7 +254,8 @@ class StoreBuckets:
     def is_owned_by(self, recorded: BucketOwner | None, name: str, *, account: str, backend: str) -> bool:
         """Return whether a bucket with this record, or without one, is an account's at a backend."""
         if recorded is not None:
-            return recorded.active and (recorded.account, recorded.backend) == (account, backend)
+            place = recorded.backend or self._map.default_backend
+            return recorded.active and (recorded.account, place) == (account, backend)
         mapping = self._map.find(name)
         return mapping is not None and (mapping.account, mapping.backend) == (account, backend)
 
@@ -263,7 +265,7 @@ class StoreBuckets:
         return Bucket(
             name=stored.name,
             account=stored.account,
-            backend=stored.backend,
+            backend=stored.backend or self._map.default_backend,
             policy=loaded.policy,
             is_public=loaded.is_public,
             public_access_block=stored.public_access_block,
@@ -300,7 +302,10 @@ class StoreBuckets:
 
 
 def canonical_id(account: str) -> str:
-    """Return the canonical user id of an account: 64 hexadecimal digits, as the Owner of buckets and objects."""
+    """Return the canonical user id of an account, the Owner of buckets.
+
+    It has 64 hexadecimal digits.
+    """
     return hashlib.sha256(f"daypass canonical user {account}".encode()).hexdigest()
 
 

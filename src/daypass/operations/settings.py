@@ -10,11 +10,11 @@ from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
 
 @dataclass(frozen=True, slots=True)
 class Quotas:
-    """AWS's quotas for IAM, by name; each can be raised or lowered.
+    """AWS's quotas, by name; each can be raised or lowered.
 
     AWS accepts SAML metadata of 10,000,000 characters. Here all accounts share one server, thus the two quotas for
     metadata are smaller: one for a document, and one for all documents of an account together.
-    Source: IAM User Guide, "IAM quotas".
+    Source: IAM User Guide, "IAM quotas"; Amazon S3 User Guide, "Bucket quotas".
     """
 
     access_keys_per_user: int = 2
@@ -36,6 +36,7 @@ class Quotas:
     managed_policy_characters: int = 6144
     trust_policy_characters: int = 2048
     tags: int = 50
+    buckets: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ policy that denies every action without MFA, except those that manage the caller
 plan/references.py and to the API whether the state is possible.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from daypass.apply.file.schema import DOCUMENT
 from daypass.apply.file.secret_names import Secrets
 from daypass.apply.file.shapes import Located
 from daypass.apply.file.state import (
+    ALL_BLOCKED,
     ATTRIBUTES,
     REQUIRE_MFA_NAME,
     REQUIRE_MFA_PATH,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, str] = {
     "oidcProviders": "oidcProvider",
     "samlProviders": "samlProvider",
     "roles": "role",
+    "buckets": "bucket",
 }
 
 _OWN_DEVICE = "arn:aws:iam::*:mfa/*"
@@ -213,11 +215,7 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
         given["policies"] = {_arn(account, text, elsewhere.policies): None for text in given["policies"]}
     if "boundary" in given:
         given["boundary"] = _arn(account, given["boundary"], elsewhere.policies)
-    for listed in ("groups", "clientIds"):
-        if listed in given:
-            given[listed] = dict.fromkeys(given[listed])
-    if "thumbprints" in given:
-        given["thumbprints"] = [thumbprint.lower() for thumbprint in given["thumbprints"]]
+    given |= {attribute: read(given[attribute]) for attribute, read in _PLAIN.items() if attribute in given}
     if "pinnedKeys" in given:
         given["pinnedKeys"] = load_key_set(given["pinnedKeys"], elsewhere.files, located.places["pinnedKeys"])
     if "privateKeys" in given:
@@ -229,6 +227,15 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
             key_id: _key(key.given, elsewhere.secrets) for key_id, key in given["accessKeys"].items()
         }
     return Thing(account, kind, name, given, place=located.place, places=located.places, unresolved=unresolved)
+
+
+# Attribute -> its value, from the value in the file.
+_PLAIN: Mapping[str, Callable[[Any], Any]] = {
+    "groups": dict.fromkeys,
+    "clientIds": dict.fromkeys,
+    "thumbprints": lambda listed: [thumbprint.lower() for thumbprint in listed],
+    "publicAccessBlock": lambda settings: {**ALL_BLOCKED, **settings.given},
+}
 
 
 def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:

@@ -126,6 +126,25 @@ SAML_PROVIDER = Fields(
         "tags": _TAGS,
     }
 )
+_BLOCK_FIELDS = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
+BUCKET = Fields(
+    {
+        "backend": Field(
+            StringShape("the name of a backend", r"[A-Za-z0-9._-]{1,64}", 64),
+            "The gateway's backend with the objects; its default one if omitted.",
+        ),
+        "region": Field(StringShape("a region", r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", 63), "The region of the bucket."),
+        "policy": Field(PolicyDocument(), "The bucket policy."),
+        "publicAccessBlock": Field(
+            Fields({name: Field(Flag(), "True by default.") for name in _BLOCK_FIELDS}),
+            "The limits of public access. It is set as a whole.",
+        ),
+        "strangers": Field(
+            ListOf(StringShape("a principal", ".+", 2048)),
+            "Principals of the bucket policy that do not exist here. They are stored as strings that never match.",
+        ),
+    }
+)
 _UNIT = StringShape("the path of a unit, such as / or /prod/web", r"/|(?:/[^/\x00-\x1f]{1,128}){1,5}", 700)
 _CONTROL_FIELDS = {
     "serviceControl": Field(
@@ -157,6 +176,7 @@ ACCOUNT_SECTIONS: Mapping[str, tuple[StringShape, Fields]] = {
     "oidcProviders": (StringShape("the URL of an issuer without https://", r"[!-~]{1,247}", 247), OIDC_PROVIDER),
     "samlProviders": (_NAME, SAML_PROVIDER),
     "roles": (_NAME, ROLE),
+    "buckets": (StringShape("the name of a bucket", r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", 255), BUCKET),
 }
 
 PASSWORD_POLICY = Fields(

@@ -23,6 +23,15 @@ Key = tuple[str, str, str]
 REQUIRE_MFA_PATH, REQUIRE_MFA_NAME = "/daypass/", "RequireMfa"
 
 
+ALL_BLOCKED: Mapping[str, bool] = {
+    "blockPublicAcls": True,
+    "ignorePublicAcls": True,
+    "blockPublicPolicy": True,
+    "restrictPublicBuckets": True,
+}
+"""The public access block of a bucket by default."""
+
+
 class AttributeType(Enum):
     """The type of an attribute."""
 
@@ -112,6 +121,12 @@ ATTRIBUTES: Mapping[str, Mapping[str, ThingAttribute]] = {
         "inline": ThingAttribute(AttributeType.POLICIES),
         "boundary": _VALUE,
     },
+    "bucket": {
+        "backend": _VALUE,
+        "region": _VALUE,
+        "policy": ThingAttribute(AttributeType.POLICY),
+        "publicAccessBlock": ThingAttribute(AttributeType.VALUE, ALL_BLOCKED),
+    },
 }
 
 
@@ -155,8 +170,8 @@ class Thing:
     """One entity of an account; a unit has no account.
 
     `id` is its unique id, empty in a file. A `protected` entity cannot be deleted. `attributes` contains the given
-    attributes; parts are mappings. `unresolved` are unresolved principals: principals of the trust policy that do not
-    exist in this store.
+    attributes; parts are mappings. `unresolved` are unresolved principals: principals of the trust policy or bucket
+    policy that do not exist in this store.
     """
 
     account: str

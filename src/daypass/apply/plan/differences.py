@@ -20,6 +20,9 @@ from daypass.directory.entities.apply_entities import Mark
 # Account attributes that return to their default like the values of other entities.
 _SETTINGS = frozenset({"alias", "passwordPolicy"})
 
+# Policies in which an unresolved principal may become one that exists.
+_WITH_PRINCIPALS = frozenset({"trust", "policy"})
+
 
 class Verb(Enum):
     """The type of a change."""
@@ -158,7 +161,7 @@ def _differences(wanted: Thing, found: Thing, rule: RemovalRule) -> tuple[list[D
             kept += left
             continue
         before, after = found.value(name), _wanted_value(name, wanted, found, rule)
-        if _is_same(before, after) and not (name == "trust" and wanted.unresolved != found.unresolved):
+        if _is_same(before, after) and not (name in _WITH_PRINCIPALS and wanted.unresolved != found.unresolved):
             continue
         if attribute.fixed:
             raise ApplyFileError(

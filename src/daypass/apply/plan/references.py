@@ -1,8 +1,8 @@
 """Check that the references of a file will exist.
 
-These are groups, policies, and the users and roles in trust policies. Pure. Owns the check before any change, so that
-the error names the line. Leaves references outside the accounts of the file (AWS's policies, other accounts) to the API
-inside the transaction.
+These are groups, policies, and the users and roles in trust policies and bucket policies. Pure. Owns the check before
+any change, so that the error names the line. Leaves references outside the accounts of the file (AWS's policies, other
+accounts) to the API inside the transaction.
 """
 
 from collections.abc import Iterator, Mapping
@@ -70,6 +70,12 @@ def _broken(thing: Thing, known: _Known) -> Iterator[tuple[str, str]]:
     boundary = attributes.get("boundary", "")
     if boundary and known.is_missing(boundary, "policy"):
         yield "boundary", f"the policy {boundary} does not exist, and the file does not create it"
-    for kind, text in sorted(principals_of(attributes.get("trust", {}))):
+    for attribute, noun in (("trust", "trust policy"), ("policy", "bucket policy")):
+        for text in _missing_principals(thing, attributes.get(attribute) or {}, known):
+            yield attribute, f"the {noun} names {text}, which does not exist, and the file does not create it"
+
+
+def _missing_principals(thing: Thing, policy: Mapping[str, Any], known: _Known) -> Iterator[str]:
+    for kind, text in sorted(principals_of(policy)):
         if text not in thing.unresolved and known.is_missing(text, *_TRUSTED.get(kind, ())):
-            yield "trust", f"the trust policy names {text}, which does not exist, and the file does not create it"
+            yield text

@@ -2,7 +2,8 @@
 
 Owns the order across entities: an entity that others refer to is created first and deleted last.
 
-- Policies come first, then groups and users, then roles, then attachments and other parts.
+- Policies come first, then groups and users, then roles, then buckets, whose policies name these, then attachments
+and other parts.
 - Users and roles are deleted before any trust policy is written, so that a new trust policy cannot name a deleted one.
 - Groups and policies are deleted last.
 
@@ -69,6 +70,7 @@ class PlanExecutor:
                 self._values(change)
         self._delete(plan, "user", "role")
         self._make_roles(plan)
+        self._make_buckets(plan)
         for change in (*plan.of(Verb.CHANGE), *plan.of(Verb.CREATE)):
             if change.thing.kind not in _ORGANIZED:
                 self._parts(change)
@@ -160,6 +162,14 @@ class PlanExecutor:
         for change in plan.of(Verb.CHANGE, "role"):
             self._values(change)
 
+    def _make_buckets(self, plan: ApplyPlan) -> None:
+        """Remove buckets before adding others: a file may give one to another account."""
+        self._delete(plan, "bucket")
+        for change in plan.of(Verb.CREATE, "bucket"):
+            self._create(change.thing)
+        for change in plan.of(Verb.CHANGE, "bucket"):
+            self._values(change)
+
     def _values(self, change: Change) -> None:
         subject = self._subject(change.thing, change.before)
         for difference in change.differences:
@@ -198,9 +208,9 @@ class PlanExecutor:
         return Subject(thing, self.api, self._trust(thing))
 
     def _trust(self, thing: Thing) -> str:
-        if thing.kind != "role" or "trust" not in thing.attributes:
+        trust = thing.attributes.get({"role": "trust", "bucket": "policy"}.get(thing.kind, ""))
+        if trust is None:
             return ""
-        trust = thing.attributes["trust"]
         if thing.unresolved:
             trust = store_unresolved(self.api.ctx.writer, trust, thing.unresolved)
         return document_text(trust)

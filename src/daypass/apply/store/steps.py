@@ -6,12 +6,14 @@ entities to plan_executor.py.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from daypass.apply.file.state import ATTRIBUTES, Thing, document_text
 from daypass.apply.plan.differences import Difference
 from daypass.apply.store.access_keys import put_access_key
 from daypass.apply.store.api import Api
+from daypass.apply.store.bucket_records import change_bucket, create_bucket, remove_bucket
 from daypass.apply.store.private_keys import put_private_key, remove_private_key, set_encryption_mode
 from daypass.apply.store.provider_terms import set_issuer_terms, set_provider_switch
 
@@ -35,7 +37,7 @@ _BY_ARN: Mapping[str, str] = {
 class Subject:
     """The entity of a call.
 
-    `trust` is the trust policy to store, in which unresolved principals have ids.
+    `trust` is the trust policy or bucket policy to store, in which unresolved principals have ids.
     """
 
     thing: Thing
@@ -139,6 +141,7 @@ CREATE: Mapping[str, Callable[[Subject], None]] = {
     "role": _create_role,
     "oidcProvider": _create_oidc_provider,
     "samlProvider": _create_saml_provider,
+    "bucket": lambda subject: create_bucket(subject.thing, subject.api, subject.trust),
 }
 BORN_WITH: frozenset[str] = frozenset({"tags", "clientIds"})
 
@@ -163,6 +166,10 @@ def _set_boundary(subject: Subject, after: Any) -> None:
         subject.call("Delete{}PermissionsBoundary", "boundary")
 
 
+def _change_bucket(attribute: str, subject: Subject, after: Any) -> None:
+    change_bucket(subject.thing, subject.api, attribute, subject.trust if attribute == "policy" else after)
+
+
 # How a value changes: (attribute, the change).
 CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
     "path": lambda subject, after: _none(subject.call("Update{}", "path", NewPath=after)),
@@ -184,6 +191,10 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
     "encryptionMode": lambda subject, after: set_encryption_mode(subject.thing, subject.api, after),
     "lax": lambda subject, after: set_provider_switch(subject.thing, subject.api, "lax", is_on=after),
     "allowSha1": lambda subject, after: set_provider_switch(subject.thing, subject.api, "allowSha1", is_on=after),
+    **{
+        attribute: partial(_change_bucket, attribute)
+        for attribute in ("backend", "region", "policy", "publicAccessBlock")
+    },
 }
 
 
@@ -296,4 +307,5 @@ DELETE: Mapping[str, Callable[[Subject], None]] = {
     "role": _delete_role,
     "oidcProvider": lambda subject: _none(subject.call("DeleteOpenIDConnectProvider")),
     "samlProvider": lambda subject: _none(subject.call("DeleteSAMLProvider")),
+    "bucket": lambda subject: remove_bucket(subject.thing, subject.api),
 }

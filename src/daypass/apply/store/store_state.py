@@ -12,10 +12,12 @@ from typing import Any
 from daypass.apply.file.issuer_terms import stored_key_set
 from daypass.apply.file.password_policy import stored_policy
 from daypass.apply.file.state import Key, KeyValue, State, Thing
+from daypass.apply.store.bucket_records import read_bucket
 from daypass.apply.store.organization import account_attributes, read_units, unit_paths
 from daypass.apply.store.private_keys import held_keys
 from daypass.directory import links, records
 from daypass.directory.entities.apply_entities import Mark
+from daypass.directory.entities.bucket_entities import StoredBucket
 from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.entities.saml_entities import SamlProvider
@@ -33,6 +35,7 @@ ENTITIES: Mapping[str, type[Entity]] = {
     "role": Role,
     "oidcProvider": OidcProvider,
     "samlProvider": SamlProvider,
+    "bucket": StoredBucket,
 }
 
 
@@ -114,6 +117,9 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
     for role in records.each(reader, Role, account.id):
         yield _role(reader, role)
+    for bucket in records.each(reader, StoredBucket, account.id):
+        if bucket.state == "active":
+            yield read_bucket(reader, bucket)
 
 
 def _policy(policy: ManagedPolicy) -> Thing:

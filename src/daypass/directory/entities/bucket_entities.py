@@ -28,11 +28,11 @@ class PublicAccessBlock(Entity, frozen=True, kw_only=True):
 class StoredBucket(Entity, frozen=True, kw_only=True):
     """A bucket, its account and the backend with its objects.
 
-    `policy` is the bucket policy, empty without one; in it, users and roles are written as their unique ids (see
-    directory/principals.py), and `foreign` maps ids to the strings with which principals of other accounts were named.
-    `public_access_block` is None if its owner deleted it: then it limits nothing. A bucket in the
-    state `creating` or `deleting` has only its name: the store did not confirm yet that it has the bucket, or not any
-    more.
+    `backend` is the name of a backend, or empty for the default one of the gateway. `policy` is the bucket policy, or
+    empty. In it, users and roles are written as their unique ids (see directory/principals.py), and `foreign` maps ids
+    to the strings with which principals of other accounts were named. `public_access_block` is None if its owner
+    deleted it: then it limits nothing. A bucket in the state `creating` or `deleting` has only its name: the store did
+    not confirm yet that it has the bucket, or not any more.
     """
 
     name: str
@@ -46,9 +46,22 @@ class StoredBucket(Entity, frozen=True, kw_only=True):
     state: Literal["active", "creating", "deleting"] = "active"
 
     @property
+    def id(self) -> str:
+        """Return an id that a later bucket of the same name does not have."""
+        return f"{bucket_id(self.name)}@{self.created.isoformat()}"
+
+    @property
     def arn(self) -> str:
         """Return the ARN of the bucket. It does not contain the account."""
         return bucket_arn(self.name)
+
+
+def bucket_id(name: str) -> str:
+    """Return the unique id of a bucket's record.
+
+    The prefix keeps names apart from other unique ids: a name may consist of twelve digits, as an account's id does.
+    """
+    return f"bucket/{name}"
 
 
 def bucket_arn(name: str) -> str:
