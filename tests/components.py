@@ -101,6 +101,7 @@ def _program(package: str, name: str = "") -> Component:
 COMPONENTS: Mapping[str, Component] = {
     "caddy": _program("caddy"),
     "chromium": _program("chromium"),
+    "curl": _program("curl"),
     "fish": _program("fish"),
     "haproxy": _program("haproxy"),
     "jq": _program("jq"),

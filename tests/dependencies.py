@@ -14,7 +14,30 @@ from packaging.requirements import Requirement
 
 REPOSITORY = Path(__file__).parents[1]
 # The packages and modules of Daypass that a client-only installation can import.
-CLIENT_PACKAGES = frozenset({"arn", "base64url", "cli", "client", "errors", "policy", "strict_json"})
+CLIENT_PACKAGES = frozenset(
+    {
+        "arn",
+        "background",
+        "base64url",
+        "bounded_memory",
+        "cli",
+        "client",
+        "errors",
+        "keyed_hash",
+        "policy",
+        "strict_json",
+        "verify",
+    }
+)
+# Parts of the server's packages that belong to the client too: daypass.verify checks signatures with them.
+CLIENT_PARTS = frozenset({"authenticate.sigv4", "wire.http"})
+
+
+def is_in_the_client(module: str) -> bool:
+    """Return whether a client-only installation can import a module of Daypass, such as `policy.evaluate`."""
+    if module.partition(".")[0] in CLIENT_PACKAGES:
+        return True
+    return any(f"{part}.".startswith(f"{module}.") or module.startswith(f"{part}.") for part in CLIENT_PARTS)
 
 
 def canonical(name: str) -> str:

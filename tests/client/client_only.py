@@ -10,13 +10,14 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, declared, everything_of, modules_of
+from tests.dependencies import CLIENT_PACKAGES, CLIENT_PARTS, REPOSITORY, declared, everything_of, modules_of
 
 # Python must not find the modules: an import that only failed would look different to `importlib.util.find_spec`.
 _HIDING = """#!{python}
 import os, sys
 HIDDEN = frozenset({hidden!r}) | frozenset(os.environ.get("HIDDEN_MODULES", "").split())
 CLIENT = frozenset({client!r})
+PARTS = frozenset({parts!r})
 
 class Hiding:
     def __init__(self, finder):
@@ -25,7 +26,10 @@ class Hiding:
         return getattr(self.finder, name)
     def find_spec(self, name, path=None, target=None):
         top, _, rest = name.partition(".")
-        if top == "daypass" and rest and rest.partition(".")[0] not in CLIENT:
+        client = rest.partition(".")[0] in CLIENT or any(
+            f"{{part}}.".startswith(f"{{rest}}.") or rest.startswith(f"{{part}}.") for part in PARTS
+        )
+        if top == "daypass" and rest and not client:
             raise ModuleNotFoundError(f"{{name}} is the server's", name=name)
         return None if top in HIDDEN else self.finder.find_spec(name, path, target)
 
@@ -43,7 +47,9 @@ def hide_the_server(folder: Path) -> Path:
     hidden = sorted(metadata.packages_distributions().keys() - kept)
     assert {"sqlalchemy", "lxml", "uvicorn", "boto3", "keyring"} <= set(hidden)
     program = folder / "daypass"
-    program.write_text(_HIDING.format(python=sys.executable, hidden=hidden, client=sorted(CLIENT_PACKAGES)))
+    program.write_text(
+        _HIDING.format(python=sys.executable, hidden=hidden, client=sorted(CLIENT_PACKAGES), parts=sorted(CLIENT_PARTS))
+    )
     program.chmod(0o755)
     return folder
 

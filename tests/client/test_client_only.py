@@ -6,6 +6,7 @@ holds the wheel and its dependencies alone. The server that the commands speak t
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -179,3 +180,18 @@ def test_no_library_of_the_server_is_installed(programs: Path) -> None:
     installed = {canonical(each["name"]) for each in json.loads(listed.stdout)}
     assert installed - {"daypass", "pip", "setuptools", "wheel"} == everything_of(declared())
     assert not installed & (everything_of(declared("server")) - everything_of(declared()))
+
+
+def test_the_client_verifies_requests_to_services(programs: Path) -> None:
+    """`daypass.verify` and its middlewares need no library of the server."""
+    program = (programs / "daypass").read_text(encoding="utf-8")
+    modules = "daypass.verify, daypass.verify.asgi, daypass.verify.wsgi, daypass.verify.signature"
+    if programs.name == "bin":
+        command = [str(programs / "python"), "-c", f"import {modules}"]
+    else:
+        script = programs / "import_verify.py"
+        head = program.partition("from daypass.cli.main")[0]
+        script.write_text(f"{head}\nimport {modules}\n", encoding="utf-8")
+        command = [sys.executable, str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr

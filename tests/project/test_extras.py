@@ -10,7 +10,15 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from tests.dependencies import CLIENT_PACKAGES, REPOSITORY, canonical, declared, declared_extras, modules_of
+from tests.dependencies import (
+    CLIENT_PACKAGES,
+    CLIENT_PARTS,
+    REPOSITORY,
+    canonical,
+    declared,
+    declared_extras,
+    modules_of,
+)
 
 from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
 
@@ -38,10 +46,19 @@ def test_the_extras_are_those_of_the_public_names() -> None:
     assert names["testing"] - names["server"] == {"boto3", "pytest"}
 
 
+def _parts_of(package: Path) -> set[str]:
+    """Return the names of the modules and packages in a package."""
+    found = {path.stem for path in package.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    return found - {"__init__"}
+
+
 def test_the_contract_forbids_every_part_of_the_server() -> None:
     """Each package is the client's (tests/dependencies.py) or the server's; each library of the server is named."""
-    packages = {path.stem for path in SOURCE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
-    forbidden = {f"daypass.{name}" for name in packages - CLIENT_PACKAGES - {"__init__"}}
+    forbidden = {f"daypass.{name}" for name in _parts_of(SOURCE) - CLIENT_PACKAGES}
+    for part in CLIENT_PARTS:
+        package, _, kept = part.partition(".")
+        forbidden.discard(f"daypass.{package}")
+        forbidden |= {f"daypass.{package}.{name}" for name in _parts_of(SOURCE / package) - {kept}}
     assert _contract("forbidden_modules") == forbidden | _direct_modules("server")
 
 
@@ -51,7 +68,7 @@ def test_the_contract_covers_every_command_for_people() -> None:
     for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main"):
         parents = {module.rsplit(".", depth)[0] for depth in range(module.count("."))}
         assert covered & (parents | {module}) - {"daypass.cli"}, module
-    assert {f"daypass.{name}" for name in CLIENT_PACKAGES - {"cli"}} <= covered
+    assert {f"daypass.{name}" for name in (CLIENT_PACKAGES - {"cli"}) | CLIENT_PARTS} <= covered
 
 
 def test_operators_commands_look_for_every_library_of_the_server() -> None:
@@ -85,7 +102,9 @@ def _libraries(files: set[Path]) -> set[str]:
 def _files_of_the_client() -> set[Path]:
     """Return the files of the client's packages, and those that the commands for people import."""
     found = {path for name in CLIENT_PACKAGES - {"cli"} for path in SOURCE.glob(f"{name}/**/*.py")}
-    found |= {SOURCE / f"{name}.py" for name in CLIENT_PACKAGES if (SOURCE / f"{name}.py").exists()}
+    found |= {path for name in CLIENT_PARTS for path in SOURCE.glob(f"{name.replace('.', '/')}/**/*.py")}
+    alone = (name.replace(".", "/") for name in CLIENT_PACKAGES | CLIENT_PARTS)
+    found |= {SOURCE / f"{name}.py" for name in alone if (SOURCE / f"{name}.py").exists()}
     waiting = [_file(module) for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main")]
     while waiting:
         path = waiting.pop()
