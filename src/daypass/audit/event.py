@@ -8,6 +8,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from daypass.audit.bounds import Bounds, cut_text, cut_value
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.policy.authorization_request import PrincipalKind
+from daypass.verify.caller import VerifiedCaller
 from daypass.wire.http import HttpRequest
 
 _TYPES: Mapping[PrincipalKind, str] = {
@@ -63,11 +65,28 @@ _PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
 # Anyone can cause the event of a refused unauthenticated call, so it is short.
 _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 EVENT_VERSION = "1.11"
-_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com", "daypass": "daypass"}
+_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com", "s3": "s3.amazonaws.com", "daypass": "daypass"}
+
+
+class DataEvent(msgspec.Struct, frozen=True):
+    """What the event of a request for data has beside that of an API call.
+
+    `caller` is the verified caller, or None. `resources` are the members of CloudTrail's list.
+    """
+
+    caller: VerifiedCaller | None
+    read_only: bool
+    resources: tuple[Mapping[str, str], ...] = ()
+    additional: Mapping[str, Any] = MappingProxyType({})
+    tls: Mapping[str, str] | None = None
+    account: str = ""
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
-    """The outcome of one request. `fault` is None for a success."""
+    """The outcome of one request. `fault` is None for a success.
+
+    `data` is set for a request to a resource server. Its caller is there, and `caller` is None.
+    """
 
     at: datetime
     request_id: str
@@ -79,6 +98,15 @@ class AuditRecord(msgspec.Struct, frozen=True):
     caller: Caller | None
     parameters: Mapping[str, Any] | None
     fault: Fault | None
+    data: DataEvent | None = None
+
+    @property
+    def is_proven(self) -> bool:
+        """Return whether the caller was authenticated."""
+        if self.data is not None:
+            # Anyone can send an anonymous request.
+            return self.data.caller is not None and not self.data.caller.anonymous
+        return self.caller is not None
 
     @property
     def code(self) -> str:
@@ -91,7 +119,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
 
         Anyone can cause such a refusal.
         """
-        return self.caller is None and self.fault is not None
+        return self.fault is not None and not self.is_proven
 
 
 class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -123,6 +151,12 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     error_code: str | None = None
     error_message: str | None = None
     additional_event_data: Mapping[str, Any] | None = None
+    read_only: bool | None = None
+    resources: tuple[Mapping[str, str], ...] | None = None
+    management_event: bool | None = None
+    event_category: str | None = None
+    recipient_account_id: str | None = None
+    tls_details: Mapping[str, str] | None = None
 
 
 def to_event(record: AuditRecord, event_id: str = "") -> Event:
@@ -131,7 +165,7 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
     Raises UnicodeEncodeError if the caller sent a lone surrogate.
     """
     fault, request = record.fault, record.request
-    is_short = fault is not None and record.caller is None
+    is_short = record.is_unproven_refusal
     # Positional arguments, in the order of the class: this runs for every request, and keyword arguments cost a fifth
     # of it.
     event = Event(
@@ -148,7 +182,22 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
         _identity(record),
         _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
     )
+    if record.data is not None:
+        event = _with_data(event, record.data)
     return event if fault is None else _refused(event, fault, is_short=is_short)
+
+
+def _with_data(event: Event, data: DataEvent) -> Event:
+    return msgspec.structs.replace(
+        event,
+        additional_event_data=data.additional or None,
+        read_only=data.read_only,
+        resources=data.resources or None,
+        management_event=False,
+        event_category="Data",
+        recipient_account_id=data.account or None,
+        tls_details=data.tls,
+    )
 
 
 # Most requests share these values, so they are cached. Both caches are small for any input.
@@ -169,11 +218,15 @@ def _refused(event: Event, fault: Fault, *, is_short: bool) -> Event:
         event,
         error_code=fault.code,
         error_message=message,
-        additional_event_data={"detail": detail} if detail else None,
+        additional_event_data={**(event.additional_event_data or {}), "detail": detail}
+        if detail
+        else event.additional_event_data,
     )
 
 
 def _identity(record: AuditRecord) -> UserIdentity:
+    if record.data is not None and record.data.caller is not None:
+        return _verified_identity(record.data.caller)
     caller = record.caller
     if caller is None:
         return UserIdentity("Unknown", access_key_id=cut_text(record.access_key_id, _LONGEST_KEY_ID))
@@ -185,6 +238,20 @@ def _identity(record: AuditRecord) -> UserIdentity:
         caller.account,
         caller.access_key_id,
         {"sourceIdentity": session.source_identity} if session is not None and session.source_identity else None,
+    )
+
+
+def _verified_identity(caller: VerifiedCaller) -> UserIdentity:
+    if caller.anonymous:
+        return UserIdentity("AWSAccount", "", "", "ANONYMOUS_PRINCIPAL")
+    source = caller.context.get("aws:sourceidentity")
+    return UserIdentity(
+        _TYPES.get(caller.principal.kind, "Unknown"),
+        caller.user_id,
+        caller.arn,
+        caller.account,
+        caller.access_key_id,
+        {"sourceIdentity": source} if isinstance(source, str) else None,
     )
 
 

@@ -142,7 +142,7 @@ class LineSink:
 
         It is counted instead if the queue is full, or if similar refusals form a group.
         """
-        if record.caller is None and record.fault is not None and not self._is_first(record):
+        if record.is_unproven_refusal and not self._is_first(record):
             return
         if self._queue.put(to_line(record, self._new_id())):
             self._wake.set()
