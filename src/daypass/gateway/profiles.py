@@ -10,6 +10,9 @@ from types import MappingProxyType
 
 import msgspec
 
+from daypass.verify.s3.bodies import BodyProfile
+from daypass.verify.s3.object_keys import EXACT, FOLDED, KeyRule
+
 # Operations that all stores with a profile implement as S3 does.
 _COMMON = frozenset(
     {
@@ -54,17 +57,16 @@ _ENCRYPTION = frozenset({"DeleteBucketEncryption", "GetBucketEncryption", "PutBu
 class StoreProfile(msgspec.Struct, frozen=True):
     """How a store behaves.
 
-    - `exact_keys` is whether each object key names an object of its own. A store that is not exact folds some keys,
-      such as `a//b` and `a/b`.
-    - `commits_short_bodies` is whether the store keeps an object whose body was cut off.
+    - `keys` are the object keys that it keeps apart. A store that folds takes `a//b` for `a/b`.
+    - `bodies` is how it treats bodies, above all one that was cut off.
     - `operations` are forwarded; others are refused.
     - `forwards_options` is whether CORS preflights are forwarded.
     """
 
     name: str
     operations: frozenset[str] = _COMMON
-    exact_keys: bool = False
-    commits_short_bodies: bool = True
+    keys: KeyRule = FOLDED
+    bodies: BodyProfile = BodyProfile()
     forwards_options: bool = False
 
 
@@ -85,7 +87,7 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 | _BUCKET_TAGGING
                 | _ENCRYPTION
                 | {"GetObjectAttributes"},
-                exact_keys=True,
+                keys=EXACT,
             ),
         )
     }

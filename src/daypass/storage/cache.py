@@ -177,6 +177,11 @@ class StoreCache:
         """Return whether the database did not answer the last query for changes."""
         return self._is_away
 
+    @property
+    def is_usable(self) -> bool:
+        """Return whether cached values may still be served."""
+        return self._freshness.monotonic() < self._heard_at + self._stale_seconds
+
     def start(self) -> None:
         """Start to poll for changes in the background.
 
