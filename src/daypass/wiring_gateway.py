@@ -1,0 +1,252 @@
+"""Build a gateway: choose the implementations behind its judge.
+
+Owns the choice and the order of construction for `daypass gateway`, as wiring.py does for the server: keys and buckets
+over the store of this machine, the stores behind the gateway, and its audit log.
+"""
+
+import os
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from daypass.audit.sinks import ServerSink, open_sink
+from daypass.authenticate.keychain import Keychain
+from daypass.config import Config, ConfigurationError
+from daypass.directory.entities.iam_entities import Account, LastUse
+from daypass.directory.last_uses import LastUses
+from daypass.directory.records import each_record, find
+from daypass.directory.store import Reader
+from daypass.gateway.audit_events import ExchangeLog
+from daypass.gateway.backend_calls import CalledBackend, StoreCalls
+from daypass.gateway.bucket_writer import StoreBucketWriter
+from daypass.gateway.buckets import BucketMap, BucketMapping, StoreBuckets
+from daypass.gateway.decisions import DecisionTools
+from daypass.gateway.denial_messages import LocalDenialSeal
+from daypass.gateway.judge import JudgeParts, S3Judge, StoreBackend
+from daypass.gateway.local_keys import LocalKeys
+from daypass.gateway.lookups import TagLookups
+from daypass.gateway.metrics import GatewayMetrics
+from daypass.gateway.plan import Backend
+from daypass.gateway.server import GatewayWorker
+from daypass.gateway.settings import (
+    BackendSetting,
+    GatewaySettings,
+    parse_backend_url,
+    profile_of,
+    read_backend_key,
+)
+from daypass.http.connection_limits import ConnectionLimits, most_connections
+from daypass.http.peer import PeerRule
+from daypass.http.recorder import report_bug
+from daypass.http.throttle import Throttle
+from daypass.maintenance import Maintenance
+from daypass.policy.authorization_request import PrincipalKind
+from daypass.storage.address import SqliteAddress, parse_address
+from daypass.storage.cache import StoreCache
+from daypass.storage.views import OpenedStore, WorkShares
+from daypass.verify.caller import VerifiedCaller
+from daypass.verify.s3.resign import BackendAddress
+from daypass.verify.signature import s3_profile
+from daypass.wire.peer_network import peer_network
+
+HOME_REGION = "us-east-1"
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The stores behind a gateway, with their keys. `default` has new buckets."""
+
+    by_name: Mapping[str, StoreBackend]
+    default: str
+
+    def __repr__(self) -> str:
+        return f"<{len(self.by_name)} backends>"
+
+
+def open_backends(settings: GatewaySettings) -> Backends:
+    """Read the key of each store. Raises ConfigurationError."""
+    found = {setting.name: _open_backend(setting) for setting in settings.backends}
+    return Backends(found, settings.backends[0].name if settings.backends else "")
+
+
+def _open_backend(setting: BackendSetting) -> StoreBackend:
+    url = parse_backend_url(setting)
+    return StoreBackend(
+        Backend(setting.name, url.host, url.port, url.secure, setting.ca_bundle),
+        BackendAddress(url.authority.encode(), read_backend_key(setting), url.path_prefix.encode()),
+        profile_of(setting),
+    )
+
+
+def map_buckets(settings: GatewaySettings, backends: Backends, reader: Reader) -> BucketMap:
+    """Return the mapping of buckets.
+
+    Raises ConfigurationError if an account does not exist.
+    The only account of a store adopts the buckets that nothing maps.
+    """
+    accounts = [record.key for record in each_record(reader, Account, "")]
+    for account in (settings.account, *(mapping.account for mapping in settings.buckets)):
+        if account and find(reader, Account, "", account) is None:
+            raise ConfigurationError(f"the account {account} does not exist in the store")
+    adopting = settings.account or (accounts[0] if len(accounts) == 1 else "")
+    mappings = tuple(
+        BucketMapping(mapping.match, mapping.account, mapping.backend or backends.default)
+        for mapping in settings.buckets
+    )
+    return BucketMap(mappings, adopting_account=adopting, default_backend=backends.default)
+
+
+def gateway_audit_target(settings: GatewaySettings, config: Config) -> str:
+    """Return the target of a gateway's audit events: its own file.
+
+    That is the configured target, else a file beside the database, else standard output.
+    """
+    if settings.audit_log:
+        return settings.audit_log
+    address = parse_address(config.store_url)
+    if isinstance(address, SqliteAddress):
+        return str(address.path.absolute().with_name("gateway-audit.jsonl"))
+    return "-"
+
+
+def build_gateway(
+    settings: GatewaySettings,
+    config: Config,
+    opened: OpenedStore,
+    *,
+    backends: Backends,
+    bucket_map: BucketMap,
+    sink: ServerSink | None = None,
+) -> GatewayWorker:
+    """Return one worker of a gateway beside the store.
+
+    It closes the store when it stops.
+    """
+    cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
+    metrics = GatewayMetrics()
+    sink = sink or _open_audit(settings, config, metrics)
+    throttle = Throttle(
+        config.unsigned_calls_per_minute, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
+    )
+    shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
+    uses = LastUses()
+    calls = StoreCalls(
+        {name: CalledBackend(each.backend, each.address) for name, each in backends.by_name.items()},
+        opened.clock.now,
+    )
+    judge = S3Judge(
+        JudgeParts(
+            keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
+            buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
+            bucket_map=bucket_map,
+            writer=StoreBucketWriter(opened.store.write, bucket_map.new_block),
+            calls=calls,
+            backends=backends.by_name,
+            signature=s3_profile(_region_rule(config), HOME_REGION),
+            decisions=DecisionTools(
+                shares.take,
+                TagLookups(calls),
+                LocalDenialSeal(cache.cached_only, cache.loading, opened.vault, opened.entropy),
+            ),
+            log=ExchangeLog(sink, _count(metrics), _note_uses(uses), report_bug, _sampler(settings.audit_reads)),
+            now=opened.clock.now,
+            new_request_id=S3RequestIds(),
+            failure_allowed=throttle.within_rate_limit,
+            on_alarm=metrics.alarm,
+            domains=settings.domains,
+        )
+    )
+    peers = PeerRule(config.trusted_proxies)
+    maintenance = Maintenance(lambda: uses.flush(opened.store))
+    cache.start()
+    maintenance.start()
+    return GatewayWorker(
+        judge=judge,
+        metrics=metrics,
+        peers=peers,
+        connections=ConnectionLimits(
+            config.connections_per_peer,
+            most=most_connections(),
+            is_proxy=peers.is_trusted,
+            on_refusal=metrics.connection_refused,
+        ),
+        is_ready=lambda: cache.is_usable,
+        on_hangup=(sink.reopen,),
+        on_stop=(maintenance.stop, cache.close, sink.close, opened.store.close),
+    )
+
+
+class S3RequestIds:
+    """Creates request ids as S3's: 16 digits and capital letters.
+
+    They have a random part for each process, and a counter. They are not secret.
+    """
+
+    def __init__(self) -> None:
+        self._count = int.from_bytes(os.urandom(8))
+
+    def __call__(self) -> str:
+        """Return the next request id."""
+        # An odd step visits every number once, and makes ids that differ in many digits.
+        self._count = (self._count + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+        return f"{self._count:016X}"
+
+
+def _count(metrics: GatewayMetrics) -> Callable[[str], None]:
+    return lambda code: metrics.decided("denied" if code == "AccessDenied" else "refused" if code else "allowed")
+
+
+def _note_uses(uses: LastUses) -> Callable[[VerifiedCaller, datetime, str], None]:
+    def note(caller: VerifiedCaller, at: datetime, region: str) -> None:
+        if caller.expires is None:
+            used = caller.access_key_id
+        elif caller.principal.kind is PrincipalKind.ROLE_SESSION:
+            used = caller.principal.unique_id
+        else:
+            return
+        if uses.is_due(used, at):
+            uses.note(LastUse(id=used, account=caller.account, at=at, region=region, service="s3"))
+
+    return note
+
+
+def _sampler(share: float) -> Callable[[], bool]:
+    if share >= 1:
+        return lambda: True
+    chance = random.random  # sampling does not need a secret source
+    return lambda: chance() < share
+
+
+class _AuditHealth:
+    """Counts the troubles of the audit log."""
+
+    def __init__(self, metrics: GatewayMetrics) -> None:
+        self._metrics = metrics
+
+    def audit_lost(self, count: int) -> None:
+        for _ in range(count):
+            self._metrics.alarm("audit_event_lost")
+
+    def audit_failing(self, *, is_failing: bool) -> None:
+        if is_failing:
+            self._metrics.alarm("audit_log_failing")
+
+
+def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetrics) -> ServerSink:
+    target = gateway_audit_target(settings, config)
+    try:
+        return open_sink(target, _AuditHealth(metrics), peer_network)
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+
+
+def _region_rule(config: Config) -> Callable[[str], bool]:
+    if config.regions:
+        return config.regions.__contains__
+    # Clients of S3-compatible stores sign with any name: "garage", "default". It is compared exactly as signed.
+    return lambda name: _REGION.fullmatch(name) is not None

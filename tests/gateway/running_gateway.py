@@ -1,0 +1,153 @@
+"""A server and a gateway in this process, over one store of accounts, in front of a running S3 store.
+
+Everything is real: the sockets, the signatures, the policies, the data path and the store behind it.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config as BotoConfig
+from tests.gateway.running_data_path import QUICK, RunningDataPath
+from tests.gateway.stores import StoreServer
+
+from daypass.bootstrap import RootKey
+from daypass.config import Config
+from daypass.directory.store import Store
+from daypass.gateway.settings import BackendSetting, GatewaySettings
+from daypass.http.peer import PeerRule
+from daypass.testing.plugin import client_factory
+from daypass.testing.server import Recorder, RunningServer, running_server
+from daypass.wiring_gateway import build_gateway, map_buckets, open_backends
+
+ALLOW_ALL = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+Statement = Mapping[str, Any]
+
+
+def document(*statements: Statement) -> str:
+    """Return a policy document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+@dataclass
+class RunningGateway:
+    """A gateway at `url`, its server, and the audit events of the gateway."""
+
+    server: RunningServer
+    store: StoreServer
+    path: RunningDataPath
+    audit: Recorder
+    sessions: int = 0
+    made: list[Any] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Return the S3 endpoint."""
+        return f"http://127.0.0.1:{self.path.port}"
+
+    def s3(self, credentials: Any = None, **config: Any) -> Any:
+        """Return an S3 client: for the first account's root user, a key or a session, or unsigned for False."""
+        key_id, secret, token = _parts(self.server.root if credentials is None else credentials)
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name=config.pop("region", "eu-test-1"),
+            aws_access_key_id=key_id,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
+            config=BotoConfig(
+                retries={"total_max_attempts": 1},
+                connect_timeout=5,
+                read_timeout=30,
+                s3={"addressing_style": "path"},
+                **config,
+            ),
+        )
+
+    def role(self, *statements: Statement, root: RootKey | None = None, session: str = "") -> Any:
+        """Return an S3 client of a new role's session with these permissions."""
+        return self.s3(self.credentials(*statements, root=root, session=session))
+
+    def credentials(self, *statements: Statement, root: RootKey | None = None, session: str = "") -> Any:
+        """Return the credentials of a session of a new role."""
+        caller = client_factory(self.server)
+        key = root or self.server.root
+        self.sessions += 1
+        name = f"role-{self.sessions}"
+        trust = document(
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{key.account}:root"}}
+        )
+        iam = caller("iam", key)
+        role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
+        if statements:
+            iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=document(*statements))
+        user = iam.create_user(UserName=f"user-{self.sessions}")["User"]["UserName"]
+        iam.put_user_policy(
+            UserName=user,
+            PolicyName="assume",
+            PolicyDocument=document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}),
+        )
+        access = iam.create_access_key(UserName=user)["AccessKey"]
+        more = {"Policy": session} if session else {}
+        sts = caller("sts", access)
+        return sts.assume_role(RoleArn=role["Arn"], RoleSessionName="test", **more)["Credentials"]
+
+    def new_bucket(self, root: RootKey | None = None) -> str:
+        """Create a bucket of an account through the gateway."""
+        self.sessions += 1
+        name = f"gw-{os.getpid()}-{self.path.port}-{self.sessions}"
+        self.s3(root).create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-test-1"})
+        return name
+
+
+def _parts(credentials: Any) -> tuple[str | None, str | None, str | None]:
+    if isinstance(credentials, RootKey):
+        return credentials.access_key_id, credentials.secret_access_key, None
+    return credentials["AccessKeyId"], credentials["SecretAccessKey"], credentials.get("SessionToken")
+
+
+@contextmanager
+def running_gateway(
+    store: StoreServer, settings: GatewaySettings | None = None, config: Config | None = None
+) -> Iterator[RunningGateway]:
+    """Run a server and a gateway in front of a store."""
+    with running_server() as server, tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "store.key"
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({"AccessKeyId": store.access_key_id, "SecretAccessKey": store.secret}))
+        backend = BackendSetting("default", store.url, str(file), store.name, store.region)
+        given = replace(settings or GatewaySettings(), backends=(backend,))
+        backends = open_backends(given)
+        audit = Recorder()
+        with server.there.store.read() as reader:
+            bucket_map = map_buckets(given, backends, reader)
+        there = replace(server.there, store=_Shared(server.there.store))
+        worker = build_gateway(
+            given, config or server.config, there, backends=backends, bucket_map=bucket_map, sink=audit
+        )
+        path = RunningDataPath(worker.judge, QUICK, peers=PeerRule(()))
+        try:
+            yield RunningGateway(server, store, path, audit)
+        finally:
+            path.close()
+            for stop in worker.on_stop:
+                stop()
+
+
+class _Shared:
+    """A store that the server closes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def close(self) -> None:
+        """Leave it open."""
