@@ -583,7 +583,8 @@ class Transfer:
         store = self._store
         waiting = 0 if store is None else store.transport.get_write_buffer_size()
         marks = (self.received, self.sent + self._collected_size, waiting)
-        self._quiet = self._quiet + 1 if marks == self._marks else 0
+        # While a client reads slowly, the store has to wait.
+        self._quiet = self._quiet + 1 if marks == self._marks and not self._client.is_full else 0
         self._marks = marks
         quiet = self._quiet * limits.tick
         is_reading = self._mode in _READING and not self.body_done
