@@ -63,7 +63,8 @@ class AsgiMiddleware:
     >>> from daypass.verify import Route, RouteTable, StaticKeys
     >>> from daypass.verify.asgi import Middleware
     >>> async def inventory(scope, receive, send): ...
-    >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", "arn:aws:inventory:::item/{item}")])
+    >>> item = "arn:aws:inventory:us-east-1:111122223333:item/{item}"
+    >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", item)])
     >>> app = Middleware(inventory, StaticKeys(), service="inventory", regions=["us-east-1"], routes=routes)
     """
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from daypass.arn import Arn
+from daypass.arn import Arn, is_account_id
 from daypass.verify.refusals import VerifyError, VerifyReason
 
 _VARIABLE = re.compile(r"\{([a-z][a-z0-9_]*)(\+?)\}")
@@ -20,6 +20,7 @@ _ACTION = re.compile(r"[a-z0-9-]+:[A-Za-z][A-Za-z0-9]*")
 _METHOD = re.compile(r"[A-Z][A-Z-]*")
 _HIDDEN_SLASH = re.compile(rb"%2f|%5c|\\", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CALLER = "{caller}"
 _LITERAL, _ONE, _REST = 0, 1, 2
 
 
@@ -28,7 +29,8 @@ class Route(msgspec.Struct, frozen=True):
 
     - `path` is a template: `/items/{item}`. A variable is a whole segment; `{key+}` at the end is one or more segments.
     - `action` is the action of policies: `inventory:GetItem`.
-    - `resource` is an ARN, or `*`. Its last part may contain the variables of the path.
+    - `resource` is an ARN. Its last part may contain the variables of the path. Its account owns the resource: callers
+      of other accounts are refused. For a service that every account has for itself, write `{caller}` as the account.
     - `host`, if given, is the lower-case host that the request must name, without a port.
     """
 
@@ -66,10 +68,11 @@ class RouteTable:
     """The routes of a service. Raises ValueError if a route is not valid, or if two match the same requests.
 
     >>> from daypass.verify import Route, RouteTable
-    >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", "arn:aws:inventory:::item/{item}")])
-    >>> routes.find("GET", "inventory.example", b"/items/42").resource
-    'arn:aws:inventory:::item/42'
-    >>> routes.find("DELETE", "inventory.example", b"/items/42")
+    >>> item = "arn:aws:inventory:us-east-1:111122223333:item/{item}"
+    >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", item)])
+    >>> routes.find("GET", "inventory.example", b"/items/42", caller_account="111122223333").resource
+    'arn:aws:inventory:us-east-1:111122223333:item/42'
+    >>> routes.find("DELETE", "inventory.example", b"/items/42", caller_account="111122223333")
     """
 
     def __init__(self, routes: Iterable[Route]) -> None:
@@ -80,10 +83,11 @@ class RouteTable:
                 raise ValueError(f"two routes match the same requests: {one.route.method} {one.route.path}")
         self._routes = sorted(compiled, key=lambda one: one.order)
 
-    def find(self, method: str, host: str, path: bytes) -> RouteMatch | None:
+    def find(self, method: str, host: str, path: bytes, *, caller_account: str) -> RouteMatch | None:
         """Return the permission of a request, or None if it has no route.
 
-        `path` is the path as sent, `host` the value of the Host header. Raises VerifyError if the path is ambiguous.
+        `path` is the path as sent, `host` the value of the Host header, `caller_account` the account of the caller.
+        Raises VerifyError if the path is ambiguous.
         """
         sent = tuple(decode_path(path).split("/"))
         name = host.lower().rpartition(":")[0] if re.search(r":\d+$", host) else host.lower()
@@ -92,12 +96,20 @@ class RouteTable:
                 continue
             variables = _match(one.segments, sent)
             if variables is not None:
-                return RouteMatch(one.route.action, _fill(one.route.resource, variables), variables)
+                return RouteMatch(one.route.action, _fill(one.route.resource, variables, caller_account), variables)
         return None
 
 
-def _fill(resource: str, variables: dict[str, str]) -> str:
-    return _VARIABLE.sub(lambda found: variables[found[1]], resource)
+def _fill(resource: str, variables: dict[str, str], caller_account: str) -> str:
+    head, account, tail = _split(resource)
+    filled = _VARIABLE.sub(lambda found: variables[found[1]], tail)
+    return f"{head}:{caller_account if account == _CALLER else account}:{filled}"
+
+
+def _split(resource: str) -> tuple[str, str, str]:
+    """Return the parts of an ARN before, of, and behind its account."""
+    parts = resource.split(":", 5)
+    return ":".join(parts[:4]), parts[4], parts[5]
 
 
 def decode_path(raw: bytes) -> str:
@@ -154,13 +166,15 @@ def _segment(text: str) -> tuple[int, str]:
 
 
 def _check_resource(route: Route, names: set[str]) -> None:
-    arn = Arn.find(route.resource)
-    if arn is None and route.resource != "*":
-        raise ValueError(f"a resource is an ARN or *: {route.resource!r}")
-    head = route.resource if arn is None else route.resource[: -len(arn.resource)]
-    # A value may contain colons: in the first five parts, it could name another account.
+    if Arn.find(route.resource) is None:
+        raise ValueError(f"a resource is an ARN: {route.resource!r}")
+    head, account, tail = _split(route.resource)
+    # Without an account, the administrators of every account would have permissions for the resource.
+    if account != _CALLER and not is_account_id(account):
+        raise ValueError(f"the ARN of a resource contains its account, or {_CALLER}: {route.resource!r}")
+    # A value may contain colons: in the first parts, it could name another account.
     if _BRACES.search(head):
         raise ValueError(f"only the last part of an ARN may contain variables: {route.resource!r}")
-    used = {found[1] for found in _VARIABLE.finditer(route.resource) if not found[2]}
-    if not used <= names or _BRACES.search(_VARIABLE.sub("", route.resource)):
+    used = {found[1] for found in _VARIABLE.finditer(tail) if not found[2]}
+    if not used <= names or _BRACES.search(_VARIABLE.sub("", tail)) or "+}" in tail:
         raise ValueError(f"a resource may contain the variables of its path as {{name}}: {route.resource!r}")

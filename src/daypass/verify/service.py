@@ -81,7 +81,8 @@ class ServiceRules:
     ) -> "PreparedCheck":
         """Return the permission check of a request. Raises RefusedRequestError without a route."""
         caller = verified.caller
-        found = self._routes.find(head.method, head.headers[b"host"].decode("latin-1"), head.path)
+        host = head.headers[b"host"].decode("latin-1")
+        found = self._routes.find(head.method, host, head.path, caller_account=caller.account)
         if found is None:
             raise RefusedRequestError(answer_no_route(head.method))
         own = {} if self._context is None else self._context(head, caller)
