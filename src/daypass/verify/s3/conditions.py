@@ -20,7 +20,7 @@ from daypass.verify.s3.actions import Permission
 from daypass.verify.s3.errors import s3_error
 from daypass.verify.s3.object_tags import TAGGING_HEADER, Tags, parse_tagging
 from daypass.verify.s3.request import S3Request
-from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, Operation
+from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, S3Operation
 from daypass.verify.signature import VerifiedRequest
 
 # Policy patterns are compared with these headers, whose length the sender chooses.
@@ -63,7 +63,7 @@ _CREATES: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Connection(msgspec.Struct, frozen=True):
+class ConnectionFacts(msgspec.Struct, frozen=True):
     """The facts of a connection that are condition keys.
 
     `address` is empty if the connection does not have an address. `tls_version` is as OpenSSL names it ("TLSv1.3"), or
@@ -77,7 +77,7 @@ class Connection(msgspec.Struct, frozen=True):
 
 
 def request_keys(
-    request: S3Request, verified: VerifiedRequest | None, *, connection: Connection, now: datetime
+    request: S3Request, verified: VerifiedRequest | None, *, connection: ConnectionFacts, now: datetime
 ) -> NewConditionKeys:
     """Return the condition keys that all permissions of a request share.
 
@@ -177,7 +177,7 @@ def _bad_date(text: str) -> Exception:
     )
 
 
-def _header_keys(operation: Operation) -> tuple[tuple[bytes, str], ...]:
+def _header_keys(operation: S3Operation) -> tuple[tuple[bytes, str], ...]:
     """Return the headers of an operation that are condition keys.
 
     A header of another operation has no effect, and must not satisfy a condition either.

@@ -18,6 +18,7 @@ from daypass.verify.s3.object_keys import (
     encode_path,
     encode_text,
 )
+from daypass.verify.s3.query import check_version_id
 
 COPY_SOURCE_HEADER = b"x-amz-copy-source"
 _VERSION = b"versionId="
@@ -60,6 +61,7 @@ def _version_id(query: bytes, value: bytes) -> str:
     version_id = decode_text(query[len(_VERSION) :]) if query.startswith(_VERSION) else ""
     if not version_id or b"&" in query:
         raise _malformed("Version id cannot be the empty string", value)
+    check_version_id(version_id)
     return version_id
 
 

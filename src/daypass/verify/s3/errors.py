@@ -105,8 +105,10 @@ ERRORS: Mapping[str, ErrorRow] = MappingProxyType(
         ),
         **_rows(411, MissingContentLength="You must provide the Content-Length HTTP header."),
         **_rows(412, PreconditionFailed="At least one of the pre-conditions you specified did not hold"),
+        **_rows(417, ExpectationFailed="The expectation of the request cannot be met."),
         **_rows(416, InvalidRange="The requested range is not satisfiable"),
         **_rows(500, InternalError="We encountered an internal error. Please try again."),
+        **_rows(505, HttpVersionNotSupported="The HTTP version specified is not supported."),
         **_rows(501, NotImplemented="A header you provided implies functionality that is not implemented"),
         **_rows(
             503,

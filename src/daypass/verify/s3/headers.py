@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from daypass.verify.s3.errors import s3_error
 from daypass.verify.s3.object_tags import TAGGING_HEADER, encode_tagging, parse_tagging
-from daypass.verify.s3.routes import KNOWN_HEADERS, Operation
+from daypass.verify.s3.routes import KNOWN_HEADERS, S3Operation
 
 Headers = Mapping[bytes, bytes]
 
@@ -34,9 +34,10 @@ _OF_EVERY_REQUEST = frozenset(
         b"x-amz-user-agent",
     }
 )
-_REFUSED = frozenset(
+REFUSED_HEADERS = frozenset(
     {
         b"x-amz-bucket-namespace",
+        b"x-amz-mfa",
         b"x-amz-object-annotation-directive",
         b"x-amz-object-lock-event-hold",
         b"x-amz-object-lock-event-hold-duration-days",
@@ -44,6 +45,7 @@ _REFUSED = frozenset(
         b"x-amz-write-offset-bytes",
     }
 )
+"""Members of operations for features that do not exist here. They are refused, and never go to a store."""
 # MFA delete is not implemented, and a store cannot verify a code for an MFA device of this server.
 _MFA_HEADER = b"x-amz-mfa"
 _ACL_HEADER = b"x-amz-acl"
@@ -78,7 +80,7 @@ def merge_headers(headers: Headers, hoisted: Headers) -> Headers:
     return {**headers, **hoisted}
 
 
-def settle_headers(operation: Operation, headers: Headers) -> Headers:
+def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
     """Return the headers with rewritten values. Raises S3Error for refused ones."""
     known = operation.headers
     for name, value in headers.items():
@@ -100,7 +102,7 @@ def _check_header(name: bytes, value: bytes, known: frozenset[bytes]) -> None:
         return
     if name not in KNOWN_HEADERS and name[:15] != CHECKSUM_PREFIX:
         raise s3_error("NotImplemented", Header=name.decode("latin-1")[:128])
-    if name == _MFA_HEADER or (name in _REFUSED and name in known):
+    if name == _MFA_HEADER or (name in REFUSED_HEADERS and name in known):
         raise s3_error("NotImplemented", Header=name.decode())
     if len(value) > LONGEST_VALUE and name != TAGGING_HEADER:
         raise s3_error("RequestHeaderSectionTooLarge", Header=name.decode())

@@ -25,8 +25,8 @@ _SIGNATURE_VERSION_2 = (
     '(`aws configure set s3.signature_version s3v4`), or Config(signature_version="s3v4") in boto3, and sign again.'
 )
 _ONE_MECHANISM = (
-    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the "
-    "Authorization header should be specified"
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or "
+    "the Authorization header should be specified"
 )
 _WEEK = (
     "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 "
@@ -50,6 +50,9 @@ class RefusalRow(msgspec.Struct, frozen=True):
 _TABLE: Mapping[VerifyReason, RefusalRow] = MappingProxyType(
     {
         VerifyReason.HEAD: RefusalRow("BadRequest", quotes=True),
+        VerifyReason.HTTP_VERSION: RefusalRow("HttpVersionNotSupported"),
+        VerifyReason.TARGET: RefusalRow("InvalidURI"),
+        VerifyReason.EXPECTATION: RefusalRow("ExpectationFailed"),
         VerifyReason.HEAD_TOO_LARGE: RefusalRow("RequestHeaderSectionTooLarge"),
         VerifyReason.NO_SIGNATURE: RefusalRow("AccessDenied"),
         VerifyReason.TWO_MECHANISMS: RefusalRow("InvalidArgument", _ONE_MECHANISM),

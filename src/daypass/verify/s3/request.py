@@ -26,7 +26,7 @@ from daypass.verify.s3.object_keys import (
     is_host_label,
 )
 from daypass.verify.s3.query import check_parameters, parse_query
-from daypass.verify.s3.routes import PREFLIGHT, Level, Operation, find_operation
+from daypass.verify.s3.routes import PREFLIGHT, Level, S3Operation, find_operation
 from daypass.verify.signature import VerifiedRequest
 
 _EXPECTED_OWNER = b"x-amz-expected-bucket-owner"
@@ -143,7 +143,7 @@ def _settle_parameters(parameters: Mapping[str, str], rule: KeyRule, *, signed: 
 
 
 def _find_copy_source(
-    operation: Operation, headers: Mapping[bytes, bytes], key_rules: Callable[[str], KeyRule]
+    operation: S3Operation, headers: Mapping[bytes, bytes], key_rules: Callable[[str], KeyRule]
 ) -> CopySource | None:
     if COPY_SOURCE_HEADER not in operation.required_headers:
         return None

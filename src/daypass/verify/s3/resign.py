@@ -23,7 +23,7 @@ from daypass.authenticate.sigv4.signing_key import SigV4SigningKey, signing_key
 from daypass.verify.s3.bodies import is_body_header
 from daypass.verify.s3.chunk_signatures import ChunkSeed
 from daypass.verify.s3.copy_source import COPY_SOURCE_HEADER
-from daypass.verify.s3.headers import METADATA_PREFIX
+from daypass.verify.s3.headers import METADATA_PREFIX, REFUSED_HEADERS
 from daypass.verify.s3.object_keys import encode_text
 from daypass.verify.s3.request import S3Request
 from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, PREFLIGHT
@@ -34,7 +34,7 @@ ALWAYS = frozenset({b"content-type", b"if-range", b"origin"})
 """Headers that go to a store with any operation."""
 
 _PREFLIGHT = frozenset({b"origin", b"access-control-request-headers", b"access-control-request-method"})
-_NEVER = frozenset({b"x-amz-acl", b"x-amz-expected-bucket-owner", b"x-amz-source-expected-bucket-owner"})
+_NEVER = REFUSED_HEADERS | {b"x-amz-acl", b"x-amz-expected-bucket-owner", b"x-amz-source-expected-bucket-owner"}
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 

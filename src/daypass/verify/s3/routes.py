@@ -73,7 +73,7 @@ class Level(Enum):
     OBJECT = "object"
 
 
-class Operation(msgspec.Struct, frozen=True):
+class S3Operation(msgspec.Struct, frozen=True):
     """One operation of the model, with the names on the wire.
 
     `markers` are query names with the value that they must have. `headers` does not contain prefixes;
@@ -99,16 +99,16 @@ class Operation(msgspec.Struct, frozen=True):
         )
 
 
-def _load() -> dict[str, Operation]:
+def _load() -> dict[str, S3Operation]:
     text = files("daypass.verify.s3").joinpath("operations.json").read_text(encoding="utf-8")
     return {name: _operation(name, facts) for name, facts in json.loads(text).items()}
 
 
-def _operation(name: str, facts: Mapping[str, Any]) -> Operation:
+def _operation(name: str, facts: Mapping[str, Any]) -> S3Operation:
     markers = tuple((marker.partition("=")[0], marker.partition("=")[2]) for marker in facts.get("markers", ()))
     required_query = tuple(facts.get("required_query", ()))
     headers = [header.encode() for header in (*facts.get("headers", ()), *facts.get("required_headers", ()))]
-    return Operation(
+    return S3Operation(
         name=name,
         method=facts["method"],
         level=Level(facts["level"]),
@@ -121,11 +121,11 @@ def _operation(name: str, facts: Mapping[str, Any]) -> Operation:
     )
 
 
-OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+OPERATIONS: Mapping[str, S3Operation] = MappingProxyType(
     {
         **_load(),
-        POST_OBJECT: Operation(POST_OBJECT, "POST", Level.BUCKET, has_metadata=True),
-        PREFLIGHT: Operation(PREFLIGHT, "OPTIONS", Level.OBJECT),
+        POST_OBJECT: S3Operation(POST_OBJECT, "POST", Level.BUCKET, has_metadata=True),
+        PREFLIGHT: S3Operation(PREFLIGHT, "OPTIONS", Level.OBJECT),
     }
 )
 """Every operation by name, also the refused ones."""
@@ -134,20 +134,20 @@ KNOWN_HEADERS = frozenset().union(*(operation.headers for operation in OPERATION
 """The headers of any operation. S3 ignores those that the requested operation does not have."""
 
 
-def _specificity(operation: Operation) -> int:
+def _specificity(operation: S3Operation) -> int:
     return len(operation.markers) + len(operation.required_query) + len(operation.required_headers)
 
 
-def _routes() -> dict[tuple[str, Level], tuple[Operation, ...]]:
-    found: dict[tuple[str, Level], list[Operation]] = {}
+def _routes() -> dict[tuple[str, Level], tuple[S3Operation, ...]]:
+    found: dict[tuple[str, Level], list[S3Operation]] = {}
     for operation in OPERATIONS.values():
         if operation.name not in _WITHOUT_ROUTE and operation.name not in (POST_OBJECT, PREFLIGHT):
             found.setdefault((operation.method, operation.level), []).append(operation)
     return {key: tuple(sorted(rows, key=_specificity, reverse=True)) for key, rows in found.items()}
 
 
-_ROUTES: Mapping[tuple[str, Level], tuple[Operation, ...]] = MappingProxyType(_routes())
-_WITHOUT_QUERY: Mapping[tuple[str, Level], tuple[Operation, ...]] = MappingProxyType(
+_ROUTES: Mapping[tuple[str, Level], tuple[S3Operation, ...]] = MappingProxyType(_routes())
+_WITHOUT_QUERY: Mapping[tuple[str, Level], tuple[S3Operation, ...]] = MappingProxyType(
     {key: tuple(row for row in rows if not row.markers and not row.required_query) for key, rows in _ROUTES.items()}
 )
 _MARKERS: Mapping[Level, frozenset[str]] = MappingProxyType(
@@ -159,7 +159,7 @@ _MARKERS: Mapping[Level, frozenset[str]] = MappingProxyType(
 _MULTIPART = b"multipart/form-data"
 
 
-def find_operation(method: str, level: Level, query: Mapping[str, str], headers: Mapping[bytes, bytes]) -> Operation:
+def find_operation(method: str, level: Level, query: Mapping[str, str], headers: Mapping[bytes, bytes]) -> S3Operation:
     """Return the operation of a request. Raises S3Error if it has none, or a refused one.
 
     `query` does not contain parameters of the signature or headers of a presigned URL.
@@ -177,7 +177,7 @@ def find_operation(method: str, level: Level, query: Mapping[str, str], headers:
     return row
 
 
-def _without_x_id(row: Operation, level: Level, query: Mapping[str, str]) -> Operation:
+def _without_x_id(row: S3Operation, level: Level, query: Mapping[str, str]) -> S3Operation:
     """Accept the parameter x-id, with which some SDKs repeat the operation.
 
     Raises S3Error if it names another operation, or if another parameter does not belong to the operation.
@@ -207,7 +207,7 @@ def _unknown(name: str, level: Level) -> S3Error:
 
 def _find_beyond_model(
     method: str, level: Level, query: Mapping[str, str], headers: Mapping[bytes, bytes]
-) -> Operation:
+) -> S3Operation:
     is_form = headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _MULTIPART
     if method == "POST" and level is Level.BUCKET and not query and is_form:
         return OPERATIONS[POST_OBJECT]
