@@ -58,6 +58,7 @@ class Config:
     metrics_port: int = 0
     cache_entries: int = 50_000
     stale_seconds: int = 300
+    gateway_stale_seconds: int = 60
     unsigned_calls_per_minute: int = 6_000
     connections_per_peer: int = 512
     saml_recipients: tuple[str, ...] = ()
@@ -131,6 +132,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "metrics_port": _whole,
     "cache_entries": _whole,
     "stale_seconds": _whole,
+    "gateway_stale_seconds": _whole,
     "unsigned_calls_per_minute": _whole,
     "connections_per_peer": _whole,
     "saml_recipients": _words,
@@ -211,10 +213,10 @@ STALE_BOUND = (5, 900)
 def _checked(config: Config) -> Config:
     if not 0 <= config.port <= _LAST_PORT:
         raise ConfigurationError(f"port cannot be {config.port}: it must be between 0 and {_LAST_PORT}")
-    if not STALE_BOUND[0] <= config.stale_seconds <= STALE_BOUND[1]:
-        raise ConfigurationError(
-            f"stale_seconds cannot be {config.stale_seconds}: it must be between {STALE_BOUND[0]} and {STALE_BOUND[1]}"
-        )
+    least, most = STALE_BOUND
+    for name in ("stale_seconds", "gateway_stale_seconds"):
+        if not least <= getattr(config, name) <= most:
+            raise ConfigurationError(f"{name} cannot be {getattr(config, name)}: it must be between {least} and {most}")
     if config.workers < 1:
         raise ConfigurationError("workers cannot be less than 1")
     if config.audit_log_required and config.audit_log == "none":

@@ -56,7 +56,7 @@ def run(*words: str, environment: Mapping[str, str] | None = None) -> "subproces
     """Run one command until it exits."""
     return subprocess.run(
         [str(BIN), *words],
-        env=_clean(environment or {}),
+        env=clean_environment(environment or {}),
         capture_output=True,
         text=True,
         timeout=60,
@@ -71,7 +71,7 @@ def serving(store: str, *words: str, environment: Mapping[str, str] = ROOT) -> I
     port = free_port()
     process = subprocess.Popen(
         [str(BIN), "serve", "--port", str(port), "--store", store, *words],
-        env=_clean(environment),
+        env=clean_environment(environment),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -112,6 +112,7 @@ def _wait(running: Running, port: int) -> None:
     raise AssertionError(f"the server did not start: {running.errors}")
 
 
-def _clean(environment: Mapping[str, str]) -> dict[str, str]:
+def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment without AWS and Daypass, and with more variables."""
     kept = {name: value for name, value in os.environ.items() if not re.match("(AWS|DAYPASS)_", name)}
     return kept | dict(environment)

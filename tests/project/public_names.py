@@ -202,6 +202,23 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--output",
         "--shell",
     ),
+    "daypass gateway": (
+        "--config",
+        "--listen",
+        "--backend",
+        "--backend-key-file",
+        "--profile",
+        "--verify-listen",
+        "--admin-listen",
+        "--domain",
+        "--account",
+        "--workers",
+        "--tls-cert",
+        "--tls-key",
+        "--store",
+        "--server",
+        "--identity-profile",
+    ),
     "daypass graph": (
         "--account",
         "--format",
@@ -571,6 +588,7 @@ SETTINGS = (
     "metrics_port",
     "cache_entries",
     "stale_seconds",
+    "gateway_stale_seconds",
     "unsigned_calls_per_minute",
     "connections_per_peer",
     "saml_recipients",
@@ -590,6 +608,7 @@ DEFAULTS: Mapping[str, object] = {
     "audit_log_required": False,
     "connections_per_peer": 512,
     "stale_seconds": 300,
+    "gateway_stale_seconds": 60,
 }
 
 # Variables that are not settings.
@@ -703,7 +722,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "daypass backup",
         "daypass check",
         "daypass dev",
-        "daypass gateway",
         "daypass gateway check",
         "daypass login certificate",
         "daypass master-key rotate",
@@ -719,7 +737,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "setting": (
         "audit_sinks",
         "drain_seconds",
-        "gateway_stale_seconds",
         "organization_logo",
         "organization_name",
         "sign_in_api",

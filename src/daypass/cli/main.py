@@ -46,6 +46,7 @@ FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
 }
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "serve": ("daypass.cli.operators.serve", "Run the server: STS and IAM at one URL."),
+    "gateway": ("daypass.cli.operators.gateway", "Run the S3 gateway in front of a store of objects."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
     "bucket": ("daypass.cli.operators.bucket", "List and record the buckets of accounts."),
     "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),

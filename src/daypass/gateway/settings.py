@@ -72,7 +72,6 @@ class GatewaySettings:
     tls_key: str = ""
     server: str = ""
     identity_profile: str = ""
-    gateway_stale_seconds: int = 60
     audit_log: str = ""
     audit_reads: float = 1.0
     routes: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
@@ -125,13 +124,12 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "tls_key": str,
     "server": str,
     "identity_profile": str,
-    "gateway_stale_seconds": _whole,
     "audit_log": str,
     "audit_reads": _share,
 }
 # One backend without a file: --backend, --backend-key-file and --profile.
 _ONE_BACKEND = {"backend": "url", "backend_key_file": "key_file", "profile": "profile"}
-_VARIABLES = {"domains": "DAYPASS_GATEWAY_DOMAIN", "gateway_stale_seconds": "DAYPASS_GATEWAY_STALE_SECONDS"}
+_VARIABLES = {"domains": "DAYPASS_GATEWAY_DOMAIN"}
 
 
 def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], toml: str | None) -> GatewaySettings:

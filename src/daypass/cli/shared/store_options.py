@@ -78,7 +78,7 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
     config = read_config({"store": store}, config_file)
     with stopping():
         if not makes:
-            _see_that_it_is_there(config.store_url)
+            require_store(config.store_url)
         opened_store = open_everything(config, read_keys(os.environ))
         try:
             yield opened_store
@@ -86,7 +86,7 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
             opened_store.store.close()
 
 
-def _see_that_it_is_there(url: str) -> None:
+def require_store(url: str) -> None:
     """Stop if the SQLite file is missing: a wrong path must not look like an empty store."""
     from daypass.storage.address import SqliteAddress, parse_address
 

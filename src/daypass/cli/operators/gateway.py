@@ -1,0 +1,171 @@
+"""`daypass gateway`: run the S3 gateway.
+
+Owns the options, the checks before the start and the messages at the start. wiring_gateway.py builds the gateway, and
+gateway/server.py runs it. Messages go to standard error, and name no secret.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.cli.operators.serve import set_up_logs
+from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.store_options import (
+    config_option,
+    read_config,
+    read_keys,
+    require_store,
+    stopping,
+    store_option,
+)
+from daypass.config import Config, ConfigurationError
+from daypass.gateway.buckets import BucketMap
+from daypass.gateway.profiles import UNKNOWN
+from daypass.gateway.server import TlsFiles, listen_at, serve_gateway
+from daypass.gateway.settings import GatewaySettings, check, load_settings
+from daypass.http.server import ListenError
+from daypass.storage.address import PostgresqlAddress, parse_address
+from daypass.wiring import open_everything
+from daypass.wiring_gateway import (
+    Backends,
+    build_gateway,
+    gateway_audit_target,
+    map_buckets,
+    open_backends,
+)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--listen", metavar="HOST:PORT", help="The address of the S3 endpoint. Default: 127.0.0.1:7880.")
+@click.option("--backend", metavar="URL", help="The store of objects behind the gateway.")
+@click.option(
+    "--backend-key-file", metavar="FILE", help='The store\'s key: JSON with "AccessKeyId" and "SecretAccessKey".'
+)
+@click.option("--profile", metavar="NAME", help="The kind of the store, such as seaweedfs.")
+@click.option("--verify-listen", metavar="HOST:PORT", help="The address of /verify, for proxies.")
+@click.option(
+    "--admin-listen",
+    metavar="HOST:PORT",
+    help="The address of /healthz, /readyz and /metrics. Default: 127.0.0.1:7881.",
+)
+@click.option(
+    "--domain", "domains", metavar="SUFFIX", multiple=True, help="A domain whose host names begin with a bucket."
+)
+@click.option("--account", metavar="12DIGITS", help="The account that owns every bucket that nothing maps.")
+@click.option("--workers", type=click.IntRange(1), help="The number of worker processes. Default: 1.")
+@click.option("--tls-cert", metavar="FILE", help="The certificate chain (PEM). SIGHUP reloads it.")
+@click.option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
+@store_option
+@click.option("--server", metavar="URL", help="The Daypass server, for a gateway without access to the store.")
+@click.option("--identity-profile", metavar="PROFILE", help="The AWS profile that the gateway signs with at --server.")
+@config_option
+@click.pass_context
+def command(ctx: click.Context, /, *, config_file: Path | None, store: str | None, **flags: Any) -> None:
+    """Run the S3 gateway in front of a store of objects.
+
+    Every request is decided with the accounts, roles, sessions and policies of this Daypass. The store sees only the
+    requests that are allowed, signed with its own key.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    config = read_config({"store": store}, config_file)
+    try:
+        settings = read_settings(flags, config, config_file)
+        set_up_logs(config.log_level)
+        code = _run(settings, config)
+    except (ListenError, ConfigurationError) as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
+    sys.exit(code)
+
+
+def read_settings(flags: dict[str, Any], config: Config, config_file: Path | None) -> GatewaySettings:
+    """Return the settings of the gateway. Raises ConfigurationError."""
+    given = {name: None if value is None else str(value) for name, value in flags.items() if name != "domains"}
+    given["domains"] = ",".join(flags.get("domains") or ()) or None
+    toml = None if config_file is None else config_file.read_text(encoding="utf-8")
+    settings = load_settings(given, os.environ, toml)
+    check(settings, config)
+    if settings.server:
+        raise ConfigurationError("--server is not available yet: run the gateway beside the store with --store")
+    if settings.verify_listen is not None:
+        raise ConfigurationError("--verify-listen is not available yet")
+    return settings
+
+
+def _run(settings: GatewaySettings, config: Config) -> int:
+    backends = open_backends(settings)
+    keys = read_keys(os.environ)
+    require_store(config.store_url)
+    # Listen first: a gateway that cannot start must not say that it did.
+    listener = listen_at(settings.listen.host, settings.listen.port)
+    admin = listen_at(settings.admin_listen.host, settings.admin_listen.port)
+    with stopping():
+        there = open_everything(config, keys)
+        try:
+            with there.store.read() as reader:
+                bucket_map = map_buckets(settings, backends, reader)
+        finally:
+            there.store.close()
+    tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
+        click.echo(f"daypass: {line}", err=True)
+    return serve_gateway(
+        lambda: build_gateway(
+            settings, config, open_everything(config, keys), backends=backends, bucket_map=bucket_map
+        ),
+        listener=listener,
+        admin=admin,
+        tls=tls,
+        workers=settings.workers,
+    )
+
+
+def start_messages(
+    settings: GatewaySettings, config: Config, backends: Backends, bucket_map: BucketMap, listen: str, admin: str
+) -> Iterable[str]:
+    """Yield what an operator has to know about a gateway that starts."""
+    url = f"{'https' if settings.tls_cert else 'http'}://{listen}"
+    yield f"the S3 endpoint is {url}; /healthz, /readyz and /metrics are at http://{admin}"
+    yield f"accounts and policies are in {_shown_store(config)}"
+    yield f"the audit log is {gateway_audit_target(settings, config)}"
+    for setting in settings.backends:
+        profile = backends.by_name[setting.name].profile
+        yield f"backend {setting.name}: {setting.url}, profile {profile.name}"
+        if profile is UNKNOWN:
+            yield (
+                "without --profile, keys that a store may fold are refused, and only operations that every store has "
+                "are forwarded"
+            )
+    yield from _ownership(settings, bucket_map)
+    yield f"try it: aws --endpoint-url {url} s3 ls"
+
+
+def _ownership(settings: GatewaySettings, bucket_map: BucketMap) -> Iterable[str]:
+    for mapping in bucket_map.mappings:
+        yield f"buckets {mapping.match} belong to account {mapping.account}, at backend {mapping.backend}"
+    adopting = bucket_map.adopting_account
+    if settings.account:
+        yield f"every bucket that nothing maps belongs to account {adopting}"
+    elif adopting:
+        yield f"every bucket that nothing maps belongs to account {adopting}, the only account of the store"
+    else:
+        yield (
+            "a bucket that nothing maps is refused, because the store has several accounts: use --account, "
+            "[[gateway.bucket]] or `daypass bucket set`"
+        )
+
+
+def _shown_store(config: Config) -> str:
+    address = parse_address(config.store_url)
+    # The URL of a database may contain a password.
+    return f"PostgreSQL {address.identity}" if isinstance(address, PostgresqlAddress) else config.store_url
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
