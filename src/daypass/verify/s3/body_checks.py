@@ -1,6 +1,7 @@
-"""The checks of a whole body: hash, Content-MD5, checksum in a header or a trailer.
+"""The checks of a whole body: hash, Content-MD5 and checksum.
 
-Owns which headers announce a checksum of the body, and S3's errors for a wrong one. A request has at most one checksum.
+Owns which headers announce a checksum of the body, and S3's errors for a wrong one. A request has at most one checksum,
+in a header or in a trailer.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,8 @@
 """The checksums of a body that a client can announce.
 
-Owns the algorithms by their header and Content-MD5. CRC32C and CRC64NVME need the package awscrt; without it, a request
-with one of them is refused, because a checksum that is not compared does not protect the object.
+Owns the algorithms by their header, and Content-MD5. The XXHASH algorithms of S3 are not supported. CRC32C and CRC64NVME
+need the package awscrt; without it, a request with one of them is refused, because a checksum that is not compared does
+not protect the object.
 Source: Amazon S3 User Guide, "Checking object integrity".
 """
 
@@ -9,7 +10,7 @@ import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Mapping
-from hashlib import md5, sha1, sha256
+from hashlib import md5, sha1, sha256, sha512
 from hmac import compare_digest
 from importlib import import_module
 from types import MappingProxyType
@@ -71,6 +72,10 @@ def _start_crc32() -> Checksum:
     return _Crc(zlib.crc32, 4)
 
 
+def _start_md5() -> Checksum:
+    return md5(usedforsecurity=False)
+
+
 def _start_from_awscrt(name: str, size: int) -> Callable[[], Checksum]:
     def start() -> Checksum:
         try:
@@ -92,8 +97,10 @@ ALGORITHMS: Mapping[bytes, ChecksumAlgorithm] = MappingProxyType(
             ChecksumAlgorithm("CRC32", 4, _start_crc32),
             ChecksumAlgorithm("CRC32C", 4, _start_from_awscrt("crc32c", 4)),
             ChecksumAlgorithm("CRC64NVME", 8, _start_from_awscrt("crc64nvme", 8)),
+            ChecksumAlgorithm("MD5", MD5_SIZE, _start_md5),
             ChecksumAlgorithm("SHA1", 20, sha1),
             ChecksumAlgorithm("SHA256", 32, sha256),
+            ChecksumAlgorithm("SHA512", 64, sha512),
         )
     }
 )
@@ -145,5 +152,4 @@ def expect_md5(value: bytes) -> ExpectedChecksum:
     expected = decode_checksum(value, MD5_SIZE)
     if expected is None:
         raise s3_error("InvalidDigest", "The Content-MD5 you specified is not valid.")
-    digest = md5(usedforsecurity=False)
-    return ExpectedChecksum(digest, expected, "The Content-MD5 you specified did not match what we received.")
+    return ExpectedChecksum(_start_md5(), expected, "The Content-MD5 you specified did not match what we received.")

@@ -1,4 +1,4 @@
-"""The body that goes to a store: plain, or in chunks that we sign or frame.
+"""Encode the body that goes to a store: plain or in chunks.
 
 Owns the framing of what leaves, and holds the end back: the last bytes and the last chunk leave at finish() alone.
 Thus a store never has a whole body before BodyTransform has verified it. Chunks have 64 KiB, so that the length of the
@@ -26,7 +26,10 @@ class BodyWriter(Protocol):
         """Append to `out` the bytes that may go to the store now."""
 
     def settle(self) -> None:
-        """Copy the bytes that are held back, so that no large buffer stays alive for them."""
+        """Copy the bytes that are held back.
+
+        Otherwise a view would keep a large buffer alive.
+        """
 
     def finish(self, trailer: bytes) -> list[Piece]:
         """Return the end of the body. `trailer` is the value of the trailer."""

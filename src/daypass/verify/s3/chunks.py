@@ -1,4 +1,4 @@
-"""The aws-chunked encoding of a body: read, with its signatures, lengths and trailer.
+"""Decode a body in the aws-chunked encoding, and verify its signatures.
 
 Owns the framing. Rules:
 - a chunk has at most 16 MiB, and at least 8 KiB unless it is the last one with data;
