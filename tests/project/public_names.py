@@ -230,6 +230,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass import": (
         "--account",
         "--rewrite",
+        "--backend",
         "--dry-run",
         "--store",
         "--config",

@@ -267,7 +267,7 @@ def _role(role: Mapping[str, Any], conversion: Conversion) -> None:
     trust = _document(role.get("AssumeRolePolicyDocument"), conversion, DocumentKind.TRUST)
     if trust is None:
         conversion.omit(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
-    unresolved = frozenset() if trust is None else frozenset(_unresolved(trust, conversion))
+    unresolved = frozenset() if trust is None else frozenset(unresolved_principals(trust, conversion))
     for text in sorted(unresolved):
         conversion.omit(thing, f"its trust policy names {text}, which does not exist here and never matches")
     attributes = {
@@ -283,7 +283,8 @@ def _role(role: Mapping[str, Any], conversion: Conversion) -> None:
     conversion.put("role", name, attributes, unresolved=unresolved)
 
 
-def _unresolved(trust: Mapping[str, Any], conversion: Conversion) -> Iterator[str]:
+def unresolved_principals(trust: Mapping[str, Any], conversion: Conversion) -> Iterator[str]:
+    """Yield the principals of a policy that do not exist in this store."""
     for kind, text in principals_of(trust):
         if text == "*":
             continue

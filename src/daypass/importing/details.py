@@ -2,7 +2,8 @@
 
 Pure. Owns parsing: one JSON document, or several documents in sequence as separate pages print them; policy documents
 as objects, as JSON or percent-encoded, as the various clients print them. Leaves the meaning of the lists to
-converter.py. Source: IAM API Reference, GetAccountAuthorizationDetails.
+converter.py and bucket_converter.py. Source: IAM API Reference, GetAccountAuthorizationDetails; Amazon S3 API
+Reference, ListBuckets, GetBucketPolicy and GetPublicAccessBlock, of which the latter two are by bucket.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from daypass.strict_json import JsonReader, NotStrictJsonError, any_integer
 
 MAX_BYTES = 1024 * 1024 * 1024
 _LISTS = ("UserDetailList", "GroupDetailList", "RoleDetailList", "Policies")
-_OIDC, _SAML = "OpenIDConnectProviders", "SAMLProviders"
+_BUCKETS = "Buckets"
 _TOP = FilePosition()
 _JSON = JsonReader(max_depth=500, integer=any_integer)  # a policy that is nested too deeply fails alone
 
@@ -30,6 +31,15 @@ class Details:
     policies: list[dict[str, Any]] = field(default_factory=list)
     oidc_providers: list[dict[str, Any]] = field(default_factory=list)
     saml_providers: list[dict[str, Any]] = field(default_factory=list)
+    buckets: list[dict[str, Any]] = field(default_factory=list)
+    bucket_policies: dict[str, Any] = field(default_factory=dict)
+    public_access_blocks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_only_buckets(self) -> bool:
+        """Return whether the file describes buckets, but no account."""
+        of_accounts = (self.users, self.groups, self.roles, self.policies, self.oidc_providers, self.saml_providers)
+        return not any(of_accounts) and bool(self.buckets or self.bucket_policies or self.public_access_blocks)
 
 
 def read_details(content: bytes) -> Details:
@@ -48,25 +58,41 @@ def _read_details(content: bytes) -> Details:
     except UnicodeDecodeError as error:
         raise ApplyFileError(_TOP, "the file is not UTF-8") from error
     details = Details()
-    lists = dict(zip((*_LISTS, _OIDC, _SAML), (getattr(details, name) for name in details.__slots__), strict=True))
-    found = False
-    for page in _pages(text):
-        if not isinstance(page, dict):
-            raise ApplyFileError(_TOP, "a page of account details must be an object")
-        if "Url" in page and "ClientIDList" in page:
-            found = True
-            details.oidc_providers.append(page)
-        for name, target in lists.items():
-            if name in page:
-                found = True
-                target.extend(_objects(page[name], name))
-    if not found:
+    lists = _lists_of(details)
+    if sum(_read_page(page, details, lists) for page in _pages(text)) == 0:
         raise ApplyFileError(
             _TOP, f"expected at least one of {', '.join(_LISTS)}: use the output of get-account-authorization-details"
         )
     for name, target in lists.items():
         target[:] = _once(target, name)
     return details
+
+
+def _lists_of(details: Details) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "UserDetailList": details.users,
+        "GroupDetailList": details.groups,
+        "RoleDetailList": details.roles,
+        "Policies": details.policies,
+        "OpenIDConnectProviders": details.oidc_providers,
+        "SAMLProviders": details.saml_providers,
+        _BUCKETS: details.buckets,
+    }
+
+
+def _read_page(page: Any, details: Details, lists: Mapping[str, list[dict[str, Any]]]) -> bool:
+    """Add a page to the details. Return whether it has a known member."""
+    if not isinstance(page, dict):
+        raise ApplyFileError(_TOP, "a page of account details must be an object")
+    is_provider = "Url" in page and "ClientIDList" in page
+    if is_provider:
+        details.oidc_providers.append(page)
+    answers = {"BucketPolicies": details.bucket_policies, "PublicAccessBlocks": details.public_access_blocks}
+    for name in page.keys() & lists.keys():
+        lists[name].extend(_objects(page[name], name))
+    for name in page.keys() & answers.keys():
+        _take(answers[name], page[name], name)
+    return is_provider or not page.keys().isdisjoint({*lists, *answers})
 
 
 def read_policy(value: Any) -> Any:
@@ -100,16 +126,28 @@ def _objects(value: Any, name: str) -> list[dict[str, Any]]:
     return value
 
 
+def _take(answers: dict[str, Any], value: Any, name: str) -> None:
+    """Add the answers about buckets, each bucket once."""
+    if not isinstance(value, dict):
+        raise ApplyFileError(FilePosition(name), "expected an object: the answers by bucket")
+    for bucket, answer in value.items():
+        if bucket in answers and answers[bucket] != answer:
+            raise ApplyFileError(
+                FilePosition(f"{name}.{bucket}"), "the file contains this bucket twice, with different content"
+            )
+        answers[bucket] = answer
+
+
 def _once(objects: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the objects, each ARN once.
+    """Return the objects, each ARN or bucket once.
 
     Overlapping pages repeat some of them.
     """
     found: dict[str, dict[str, Any]] = {}
     for index, one in enumerate(objects):
-        arn = one.get("Arn") or one.get("Url")
+        arn = one.get("Name") if name == _BUCKETS else one.get("Arn") or one.get("Url")
         if not isinstance(arn, str):
-            raise ApplyFileError(FilePosition(f"{name}[{index}]"), "it has no Arn")
+            raise ApplyFileError(FilePosition(f"{name}[{index}]"), f"it has no {'Name' if name == _BUCKETS else 'Arn'}")
         if arn in found and found[arn] != one:
             raise ApplyFileError(
                 FilePosition(f"{name}[{index}]"), f"the file contains {arn} twice, with different content"

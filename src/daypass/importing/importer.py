@@ -19,6 +19,7 @@ from daypass.directory.entities.apply_entities import Origin
 from daypass.directory.entities.iam_entities import Account, Role, User
 from daypass.directory.store import Reader, Writer
 from daypass.importing.account_rewriter import AccountRewriter
+from daypass.importing.bucket_converter import convert_buckets
 from daypass.importing.converter import Conversion, ImportTarget, Omission, convert, origin_of
 from daypass.importing.details import Details
 from daypass.operations.settings import Quotas
@@ -32,10 +33,12 @@ _ROOM = 10_000_000
 class ImportOptions:
     """The request of the operator.
 
-    It contains the target account (empty for the default choice) and whether ARNs are rewritten.
+    It contains the target account (empty for the default choice), whether ARNs are rewritten, and the gateway's backend
+    with the buckets.
     """
 
     account: str = ""
+    backend: str = ""
     rewrite: bool = False
     is_trial: bool = False
 
@@ -63,10 +66,11 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
 
     Raises ApplyFileError, and then the store is unchanged.
     """
-    origin = origin_of(details)
+    origin = _origin(details, options)
     with tools.store.read() as reader:
         account = _where_to(reader, origin, options, entropy)
         conversion = convert(details, _target(reader, origin, account, options))
+        convert_buckets(details, conversion, options.backend)
     omissions = list(conversion.omissions)
 
     def refused(thing: Thing, mistake: ApplyFileError) -> None:
@@ -77,9 +81,18 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
         replace(tools, refused=refused),
         Manner(is_trial=options.is_trial, owns=False),
     )
-    if not options.is_trial:
+    if not options.is_trial and not details.has_only_buckets:
         _remember(tools, Origin(origin=origin, account=account))
     return Imported(origin, account, outcome, tuple(dict.fromkeys(omissions)))
+
+
+def _origin(details: Details, options: ImportOptions) -> str:
+    """Return the account that the file describes. Answers about buckets do not name it."""
+    if not details.has_only_buckets:
+        return origin_of(details)
+    if not options.account:
+        raise ApplyFileError(FilePosition(), "the file describes buckets only: name their account with --account")
+    return options.account
 
 
 def _where_to(reader: Reader, origin: str, options: ImportOptions, entropy: Entropy) -> str:

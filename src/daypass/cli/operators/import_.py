@@ -29,6 +29,7 @@ _NAMED = 5
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--account", metavar="ID", default="", help="The account to import into.")
 @click.option("--rewrite", is_flag=True, help="Replace the old account ID in the ARNs of all policy documents.")
+@click.option("--backend", metavar="NAME", default="", help="The gateway's backend with the buckets of FILE.")
 @click.option("--dry-run", is_flag=True, help="Print the import plan without changing the store.")
 @operator_options
 def command(  # noqa: PLR0913 - one parameter an option
@@ -36,6 +37,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     file: Path,
     account: str,
     rewrite: bool,
+    backend: str,
     dry_run: bool,
     store: str | None,
     config_file: Path | None,
@@ -43,13 +45,14 @@ def command(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Import FILE, the IAM entities of an AWS account, into the store.
 
-    FILE is the output of `aws iam get-account-authorization-details`. `-` reads standard input.
+    FILE is the output of `aws iam get-account-authorization-details`, and may contain answers of `aws s3api` about
+    buckets. `-` reads standard input.
     """
     from daypass.importing.details import MAX_BYTES, read_details
     from daypass.importing.importer import ImportOptions, import_account, roomy
 
     config = read_config({"store": store}, config_file)
-    wish = ImportOptions(account, rewrite=rewrite, is_trial=dry_run)
+    wish = ImportOptions(account, backend, rewrite=rewrite, is_trial=dry_run)
     with explaining(file):
         details = read_details(read_file(file, MAX_BYTES))
         with opened(store, config_file, makes=True) as there, audited(config) as sink, _progress() as progress:
@@ -115,7 +118,7 @@ def _plain(imported: "Imported", *, is_done: bool) -> dict[str, Any]:
         "Summary": plain_plan(plan)["Summary"],
         "Kinds": {
             kind: {verb.value.capitalize(): sum(1 for _ in plan.of(verb, kind)) for verb in Verb}
-            for kind in ("policy", "group", "user", "role")
+            for kind in ("policy", "group", "user", "role", "bucket")
         },
         "NotCarriedOver": [{"Thing": loss.thing, "Reason": loss.words} for loss in imported.omissions],
         "RootAccessKeys": [
