@@ -16,6 +16,7 @@ from daypass.authorize.authorize import build_request
 from daypass.authorize.context import RequestInfo, build_context
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
+from daypass.directory.buckets import load_bucket
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import Identity, load_account, load_identity, load_role
 from daypass.mint.secret import Secret
@@ -150,9 +151,12 @@ def build_named_request(
 def check_named(action: str, resource: str, caller: Caller, views: SnapshotViews) -> PermissionCheck:
     """Return the permission check of an action on a resource.
 
-    For a role it contains the role's tags and, for actions on trust, its trust policy.
+    For a role it contains the role's tags and, for actions on trust, its trust policy. For a recorded bucket and its
+    objects it contains the owner and the bucket policy.
     """
     arn = Arn.find(resource)
+    if arn is not None and arn.service == "s3":
+        return _check_bucket(action, resource, arn.resource.partition("/")[0], caller, views)
     account = arn.account if arn is not None and is_account_id(arn.account) else caller.account
     if arn is None or arn.service != "iam" or not arn.resource.startswith("role/"):
         return PermissionCheck(action, resource, account)
@@ -173,3 +177,11 @@ def check_named(action: str, resource: str, caller: Caller, views: SnapshotViews
         resource_policy=None if role is None else role.trust,
         trust=True,
     )
+
+
+def _check_bucket(action: str, resource: str, name: str, caller: Caller, views: SnapshotViews) -> PermissionCheck:
+    loaded = views.get(load_bucket, name)
+    if loaded is None:
+        return PermissionCheck(action, resource, caller.account)
+    policy = loaded.policy_for(caller.principal, action)
+    return PermissionCheck(action, resource, loaded.stored.account, resource_policy=policy)

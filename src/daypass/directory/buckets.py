@@ -23,12 +23,15 @@ from daypass.directory.principals import StoredTrust, StoreTrust, show_principal
 from daypass.directory.store import Reader, RecordExistsError, Writer, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.errors import MalformedPolicyDocument
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.language.document import DocumentKind, parse_document
 
 MOST_BUCKETS = 10_000
 """The default quota of general purpose buckets in an account on AWS."""
 
+# Source: Amazon S3 API Reference, PutBucketPolicy. Session policies and control policies still apply.
+_REPAIRING = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){1,61}[a-z0-9]")
 _OLD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _RESERVED_STARTS = ("xn--", "sthree-", "amzn-s3-demo-")
@@ -58,6 +61,13 @@ class LoadedBucket:
     policy: PolicySet | None
     is_public: bool
 
+    def policy_for(self, principal: Principal, action: str) -> PolicySet | None:
+        """Return the bucket policy as it applies to a caller, or None."""
+        block = self.stored.public_access_block
+        if is_cut_off(principal, self.stored.account, block, action, is_public=self.is_public):
+            return None
+        return self.policy
+
 
 @dataclass(frozen=True, slots=True)
 class BucketOwner:
@@ -66,6 +76,20 @@ class BucketOwner:
     account: str
     backend: str
     active: bool
+
+
+def is_cut_off(
+    principal: Principal, owner: str, block: PublicAccessBlock | None, action: str, *, is_public: bool
+) -> bool:
+    """Return whether a bucket's policy does not apply to a caller.
+
+    - RestrictPublicBuckets limits a bucket with a public policy to the owner's account. Without the policy, a caller of
+      another account is never allowed.
+    - The root user of the owner's account can always repair the policy, whatever it denies.
+    """
+    if principal.account == owner and principal.kind is not PrincipalKind.ANONYMOUS:
+        return principal.kind is PrincipalKind.ROOT and action.lower() in _REPAIRING
+    return is_public and block is not None and block.restrict_public_buckets
 
 
 def is_bucket_name(text: str) -> bool:

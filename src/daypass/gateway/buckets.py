@@ -7,7 +7,7 @@ Owns the mapping of a name to an account and a backend:
 - Else the account that the gateway adopts buckets for, if there is one.
 - Else the bucket does not exist for any caller, and no list contains it.
 
-Owns the effect of the public access block on a policy, too. Leaves the changes of buckets to bucket_operations.py, and
+Leaves the changes of buckets to bucket_operations.py, and
 the settings to settings.py.
 """
 
@@ -23,6 +23,7 @@ from daypass.directory.buckets import (
     BucketOwner,
     LoadedBucket,
     buckets_of,
+    is_cut_off,
     load_bucket,
     load_bucket_owner,
     load_shown_policy,
@@ -30,7 +31,7 @@ from daypass.directory.buckets import (
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_arn
 from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
 from daypass.directory.store import Reader, Views, WouldBlockError
-from daypass.policy.authorization_request import ConditionKeys, Principal, PrincipalKind
+from daypass.policy.authorization_request import ConditionKeys, Principal
 from daypass.policy.compiled import PolicySet
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 from daypass.verify.grant_json import References
@@ -38,10 +39,6 @@ from daypass.verify.keys import NotLoadedError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
-
-# The root user of the owner's account may always use these, whatever the bucket policy denies. Source: Amazon S3 API
-# Reference, PutBucketPolicy. Session policies and control policies still apply.
-_UNLOCKING = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -70,18 +67,10 @@ class Bucket(msgspec.Struct, frozen=True):
         return bucket_arn(self.name)
 
     def policy_for(self, principal: Principal, action: str) -> PolicySet | None:
-        """Return the bucket policy as it applies to a caller, or None.
-
-        RestrictPublicBuckets limits a bucket with a public policy to the owner's account. None never allows a caller of
-        another account.
-        """
-        own = principal.account == self.account and principal.kind is not PrincipalKind.ANONYMOUS
-        if own:
-            unlocks = principal.kind is PrincipalKind.ROOT and action.lower() in _UNLOCKING
-            return None if unlocks else self.policy
-        block = self.public_access_block
-        restricted = self.is_public and block is not None and block.restrict_public_buckets
-        return None if restricted else self.policy
+        """Return the bucket policy as it applies to a caller, or None."""
+        if is_cut_off(principal, self.account, self.public_access_block, action, is_public=self.is_public):
+            return None
+        return self.policy
 
 
 class BucketMapping(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""The buckets of an account as entities: their policies and public access blocks.
+"""The buckets of an account as entities, from answers of Amazon S3.
 
 Pure. Owns the choices, which fail closed: an unreadable bucket policy may contain a Deny, thus the bucket gets a policy
 that denies everything, and an unreadable public access block blocks everything. The buckets exist at their stores; an

@@ -20,6 +20,7 @@ from daypass.cli.operators.explain_json import show_trace, show_way
 from daypass.cli.operators.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.directory.buckets import load_bucket
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.directory.unresolved_principals import unresolved_of
@@ -33,6 +34,8 @@ from daypass.policy.reasons.explain import explain
 
 if TYPE_CHECKING:
     from daypass.storage.views import OpenedStore
+
+_S3 = "arn:aws:s3:::"
 
 
 def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
@@ -165,7 +168,10 @@ def _answer_who_can(
 
 
 def _unresolved(views: SnapshotViews, arn: str | None) -> Mapping[str, str]:
-    """Return the unresolved principals of the role with this ARN, or none if the ARN is not a role's."""
+    """Return the unresolved principals of the role or bucket with this ARN, or none for other ARNs."""
+    if arn is not None and arn.startswith(_S3):
+        loaded = views.get(load_bucket, arn.removeprefix(_S3).partition("/")[0])
+        return {} if loaded is None else unresolved_of(loaded.stored.foreign)
     role = None if arn is None or ":role/" not in arn else _find_role(arn, views)
     return {} if role is None else unresolved_of(role.foreign)
 
