@@ -29,6 +29,10 @@ _WILD = re.compile(r"[*?]|\$\{")
 _ACTION = re.compile(r"s3:[A-Za-z0-9*?]+", re.IGNORECASE)
 _BUCKETS = "arn:aws:s3:::"
 
+# The beginnings of actions on objects and of actions on buckets. Source: Service Authorization Reference, Amazon S3.
+_OF_OBJECTS = ("getobject", "putobject", "deleteobject", "abortmultipart", "listmultipartuploadparts", "restoreobject")
+_OF_BUCKETS = ("getbucket", "putbucket", "deletebucket", "listbucket", "createbucket")
+
 # A statement for `*` is not public if one of these keys has fixed values.
 _FIXED_KEYS = frozenset(
     {
@@ -75,6 +79,7 @@ def parse_bucket_policy(text: str, bucket: str) -> Document:
         _check_principals(statement)
         _check_actions(statement)
         _check_resources(statement, bucket)
+        _check_levels(statement)
     return document
 
 
@@ -112,6 +117,21 @@ def _check_resources(statement: Statement, bucket: str) -> None:
         named = resource.removeprefix(_BUCKETS).partition("/")[0]
         if not resource.startswith(_BUCKETS) or "$" in named or not compile_wildcard(tokens_of(named))(bucket):
             raise MalformedPolicyDocument("Policy has invalid resource", detail=resource)
+
+
+def _check_levels(statement: Statement) -> None:
+    """Refuse an action that no resource of the statement has: its Deny would never match."""
+    if statement.not_action or statement.not_resource:
+        return
+    names = [resource.removeprefix(_BUCKETS) for resource in statement.resources or ()]
+    has_objects = any("/" in name or "*" in name for name in names)
+    has_bucket = any("/" not in name for name in names)
+    for action in statement.actions:
+        name = action.lower().partition(":")[2]
+        if _WILD.search(name) is None and (
+            (name.startswith(_OF_OBJECTS) and not has_objects) or (name.startswith(_OF_BUCKETS) and not has_bucket)
+        ):
+            raise MalformedPolicyDocument("Action does not apply to any resource(s) in statement", detail=action)
 
 
 def _is_public(statement: Statement) -> bool:

@@ -97,6 +97,8 @@ def reading(resource: str = OBJECTS, action: str = "s3:GetObject", **principal: 
         (reading("*"), "Policy has invalid resource"),
         (reading("arn:aws:s3:::${aws:username}/*"), "Policy has invalid resource"),
         (reading(action="sts:AssumeRole"), "Policy has invalid action"),
+        (reading(BUCKET), "Action does not apply to any resource(s) in statement"),
+        (reading(action="s3:ListBucket"), "Action does not apply to any resource(s) in statement"),
         (document(allow("s3:GetObject", OBJECTS)), "Missing required field Principal"),
         (document({"Effect": "Allow", "Principal": "*", "Resource": BUCKET}), "Missing required field Action"),
         (document({"Effect": "Allow", "Principal": "*", "Action": "s3:*"}), "Missing required field Resource"),
