@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from daypass.gateway.limits import WRITE_BUFFER
+from daypass.gateway.read_buffer import ReadBuffer
 from daypass.gateway.store_head import CHUNKED, LARGEST_HEAD, TO_THE_END, StoreError, StoreHead, parse_store_head
 from daypass.verify.http_chunks import HttpChunkError, HttpChunkReader
 
@@ -20,7 +22,7 @@ _SWITCHING_PROTOCOLS = 101
 _IDLE, _HEAD, _BODY, _PARKED, _END = range(5)
 
 
-class BackendConnection(asyncio.Protocol):
+class BackendConnection(asyncio.BufferedProtocol):
     """A connection to a store.
 
     It calls the methods `store_*` of the transfer that uses it.
@@ -34,6 +36,7 @@ class BackendConnection(asyncio.Protocol):
         "_is_head",
         "_left",
         "_pool",
+        "_read_buffer",
         "_state",
         "_transfer",
         "has_answered",
@@ -45,8 +48,9 @@ class BackendConnection(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, pool: "BackendPool") -> None:
+    def __init__(self, pool: "BackendPool", read_buffer: ReadBuffer) -> None:
         self._pool = pool
+        self._read_buffer = read_buffer
         self._transfer: Transfer | None = None
         self._state = _IDLE
         self._buffer = b""
@@ -63,6 +67,7 @@ class BackendConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(WRITE_BUFFER)
         self._pool.opened(self)
 
     def begin(self, transfer: "Transfer", *, is_head: bool) -> None:
@@ -111,8 +116,21 @@ class BackendConnection(asyncio.Protocol):
         if not self.transport.is_closing() and self._state != _PARKED:
             self.transport.resume_reading()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the buffer has its own size
+        """Return the buffer to read into."""
+        return self._read_buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read a part of the answer."""
+        data = self._read_buffer.view[:nbytes]
+        if self._state == _BODY and self._decoder is None and nbytes > WRITE_BUFFER:
+            self._read_body(data)
+            if self._transfer is None or self._transfer.has_unsent():
+                self._read_buffer.replace()
+        else:
+            self._read(bytes(data))
+
+    def _read(self, data: bytes) -> None:
         if self._state == _BODY:
             self._read_body(data)
         elif self._state == _HEAD:
@@ -196,14 +214,14 @@ class BackendConnection(asyncio.Protocol):
         else:
             transfer.store_flush()
 
-    def _read_body(self, data: bytes) -> None:
+    def _read_body(self, data: bytes | memoryview) -> None:
         transfer = self._transfer
         if transfer is None:
             return
         decoder = self._decoder
         if decoder is not None:
             try:
-                pieces = decoder.feed(data)
+                pieces = decoder.feed(bytes(data))
             except HttpChunkError as error:
                 self._break(str(error))
                 return
@@ -215,7 +233,7 @@ class BackendConnection(asyncio.Protocol):
             size = len(data)
             is_end = 0 <= self._left <= size
             if is_end and size > self._left:
-                self._buffer = data[self._left :]
+                self._buffer = bytes(data[self._left :])
                 data = data[: self._left]
             if self._left > 0:
                 self._left -= len(data)

@@ -17,7 +17,7 @@ import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from daypass.gateway.limits import MOST_HELD
+from daypass.gateway.limits import MOST_HELD, WRITE_BUFFER
 from daypass.gateway.plan import Peer, Respond
 from daypass.gateway.transfer import Pause, Transfer, write_refusal
 from daypass.http.connection_limits import ConnectionSlot
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from daypass.gateway.data_path import DataPath
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(asyncio.BufferedProtocol):
     """A connection of a client."""
 
     __slots__ = (
@@ -76,6 +76,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Learn who the peer is."""
         self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(WRITE_BUFFER)
         self._path.connections.add(self)
         address = transport.get_extra_info("peername")
         self._address = plain_address(address[0]) if address else ""
@@ -96,8 +97,13 @@ class ClientConnection(asyncio.Protocol):
         if transfer is not None:
             transfer.client_lost()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the buffer has its own size
+        """Return the buffer to read into."""
+        return self._path.read_buffer.view
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take bytes for the current request, or for the next one."""
+        data = bytes(self._path.read_buffer.view[:nbytes])
         transfer = self._transfer
         if transfer is not None:
             transfer.client_data(data)
@@ -131,7 +137,7 @@ class ClientConnection(asyncio.Protocol):
         elif self._buffer and not self._is_ending:
             self._read_head()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Send bytes of an answer, unless the connection ends already."""
         if not self.transport.is_closing():
             self._written += len(data)

@@ -12,6 +12,7 @@ from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend, Judge
 from daypass.gateway.pool import BackendPool
+from daypass.gateway.read_buffer import ReadBuffer
 from daypass.gateway.waiting_threads import WaitingThreads
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import PeerRule
@@ -33,6 +34,7 @@ class DataPath:
         self.loop = asyncio.get_running_loop()
         self.time = self.loop.time
         self.threads = WaitingThreads(limits.threads, limits.most_waiting)
+        self.read_buffer = ReadBuffer()
         self.connections: set[ClientConnection] = set()
         self.is_draining = False
         self._emptied = asyncio.Event()
@@ -55,11 +57,12 @@ class DataPath:
         """Return the connections to a store."""
         pool = self._pools.get(backend.name)
         if pool is None:
-            pool = self._pools[backend.name] = BackendPool(backend, self.limits)
+            pool = self._pools[backend.name] = BackendPool(backend, self.limits, self.read_buffer)
         return pool
 
     def ended(self, operation: str, transfer: "Transfer", seconds: float) -> None:
         """Count an exchange."""
+        self.read_buffer.ended()
         self.metrics.answered(operation, transfer.status, seconds, received=transfer.received, sent=transfer.sent)
 
     async def drain(self, seconds: float) -> None:

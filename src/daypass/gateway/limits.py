@@ -30,3 +30,4 @@ class TransferLimits(msgspec.Struct, frozen=True):
 
 
 MOST_HELD = 65_536  # bytes that are kept of a request whose turn has not come
+WRITE_BUFFER = 65_536  # bytes that a transport keeps before the other side is not read

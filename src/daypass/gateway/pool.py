@@ -13,6 +13,7 @@ import structlog
 from daypass.gateway.backend_connection import BackendConnection
 from daypass.gateway.limits import TransferLimits
 from daypass.gateway.plan import Backend
+from daypass.gateway.read_buffer import ReadBuffer
 
 Connected = Callable[[BackendConnection | None], None]  # None: the store cannot be reached
 
@@ -20,9 +21,10 @@ Connected = Callable[[BackendConnection | None], None]  # None: the store cannot
 class BackendPool:
     """The connections to one store. Newest first, so that surplus ones grow old and are closed."""
 
-    def __init__(self, backend: Backend, limits: TransferLimits) -> None:
+    def __init__(self, backend: Backend, limits: TransferLimits, read_buffer: ReadBuffer) -> None:
         self._backend = backend
         self._limits = limits
+        self._read_buffer = read_buffer
         self._loop = asyncio.get_running_loop()
         self._idle: list[BackendConnection] = []
         self._open: set[BackendConnection] = set()
@@ -104,7 +106,7 @@ class BackendPool:
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: BackendConnection(self),
+                    lambda: BackendConnection(self, self._read_buffer),
                     backend.host,
                     backend.port,
                     ssl=self._tls,

@@ -107,6 +107,7 @@ class Transfer:
         self.head = head
         self._peer = peer
         self._started = path.time()
+        path.read_buffer.began()
         headers = head.headers
         self._keep = b"connection" not in headers or b"close" not in headers[b"connection"].lower()
         self._expects = b"expect" in headers
@@ -419,11 +420,18 @@ class Transfer:
             return True
         return self._decoder is None and self._left <= len(self.held)
 
-    def store_data(self, data: bytes) -> None:
-        """Take a part of the body of the store's answer."""
+    def has_unsent(self) -> bool:
+        """Return whether the client's transport still keeps bytes."""
+        return self._client.transport.get_write_buffer_size() > 0
+
+    def store_data(self, data: bytes | memoryview) -> None:
+        """Take a part of the body of the store's answer.
+
+        A view is valid until the next read, unless the transport keeps it.
+        """
         edit = self._edit
         if edit is not None:
-            self._collected.append(data)
+            self._collected.append(bytes(data))
             self._collected_size += len(data)
             if self._collected_size > edit.limit:
                 self._fail(s3_error("InternalError", detail="the store's answer is too long to be edited"))
@@ -432,12 +440,12 @@ class Transfer:
             return
         self.sent += len(data)
         if self._is_chunked_out:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = b"%x\r\n%b\r\n" % (len(data), bytes(data))
         out, self._out = self._out, b""
         if not out:
             self._client.write(data)
         elif len(data) <= _SMALL:
-            self._client.write(out + data)
+            self._client.write(out + bytes(data))
         else:
             self._client.write(out)
             self._client.write(data)
