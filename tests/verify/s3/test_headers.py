@@ -118,3 +118,11 @@ def test_a_hoisted_payload_must_be_the_verified_one() -> None:
     parse("PUT", "/b01/k?X-Amz-Content-Sha256=UNSIGNED-PAYLOAD", presigned=True)
     with pytest.raises(S3Error, match="AuthorizationQueryParametersError"):
         parse("PUT", "/b01/k?X-Amz-Content-Sha256=STREAMING-UNSIGNED-PAYLOAD-TRAILER", presigned=True)
+
+
+def test_a_request_does_not_show_its_headers() -> None:
+    """A traceback or a log could contain a token or a customer's encryption key."""
+    secrets = {"x-amz-security-token": "TOKEN", "x-amz-server-side-encryption-customer-key": "CUSTOMERKEY"}
+    request = parse("GET", "/b01/k", secrets)
+    assert repr(request) == "<GetObject /b01/k>"
+    assert request.__rich_repr__() == [("operation", "GetObject"), ("path", b"/b01/k")]

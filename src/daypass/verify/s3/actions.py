@@ -268,7 +268,7 @@ def tag_bucket_permission(request: S3Request) -> Permission:
 
 
 def list_permission(bucket: str) -> Permission:
-    """Return the permission without which a caller cannot know if a key exists.
+    """Return the permission to know whether a key of the bucket exists.
 
     S3 answers 403 instead of 404 to a caller without it.
     """

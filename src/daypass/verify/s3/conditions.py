@@ -128,7 +128,7 @@ def permission_keys(
 
 
 def tag_keys(tags: Tags) -> NewConditionKeys:
-    """Return the keys of tags in a request: s3:RequestObjectTag/k and their names.
+    """Return the keys s3:RequestObjectTag/k and s3:RequestObjectTagKeys.
 
     Keys of conditions are not case-sensitive, keys of tags are. The value of two tags that differ in case alone has
     several values, and the engine counts that against the caller.
@@ -137,7 +137,7 @@ def tag_keys(tags: Tags) -> NewConditionKeys:
 
 
 def bucket_tag_keys(tags: Tags) -> NewConditionKeys:
-    """Return the keys of a bucket's tags in a request: aws:RequestTag/k, aws:TagKeys."""
+    """Return the keys aws:RequestTag/k and aws:TagKeys of a bucket's tags."""
     return _tag_keys(tags, "aws:requesttag/", "aws:tagkeys")
 
 
@@ -152,7 +152,10 @@ def _tag_keys(tags: Tags, prefix: str, names: str) -> NewConditionKeys:
 
 
 def retention_keys(retain_until: str, now: datetime) -> NewConditionKeys:
-    """Return the keys of a retain-until date. Raises S3Error if it is malformed."""
+    """Return the keys of a retain-until date.
+
+    Raises S3Error if it is malformed.
+    """
     try:
         instant = datetime.fromisoformat(retain_until)
     except ValueError as problem:

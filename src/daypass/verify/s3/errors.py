@@ -1,4 +1,4 @@
-"""The errors of Amazon S3: their codes, statuses and messages, and the XML body.
+"""The errors of S3: codes, statuses and messages, and the XML body.
 
 Owns the table ERRORS and the body. Leaves the choice of an error to the rule that was broken, and the errors of the
 signature check to signature_errors.py. Source: Amazon S3 API Reference, "Error responses".
@@ -13,7 +13,7 @@ _XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 class ErrorRow(msgspec.Struct, frozen=True):
-    """The HTTP status of an error code, and the message that S3 sends by default."""
+    """The HTTP status of an error code, and S3's default message."""
 
     status: int
     message: str

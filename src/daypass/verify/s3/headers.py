@@ -81,7 +81,10 @@ def merge_headers(headers: Headers, hoisted: Headers) -> Headers:
 
 
 def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
-    """Return the headers with rewritten values. Raises S3Error for refused ones."""
+    """Return the headers with rewritten values.
+
+    Raises S3Error for refused ones.
+    """
     known = operation.headers
     for name, value in headers.items():
         if name[:6] == b"x-amz-" and name not in _OF_EVERY_REQUEST:

@@ -90,7 +90,7 @@ def look_ups(policies: Iterator[PolicySet], action: str) -> frozenset[LookUp]:
 
 
 def unknown_keys(policies: Iterator[PolicySet], action: str) -> frozenset[str]:
-    """Return the keys that the policies name for an action and that cannot be known.
+    """Return the keys that the policies name and that cannot be known.
 
     Refuse the request unless the result is empty.
     """
@@ -98,7 +98,7 @@ def unknown_keys(policies: Iterator[PolicySet], action: str) -> frozenset[str]:
 
 
 def named_keys(policy_set: PolicySet, action: str) -> frozenset[str]:
-    """Return the lower-case condition keys that statements about an action name.
+    """Return the condition keys that statements about an action name.
 
     The result is cached, because policies live longer than requests.
     """

@@ -117,7 +117,7 @@ def check_object_key(key: str, rule: KeyRule) -> None:
 
 
 def check_key_prefix(prefix: str, rule: KeyRule) -> None:
-    """Raise S3Error unless a prefix or a marker means the same keys at the store.
+    """Raise S3Error unless a prefix means the same keys at the store.
 
     It may end within a segment, thus its last segment may be `.`, unless the store normalizes paths.
     """

@@ -1,4 +1,4 @@
-"""The query of an S3 request: members of the operation, and hoisted headers.
+"""The query of an S3 request: operation members and hoisted headers.
 
 Owns the split of the query into three parts: the signature's parameters, which are dropped; headers that a presigned
 URL has in its query; and the rest. Owns the rules for the values of the rest. Leaves the names to routes.py.
@@ -68,7 +68,7 @@ def _hoist(hoisted: dict[bytes, bytes], name: str, text: str) -> None:
 
 
 def check_parameters(parameters: Mapping[str, str], rule: KeyRule) -> None:
-    """Raise S3Error unless the values mean the same to the store and to a policy."""
+    """Raise S3Error unless store and policy read the same values."""
     for name in _PREFIXES:
         if name in parameters:
             check_key_prefix(parameters[name], rule)

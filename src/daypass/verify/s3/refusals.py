@@ -1,4 +1,4 @@
-"""The S3 error for each refusal: of the verifier, of a policy, of a key provider.
+"""The S3 error for each refusal of a verifier, policy or key provider.
 
 Owns one table from the reasons of daypass.verify to S3's codes, and the sentence of a denial. Leaves the codes and the
 XML to errors.py. Source: Amazon S3 API Reference, "Error responses"; Amazon S3 User Guide, "Troubleshoot access denied
@@ -104,7 +104,7 @@ def refusal(error: VerifyError, *, presigned: bool = False) -> S3Error:
 
 
 def fault_refusal(fault: Fault) -> S3Error:
-    """Return S3's error for a Fault of a key provider that is not about the key."""
+    """Return S3's error for a Fault that is not about the caller's key."""
     if fault.code == "Throttling":
         return s3_error("SlowDown", detail=fault.detail)
     return s3_error("ServiceUnavailable", detail=f"{fault.code}: {fault.detail or fault.message}")

@@ -1,4 +1,4 @@
-"""One S3 request after routing: the input of the permissions and of the store.
+"""One S3 request: the input of its permissions and of the store.
 
 Owns the value and the order of its checks. Leaves the signature to verify_head(), which comes before, and the decision
 to actions.py and conditions.py.
@@ -7,9 +7,12 @@ to actions.py and conditions.py.
 - Query parameters x-amz-* of a presigned URL are headers. They are judged and forwarded as headers, thus every store
   does what was judged.
 - The path, the query, the copy source and the tags that are judged are the ones that go to the store, in one spelling.
+
+docs/decisions/0018-meaning-of-s3-requests.md has the reasons.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -35,11 +38,12 @@ _PAYLOAD = b"x-amz-content-sha256"
 
 
 class S3Request(msgspec.Struct, frozen=True):
-    """A routed request. `bucket` and `key` are empty at their level of the path.
+    """A routed request.
 
-    `parameters` are the decoded query members of the operation, without the parameters of the signature and without
-    headers that a presigned URL has in its query: these are in `headers`. Names of headers are lower case.
-    `canonical_path` is the path in path style, in the spelling that goes to the store.
+    `bucket` and `key` are empty if the path does not have them. `parameters` are the decoded query members of the
+    operation, without the parameters of the signature and without headers that a presigned URL has in its query: these
+    are in `headers`. Names of headers are lower case. `canonical_path` is the path in path style, in the spelling that
+    goes to the store.
     """
 
     operation: str
@@ -51,6 +55,14 @@ class S3Request(msgspec.Struct, frozen=True):
     copy_source: CopySource | None
     canonical_path: bytes
 
+    def __repr__(self) -> str:
+        """Hide the headers: they may have a session token or a customer's encryption key."""
+        return f"<{self.operation} {self.canonical_path.decode()}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Hide the headers from the tracebacks of rich too."""
+        return [("operation", self.operation), ("path", self.canonical_path)]
+
 
 def parse_s3_request(
     head: RequestHead,
@@ -59,11 +71,11 @@ def parse_s3_request(
     domains: tuple[str, ...],
     key_rules: Callable[[str], KeyRule],
 ) -> S3Request:
-    """Return the request of a head whose signature was verified. Raises S3Error.
+    """Return the request of a head whose signature was verified.
 
-    `verified` is None for an anonymous caller. `domains` are lower-case host names below which the first label is a
-    bucket. `key_rules` returns the rule for the keys of a bucket, from the profile of its store; it is asked for the
-    bucket of a copy source too, and for buckets that do not exist.
+    Raises S3Error. `verified` is None for an anonymous caller. `domains` are lower-case host names below which the
+    first label is a bucket. `key_rules` returns the rule for the keys of a bucket, from the profile of its store; it is
+    asked for the bucket of a copy source too, and for buckets that do not exist.
     """
     bucket, key = find_bucket_and_key(head, domains)
     rule = key_rules(bucket) if bucket else KeyRule()
@@ -151,7 +163,7 @@ def _find_copy_source(
 
 
 def with_form(request: S3Request, key: str, fields: Mapping[bytes, bytes], rule: KeyRule) -> S3Request:
-    """Return the request of an HTML form with the key and the headers of its fields.
+    """Return the request of an HTML form with the values of its fields.
 
     `fields` are the fields that PutObject has as headers, such as x-amz-meta-*, in lower case. The operation remains
     PostObject. Raises S3Error.
@@ -164,7 +176,7 @@ def with_form(request: S3Request, key: str, fields: Mapping[bytes, bytes], rule:
 
 
 def check_expected_owners(request: S3Request, account: str, source_account: str = "") -> None:
-    """Raise S3Error if the request expects another owner of its bucket or source.
+    """Raise S3Error if the request expects another owner.
 
     The headers of the expectation do not go to the store. Source: Amazon S3 User Guide, "Verifying bucket ownership
     with bucket owner condition".

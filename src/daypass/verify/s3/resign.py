@@ -1,4 +1,4 @@
-"""The head of the request that the store gets, signed with the store's key.
+"""The head of the request for the store, signed with the store's key.
 
 Owns the list of headers that go to a store, and the signature. Leaves the headers of the body to bodies.py and the
 connection to the gateway.

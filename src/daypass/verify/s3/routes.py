@@ -160,9 +160,10 @@ _MULTIPART = b"multipart/form-data"
 
 
 def find_operation(method: str, level: Level, query: Mapping[str, str], headers: Mapping[bytes, bytes]) -> S3Operation:
-    """Return the operation of a request. Raises S3Error if it has none, or a refused one.
+    """Return the operation of a request.
 
-    `query` does not contain parameters of the signature or headers of a presigned URL.
+    Raises S3Error if it does not have one, or has a refused one. `query` does not contain parameters of the signature
+    or headers of a presigned URL.
     """
     rows = (_ROUTES if query else _WITHOUT_QUERY).get((method, level), ())
     for row in rows:
