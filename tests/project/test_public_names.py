@@ -302,6 +302,13 @@ def _has_option(command: str, option: str) -> bool:
     return any(option in each.opts for each in commands()[command].params)
 
 
+@pytest.mark.parametrize("name", public_names.VERIFY)
+def test_the_names_for_services_exist(name: str) -> None:
+    """A service of one's own imports these from daypass.verify and its middlewares."""
+    module, _, plain = name.rpartition(".")
+    assert hasattr(import_module(".".join(filter(None, ("daypass.verify", module)))), plain)
+
+
 @pytest.mark.parametrize("kind", public_names.NOT_YET)
 def test_a_name_that_is_built_leaves_the_list_of_later_ones(server: RunningServer, kind: str) -> None:
     """A name of `NOT_YET` that exists moves into its table, because it is guarded only there."""

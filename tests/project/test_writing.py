@@ -16,6 +16,20 @@ _PURE = (
     "policy",
     "mint",
     "federation/saml",
+    "verify/answers.py",
+    "verify/body_check.py",
+    "verify/caller.py",
+    "verify/context_keys.py",
+    "verify/decision.py",
+    "verify/head.py",
+    "verify/keys.py",
+    "verify/payload.py",
+    "verify/request.py",
+    "verify/routes.py",
+    "verify/service.py",
+    "verify/signature.py",
+    "verify/signature_checks.py",
+    "verify/s3",
 )
 _CLOCK_METHODS = frozenset({"now", "utcnow", "today"})
 _WORLD_CALLS = frozenset({"open", "print", "input", "exec", "eval", "breakpoint"})
@@ -54,14 +68,29 @@ def test_every_test_says_its_rule() -> None:
     assert not silent, "no docstring in the test"
 
 
+# The public library is imported by its package's name: its file imports the public names, and does nothing else.
+_LIBRARY = "src/daypass/verify/__init__.py"
+
+
 def test_a_package_file_holds_nothing_but_its_docstring() -> None:
     """An `__init__.py` is a docstring: importing a package costs no time and hides no code."""
     busy = [
         _place(path)
         for path in _python_files("src")
-        if path.name == "__init__.py" and len(ast.parse(path.read_text(encoding="utf-8")).body) != 1
+        if path.name == "__init__.py"
+        and not str(path).endswith(_LIBRARY)
+        and len(ast.parse(path.read_text(encoding="utf-8")).body) != 1
     ]
     assert not busy, "code in a package file"
+
+
+def test_the_library_imports_its_public_names_and_nothing_else() -> None:
+    """Each imported name is in `__all__`."""
+    _, *imports, names = ast.parse((_ROOT / _LIBRARY).read_text(encoding="utf-8")).body
+    assert all(isinstance(each, ast.ImportFrom) for each in imports)
+    assert isinstance(names, ast.Assign)
+    imported = [alias.asname or alias.name for each in imports for alias in each.names]  # type: ignore[attr-defined]
+    assert sorted(imported) == sorted(ast.literal_eval(names.value))
 
 
 @pytest.mark.parametrize("part", _PURE)

@@ -383,7 +383,8 @@ def test_a_changed_byte_is_refused(data: st.DataObject) -> None:
     original = parse_head(block)
     try:
         head = parse_head(changed)
-        verify(head)
+        if verify_head(head, make_keys(), service=S3, now=NOW) is None:
+            return  # The name of the Authorization header was changed: the request is anonymous.
     except (HeadError, VerifyError):
         return
     # The same method, headers and canonical target: only a spelling differs (letters of a name, %2f for %2F, spaces).

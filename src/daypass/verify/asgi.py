@@ -30,9 +30,9 @@ from daypass.verify.service import (
     DEFAULT_BUFFER,
     MOST_LOADS,
     TOO_MANY_LOADS,
-    Connection,
     ContextHook,
     RefusedRequestError,
+    RequestOrigin,
     ServiceRules,
     body_too_large,
 )
@@ -99,7 +99,7 @@ class AsgiMiddleware:
         try:
             head = _head_of(scope)
             verified, body = await self._verify(head, receive)
-            connection = Connection((scope.get("client") or ("",))[0], scope.get("scheme") == "https")
+            connection = RequestOrigin((scope.get("client") or ("",))[0], scope.get("scheme") == "https")
             check = self._rules.prepare(head, verified, self._clock(), connection)
             if check.light:
                 check.require_allowed()

@@ -19,7 +19,10 @@ _HEADERS = ((b"user-agent", "aws:useragent"), (b"referer", "aws:referer"))
 def request_context(
     head: RequestHead, verified: VerifiedRequest, *, now: datetime, peer: str, secure: bool
 ) -> NewConditionKeys:
-    """Return the condition keys. `peer` is the client's address, "" if unknown."""
+    """Return the condition keys of a request.
+
+    `peer` is the client's address, "" if unknown.
+    """
     seconds = int(now.timestamp())
     context: NewConditionKeys = {
         "aws:currenttime": now.isoformat()[:_SECONDS] + "Z",

@@ -71,7 +71,10 @@ class VerifyError(Exception):
 
 
 class HeadError(VerifyError):
-    """A head that is refused before its signature is read. The connection must be closed."""
+    """A head that is refused before its signature is read.
+
+    The connection must be closed.
+    """
 
     def __init__(self, message: str, reason: VerifyReason = VerifyReason.HEAD) -> None:
         super().__init__(reason, message)

@@ -1,4 +1,4 @@
-"""The route table of a service of one's own: from method and path to permission.
+"""The routes of a service of one's own: from path to permission.
 
 Owns the templates and their order: a literal segment comes before a variable, and a route with a host before one
 without. A request without a route is refused. The path must have one meaning for every framework behind the table, so
@@ -59,13 +59,15 @@ class _CompiledRoute(msgspec.Struct, frozen=True):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """Return what two routes must not share: they would match the same requests."""
+        """Return the key of the requests that the route matches."""
         names = tuple((kind, name if kind == _LITERAL else "") for kind, name in self.segments)
         return self.route.method, self.route.host, names
 
 
 class RouteTable:
-    """The routes of a service. Raises ValueError if a route is not valid, or if two match the same requests.
+    """The routes of a service.
+
+    Raises ValueError if a route is not valid, or if two match the same requests.
 
     >>> from daypass.verify import Route, RouteTable
     >>> item = "arn:aws:inventory:us-east-1:111122223333:item/{item}"
@@ -113,7 +115,10 @@ def _split(resource: str) -> tuple[str, str, str]:
 
 
 def decode_path(raw: bytes) -> str:
-    """Return the decoded path. Raises VerifyError if it could have two meanings."""
+    """Return the decoded path.
+
+    Raises VerifyError if it could have two meanings.
+    """
     if _HIDDEN_SLASH.search(raw):
         raise VerifyError(VerifyReason.TARGET, "The path must not contain an encoded slash or a backslash.")
     try:

@@ -41,7 +41,7 @@ class RefusedRequestError(Exception):
         self.answer = answer
 
 
-class Connection(msgspec.Struct, frozen=True):
+class RequestOrigin(msgspec.Struct, frozen=True):
     """The client's address ("" if unknown), and whether it uses TLS."""
 
     peer: str
@@ -70,16 +70,22 @@ class ServiceRules:
         self._context = context
 
     def verify(self, head: RequestHead, now: datetime, body_sha256: str | None = None) -> VerifiedRequest:
-        """Return the verified request. Raises VerifyError, NotLoadedError or a Fault."""
+        """Return the verified request.
+
+        Raises VerifyError, NotLoadedError or a Fault.
+        """
         verified = verify_head(head, self._keys, service=self._profile, now=now, body_sha256=body_sha256)
         if verified is None:
             raise VerifyError(VerifyReason.NO_SIGNATURE)
         return verified
 
     def prepare(
-        self, head: RequestHead, verified: VerifiedRequest, now: datetime, connection: Connection
+        self, head: RequestHead, verified: VerifiedRequest, now: datetime, connection: RequestOrigin
     ) -> "PreparedCheck":
-        """Return the permission check of a request. Raises RefusedRequestError without a route."""
+        """Return the permission check of a request.
+
+        Raises RefusedRequestError if it does not have a route.
+        """
         caller = verified.caller
         host = head.headers[b"host"].decode("latin-1")
         found = self._routes.find(head.method, host, head.path, caller_account=caller.account)

@@ -1,6 +1,6 @@
-"""Verify the signature of a head: Signature Version 4 in the header or in the query.
+"""Verify the Signature Version 4 of a head, in the header or the query.
 
-Owns the order of the checks and the rules of a service (SignatureProfile):
+Owns the order of the checks:
 
 - A request has one signature, in one place. Signature Version 2 is refused by name.
 - The scope names the service, a region that is served, and the day of the signature.
@@ -12,21 +12,18 @@ Owns the order of the checks and the rules of a service (SignatureProfile):
 - The session token is given once, in the place where the signature is.
 - A replay of a header signature within its 15 minutes is not detected, as on AWS.
 
-Leaves keys to their provider, parsing to authenticate/sigv4, and the body to its verifier.
+Leaves keys to their provider, the checks without a key to signature_checks.py, parsing to authenticate/sigv4, and the
+body to its verifier.
 Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
-import re
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from hmac import compare_digest
 
 import msgspec
 
 from daypass.authenticate.sigv4.canonical import (
-    PLAIN_FORM,
-    S3_FORM,
-    CanonicalForm,
     QueryPairs,
     canonical_headers,
     canonical_request,
@@ -35,50 +32,34 @@ from daypass.authenticate.sigv4.canonical import (
 )
 from daypass.authenticate.sigv4.header import parse_header
 from daypass.authenticate.sigv4.presigned import REQUIRED, parse_presigned, select_parameters
-from daypass.authenticate.sigv4.scope import SKEW
 from daypass.authenticate.sigv4.signature import ALGORITHM, TERMINATOR, UnverifiedSignature
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
-from daypass.authenticate.sigv4.timestamp import BASIC_FORMAT, parse_date_header, parse_timestamp
+from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.authenticate.sigv4.verify import string_to_sign
 from daypass.errors import ExpiredToken, IncompleteSignature, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
 from daypass.verify.keys import KeyClaim, KeyGrant, Keys
-from daypass.verify.payload import EMPTY_SHA256, UNSIGNED, PayloadForm, PayloadKind, find_payload_form
+from daypass.verify.payload import PayloadForm
 from daypass.verify.refusals import VerifyError, VerifyReason
+from daypass.verify.signature_checks import (
+    CONTENT_SHA256,
+    EXPIRES,
+    check_expiry,
+    check_scope,
+    check_signed_headers,
+    check_skew,
+    find_payload,
+)
+from daypass.verify.signature_profile import SignatureProfile, plain_profile, s3_profile
 
-_EXPIRES = "X-Amz-Expires"
-_CONTENT_SHA256 = "X-Amz-Content-Sha256"
-_READ_TOO = frozenset({_EXPIRES, _CONTENT_SHA256})
+__all__ = ["SignatureProfile", "VerifiedRequest", "plain_profile", "s3_profile", "verify_head"]
+
+_READ_TOO = frozenset({EXPIRES, CONTENT_SHA256})
 # Parameters that only a presigned request may have, by their only spelling.
-_SPELLINGS = {name.lower(): name for name in (*REQUIRED, _EXPIRES, _CONTENT_SHA256, "X-Amz-Security-Token")}
+_SPELLINGS = {name.lower(): name for name in (*REQUIRED, EXPIRES, CONTENT_SHA256, "X-Amz-Security-Token")}
 _SIGNATURE_VERSION_2 = frozenset({b"AWSAccessKeyId"})
-_SECONDS = re.compile(r"[1-9][0-9]{0,5}")
-_LONGEST_EXPIRES = 604_800
-_CONTENT_HEADER = b"x-amz-content-sha256"
-_AMZ = b"x-amz-"
 _LONGEST_ECHO = 256
-
-IsRegion = Callable[[str], bool]
-
-
-class SignatureProfile(msgspec.Struct, frozen=True):
-    """The rules of a service for the signatures of its requests.
-
-    - `form` is the canonical form of path and query.
-    - `payload_kinds` are the accepted forms of a body.
-    - `payload_required`: a header signature needs the header x-amz-content-sha256.
-    - `presigned_payload` is the form of a presigned request that does not name one; None means the body's hash.
-    - `home_region` is the region that a refusal of another region names.
-    """
-
-    service: str
-    is_region: IsRegion
-    form: CanonicalForm
-    payload_kinds: frozenset[PayloadKind]
-    payload_required: bool
-    presigned_payload: PayloadForm | None
-    home_region: str = ""
 
 
 class VerifiedRequest(msgspec.Struct, frozen=True):
@@ -96,32 +77,6 @@ class VerifiedRequest(msgspec.Struct, frozen=True):
     signing_key: SigV4SigningKey
     signed_headers: frozenset[bytes]
     signed_at: datetime
-
-
-def s3_profile(is_region: IsRegion, home_region: str = "") -> SignatureProfile:
-    """Return S3's profile. `is_region` decides which regions are served."""
-    return SignatureProfile(
-        service="s3",
-        is_region=is_region,
-        form=S3_FORM,
-        payload_kinds=frozenset(PayloadKind),
-        payload_required=True,
-        presigned_payload=UNSIGNED,
-        home_region=home_region,
-    )
-
-
-def plain_profile(service: str, is_region: IsRegion, home_region: str = "") -> SignatureProfile:
-    """Return the profile of a service of one's own: the body is always signed."""
-    return SignatureProfile(
-        service=service,
-        is_region=is_region,
-        form=PLAIN_FORM,
-        payload_kinds=frozenset({PayloadKind.HASH}),
-        payload_required=False,
-        presigned_payload=None,
-        home_region=home_region,
-    )
 
 
 def verify_head(
@@ -142,15 +97,15 @@ def verify_head(
         declared = None
     else:
         unverified = _parse_presigned(parameters, head)
-        declared = parameters.get(_CONTENT_SHA256)
-    _check_scope(unverified, service)
+        declared = parameters.get(CONTENT_SHA256)
+    check_scope(unverified, service)
     if parameters is None:
-        _check_skew(unverified, now)
+        check_skew(unverified, now)
     else:
-        _check_expiry(parameters, unverified, now)
+        check_expiry(parameters, unverified, now)
     signed = frozenset(unverified.signed_headers)
-    _check_signed_headers(head, signed, presigned=unverified.presigned)
-    payload = _find_payload(head, declared, service, body_sha256, presigned=unverified.presigned)
+    check_signed_headers(head, signed, presigned=unverified.presigned)
+    payload = find_payload(head, declared, service, body_sha256, presigned=unverified.presigned)
     canonical = _canonical(head, pairs, unverified, service, payload)
     text = string_to_sign(unverified, canonical)
     grant = _find_grant(unverified, text, keys, now)
@@ -239,111 +194,7 @@ def _parse_presigned(parameters: dict[str, str], head: RequestHead) -> Unverifie
         algorithm = parameters.get("X-Amz-Algorithm", ALGORITHM)
         reason = VerifyReason.QUERY_MALFORMED if algorithm == ALGORITHM else VerifyReason.ALGORITHM
         raise VerifyError(reason, fault.message, fault=fault) from fault
-    if _EXPIRES not in parameters:
-        raise VerifyError(VerifyReason.QUERY_MALFORMED, f"AWS query-string parameters must include '{_EXPIRES}'.")
-    seconds = parameters[_EXPIRES]
-    if not _SECONDS.fullmatch(seconds) or int(seconds) > _LONGEST_EXPIRES:
-        raise VerifyError(VerifyReason.EXPIRES, fields={_EXPIRES: seconds[:_LONGEST_ECHO]})
     return unverified
-
-
-# Check it without a key -------------------------------------------------------------------------------------
-
-
-def _check_scope(unverified: UnverifiedSignature, service: SignatureProfile) -> None:
-    if unverified.service != service.service:
-        message = f"The scope of the signature must name the service '{service.service}'."
-        raise VerifyError(VerifyReason.WRONG_SERVICE, message, fields={"Service": service.service})
-    if not service.is_region(unverified.region):
-        region = service.home_region
-        expected = f"; expecting '{region}'" if region else ""
-        message = f"The region '{unverified.region[:_LONGEST_ECHO]}' is wrong{expected}."
-        raise VerifyError(VerifyReason.WRONG_REGION, message, fields={"Region": region} if region else {})
-    if unverified.terminator != TERMINATOR:
-        raise VerifyError(VerifyReason.WRONG_TERMINATOR)
-    if unverified.date != unverified.timestamp[:8]:
-        raise VerifyError(VerifyReason.WRONG_DATE)
-
-
-def _check_skew(unverified: UnverifiedSignature, now: datetime) -> None:
-    if -SKEW <= now - unverified.signed_at <= SKEW:
-        return
-    fields = {
-        "RequestTime": unverified.timestamp,
-        "ServerTime": now.strftime(BASIC_FORMAT),
-        "MaxAllowedSkewMilliseconds": str(int(SKEW.total_seconds() * 1000)),
-    }
-    message = (
-        f"The time of the signature ({unverified.timestamp}) and the time of the server ({fields['ServerTime']}) "
-        "differ by more than 15 minutes. Set the clock of the client, and sign again."
-    )
-    raise VerifyError(VerifyReason.TOO_SKEWED, message, fields=fields)
-
-
-def _check_expiry(parameters: dict[str, str], unverified: UnverifiedSignature, now: datetime) -> None:
-    age = now - unverified.signed_at
-    lifetime = timedelta(seconds=int(parameters[_EXPIRES]))
-    if age < -SKEW:
-        raise VerifyError(VerifyReason.URL_NOT_YET_VALID)
-    if age > lifetime:
-        fields = {
-            _EXPIRES: parameters[_EXPIRES],
-            "Expires": _iso(unverified.signed_at + lifetime),
-            "ServerTime": _iso(now),
-        }
-        raise VerifyError(VerifyReason.URL_EXPIRED, fields=fields)
-
-
-def _iso(instant: datetime) -> str:
-    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _check_signed_headers(head: RequestHead, signed: frozenset[bytes], *, presigned: bool) -> None:
-    unsigned = [name for name in head.headers if name not in signed and name.startswith(_AMZ)]
-    if presigned and _CONTENT_HEADER in unsigned:
-        unsigned.remove(_CONTENT_HEADER)
-    if b"host" not in signed:
-        unsigned.insert(0, b"host")
-    if unsigned:
-        names = ", ".join([name.decode() for name in sorted(unsigned)])
-        message = f"There were headers present in the request which were not signed: {names}"
-        raise VerifyError(VerifyReason.HEADERS_NOT_SIGNED, message, fields={"HeadersNotSigned": names})
-
-
-def _find_payload(
-    head: RequestHead, declared: str | None, service: SignatureProfile, body_sha256: str | None, *, presigned: bool
-) -> PayloadForm:
-    header = head.headers.get(_CONTENT_HEADER)
-    if header is not None and declared is not None:
-        raise VerifyError(VerifyReason.PAYLOAD_INVALID, f"{_CONTENT_SHA256} is in a header and in the query.")
-    value = declared if header is None else header.decode("latin-1")
-    if value is None:
-        return _payload_without_value(head, service, body_sha256, presigned=presigned)
-    form = find_payload_form(value)
-    if form is None or form.kind not in service.payload_kinds:
-        accepted = ", ".join(sorted(kind.value for kind in service.payload_kinds))
-        message = f"x-amz-content-sha256 must be one of: {accepted}. Got '{value[:_LONGEST_ECHO]}'."
-        raise VerifyError(VerifyReason.PAYLOAD_INVALID, message)
-    if body_sha256 is not None and form.kind is PayloadKind.HASH and value != body_sha256:
-        fields = {"ClientComputedContentSHA256": value, "S3ComputedContentSHA256": body_sha256}
-        raise VerifyError(VerifyReason.BODY_HASH, fields=fields)
-    return form
-
-
-def _payload_without_value(
-    head: RequestHead, service: SignatureProfile, body_sha256: str | None, *, presigned: bool
-) -> PayloadForm:
-    if presigned and service.presigned_payload is not None:
-        return service.presigned_payload
-    if service.payload_required:
-        raise VerifyError(
-            VerifyReason.PAYLOAD_MISSING, "Missing required header for this request: x-amz-content-sha256"
-        )
-    if body_sha256 is not None:
-        return PayloadForm(PayloadKind.HASH, body_sha256)
-    if head.content_length or head.chunked:
-        raise VerifyError(VerifyReason.PAYLOAD_MISSING)
-    return PayloadForm(PayloadKind.HASH, EMPTY_SHA256)
 
 
 # Check it with the key --------------------------------------------------------------------------------------

@@ -30,9 +30,9 @@ from daypass.verify.service import (
     DEFAULT_BUFFER,
     MOST_LOADS,
     TOO_MANY_LOADS,
-    Connection,
     ContextHook,
     RefusedRequestError,
+    RequestOrigin,
     ServiceRules,
     body_too_large,
 )
@@ -50,7 +50,9 @@ def _system_time() -> datetime:
 
 
 class WsgiMiddleware:
-    """Protects a WSGI application. The arguments are those of the ASGI middleware.
+    """Protects a WSGI application.
+
+    The arguments are those of the ASGI middleware.
 
     >>> from daypass.verify import Route, RouteTable, StaticKeys
     >>> from daypass.verify.wsgi import Middleware
@@ -82,7 +84,7 @@ class WsgiMiddleware:
         try:
             head = _head_of(environ)
             verified, body = self._verify(head, environ)
-            connection = Connection(environ.get("REMOTE_ADDR", ""), environ["wsgi.url_scheme"] == "https")
+            connection = RequestOrigin(environ.get("REMOTE_ADDR", ""), environ["wsgi.url_scheme"] == "https")
             self._rules.prepare(head, verified, self._clock(), connection).require_allowed()
             if body is None:
                 body = self._read_small(head, verified, environ)

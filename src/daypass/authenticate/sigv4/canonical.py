@@ -122,7 +122,10 @@ def _name(pair: tuple[str, str]) -> str:
 def canonical_request(
     method: str, path: bytes, query: bytes, header_lines: Sequence[bytes], signed: Sequence[bytes], payload: bytes
 ) -> bytes:
-    """Return the canonical request. `payload` is the hash of the body, or another payload form."""
+    """Return the canonical request.
+
+    `payload` is the hash of the body, or another payload form.
+    """
     return b"%b\n%b\n%b\n%b\n\n%b\n%b" % (
         method.encode(),
         path,
