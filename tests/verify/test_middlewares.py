@@ -302,6 +302,20 @@ def test_keys_are_loaded_where_waiting_is_allowed(kind: str) -> None:
     assert len(keys.loaded_on) == 1
 
 
+class _EndlessKeys(StaticKeys):
+    """A provider that never has loaded enough."""
+
+    def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:  # noqa: ARG002 - it does not look
+        raise NotLoadedError(lambda: None)
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+def test_a_provider_cannot_keep_a_request_for_ever(kind: str) -> None:
+    """After a few loads the answer is 503."""
+    with RUNNING[kind](_EndlessKeys()) as inventory:
+        assert refused(inventory, signed(inventory)).startswith("503 ServiceUnavailableException")
+
+
 def test_a_websocket_is_refused() -> None:
     """Signatures do not cover its messages."""
     with RUNNING["asgi"](make_keys()) as inventory:

@@ -69,6 +69,10 @@ class RequestHead(msgspec.Struct, frozen=True):
     content_length: int | None
     chunked: bool
 
+    def __repr__(self) -> str:
+        # Without headers and query, which may contain a session token.
+        return f"<{self.method} {self.path.decode('ascii', 'replace')}>"
+
 
 def parse_head(block: bytes) -> RequestHead:
     r"""Return the head. `block` ends before the empty line.

@@ -33,6 +33,9 @@ class KeyClaim(msgspec.Struct, frozen=True):
     presigned: bool
     signed_at: datetime
 
+    def __repr__(self) -> str:
+        return f"<claim of {self.access_key_id} for {self.date}/{self.region}/{self.service}>"
+
 
 class KeyGrant(msgspec.Struct, frozen=True):
     """The signing key of a claim, and the caller that it belongs to.

@@ -13,6 +13,7 @@ from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead, build_head
 from daypass.verify.keys import Keys
 from daypass.verify.refusals import HeadError, VerifyError, VerifyReason
+from daypass.verify.routes import decode_path
 from daypass.verify.signature import plain_profile, s3_profile, verify_head
 
 RequestHeaders = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
@@ -30,14 +31,19 @@ class Request(msgspec.Struct, frozen=True):
     headers: RequestHeaders
     body: bytes = b""
 
+    def __repr__(self) -> str:
+        return f"<{self.method} {self.target.partition('?')[0]}>"
+
 
 def verify(request: Request, keys: Keys, *, service: str, regions: Iterable[str], now: datetime) -> VerifiedCaller:
     """Return the caller that signed the request and its body.
 
-    `service` is the service name in the scope of the signature; "s3" selects S3's rules, which also allow an
-    unsigned body (UNSIGNED-PAYLOAD). `now` is the current time,
-    with a zone. Raises VerifyError (HeadError for a malformed head). Raises NotLoadedError, and Faults that are not
-    about the key, from `keys`. Replays within the 15 minutes of a signature are not detected.
+    `service` is the service name in the scope of the signature; "s3" selects S3's rules, which also allow an unsigned
+    body (UNSIGNED-PAYLOAD). `now` is the current time, with a zone. Paths that could have two meanings are refused, as
+    in a RouteTable, except for S3. Replays within the 15 minutes of a signature are not detected.
+
+    Raises VerifyError (HeadError for a malformed head). Raises NotLoadedError, and Faults that are not about the key,
+    from `keys`.
 
     >>> from datetime import UTC, datetime
     >>> from daypass.verify import Request, StaticKeys, VerifyError, verify
@@ -54,6 +60,8 @@ def verify(request: Request, keys: Keys, *, service: str, regions: Iterable[str]
         s3_profile(served.__contains__, home) if service == "s3" else plain_profile(service, served.__contains__, home)
     )
     head = head_of(request)
+    if service != "s3":
+        decode_path(head.path)  # The form of other services folds dot segments and slashes, and the caller may not.
     if head.content_length is not None and head.content_length != len(request.body):
         raise VerifyError(VerifyReason.BODY_LENGTH)
     digest = sha256(request.body).hexdigest()
