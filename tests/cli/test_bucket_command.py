@@ -49,10 +49,10 @@ def test_a_bucket_is_recorded_changed_and_removed(store: str, tmp_path: Path) ->
     made = run(store, "bucket", "set", "data", "--account", ACCOUNT, "--backend", "ceph1", "--region", "eu-west-1")
     assert made.exit_code == 0, made.output
     bucket = listed(store)[0]
-    assert bucket.pop("Created").startswith("20")
+    assert bucket.pop("CreateDate").startswith("20")
     expected = {
         "Name": "data",
-        "Account": ACCOUNT,
+        "AccountId": ACCOUNT,
         "Backend": "ceph1",
         "Region": "eu-west-1",
         "State": "active",
@@ -65,7 +65,7 @@ def test_a_bucket_is_recorded_changed_and_removed(store: str, tmp_path: Path) ->
     policy.write_text(reading(OTHER))
     changed = run(store, "bucket", "set", "data", "--policy", str(policy), "--output", "json")
     shown = json.loads(changed.stdout)
-    shown.pop("Created")
+    shown.pop("CreateDate")
     assert shown == {**expected, "Policy": json.loads(reading(OTHER))}
     assert run(store, "bucket", "set", "data", "--no-policy", "--no-public-access-block").exit_code == 0
     assert listed(store)[0]["Policy"] is None

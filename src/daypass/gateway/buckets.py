@@ -14,6 +14,7 @@ the settings to settings.py.
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Protocol, TypeVar, TypeVarTuple
 
@@ -33,7 +34,7 @@ from daypass.directory.organization.organization_tree import load_inherited_cont
 from daypass.directory.store import Reader, Views, WouldBlockError
 from daypass.policy.authorization_request import ConditionKeys, Principal
 from daypass.policy.compiled import PolicySet
-from daypass.policy.wildcard import compile_wildcard, tokens_of
+from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
 from daypass.verify.grant_json import References
 from daypass.verify.keys import NotLoadedError
 
@@ -111,9 +112,14 @@ class BucketMap(msgspec.Struct, frozen=True):
         Such a name is reserved for the account of the mapping.
         """
         for mapping in self.mappings:
-            if compile_wildcard(tokens_of(mapping.match))(name):
+            if _matcher(mapping.match)(name):
                 return mapping
         return None
+
+
+@lru_cache(maxsize=4096)  # patterns come from the settings alone
+def _matcher(pattern: str) -> Match:
+    return compile_wildcard(tokens_of(pattern))
 
 
 class BucketSummary(msgspec.Struct, frozen=True):

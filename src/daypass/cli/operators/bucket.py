@@ -195,10 +195,10 @@ def _shown(reader: Reader, bucket: StoredBucket) -> dict[str, Any]:
     block, policy = bucket.public_access_block, load_shown_policy(reader, bucket.name)
     return {
         "Name": bucket.name,
-        "Account": bucket.account,
+        "AccountId": bucket.account,
         "Backend": bucket.backend or None,
         "Region": bucket.region or None,
-        "Created": bucket.created.isoformat(),
+        "CreateDate": bucket.created.isoformat(),
         "State": bucket.state,
         "Policy": json.loads(policy) if policy else None,
         "IsPublic": loaded is not None and loaded.is_public,
@@ -216,7 +216,7 @@ def _line(shown: dict[str, Any]) -> str:
     state = "" if shown["State"] == "active" else shown["State"]
     parts = (
         shown["Name"],
-        shown["Account"],
+        shown["AccountId"],
         shown["Backend"] or "default backend",
         shown["Region"] or "",
         policy,
