@@ -25,7 +25,8 @@ from daypass.gateway.bucket_writer import StoreBucketWriter
 from daypass.gateway.buckets import BucketMap, BucketMapping, StoreBuckets
 from daypass.gateway.decisions import DecisionTools
 from daypass.gateway.denial_messages import LocalDenialSeal
-from daypass.gateway.judge import JudgeParts, S3Judge, StoreBackend
+from daypass.gateway.judge import S3Judge
+from daypass.gateway.judge_parts import JudgeParts, StoreBackend
 from daypass.gateway.local_keys import LocalKeys
 from daypass.gateway.lookups import TagLookups
 from daypass.gateway.metrics import GatewayMetrics

@@ -6,9 +6,10 @@ Everything is real: the sockets, the signatures, the policies, the data path and
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,9 @@ class RunningGateway:
     store: StoreServer
     path: RunningDataPath
     audit: Recorder
+    others: tuple[RootKey, ...] = ()
     sessions: int = 0
-    made: list[Any] = field(default_factory=list)
+    last_role: str = ""
 
     @property
     def url(self) -> str:
@@ -70,11 +72,24 @@ class RunningGateway:
             ),
         )
 
-    def role(self, *statements: Statement, root: RootKey | None = None, session: str = "") -> Any:
-        """Return an S3 client of a new role's session with these permissions."""
-        return self.s3(self.credentials(*statements, root=root, session=session))
+    def sts(self) -> Any:
+        """Return an STS client of the first account's root user."""
+        return client_factory(self.server)("sts")
 
-    def credentials(self, *statements: Statement, root: RootKey | None = None, session: str = "") -> Any:
+    def role(
+        self,
+        *statements: Statement,
+        root: RootKey | None = None,
+        session: Sequence[Statement] = (),
+        signature: str | None = None,
+    ) -> Any:
+        """Return an S3 client of a new role's session with these permissions."""
+        credentials = self.credentials(*statements, root=root, session=session)
+        return self.s3(credentials, signature_version=signature) if signature else self.s3(credentials)
+
+    def credentials(
+        self, *statements: Statement, root: RootKey | None = None, session: Sequence[Statement] = ()
+    ) -> Any:
         """Return the credentials of a session of a new role."""
         caller = client_factory(self.server)
         key = root or self.server.root
@@ -87,6 +102,7 @@ class RunningGateway:
         role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
         if statements:
             iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=document(*statements))
+        self.last_role = role["Arn"]
         user = iam.create_user(UserName=f"user-{self.sessions}")["User"]["UserName"]
         iam.put_user_policy(
             UserName=user,
@@ -94,9 +110,18 @@ class RunningGateway:
             PolicyDocument=document({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}),
         )
         access = iam.create_access_key(UserName=user)["AccessKey"]
-        more = {"Policy": session} if session else {}
+        more = {"Policy": document(*session)} if session else {}
         sts = caller("sts", access)
         return sts.assume_role(RoleArn=role["Arn"], RoleSessionName="test", **more)["Credentials"]
+
+    @contextmanager
+    def moved(self, step: timedelta) -> Iterator[None]:
+        """Move the clock of the server and the gateway."""
+        self.server.clock.move(step)
+        try:
+            yield
+        finally:
+            self.server.clock.move(-step)
 
     def new_bucket(self, root: RootKey | None = None) -> str:
         """Create a bucket of an account through the gateway."""
@@ -114,10 +139,15 @@ def _parts(credentials: Any) -> tuple[str | None, str | None, str | None]:
 
 @contextmanager
 def running_gateway(
-    store: StoreServer, settings: GatewaySettings | None = None, config: Config | None = None
+    store: StoreServer,
+    settings: GatewaySettings | None = None,
+    config: Config | None = None,
+    *,
+    accounts: Sequence[str] = (),
 ) -> Iterator[RunningGateway]:
-    """Run a server and a gateway in front of a store."""
+    """Run a server and a gateway in front of a store. `accounts` are further accounts of the server."""
     with running_server() as server, tempfile.TemporaryDirectory() as folder:
+        others = tuple(server.new_account(account) for account in accounts)
         file = Path(folder) / "store.key"
         file.touch(mode=0o600)
         file.write_text(json.dumps({"AccessKeyId": store.access_key_id, "SecretAccessKey": store.secret}))
@@ -133,7 +163,7 @@ def running_gateway(
         )
         path = RunningDataPath(worker.judge, QUICK, peers=PeerRule(()))
         try:
-            yield RunningGateway(server, store, path, audit)
+            yield RunningGateway(server, store, path, audit, others)
         finally:
             path.close()
             for stop in worker.on_stop:

@@ -1,11 +1,17 @@
 """Objects through the gateway: what a caller may do, and what it is told."""
 
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from tests.gateway.refusals import refusal, refused_with
 from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, running_gateway
 from tests.gateway.stores import StoreServer
+
+GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
 
 
 @pytest.fixture(scope="module", params=["moto_store", "seaweedfs"])
@@ -16,9 +22,15 @@ def gateway(request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
         yield running
 
 
-def test_an_assumed_role_puts_gets_lists_and_deletes(gateway: RunningGateway) -> None:
+@pytest.fixture
+def bucket(gateway: RunningGateway) -> str:
+    """Create a bucket of the first account."""
+    return gateway.new_bucket()
+
+
+def test_an_assumed_role_puts_gets_lists_and_deletes(gateway: RunningGateway, bucket: str) -> None:
     """The four calls that every program makes."""
-    bucket, s3 = gateway.new_bucket(), gateway.role(ALLOW_ALL)
+    s3 = gateway.role(ALLOW_ALL)
     s3.put_object(Bucket=bucket, Key="a/b c", Body=b"hello")
     assert s3.get_object(Bucket=bucket, Key="a/b c")["Body"].read() == b"hello"
     assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["a/b c"]
@@ -26,18 +38,179 @@ def test_an_assumed_role_puts_gets_lists_and_deletes(gateway: RunningGateway) ->
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
-def test_a_denied_object_is_refused_in_the_words_of_s3(gateway: RunningGateway) -> None:
+def test_a_denied_object_is_refused_in_the_words_of_s3(gateway: RunningGateway, bucket: str) -> None:
     """The message names the caller, the action and the reason."""
-    bucket = gateway.new_bucket()
     gateway.s3().put_object(Bucket=bucket, Key="secret", Body=b"x")
     s3 = gateway.role(ALLOW_ALL, {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::*/secret"})
-    with pytest.raises(ClientError) as refused:
-        s3.get_object(Bucket=bucket, Key="secret")
-    error = refused.value.response["Error"]
-    assert error["Code"] == "AccessDenied"
-    assert error["Message"].endswith(
+    response = refusal(s3.get_object, Bucket=bucket, Key="secret").response
+    assert response["Error"]["Code"] == "AccessDenied"
+    assert response["Error"]["Message"].endswith(
         f'is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::{bucket}/secret" '
         "with an explicit deny in an identity-based policy"
     )
-    headers = refused.value.response["ResponseMetadata"]["HTTPHeaders"]
-    assert 60 <= len(headers["x-daypass-authorization-message"]) <= 2048
+    sealed = response["ResponseMetadata"]["HTTPHeaders"]["x-daypass-authorization-message"]
+    assert 60 <= len(sealed) <= 2048
+
+
+def test_the_sealed_message_of_a_denial_can_be_decoded(gateway: RunningGateway, bucket: str) -> None:
+    """STS opens it for a caller of the same account."""
+    response = refusal(gateway.role(LIST).get_object, Bucket=bucket, Key="x").response
+    sealed = response["ResponseMetadata"]["HTTPHeaders"]["x-daypass-authorization-message"]
+    assert "s3:GetObject" in gateway.sts().decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [((GET,), (403, "AccessDenied")), ((GET, LIST), (404, "NoSuchKey"))],
+)
+def test_a_missing_object_is_hidden_from_a_caller_that_must_not_list(
+    gateway: RunningGateway, bucket: str, statements: tuple[Any, ...], expected: tuple[int, str]
+) -> None:
+    """GET answers 403 or 404, HEAD the same status without a body, and a copy likewise."""
+    s3 = gateway.role(*statements, {"Effect": "Allow", "Action": "s3:Put*", "Resource": "*"}, *_tags())
+    assert refused_with(s3.get_object, Bucket=bucket, Key="none") == expected
+    assert refused_with(s3.head_object, Bucket=bucket, Key="none")[0] == expected[0]
+    source = {"Bucket": bucket, "Key": "none"}
+    assert refused_with(s3.copy_object, Bucket=bucket, Key="copy", CopySource=source) == expected
+
+
+def _tags() -> tuple[Any, ...]:
+    return ({"Effect": "Allow", "Action": ["s3:GetObjectTagging", "s3:PutObjectTagging"], "Resource": "*"},)
+
+
+def test_a_hidden_object_looks_like_a_denied_one(gateway: RunningGateway, bucket: str) -> None:
+    """The answers about an object that is denied and one that does not exist have one form."""
+    gateway.s3().put_object(Bucket=bucket, Key="denied", Body=b"x")
+    deny = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/denied"}
+    s3 = gateway.role(GET, deny)
+    answers = [refusal(s3.head_object, Bucket=bucket, Key=key).response for key in ("denied", "absent")]
+    shown = [set(answer["ResponseMetadata"]["HTTPHeaders"]) - {"x-daypass-authorization-message"} for answer in answers]
+    assert shown[0] == shown[1]
+
+
+def test_a_session_policy_limits_a_session(gateway: RunningGateway, bucket: str) -> None:
+    """The role may do everything, its session may read one prefix."""
+    gateway.s3().put_object(Bucket=bucket, Key="public/x", Body=b"1")
+    gateway.s3().put_object(Bucket=bucket, Key="private/x", Body=b"1")
+    allowed = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/public/*"}
+    s3 = gateway.role(ALLOW_ALL, session=[allowed])
+    assert s3.get_object(Bucket=bucket, Key="public/x")["Body"].read() == b"1"
+    message = str(refusal(s3.get_object, Bucket=bucket, Key="private/x"))
+    assert "because no session policy allows the s3:GetObject action" in message
+
+
+@pytest.mark.parametrize(
+    ("condition", "allowed"),
+    [
+        ({"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}, True),
+        ({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}, False),
+        ({"Bool": {"aws:SecureTransport": "false"}}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, False),
+        ({"Bool": {"aws:MultiFactorAuthPresent": "true"}}, False),
+        ({"StringEquals": {"s3:authType": "REST-HEADER"}}, True),
+        ({"StringEquals": {"s3:ResourceAccount": "123456789012"}}, True),
+        ({"StringEquals": {"s3:ResourceAccount": "210987654321"}}, False),
+        ({"StringEquals": {"aws:RequestedRegion": "eu-test-1"}}, True),
+    ],
+)
+def test_conditions_see_the_request(
+    gateway: RunningGateway, bucket: str, condition: dict[str, Any], *, allowed: bool
+) -> None:
+    """One statement with one condition decides."""
+    s3 = gateway.role({**ALLOW_ALL, "Condition": condition})
+    if allowed:
+        s3.put_object(Bucket=bucket, Key="x", Body=b"1")
+    else:
+        assert refused_with(s3.put_object, Bucket=bucket, Key="x", Body=b"1") == (403, "AccessDenied")
+
+
+def test_a_listing_is_limited_to_a_prefix(gateway: RunningGateway, bucket: str) -> None:
+    """s3:prefix is the prefix of the request."""
+    s3 = gateway.role({**LIST, "Condition": {"StringLike": {"s3:prefix": "home/*"}}})
+    s3.list_objects_v2(Bucket=bucket, Prefix="home/alice")
+    assert refused_with(s3.list_objects_v2, Bucket=bucket, Prefix="") == (403, "AccessDenied")
+    assert refused_with(s3.list_objects, Bucket=bucket) == (403, "AccessDenied")
+
+
+def test_delete_objects_is_decided_for_each_key(gateway: RunningGateway, bucket: str) -> None:
+    """Denied keys are errors in a 200, and stay."""
+    for key in ("a", "keep/b", "c"):
+        gateway.s3().put_object(Bucket=bucket, Key=key, Body=b"1")
+    deny = {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": f"arn:aws:s3:::{bucket}/keep/*"}
+    s3 = gateway.role(ALLOW_ALL, deny)
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in ("a", "keep/b", "c")]})
+    assert sorted(one["Key"] for one in answer["Deleted"]) == ["a", "c"]
+    assert [(one["Key"], one["Code"]) for one in answer["Errors"]] == [("keep/b", "AccessDenied")]
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["keep/b"]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "keep/b"}], "Quiet": True})
+    assert "Deleted" not in answer
+    assert len(answer["Errors"]) == 1
+
+
+def test_the_account_owns_every_object(gateway: RunningGateway, bucket: str) -> None:
+    """ACLs are read-only, with full control of the account; its name at the store does not appear."""
+    s3 = gateway.role(ALLOW_ALL)
+    s3.put_object(Bucket=bucket, Key="x", Body=b"1")
+    bucket_acl, object_acl = s3.get_bucket_acl(Bucket=bucket), s3.get_object_acl(Bucket=bucket, Key="x")
+    assert bucket_acl["Owner"] == object_acl["Owner"]
+    assert [grant["Permission"] for grant in object_acl["Grants"]] == ["FULL_CONTROL"]
+    listed = s3.list_objects_v2(Bucket=bucket, FetchOwner=True)["Contents"][0]
+    assert listed["Owner"]["ID"] == bucket_acl["Owner"]["ID"]
+    assert refused_with(s3.get_object_acl, Bucket=bucket, Key="none") == (404, "NoSuchKey")
+    refused = (400, "AccessControlListNotSupported")
+    assert refused_with(s3.put_object_acl, Bucket=bucket, Key="x", ACL="private") == refused
+    assert refused_with(s3.put_bucket_acl, Bucket=bucket, ACL="private") == refused
+    assert refused_with(s3.put_object, Bucket=bucket, Key="y", ACL="public-read") == refused
+
+
+def test_a_caller_can_expect_an_owner(gateway: RunningGateway, bucket: str) -> None:
+    """The expectation is checked here, and does not go to the store."""
+    s3, account = gateway.role(ALLOW_ALL), gateway.server.root.account
+    s3.put_object(Bucket=bucket, Key="x", Body=b"1", ExpectedBucketOwner=account)
+    refused = refused_with(s3.get_object, Bucket=bucket, Key="x", ExpectedBucketOwner="210987654321")
+    assert refused == (403, "AccessDenied")
+
+
+def test_a_multipart_upload_is_located_at_the_gateway(gateway: RunningGateway, bucket: str) -> None:
+    """The Location of the store is not the client's business."""
+    s3 = gateway.role(ALLOW_ALL)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="big file")["UploadId"]
+    part = s3.upload_part(Bucket=bucket, Key="big file", UploadId=upload, PartNumber=1, Body=b"1" * 5_242_880)
+    assert len(s3.list_parts(Bucket=bucket, Key="big file", UploadId=upload)["Parts"]) == 1
+    done = s3.complete_multipart_upload(
+        Bucket=bucket,
+        Key="big file",
+        UploadId=upload,
+        MultipartUpload={"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]},
+    )
+    assert done["Location"] == f"{gateway.url}/{bucket}/big%20file"
+    assert s3.head_object(Bucket=bucket, Key="big file")["ContentLength"] == 5_242_880
+
+
+def test_a_copy_needs_permissions_on_both_objects(gateway: RunningGateway, bucket: str) -> None:
+    """Reading the source, writing the target, and the tags of both."""
+    gateway.s3().put_object(Bucket=bucket, Key="source", Body=b"1")
+    gateway.role(ALLOW_ALL).copy_object(Bucket=bucket, Key="a", CopySource={"Bucket": bucket, "Key": "source"})
+    deny = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/source"}
+    s3 = gateway.role(ALLOW_ALL, deny)
+    refused = refused_with(s3.copy_object, Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "source"})
+    assert refused == (403, "AccessDenied")
+
+
+def test_presigned_urls_work_as_their_signer(gateway: RunningGateway, bucket: str) -> None:
+    """A URL for one object is no URL for another one."""
+    s3 = gateway.role(ALLOW_ALL, signature="s3v4")
+    s3.put_object(Bucket=bucket, Key="x", Body=b"shared")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=60)
+    assert urllib.request.urlopen(url, timeout=10).read() == b"shared"  # noqa: S310 - our own address
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(url.replace("/x?", "/y?"), timeout=10)  # noqa: S310 - our own address
+    assert (refused.value.code, b"SignatureDoesNotMatch" in refused.value.read()) == (403, True)
+
+
+def test_a_store_is_not_visible_in_an_answer(gateway: RunningGateway, bucket: str) -> None:
+    """Headers of the store do not reach the client, and the request id is the gateway's."""
+    gateway.s3().put_object(Bucket=bucket, Key="x", Body=b"1")
+    headers = gateway.s3().get_object(Bucket=bucket, Key="x")["ResponseMetadata"]["HTTPHeaders"]
+    assert not {"server", "via", "x-amz-id-2", "access-control-allow-origin"} & set(headers)
+    assert headers["x-amz-request-id"] == gateway.audit.audit_records[-1].request_id

@@ -14,9 +14,10 @@ import re
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
+from daypass.gateway.audit_events import RequestExchange
 from daypass.gateway.buckets import canonical_id
 from daypass.gateway.plan import EditAnswer, HeaderPairs, PassAnswer, Respond
-from daypass.gateway.store_answers import LONGEST_ERROR, StoreAnswers
+from daypass.gateway.store_answers import LONGEST_ERROR, Alarm, Edit, StoreAnswers
 from daypass.verify.s3.errors import ERRORS
 
 Missing = Callable[[], Exception | None]
@@ -111,3 +112,30 @@ class LateAnswers(ObjectAnswers):
         row = None if code is None else ERRORS.get(code[1].decode())
         answer = super().begin(500 if row is None else row.status, headers)
         return answer.finish(body) if isinstance(answer, EditAnswer) else found.finish(body)
+
+
+def answer_rule(
+    exchange: RequestExchange, name: str, *, account: str, location: str, missing: Missing, on_alarm: Alarm
+) -> StoreAnswers:
+    """Return the rule for the answers to an operation.
+
+    `account` owns the bucket, and `location` is the address of the object at this gateway.
+    """
+    if name in WITH_OWNERS:
+        return StoreAnswers(exchange, edit=_edit(exchange, lambda body: own_account(body, account)), on_alarm=on_alarm)
+    answers: ObjectAnswers
+    if name in MAY_FAIL_LATE:
+        edit = _edit(exchange, lambda body: with_location(body, location))
+        answers = LateAnswers(exchange, edit=edit, on_alarm=on_alarm)
+    else:
+        answers = ObjectAnswers(exchange, is_head=name.startswith("Head"), on_alarm=on_alarm)
+    if name in OF_AN_OBJECT:
+        answers.hides = missing
+    return answers
+
+
+def _edit(exchange: RequestExchange, change: Callable[[bytes], bytes]) -> Edit:
+    def edit(status: int, headers: HeaderPairs, body: bytes) -> Respond:
+        return exchange.respond(status, headers, change(body))
+
+    return edit

@@ -87,7 +87,10 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
 
 
 def require_store(url: str) -> None:
-    """Stop if the SQLite file is missing: a wrong path must not look like an empty store."""
+    """Stop if the SQLite file is missing.
+
+    A wrong path must not look like an empty store.
+    """
     from daypass.storage.address import SqliteAddress, parse_address
 
     address = parse_address(url)
