@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from tests.gateway.stores import StoreServer
 from tests.gateway.tampering import TamperedUpload
@@ -49,15 +50,24 @@ def _relay(
         plan = plan_body(claim_of(form, headers, len(body), client_signature(headers)), profile)
     except S3Error:
         return None
+    return _send(plan, body[: encoded.cut], target, cut=encoded.cut is not None)
+
+
+def send_planned(plan: BodyPlan, body: bytes, store: StoreServer, path: str) -> int | None:
+    """Send a body by its plan, and return the store's status, or None if it was refused."""
+    return _send(plan, body, _Target(store, path), cut=False)
+
+
+def _send(plan: BodyPlan, body: bytes, target: _Target, *, cut: bool) -> int | None:
     with closing(_StoreConnection(target, plan)) as connection:
         if plan.make is None:
             connection.send([])
             return connection.status()
         transform = plan.make(seed_of(connection.signature))
         try:
-            for piece in _split(body[: encoded.cut]):
+            for piece in _split(body):
                 connection.send_some(transform.feed(piece))
-            if encoded.cut is not None:
+            if cut:
                 return None
             connection.send(transform.finish())
         except S3Error:
@@ -79,7 +89,7 @@ class _StoreConnection:
         key = ClientKey(store.access_key_id, store.secret, region=store.region)
         signed, self.signature = sign_head(key, "PUT", path, headers, f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
         lines = "".join([f"{name}: {value}\r\n" for name, value in signed.items()])
-        self._head = f"PUT {path} HTTP/1.1\r\n{lines}\r\n".encode()
+        self._head = f"PUT {quote(path)} HTTP/1.1\r\n{lines}\r\n".encode()
 
     def send_some(self, pieces: Iterable[bytes | memoryview]) -> None:
         data = b"".join(pieces)

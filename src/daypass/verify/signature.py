@@ -108,7 +108,7 @@ def verify_head(
     payload = find_payload(head, declared, service, body_sha256, presigned=unverified.presigned)
     canonical = _canonical(head, pairs, unverified, service, payload)
     text = string_to_sign(unverified, canonical)
-    grant = _find_grant(unverified, text, keys, now)
+    grant = find_grant(unverified, text, keys, now)
     expected = grant.signing_key.sign(text.encode())
     if not compare_digest(expected.encode(), unverified.signature.encode()):
         raise _mismatch(unverified, text, canonical)
@@ -221,7 +221,8 @@ def _canonical(
     )
 
 
-def _find_grant(unverified: UnverifiedSignature, text: str, keys: Keys, now: datetime) -> KeyGrant:
+def find_grant(unverified: UnverifiedSignature, text: str, keys: Keys, now: datetime) -> KeyGrant:
+    """Return the grant for a signature over `text`. Raises VerifyError."""
     claim = KeyClaim(
         unverified.access_key_id,
         unverified.token,

@@ -29,10 +29,19 @@ def body_keys(operation: str, body: bytes, now: datetime) -> NewConditionKeys:
     return reader(parse_xml_body(body), now)
 
 
-def _object_tags(root: XmlNode, _now: datetime) -> NewConditionKeys:
+def parse_tag_set(body: bytes) -> Tags:
+    """Return the tags of an object in a Tagging element. Raises S3Error."""
+    return _object_tag_set(parse_xml_body(body))
+
+
+def _object_tag_set(root: XmlNode) -> Tags:
     tags = _tags(root.expect("Tagging").allow("TagSet").child("TagSet"))
     check_tags(tags)
-    return tag_keys(tags)
+    return tags
+
+
+def _object_tags(root: XmlNode, _now: datetime) -> NewConditionKeys:
+    return tag_keys(_object_tag_set(root))
 
 
 def _bucket_tags(root: XmlNode, _now: datetime) -> NewConditionKeys:

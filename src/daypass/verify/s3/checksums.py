@@ -1,6 +1,6 @@
 """The checksums of a body that a client can announce.
 
-Owns the algorithms by their header, and Content-MD5. The XXHASH algorithms of S3 are not supported. CRC32C and CRC64NVME
+Owns the algorithms by their header, and Content-MD5. S3's XXHASH algorithms are not supported. CRC32C and CRC64NVME
 need the package awscrt; without it, a request with one of them is refused, because a checksum that is not compared does
 not protect the object.
 Source: Amazon S3 User Guide, "Checking object integrity".

@@ -1,6 +1,7 @@
-"""DeleteObjects: the keys of its body, the body for the store, and the answer of both.
+"""Read and write the bodies of DeleteObjects.
 
-Owns the reading and writing of the XML. Leaves the decision about each key, and the rule for keys, to its caller.
+Owns the keys of the request, the body for the store, and the answer that is merged from both. Leaves the decision about
+each key, and the rule for keys, to its caller.
 
 - The body has 1 to 1,000 keys and at most 2 MiB; an unknown element is refused, because the store may know it: ETag,
   LastModifiedTime and Size would make a deletion conditional, and are forwarded as they are;
@@ -81,7 +82,10 @@ def _parse_object(node: XmlNode) -> ObjectToDelete:
 
 
 def write_delete_request(objects: Iterable[ObjectToDelete]) -> bytes:
-    """Return the body for the store. It is not quiet: the answer must name each key."""
+    """Return the body for the store.
+
+    It is not quiet: the answer must name each key.
+    """
     return write_document("Delete", NAMESPACE, *map(_write_object, objects))
 
 

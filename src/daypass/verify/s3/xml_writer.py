@@ -26,7 +26,10 @@ def write_element(name: str, *elements: str, text: str = "") -> str:
 
 
 def escape_xml(text: str) -> str:
-    """Return the text in XML. A parser would change a carriage return that is not a reference."""
+    """Return the text in XML, or raise S3Error.
+
+    A parser would change a carriage return that is not a reference.
+    """
     if _NOT_XML.search(text):
         raise s3_error("InternalError", detail="a text with a character that XML cannot express")
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
