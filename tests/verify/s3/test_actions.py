@@ -12,7 +12,7 @@ from daypass.verify.s3.actions import (
     tag_bucket_permission,
 )
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import FOLDED
+from daypass.verify.s3.object_keys import EXACT, FOLDED
 from daypass.verify.s3.request import check_expected_owners, with_form
 from daypass.verify.s3.routes import OPERATIONS, Level
 
@@ -155,6 +155,23 @@ def test_each_key_of_delete_objects_is_a_permission() -> None:
         "s3:DeleteObjectVersion",
         "s3:BypassGovernanceRetention",
     ]
+
+
+def test_a_folder_is_also_the_object_of_its_name_at_a_store_that_folds() -> None:
+    """A policy about `k` must hold for `k/`, which may be the same object."""
+    assert needed(parse("PUT", "/b01/a/k/")) == ["PutObject b01/a/k/", "PutObject b01/a/k"]
+    assert needed(parse("GET", "/b01/a/k%2F?versionId=1")) == ["GetObjectVersion b01/a/k/", "GetObjectVersion b01/a/k"]
+    assert needed(parse("PUT", "/b01/a/k/", rule=EXACT)) == ["PutObject b01/a/k/"]
+    assert needed(parse("GET", "/b01/")) == ["ListBucket b01"]
+    copy = {"x-amz-copy-source": "b02/s/", "x-amz-tagging-directive": "REPLACE"}
+    assert needed(parse("PUT", "/b01/k", copy)) == ["PutObject b01/k", "GetObject b02/s/", "GetObject b02/s"]
+    request = parse("POST", "/b01?delete")
+    assert [one.resource for one in delete_permissions(request, "k/", "")] == [
+        "arn:aws:s3:::b01/k/",
+        "arn:aws:s3:::b01/k",
+    ]
+    exact = parse("POST", "/b01?delete", rule=EXACT)
+    assert [one.resource for one in delete_permissions(exact, "k/", "")] == ["arn:aws:s3:::b01/k/"]
 
 
 def test_a_form_needs_the_permissions_of_its_fields() -> None:

@@ -1,13 +1,13 @@
-"""A store's own files are not objects of the bucket.
+"""Names at a store that mean an object of another name.
 
-SeaweedFS 4.48 keeps the parts of an upload and the versions of an object under names that GetObject accepts. A policy
-about the object does not match these names.
+SeaweedFS 4.48 keeps the parts of an upload and the versions of an object under names that GetObject accepts, and does
+not keep `k` and `k/` apart. A policy about the object does not match these names.
 """
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.gateway.stores import StoreServer
-from tests.verify.s3.s3_requests import parse
+from tests.verify.s3.s3_requests import needed, parse
 
 from daypass.verify.s3.errors import S3Error
 
@@ -53,3 +53,15 @@ def test_an_upload_belongs_to_its_key(seaweedfs: StoreServer) -> None:
         client.upload_part(Bucket=bucket, Key="public/big", UploadId=upload, PartNumber=1, Body=b"part")
     with pytest.raises(ClientError, match="NoSuchUpload"):
         client.abort_multipart_upload(Bucket=bucket, Key="public/big", UploadId=upload)
+
+
+def test_a_folder_replaces_the_object_of_its_name(seaweedfs: StoreServer) -> None:
+    """The store loses `k` and shows its ETag; the verifier needs the permission for it."""
+    bucket, client = seaweedfs.new_bucket(), seaweedfs.client()
+    etag = client.put_object(Bucket=bucket, Key="k", Body=b"secret")["ETag"]
+    client.put_object(Bucket=bucket, Key="k/x", Body=b"x")
+    assert client.head_object(Bucket=bucket, Key="k/")["ETag"] == etag
+    client.put_object(Bucket=bucket, Key="k/", Body=b"")
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        client.get_object(Bucket=bucket, Key="k")
+    assert needed(parse("PUT", f"/{bucket}/k/")) == [f"PutObject {bucket}/k/", f"PutObject {bucket}/k"]

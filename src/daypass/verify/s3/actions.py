@@ -6,6 +6,7 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 "Required permissions for Amazon S3 API operations".
 
 - A request is allowed only if every permission of it is allowed.
+- At a store that folds slashes, a key that ends in one needs the permissions for the key without it too.
 - An operation that is not in the table does not have permissions: permissions() raises.
 """
 
@@ -14,6 +15,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from daypass.verify.s3.object_keys import folded_name
 from daypass.verify.s3.request import S3Request
 from daypass.verify.s3.routes import OPERATIONS, PREFLIGHT, REFUSED
 
@@ -244,7 +246,8 @@ def permissions(request: S3Request) -> tuple[Permission, ...]:
     if request.operation == "PostObject" and not request.key:
         raise LookupError("the key of a form is in its body")
     version_id = request.parameters.get("versionId", "")
-    return tuple([_permission(row, request, version_id) for row in rows if row.when is _always or row.when(request)])
+    found = [_permission(row, request, version_id) for row in rows if row.when is _always or row.when(request)]
+    return tuple(found) + _for_folded_names(request, found)
 
 
 def delete_permissions(request: S3Request, key: str, version_id: str) -> tuple[Permission, ...]:
@@ -252,13 +255,25 @@ def delete_permissions(request: S3Request, key: str, version_id: str) -> tuple[P
 
     `version_id` is empty if the body does not name a version. Check key and version ID before.
     """
-    resource = f"{_ARN}{request.bucket}/{key}"
+    deletion = msgspec.structs.replace(request, key=key)
+    found = [_permission(row, deletion, version_id) for row in _DELETE if row.when(deletion)]
+    return tuple(found) + _for_folded_names(deletion, found)
+
+
+def _for_folded_names(request: S3Request, found: list[Permission]) -> tuple[Permission, ...]:
+    """Return the same permissions for the other names of the objects.
+
+    SeaweedFS replaces the object `k` by a PUT of `k/` if `k/x` exists, and a GET of `k/` has the size and ETag of `k`.
+    """
+    key = folded_name(request.key, folds_slashes=request.folds_slashes)
+    source = request.copy_source
+    source_key = "" if source is None else folded_name(source.key, folds_slashes=source.folds_slashes)
+    if not key and not source_key:
+        return ()
     return tuple(
-        Permission(
-            f"s3:{row.versioned if version_id and row.versioned else row.action}", resource, request.bucket, version_id
-        )
-        for row in _DELETE
-        if row.when(request)
+        msgspec.structs.replace(one, resource=one.resource[:-1])
+        for one in found
+        if (source_key if one.is_source else key)
     )
 
 

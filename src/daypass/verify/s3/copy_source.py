@@ -28,12 +28,14 @@ class CopySource(msgspec.Struct, frozen=True):
     """The object from which CopyObject and UploadPartCopy copy.
 
     `version_id` is empty if the header does not name a version. `header` is the one spelling that goes to the store.
+    `folds_slashes` is that of the KeyRule of the source.
     """
 
     bucket: str
     key: str
     version_id: str
     header: bytes
+    folds_slashes: bool = True
 
 
 def parse_copy_source(value: bytes, key_rules: Callable[[str], KeyRule]) -> CopySource:
@@ -49,12 +51,13 @@ def parse_copy_source(value: bytes, key_rules: Callable[[str], KeyRule]) -> Copy
     if not slash or not key:
         raise _malformed("Copy Source must mention the source bucket and key: sourcebucket/sourcekey", value)
     check_bucket_name(bucket)
-    check_object_key(key, key_rules(bucket))
+    rule = key_rules(bucket)
+    check_object_key(key, rule)
     version_id = _version_id(query, value) if question else ""
     header = encode_path(bucket, key)[1:]
     if version_id:
         header += b"?" + _VERSION + encode_text(version_id).encode()
-    return CopySource(bucket, key, version_id, header)
+    return CopySource(bucket, key, version_id, header, rule.folds_slashes)
 
 
 def _version_id(query: bytes, value: bytes) -> str:

@@ -9,6 +9,8 @@ returns `secret/x` for `/bucket//secret/x`, and a policy about `secret/*` would 
 - A path is decoded once. Malformed percent escapes, invalid UTF-8 and NUL are refused.
 - A segment `.` or `..` is refused, also where `\` would separate it.
 - FOLDED refuses every spelling that a store could fold. EXACT is for stores that keep keys as they are.
+- A key that ends in a slash is not refused, because clients use such keys for folders. A store may fold that slash too:
+  a request for `k/` then needs the permissions for `k` as well (actions.py).
 - A store that folds the case of letters gets keys in lower case only.
 - The store gets one spelling: every byte is encoded except unreserved characters and `/`.
 """
@@ -33,9 +35,9 @@ _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 class KeyRule(msgspec.Struct, frozen=True):
     r"""The keys that a store keeps apart.
 
-    `folds_slashes`: the store may take `//`, a leading `/` and `\` for `/`. `folds_case`: it does not keep upper and
-    lower case apart. `reserved` are names of segments under which the store keeps its own files, such as the parts of
-    uploads; a key cannot contain such a segment, or a segment that ends in one of `reserved_suffixes`.
+    `folds_slashes`: the store may take `//`, a leading `/` and `\` for `/`, and `k/` for `k`. `folds_case`: it does not
+    keep upper and lower case apart. `reserved` are names of segments under which the store keeps its own files, such as
+    the parts of uploads; a key cannot contain such a segment, or a segment that ends in one of `reserved_suffixes`.
     """
 
     folds_slashes: bool = True
@@ -114,6 +116,11 @@ def check_object_key(key: str, rule: KeyRule) -> None:
     if "." in key and _DOT_SEGMENT.search(key):
         raise s3_error("InvalidURI", detail="dot segment in a key")
     _check_spelling(key, rule)
+
+
+def folded_name(key: str, *, folds_slashes: bool) -> str:
+    """Return the other key that may be the same object, or an empty string."""
+    return key[:-1] if folds_slashes and key[-1:] == "/" else ""
 
 
 def check_key_prefix(prefix: str, rule: KeyRule) -> None:

@@ -43,7 +43,7 @@ class S3Request(msgspec.Struct, frozen=True):
     `bucket` and `key` are empty if the path does not have them. `parameters` are the decoded query members of the
     operation, without the parameters of the signature and without headers that a presigned URL has in its query: these
     are in `headers`. Names of headers are lower case. `canonical_path` is the path in path style, in the spelling that
-    goes to the store.
+    goes to the store. `folds_slashes` is that of the bucket's KeyRule.
     """
 
     operation: str
@@ -54,6 +54,7 @@ class S3Request(msgspec.Struct, frozen=True):
     headers: Mapping[bytes, bytes]
     copy_source: CopySource | None
     canonical_path: bytes
+    folds_slashes: bool = True
 
     def __repr__(self) -> str:
         """Hide the headers: they may have a session token or a customer's encryption key."""
@@ -101,6 +102,7 @@ def parse_s3_request(
         headers,
         _find_copy_source(operation, headers, key_rules),
         encode_path(bucket, key) if bucket else b"/",
+        rule.folds_slashes,
     )
 
 
@@ -172,7 +174,9 @@ def with_form(request: S3Request, key: str, fields: Mapping[bytes, bytes], rule:
     operation = find_operation("PUT", Level.OBJECT, {}, {})
     headers = settle_headers(operation, fields)
     path = encode_path(request.bucket, key)
-    return msgspec.structs.replace(request, key=key, headers=headers, canonical_path=path)
+    return msgspec.structs.replace(
+        request, key=key, headers=headers, canonical_path=path, folds_slashes=rule.folds_slashes
+    )
 
 
 def check_expected_owners(request: S3Request, account: str, source_account: str = "") -> None:
