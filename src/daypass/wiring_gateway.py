@@ -145,7 +145,7 @@ def build_gateway(
             keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
             buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
             bucket_map=bucket_map,
-            writer=StoreBucketWriter(opened.store.write, bucket_map.new_block),
+            writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
             calls=calls,
             backends=backends.by_name,
             signature=s3_profile(_region_rule(config), HOME_REGION),

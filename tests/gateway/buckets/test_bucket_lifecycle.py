@@ -1,5 +1,8 @@
 """CreateBucket and DeleteBucket: a name belongs to one account, whatever fails."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
 import pytest
 from tests.gateway.buckets.bucket_store import NAMESPACE, NOW, OTHER, OWNER, BucketStore
 
@@ -122,6 +125,23 @@ def test_a_bucket_that_appeared_in_the_meantime_is_not_taken_over(store: BucketS
     store.backend.answers["PUT"] = [409]
     assert code(store, "CreateBucket", "data", region=EUROPE) == "BucketAlreadyExists"
     assert store.find("data") is None
+
+
+def test_of_two_accounts_at_once_one_gets_the_name(store: BucketStore) -> None:
+    """The second account learns that the name is taken, in every order of the steps."""
+
+    def attempt(place: tuple[int, str]) -> tuple[int, str]:
+        number, account = place
+        with suppress(S3Error):
+            create(store, f"bucket-{number}", account)
+            return place
+        return (number, "")
+
+    places = [(number, account) for number in range(20) for account in (OWNER, OTHER)]
+    with ThreadPoolExecutor(8) as threads:
+        winners = [one for one in threads.map(attempt, places) if one[1]]
+    assert [number for number, _ in winners] == list(range(20))
+    assert all(store.get(f"bucket-{number}").account == account for number, account in winners)
 
 
 @pytest.mark.parametrize("failure", [None, 500])
