@@ -4,6 +4,7 @@ Owns the choice and the order of construction for `daypass gateway`, as wiring.p
 over the store of this machine, the stores behind the gateway, and its audit log.
 """
 
+import ipaddress
 import os
 import random
 import re
@@ -22,15 +23,17 @@ from daypass.directory.store import Reader
 from daypass.gateway.audit_events import ExchangeLog
 from daypass.gateway.backend_calls import CalledBackend, StoreCalls
 from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import BucketMap, BucketMapping, StoreBuckets
-from daypass.gateway.decisions import DecisionTools
+from daypass.gateway.buckets import BucketMap, BucketMapping, Buckets, BucketWriter, StoreBuckets
+from daypass.gateway.decisions import DecisionTools, DenialSeal
 from daypass.gateway.denial_messages import LocalDenialSeal
+from daypass.gateway.forward_auth import ForwardAuthJudge, ForwardAuthParts, JudgesS3
 from daypass.gateway.judge import S3Judge
 from daypass.gateway.judge_parts import JudgeParts, StoreBackend
 from daypass.gateway.local_keys import LocalKeys
 from daypass.gateway.lookups import TagLookups
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend
+from daypass.gateway.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
 from daypass.gateway.server import GatewayWorker
 from daypass.gateway.settings import (
     BackendSetting,
@@ -38,6 +41,7 @@ from daypass.gateway.settings import (
     parse_backend_url,
     profile_of,
     read_backend_key,
+    routes_by_service,
 )
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
@@ -48,12 +52,20 @@ from daypass.policy.authorization_request import PrincipalKind
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import OpenedStore, WorkShares
+from daypass.system_clock import SystemClock
 from daypass.verify.caller import VerifiedCaller
+from daypass.verify.keys import Keys
+from daypass.verify.remote import RemoteKeys, ServerChanges
+from daypass.verify.remote_facts import RemoteFacts
+from daypass.verify.routes import RouteTable
 from daypass.verify.s3.resign import BackendAddress
+from daypass.verify.server_connection import ServerConnection, load_credentials
+from daypass.verify.service import ServiceRules
 from daypass.verify.signature import s3_profile
 from daypass.wire.peer_network import peer_network
 
 HOME_REGION = "us-east-1"
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
 
@@ -95,6 +107,10 @@ def map_buckets(settings: GatewaySettings, backends: Backends, reader: Reader) -
         if account and find(reader, Account, "", account) is None:
             raise ConfigurationError(f"the account {account} does not exist in the store")
     adopting = settings.account or (accounts[0] if len(accounts) == 1 else "")
+    return _bucket_map(settings, backends, adopting)
+
+
+def _bucket_map(settings: GatewaySettings, backends: Backends, adopting: str) -> BucketMap:
     mappings = tuple(
         BucketMapping(mapping.match, mapping.account, mapping.backend or backends.default)
         for mapping in settings.buckets
@@ -115,59 +131,128 @@ def gateway_audit_target(settings: GatewaySettings, config: Config) -> str:
     return "-"
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Where a gateway learns about keys and buckets: the store of this machine, or a server elsewhere."""
+
+    keys: Keys
+    buckets: Buckets
+    writer: BucketWriter
+    bucket_map: BucketMap
+    now: Callable[[], datetime]
+    is_ready: Callable[[], bool]
+    on_stop: tuple[Callable[[], None], ...]
+    used: Callable[[VerifiedCaller, datetime, str], None]
+    seal: DenialSeal | None = None
+
+
+def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -> Directory:
+    """Return the directory of a gateway beside the store. It closes the store when it stops."""
+    cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
+    uses = LastUses()
+    maintenance = Maintenance(lambda: uses.flush(opened.store))
+    cache.start()
+    maintenance.start()
+    return Directory(
+        keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
+        buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
+        writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
+        bucket_map=bucket_map,
+        now=opened.clock.now,
+        is_ready=lambda: cache.is_usable,
+        on_stop=(maintenance.stop, cache.close, opened.store.close),
+        used=_note_uses(uses),
+        seal=LocalDenialSeal(cache.cached_only, cache.loading, opened.vault, opened.entropy),
+    )
+
+
+def connect_directory(settings: GatewaySettings, config: Config, bucket_map: BucketMap) -> Directory:
+    """Return the directory of a gateway that asks a server elsewhere. Raises ConfigurationError."""
+    try:
+        connection = ServerConnection(
+            settings.server,
+            settings.resource_server,
+            load_credentials(settings.identity_profile),
+            region=HOME_REGION,
+            ca_bundle=settings.server_ca_bundle,
+        )
+    except ValueError as error:
+        raise ConfigurationError(f"--server: {error}") from error
+    facts = RemoteFacts(ServerChanges(connection), stale_seconds=config.gateway_stale_seconds)
+    keys = RemoteKeys(connection, facts)
+    facts.start()
+    return Directory(
+        keys=keys,
+        buckets=RemoteBuckets(
+            RemoteViews(connection, facts, waits=False), RemoteViews(connection, facts, waits=True), bucket_map
+        ),
+        writer=RemoteBucketWriter(connection, facts, bucket_map.new_block),
+        bucket_map=bucket_map,
+        now=SystemClock().now,
+        is_ready=lambda: not facts.is_stale,
+        on_stop=(keys.close,),
+        used=_note_nothing,
+    )
+
+
+def map_buckets_elsewhere(settings: GatewaySettings, backends: Backends) -> BucketMap:
+    """Return the mapping of buckets of a gateway with --server.
+
+    The server checks the accounts: it answers for those alone that the registration of the gateway names.
+    """
+    return _bucket_map(settings, backends, settings.account)
+
+
 def build_gateway(
     settings: GatewaySettings,
     config: Config,
-    opened: OpenedStore,
+    directory: Directory,
     *,
     backends: Backends,
-    bucket_map: BucketMap,
     sink: ServerSink | None = None,
 ) -> GatewayWorker:
-    """Return one worker of a gateway beside the store.
-
-    It closes the store when it stops.
-    """
-    cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
+    """Return one worker of a gateway. It closes the directory when it stops."""
     metrics = GatewayMetrics()
     sink = sink or _open_audit(settings, config, metrics)
     throttle = Throttle(
         config.unsigned_calls_per_minute, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
     )
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
-    uses = LastUses()
     calls = StoreCalls(
-        {name: CalledBackend(each.backend, each.address) for name, each in backends.by_name.items()},
-        opened.clock.now,
+        {name: CalledBackend(each.backend, each.address) for name, each in backends.by_name.items()}, directory.now
     )
+    new_request_id = S3RequestIds()
     judge = S3Judge(
         JudgeParts(
-            keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
-            buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
-            bucket_map=bucket_map,
-            writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
+            keys=directory.keys,
+            buckets=directory.buckets,
+            bucket_map=directory.bucket_map,
+            writer=directory.writer,
             calls=calls,
             backends=backends.by_name,
             signature=s3_profile(_region_rule(config), HOME_REGION),
-            decisions=DecisionTools(
-                shares.take,
-                TagLookups(calls),
-                LocalDenialSeal(cache.cached_only, cache.loading, opened.vault, opened.entropy),
-            ),
-            log=ExchangeLog(sink, _count(metrics), _note_uses(uses), report_bug, _sampler(settings.audit_reads)),
-            now=opened.clock.now,
-            new_request_id=S3RequestIds(),
+            decisions=DecisionTools(shares.take, TagLookups(calls), directory.seal),
+            log=ExchangeLog(sink, _count(metrics), directory.used, report_bug, _sampler(settings.audit_reads)),
+            now=directory.now,
+            new_request_id=new_request_id,
             failure_allowed=throttle.within_rate_limit,
             on_alarm=metrics.alarm,
             domains=settings.domains,
         )
     )
     peers = PeerRule(config.trusted_proxies)
-    maintenance = Maintenance(lambda: uses.flush(opened.store))
-    cache.start()
-    maintenance.start()
+    proxies = ForwardAuthParts(
+        services=_services(settings, config, directory.keys),
+        proxies=PeerRule(config.trusted_proxies or LOOPBACK),
+        now=directory.now,
+        new_request_id=new_request_id,
+        record=sink,
+        report_bug=report_bug,
+        s3=JudgesS3(judge.judge, judge.judge_waiting) if backends.by_name else None,
+    )
     return GatewayWorker(
         judge=judge,
+        proxy_judge=ForwardAuthJudge(proxies),
         metrics=metrics,
         peers=peers,
         connections=ConnectionLimits(
@@ -176,10 +261,17 @@ def build_gateway(
             is_proxy=peers.is_trusted,
             on_refusal=metrics.connection_refused,
         ),
-        is_ready=lambda: cache.is_usable,
+        is_ready=directory.is_ready,
         on_hangup=(sink.reopen,),
-        on_stop=(maintenance.stop, cache.close, sink.close, opened.store.close),
+        on_stop=(*directory.on_stop, sink.close),
     )
+
+
+def _services(settings: GatewaySettings, config: Config, keys: Keys) -> Mapping[str, ServiceRules]:
+    return {
+        name: ServiceRules(keys, service=name, regions=_region_rule(config), routes=RouteTable(routes))
+        for name, routes in routes_by_service(settings.routes).items()
+    }
 
 
 class S3RequestIds:
@@ -200,6 +292,10 @@ class S3RequestIds:
 
 def _count(metrics: GatewayMetrics) -> Callable[[str], None]:
     return lambda code: metrics.decided("denied" if code == "AccessDenied" else "refused" if code else "allowed")
+
+
+def _note_nothing(_caller: VerifiedCaller, _at: datetime, _region: str) -> None:
+    """Do not note the use: the server does, when it grants a key."""
 
 
 def _note_uses(uses: LastUses) -> Callable[[VerifiedCaller, datetime, str], None]:

@@ -30,6 +30,7 @@ def _build(store: Backend, per_peer: int, drain: float) -> GatewayWorker:
     metrics = GatewayMetrics()
     return GatewayWorker(
         PassingJudge(store),
+        PassingJudge(store),
         metrics,
         PeerRule(()),
         ConnectionLimits(per_peer, most=0, is_proxy=lambda _: False, on_refusal=metrics.connection_refused),

@@ -25,7 +25,7 @@ from daypass.gateway.settings import BackendSetting, GatewaySettings
 from daypass.http.peer import PeerRule
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import Recorder, RunningServer, running_server
-from daypass.wiring_gateway import build_gateway, map_buckets, open_backends
+from daypass.wiring_gateway import build_gateway, map_buckets, open_backends, open_directory
 
 ALLOW_ALL = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
 Statement = Mapping[str, Any]
@@ -38,11 +38,15 @@ def document(*statements: Statement) -> str:
 
 @dataclass
 class RunningGateway:
-    """A gateway at `url`, its server, and the audit events of the gateway."""
+    """A gateway at `url`, its server, and the audit events of the gateway.
+
+    `proxies` is the listener for proxies.
+    """
 
     server: RunningServer
     store: StoreServer
     path: RunningDataPath
+    proxies: RunningDataPath
     audit: Recorder
     others: tuple[RootKey, ...] = ()
     sessions: int = 0
@@ -158,14 +162,15 @@ def running_gateway(
         with server.there.store.read() as reader:
             bucket_map = map_buckets(given, backends, reader)
         there = replace(server.there, store=_Shared(server.there.store))
-        worker = build_gateway(
-            given, config or server.config, there, backends=backends, bucket_map=bucket_map, sink=audit
-        )
-        path = RunningDataPath(worker.judge, QUICK, peers=PeerRule(()))
+        used = config or server.config
+        worker = build_gateway(given, used, open_directory(used, there, bucket_map), backends=backends, sink=audit)
+        path = RunningDataPath(worker.judge, QUICK, peers=PeerRule(used.trusted_proxies))
+        proxies = RunningDataPath(worker.proxy_judge, QUICK, peers=PeerRule(()))
         try:
-            yield RunningGateway(server, store, path, audit, others)
+            yield RunningGateway(server, store, path, proxies, audit, others)
         finally:
             path.close()
+            proxies.close()
             for stop in worker.on_stop:
                 stop()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from daypass.gateway.settings import (
     read_backend_key,
 )
 from daypass.key_files import why_refused
+from daypass.verify.routes import Route
 
 FILE = """
 [gateway]
@@ -43,7 +45,19 @@ backend = "ceph1"
 
 [[verify.route]]
 host = "inventory.example.com"
+method = "GET"
+path = "/items/{item}"
+service = "inventory"
+action = "inventory:GetItem"
+resource = "arn:aws:inventory:us-east-1:111122223333:item/{item}"
 """
+ROUTE = Route(
+    "GET",
+    "/items/{item}",
+    "inventory:GetItem",
+    "arn:aws:inventory:us-east-1:111122223333:item/{item}",
+    "inventory.example.com",
+)
 FLAGS = {"backend": "http://127.0.0.1:8333", "backend_key_file": "/k", "profile": "seaweedfs"}
 
 
@@ -61,9 +75,9 @@ def test_the_file_sets_everything() -> None:
             ),
         ),
         buckets=(BucketMapping("team-a-*", "111122223333", "ceph1"),),
-        routes=({"host": "inventory.example.com"},),
+        routes=(("inventory", ROUTE),),
     )
-    check(settings, load_config({}, {}, FILE))
+    check(replace(settings, verify_listen=Listen("127.0.0.1", 7882)), load_config({}, {}, FILE))
 
 
 def test_flags_beat_the_environment_which_beats_the_file() -> None:

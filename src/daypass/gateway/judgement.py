@@ -19,7 +19,6 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.gateway.audit_events import RequestExchange
 from daypass.gateway.bucket_lifecycle import create_bucket, delete_bucket
 from daypass.gateway.bucket_operations import (
@@ -154,10 +153,7 @@ class Judgement:
             try:
                 return step()
             except NotLoadedError as missing:
-                try:
-                    missing.load()
-                except (ExpiredToken, InvalidClientTokenId):
-                    continue  # the step finds the same, and turns it into S3's error
+                missing.load()
         raise s3_error("ServiceUnavailable", detail="the values that the request needs could not be loaded")
 
     def _wait(self) -> None:

@@ -13,6 +13,7 @@ Leaves the comparison of signatures to daypass.verify: the caller has proved not
 """
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple, cast
 
@@ -26,6 +27,7 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
+from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
 
@@ -88,7 +90,8 @@ class LocalKeys:
             raise NotLoadedError(lambda: self._load(claim, now)) from problem
 
     def _load(self, claim: KeyClaim, now: datetime) -> None:
-        self._find(claim, now, self._waiting)
+        with suppress(ExpiredToken, InvalidClientTokenId):  # the next question finds the same
+            self._find(claim, now, self._waiting)
 
     def _find(self, claim: KeyClaim, now: datetime, views: Views) -> KeyGrant:
         name = (claim.access_key_id, claim.token)

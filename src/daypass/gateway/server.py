@@ -35,6 +35,7 @@ from daypass.http.server import Hangup, ListenError, spare_long_lived_objects, s
 _BACKLOG = 2048
 _PR_SET_DUMPABLE = 4
 _ADMIN_CONNECTIONS = 64
+_PROXY_CONNECTIONS = 4096
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -42,10 +43,13 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class GatewayWorker:
     """The parts of one worker process. `build` makes them after the fork.
 
+    `judge` decides the requests of the S3 listener, and `proxy_judge` those of the listener for proxies.
+
     `is_ready` must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end.
     """
 
     judge: Judge
+    proxy_judge: Judge
     metrics: GatewayMetrics
     peers: PeerRule
     connections: ConnectionLimits
@@ -69,6 +73,7 @@ def serve_gateway(
     *,
     listener: socket.socket,
     admin: socket.socket | None = None,
+    verify: socket.socket | None = None,
     tls: TlsFiles | None = None,
     workers: int = 1,
 ) -> int:
@@ -84,7 +89,7 @@ def serve_gateway(
         hangup = Hangup()
         worker = build()
         spare_long_lived_objects()
-        code: int = uvloop.run(_Running(worker, hangup, context, tls).serve(listener, admin))
+        code: int = uvloop.run(_Running(worker, hangup, context, tls).serve(listener, admin, verify))
         return code
 
     return run() if workers == 1 else supervise(workers, run)
@@ -138,12 +143,21 @@ class _Running:
         self._stop = asyncio.Event()
         self._is_forced = asyncio.Event()
 
-    async def serve(self, listener: socket.socket, admin: socket.socket | None) -> int:
+    async def serve(self, listener: socket.socket, admin: socket.socket | None, verify: socket.socket | None) -> int:
         """Serve until a signal. Return the exit code."""
         worker = self._worker
         self._handle_signals()
         path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
         acceptors = [Acceptor(listener, path.make_connection, worker.connections, self._context)]
+        paths = [path]
+        if verify is not None:
+            # The peers of this listener are proxies. The judge itself resolves the clients behind them.
+            questions = DataPath(worker.proxy_judge, limits=worker.limits, peers=PeerRule(()), metrics=worker.metrics)
+            limits = ConnectionLimits(
+                0, most=_PROXY_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
+            )
+            acceptors.append(Acceptor(verify, questions.make_connection, limits, None))
+            paths.append(questions)
         if admin is not None:
             pages = AdminPages((worker.metrics, *worker.collectors), self._is_ready)
             limits = ConnectionLimits(
@@ -155,11 +169,12 @@ class _Running:
         try:
             await self._stop.wait()
             acceptors[0].close()
-            await self._drain(path)
+            await self._drain(path)  # the listener for proxies answers until their requests are done
         finally:
             for each in acceptors:
                 each.close()
-            path.close()
+            for each_path in paths:
+                each_path.close()
             for stop in worker.on_stop:
                 stop()
         return 0

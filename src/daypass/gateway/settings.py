@@ -7,9 +7,10 @@ Leaves `[[verify.route]]` to verify/routes.py, and reading files and variables t
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from daypass.config import Config, ConfigurationError, is_loopback
 from daypass.gateway.buckets import BucketMapping
 from daypass.gateway.profiles import PROFILES, StoreProfile, find_profile
 from daypass.key_files import KeyFileError, read_key_file
+from daypass.verify.routes import Route, RouteTable
 from daypass.verify.s3.resign import BackendKey
 
 DEFAULT_BACKEND = "default"
@@ -27,6 +29,9 @@ DEFAULT_BACKEND = "default"
 _LONGEST_KEY_FILE = 8_192
 _LAST_PORT = 65_535
 _PORTS = {"http": 80, "https": 443}
+NOT_ROUTED = frozenset({"s3", "sts", "iam", "daypass"})
+"""Services that a route cannot have: the gateway judges S3 itself, and the others are Daypass's own."""
+_SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,8 @@ class GatewaySettings:
     """All settings of a gateway.
 
     `audit_reads` is the share of successful reads that get an audit event, from 0 to 1. `account` adopts the buckets
-    that nothing maps. `routes` are the tables of `[[verify.route]]`, unchecked.
+    that nothing maps. `routes` are those of `[[verify.route]]`, each with its service. `resource_server` is the name
+    under which the gateway is registered at `server`, and `server_ca_bundle` has the CAs of its certificate.
     """
 
     listen: Listen = Listen("127.0.0.1", 7880)
@@ -71,10 +77,12 @@ class GatewaySettings:
     tls_cert: str = ""
     tls_key: str = ""
     server: str = ""
+    server_ca_bundle: str = ""
+    resource_server: str = "gateway"
     identity_profile: str = ""
     audit_log: str = ""
     audit_reads: float = 1.0
-    routes: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    routes: tuple[tuple[str, Route], ...] = ()
 
 
 # Values from flags, the environment and the file ---------------------------------------------------------------
@@ -123,6 +131,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "tls_cert": str,
     "tls_key": str,
     "server": str,
+    "server_ca_bundle": str,
+    "resource_server": str,
     "identity_profile": str,
     "audit_log": str,
     "audit_reads": _share,
@@ -153,7 +163,7 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], toml
                 values[name] = _parsed(where, _PARSERS[name], text)
     if one:
         values["backends"] = (_one_backend(one), *values.get("backends", ()))
-    values["routes"] = _tables(file.get("verify", {}), "verify", "route")
+    values["routes"] = tuple(_route(one) for one in _tables(file.get("verify", {}), "verify", "route"))
     return GatewaySettings(**values)
 
 
@@ -195,6 +205,27 @@ def _mapping(table: Mapping[str, Any]) -> BucketMapping:
     _require_strings("gateway.bucket", table, ("match", "account", "backend"), required=("match", "account"))
     _parsed("gateway.bucket.account in the configuration file", _account, table["account"])
     return BucketMapping(table["match"], table["account"], table.get("backend", ""))
+
+
+_ROUTE = ("host", "path", "method", "service", "action", "resource")
+
+
+def _route(table: Mapping[str, Any]) -> tuple[str, Route]:
+    _require_strings("verify.route", table, _ROUTE, required=("path", "method", "service", "action", "resource"))
+    service = table["service"]
+    if service in NOT_ROUTED or not _SERVICE.fullmatch(service):
+        raise ConfigurationError(f"[[verify.route]]: {service!r} cannot be the service of a route")
+    if not table["action"].startswith(f"{service}:"):
+        raise ConfigurationError(f"[[verify.route]]: the action {table['action']} is not one of the service {service}")
+    return service, Route(table["method"], table["path"], table["action"], table["resource"], table.get("host", ""))
+
+
+def routes_by_service(routes: Sequence[tuple[str, Route]]) -> Mapping[str, Sequence[Route]]:
+    """Return the routes of each service."""
+    found: dict[str, list[Route]] = {}
+    for service, route in routes:
+        found.setdefault(service, []).append(route)
+    return found
 
 
 def _require_strings(where: str, table: Mapping[str, Any], names: Sequence[str], *, required: Sequence[str]) -> None:
@@ -243,6 +274,7 @@ def check(settings: GatewaySettings, config: Config) -> None:
         raise ConfigurationError("--tls-cert and --tls-key must be set together")
     _check_listeners(settings, config)
     _check_backends(settings)
+    _check_routes(settings)
 
 
 def _check_listeners(settings: GatewaySettings, config: Config) -> None:
@@ -257,6 +289,16 @@ def _check_listeners(settings: GatewaySettings, config: Config) -> None:
                 f"{name} {listen} is not a loopback address: set DAYPASS_TRUSTED_PROXIES to the networks that may "
                 "connect to it, or listen on 127.0.0.1"
             )
+
+
+def _check_routes(settings: GatewaySettings) -> None:
+    if settings.routes and settings.verify_listen is None:
+        raise ConfigurationError("[[verify.route]] needs --verify-listen")
+    for service, routes in routes_by_service(settings.routes).items():
+        try:
+            RouteTable(routes)
+        except ValueError as error:
+            raise ConfigurationError(f"[[verify.route]] of {service}: {error}") from error
 
 
 def _check_backends(settings: GatewaySettings) -> None:

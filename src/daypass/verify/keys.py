@@ -50,7 +50,8 @@ class KeyGrant(msgspec.Struct, frozen=True):
 class NotLoadedError(Exception):
     """A grant, or another fact, that must be loaded first.
 
-    Call `load` where waiting is allowed, then ask again. It blocks, and it may raise a Fault.
+    Call `load` where waiting is allowed, then ask again. It blocks. It raises ServiceUnavailable or Throttling. If the
+    key is refused, the next question raises the refusal.
     """
 
     def __init__(self, load: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
-from daypass.errors import ExpiredToken, ServiceUnavailable
+from daypass.errors import ExpiredToken, ServiceUnavailable, SignatureDoesNotMatch
 from daypass.verify.grant_json import GrantFormatError, decode_caller, references_of
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
 from daypass.verify.protocol import (
@@ -27,11 +27,17 @@ from daypass.verify.protocol import (
     GrantRequest,
 )
 from daypass.verify.remote_facts import Fact, RemoteFacts
-from daypass.verify.server_connection import ServerConnection
+from daypass.verify.server_connection import ServerConnection, load_credentials
 
 STALE_SECONDS = 60.0
 _DOCUMENTS = 8_192
+_MISMATCHES = 1_024
 _encode = msgspec.json.Encoder().encode
+
+
+def _named(claim: KeyClaim) -> str:
+    parts = (claim.access_key_id, claim.token or "", claim.string_to_sign, claim.signature)
+    return sha256("\n".join(parts).encode()).hexdigest()
 
 
 class ServerChanges:
@@ -64,6 +70,7 @@ class RemoteKeys:
         self._connection = connection
         self.facts = facts
         self._documents: BoundedMemory[str, str] = BoundedMemory(_DOCUMENTS)
+        self._mismatches: BoundedMemory[str, SignatureDoesNotMatch] = BoundedMemory(_MISMATCHES)
 
     @classmethod
     def connect(
@@ -71,7 +78,7 @@ class RemoteKeys:
         url: str,
         name: str,
         *,
-        profile: str | None = None,
+        profile: str = "",
         region: str = "us-east-1",
         ca_bundle: str = "",
         stale_seconds: float = STALE_SECONDS,
@@ -81,12 +88,7 @@ class RemoteKeys:
         Signs with an AWS profile, or with the credentials of the environment. Call `facts.start()` next.
         Raises ValueError if the URL is not private, or if there are no credentials.
         """
-        from botocore.session import Session
-
-        credentials = Session(profile=profile).get_credentials()
-        if credentials is None:
-            raise ValueError(f"no credentials in the profile {profile or 'default'}")
-        connection = ServerConnection(url, name, credentials, region=region, ca_bundle=ca_bundle)
+        connection = ServerConnection(url, name, load_credentials(profile), region=region, ca_bundle=ca_bundle)
         return cls(connection, RemoteFacts(ServerChanges(connection), stale_seconds=stale_seconds))
 
     def close(self) -> None:
@@ -100,16 +102,31 @@ class RemoteKeys:
         Also raises ServiceUnavailable if the link to the server is stale.
         """
         token = "" if claim.token is None else sha256(claim.token.encode()).hexdigest()
+        mismatch = self._mismatches.get(_named(claim))
+        if mismatch is not None:
+            raise mismatch.with_traceback(None)
         name = ("key", claim.access_key_id, token, claim.date, claim.region, claim.service, claim.presigned)
-        held: _HeldKey = self.facts.find(name, lambda: self._fetch(claim))
+        try:
+            held: _HeldKey = self.facts.find(name, lambda: self._fetch(claim))
+        except NotLoadedError as missing:
+            first = missing
+            raise NotLoadedError(lambda: self._load(first, claim)) from None
         seconds = now.timestamp()
         expires = held.grant.caller.expires
         if expires is not None and seconds >= expires:
             raise ExpiredToken("The security token included in the request is expired")
         if seconds >= held.not_after:
             self.facts.forget(name)
-            raise NotLoadedError(lambda: self.facts.refresh(name, lambda: self._fetch(claim)))
+            again = NotLoadedError(lambda: self.facts.refresh(name, lambda: self._fetch(claim)))
+            raise NotLoadedError(lambda: self._load(again, claim))
         return held.grant
+
+    def _load(self, missing: NotLoadedError, claim: KeyClaim) -> None:
+        try:
+            missing.load()
+        except SignatureDoesNotMatch as mismatch:
+            # Remembered by the signature itself: another request with the same key may be signed correctly.
+            self._mismatches.put(_named(claim), mismatch)
 
     def _fetch(self, claim: KeyClaim) -> Fact:
         answer = self._ask(claim, inline=False)

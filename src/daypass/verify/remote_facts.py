@@ -140,7 +140,10 @@ class RemoteFacts:
                 self._drop(name)
 
     def refresh(self, name: Hashable, fetch: Callable[[], Fact]) -> None:
-        """Load a fact again. It blocks, and may raise a Fault."""
+        """Load a fact again.
+
+        It blocks. It raises ServiceUnavailable or Throttling; the next `find` raises a refusal.
+        """
         self._load(name, fetch)
 
     def _load(self, name: Hashable, fetch: Callable[[], Fact]) -> None:
@@ -151,7 +154,7 @@ class RemoteFacts:
                 fact = fetch()
             except _KEPT_REFUSALS as refusal:
                 self._keep_refusal(name, refusal)
-                raise
+                return
             if self._keep(name, fact, asked):
                 return
         raise ServiceUnavailable(

@@ -38,6 +38,23 @@ class BotocoreCredentials(Protocol):
         ...
 
 
+def load_credentials(profile: str = "") -> BotocoreCredentials:
+    """Return the credentials of an AWS profile, or those of the environment.
+
+    Raises ValueError if there are none.
+    """
+    from botocore.exceptions import BotoCoreError
+    from botocore.session import Session
+
+    try:
+        credentials: BotocoreCredentials | None = Session(profile=profile or None).get_credentials()
+    except BotoCoreError as problem:
+        raise ValueError(str(problem)) from problem
+    if credentials is None:
+        raise ValueError(f"the AWS profile {profile or 'default'} does not have credentials")
+    return credentials
+
+
 class ServerConnection:
     """Sends requests as the registered resource server `name`.
 

@@ -20,7 +20,7 @@ from daypass.verify.head import RequestHead
 from daypass.verify.keys import Keys
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.routes import RouteTable
-from daypass.verify.signature import VerifiedRequest, plain_profile, verify_head
+from daypass.verify.signature import IsRegion, SignatureProfile, VerifiedRequest, plain_profile, verify_head
 
 DEFAULT_BUFFER = 1_048_576
 """The largest body, in bytes, that a middleware reads before it calls the application."""
@@ -56,16 +56,14 @@ class ServiceRules:
         keys: Keys,
         *,
         service: str,
-        regions: Iterable[str],
+        regions: Iterable[str] | IsRegion,
         routes: RouteTable,
         context: ContextHook | None = None,
     ) -> None:
         if isinstance(regions, str):
             raise TypeError("regions is a list of region names")
-        served = frozenset(regions)
-        home = next(iter(served)) if len(served) == 1 else ""
         self._keys = keys
-        self._profile = plain_profile(service, served.__contains__, home)
+        self._profile = _profile(service, regions)
         self._routes = routes
         self._context = context
 
@@ -78,6 +76,11 @@ class ServiceRules:
         if verified is None:
             raise VerifyError(VerifyReason.NO_SIGNATURE)
         return verified
+
+    def has_route(self, head: RequestHead) -> bool:
+        """Return whether the table has a route for a request. Raises VerifyError."""
+        host = head.headers[b"host"].decode("latin-1")
+        return self._routes.find(head.method, host, head.path, caller_account="") is not None
 
     def prepare(
         self, head: RequestHead, verified: VerifiedRequest, now: datetime, connection: RequestOrigin
@@ -95,6 +98,14 @@ class ServiceRules:
         common = request_context(head, verified, now=now, peer=connection.peer, secure=connection.secure)
         request, policies = prepare_decision(caller, found.action, found.resource, {**own, **common})
         return PreparedCheck(caller, request, policies)
+
+
+def _profile(service: str, regions: Iterable[str] | IsRegion) -> SignatureProfile:
+    if callable(regions):
+        return plain_profile(service, regions)
+    served = frozenset(regions)
+    home = next(iter(served)) if len(served) == 1 else ""
+    return plain_profile(service, served.__contains__, home)
 
 
 class PreparedCheck(msgspec.Struct, frozen=True):

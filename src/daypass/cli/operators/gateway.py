@@ -26,17 +26,21 @@ from daypass.cli.shared.store_options import (
 from daypass.config import Config, ConfigurationError
 from daypass.gateway.buckets import BucketMap
 from daypass.gateway.profiles import UNKNOWN
-from daypass.gateway.server import TlsFiles, listen_at, serve_gateway
+from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
 from daypass.gateway.settings import GatewaySettings, check, load_settings
 from daypass.http.server import ListenError
 from daypass.storage.address import PostgresqlAddress, parse_address
+from daypass.storage.master_key import MasterKeySource
 from daypass.wiring import open_everything
 from daypass.wiring_gateway import (
     Backends,
     build_gateway,
+    connect_directory,
     gateway_audit_target,
     map_buckets,
+    map_buckets_elsewhere,
     open_backends,
+    open_directory,
 )
 
 
@@ -62,6 +66,11 @@ from daypass.wiring_gateway import (
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
 @store_option
 @click.option("--server", metavar="URL", help="The Daypass server, for a gateway without access to the store.")
+@click.option(
+    "--resource-server",
+    metavar="NAME",
+    help="The name that the gateway is registered under at --server. Default: gateway.",
+)
 @click.option("--identity-profile", metavar="PROFILE", help="The AWS profile that the gateway signs with at --server.")
 @config_option
 @click.pass_context
@@ -90,39 +99,54 @@ def read_settings(flags: dict[str, Any], config: Config, config_file: Path | Non
     toml = None if config_file is None else config_file.read_text(encoding="utf-8")
     settings = load_settings(given, os.environ, toml)
     check(settings, config)
-    if settings.server:
-        raise ConfigurationError("--server is not available yet: run the gateway beside the store with --store")
-    if settings.verify_listen is not None:
-        raise ConfigurationError("--verify-listen is not available yet")
     return settings
 
 
 def _run(settings: GatewaySettings, config: Config) -> int:
     backends = open_backends(settings)
     keys = read_keys(os.environ)
-    require_store(config.store_url)
+    if not settings.server:
+        require_store(config.store_url)
     # Listen first: a gateway that cannot start must not say that it did.
     listener = listen_at(settings.listen.host, settings.listen.port)
     admin = listen_at(settings.admin_listen.host, settings.admin_listen.port)
+    verify = None
+    if settings.verify_listen is not None:
+        verify = listen_at(settings.verify_listen.host, settings.verify_listen.port)
+    bucket_map = _map_buckets(settings, config, keys, backends)
+    tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
+        click.echo(f"daypass: {line}", err=True)
+    if verify is not None:
+        click.echo(f"daypass: proxies ask http://{_address(verify)}/verify", err=True)
+
+    def build() -> GatewayWorker:
+        if settings.server:
+            directory = connect_directory(settings, config, bucket_map)
+        else:
+            directory = open_directory(config, open_everything(config, keys), bucket_map)
+        return build_gateway(settings, config, directory, backends=backends)
+
+    return serve_gateway(
+        build,
+        listener=listener,
+        admin=admin,
+        verify=verify,
+        tls=tls,
+        workers=settings.workers,
+    )
+
+
+def _map_buckets(settings: GatewaySettings, config: Config, keys: MasterKeySource, backends: Backends) -> BucketMap:
+    if settings.server:
+        return map_buckets_elsewhere(settings, backends)
     with stopping():
         there = open_everything(config, keys)
         try:
             with there.store.read() as reader:
-                bucket_map = map_buckets(settings, backends, reader)
+                return map_buckets(settings, backends, reader)
         finally:
             there.store.close()
-    tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
-    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
-        click.echo(f"daypass: {line}", err=True)
-    return serve_gateway(
-        lambda: build_gateway(
-            settings, config, open_everything(config, keys), backends=backends, bucket_map=bucket_map
-        ),
-        listener=listener,
-        admin=admin,
-        tls=tls,
-        workers=settings.workers,
-    )
 
 
 def start_messages(
@@ -131,7 +155,10 @@ def start_messages(
     """Yield what an operator has to know about a gateway that starts."""
     url = f"{'https' if settings.tls_cert else 'http'}://{listen}"
     yield f"the S3 endpoint is {url}; /healthz, /readyz and /metrics are at http://{admin}"
-    yield f"accounts and policies are in {_shown_store(config)}"
+    if settings.server:
+        yield f"accounts and policies are at {settings.server}, asked as resource server {settings.resource_server}"
+    else:
+        yield f"accounts and policies are in {_shown_store(config)}"
     yield f"the audit log is {gateway_audit_target(settings, config)}"
     for setting in settings.backends:
         profile = backends.by_name[setting.name].profile
