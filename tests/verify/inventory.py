@@ -9,8 +9,8 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -130,15 +130,23 @@ class _QuietHandler(WSGIRequestHandler):
         """Write nothing."""
 
 
+class _RawHandler(_QuietHandler):
+    """Provides the target as it was sent, as gunicorn and uWSGI do."""
+
+    def get_environ(self) -> Any:
+        """Return the environment."""
+        return {**super().get_environ(), "REQUEST_URI": self.path}
+
+
 @contextmanager
-def running_wsgi(keys: Keys) -> Iterator[Inventory]:
+def running_wsgi(keys: Keys, handler: type[WSGIRequestHandler] = _QuietHandler) -> Iterator[Inventory]:
     """Run the service on wsgiref."""
     inventory = Inventory()
     app = verify_wsgi.Middleware(
         inventory.wsgi, keys, service="inventory", regions=["us-east-1"], routes=ROUTES, buffer=BUFFER
     )
     port = free_port()
-    with make_server("127.0.0.1", port, app, _ThreadingServer, _QuietHandler) as server:
+    with make_server("127.0.0.1", port, app, _ThreadingServer, handler) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         inventory.url = f"http://127.0.0.1:{port}"
@@ -149,4 +157,13 @@ def running_wsgi(keys: Keys) -> Iterator[Inventory]:
             thread.join(20)
 
 
-RUNNING = {"asgi": running_asgi, "wsgi": running_wsgi}
+def running_raw_wsgi(keys: Keys) -> AbstractContextManager[Inventory]:
+    """Run the service on a WSGI server that provides the target as sent."""
+    return running_wsgi(keys, _RawHandler)
+
+
+RUNNING: Mapping[str, Callable[[Keys], AbstractContextManager[Inventory]]] = {
+    "asgi": running_asgi,
+    "wsgi": running_wsgi,
+    "wsgi with targets": running_raw_wsgi,
+}

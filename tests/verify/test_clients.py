@@ -16,7 +16,7 @@ _ALICE = "arn:aws:iam::111122223333:user/alice"
 _BODY = b'{"count": 1}'
 
 
-@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+@pytest.fixture(scope="module", params=[*RUNNING])
 def inventory(request: pytest.FixtureRequest) -> Iterator[Inventory]:
     """Run the service on each of the two kinds of servers."""
     with RUNNING[request.param](make_keys()) as running:

@@ -1,5 +1,6 @@
 """Services of one's own on real servers (uvicorn, wsgiref), called with botocore's own signer over a socket."""
 
+import asyncio
 import hashlib
 import json
 import socket
@@ -16,6 +17,7 @@ from tests.sockets import connect
 from tests.verify.inventory import (
     BUFFER,
     KEY_ID,
+    ROUTES,
     RUNNING,
     SECRET,
     SESSION_KEY_ID,
@@ -26,13 +28,14 @@ from tests.verify.inventory import (
 
 from daypass.errors import Throttling
 from daypass.verify import KeyClaim, KeyGrant, NotLoadedError, StaticKeys
+from daypass.verify.asgi import Middleware
 
 LONG_TERM = Credentials(KEY_ID, SECRET)
 SESSION = Credentials(SESSION_KEY_ID, SECRET, TOKEN)
 LARGE = b"0123456789abcdef" * 20_000
 
 
-@pytest.fixture(scope="module", params=["asgi", "wsgi"])
+@pytest.fixture(scope="module", params=[*RUNNING])
 def service(request: pytest.FixtureRequest) -> Iterator[Inventory]:
     """Run the service on each of the two kinds of servers."""
     with RUNNING[request.param](make_keys()) as running:
@@ -151,6 +154,18 @@ def test_a_chunked_body_reaches_an_asgi_application() -> None:
                 send(inventory, raw(inventory, "PUT", "/items/42", dict(request.headers.items())) + body)[0] == expected
             )
         assert inventory.whole == 1
+
+
+def test_an_unusual_spelling_of_a_path_needs_the_target_as_sent(
+    inventory: Inventory, request: pytest.FixtureRequest
+) -> None:
+    """A signature covers the spelling. A server that decodes the path first cannot verify it, and refuses."""
+    path = "/items/%34%32"
+    status, _ = send(inventory, signed(inventory, path=path))
+    assert status == (403 if "wsgi]" in request.node.name else 200)
+    for other in ("/items/42", "/items/%342", "/items/4%32"):
+        changed = signed(inventory, path=path).replace(path.encode(), other.encode(), 1)
+        assert refused(inventory, changed).startswith("403 InvalidSignatureException")
 
 
 # Refused ----------------------------------------------------------------------------------------------------
@@ -317,13 +332,15 @@ def test_a_provider_cannot_keep_a_request_for_ever(kind: str) -> None:
 
 
 def test_a_websocket_is_refused() -> None:
-    """Signatures do not cover its messages."""
-    with RUNNING["asgi"](make_keys()) as inventory:
-        headers = {
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Version": "13",
-        }
-        request = raw(inventory, "GET", "/items/42", headers).replace(b"Connection: close", b"Connection: Upgrade")
-        assert send(inventory, request)[0] == 403
-        assert inventory.calls == 0
+    """Signatures do not cover its messages. Closing before accepting makes an ASGI server answer 403."""
+    inventory, sent = Inventory(), []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def collect(message: Any) -> None:
+        sent.append(message["type"])
+
+    app = Middleware(inventory.asgi, make_keys(), service="inventory", regions=["us-east-1"], routes=ROUTES)
+    asyncio.run(app({"type": "websocket", "path": "/items/42", "headers": []}, receive, collect))
+    assert (sent, inventory.calls) == (["websocket.close"], 0)
