@@ -72,8 +72,10 @@ _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FO
 
 # The modules of the extra `server`. The server counts as installed if all exist. uvloop is not on Windows.
 SERVER_MODULES = (
+    "_awscrt",
     "aiohttp",
     "alembic",
+    "awscrt",
     "httptools",
     "jinja2",
     "lxml",

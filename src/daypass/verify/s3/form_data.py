@@ -1,4 +1,4 @@
-"""The multipart/form-data body of an upload by an HTML form, read piece by piece.
+"""Read the multipart/form-data body of an upload by an HTML form.
 
 Owns the framing of the form: its fields, and the bytes of its file. Rules:
 - the fields before the file have at most 64 KiB, and a name is given once;
