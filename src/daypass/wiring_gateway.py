@@ -61,7 +61,7 @@ from daypass.verify.routes import RouteTable
 from daypass.verify.s3.resign import BackendAddress
 from daypass.verify.server_connection import ServerConnection, load_credentials
 from daypass.verify.service import ServiceRules
-from daypass.verify.signature import s3_profile
+from daypass.verify.signature_profile import s3_profile
 from daypass.wire.peer_network import peer_network
 
 HOME_REGION = "us-east-1"

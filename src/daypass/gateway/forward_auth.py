@@ -35,7 +35,7 @@ from daypass.verify.head import RequestHead, parse_head
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.payload import EMPTY_SHA256
 from daypass.verify.refusals import HeadError, VerifyError
-from daypass.verify.service import MOST_LOADS, TOO_MANY_LOADS, Connection, RefusedRequestError, ServiceRules
+from daypass.verify.service import MOST_LOADS, TOO_MANY_LOADS, RefusedRequestError, RequestOrigin, ServiceRules
 from daypass.wire.http import HttpRequest
 
 S3 = "s3"
@@ -235,8 +235,8 @@ class ForwardAuthJudge:
         exchange.service, rules = self._rules(service, head)
         verified = rules.verify(head, exchange.at, None if _may_have_body(original) else EMPTY_SHA256)
         exchange.caller, exchange.region = verified.caller, verified.scope.split("/")[1]
-        connection = Connection(exchange.peer.address, exchange.peer.secure)
-        check = rules.prepare(head, verified, exchange.at, connection)
+        origin = RequestOrigin(exchange.peer.address, exchange.peer.secure)
+        check = rules.prepare(head, verified, exchange.at, origin)
         exchange.action = check.request.action.partition(":")[2]
         if not check.light and not may_wait:
             raise NotLoadedError(_load_nothing)

@@ -20,7 +20,8 @@ from daypass.verify.head import RequestHead
 from daypass.verify.keys import Keys
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.routes import RouteTable
-from daypass.verify.signature import IsRegion, SignatureProfile, VerifiedRequest, plain_profile, verify_head
+from daypass.verify.signature import VerifiedRequest, verify_head
+from daypass.verify.signature_profile import IsRegion, SignatureProfile, plain_profile
 
 DEFAULT_BUFFER = 1_048_576
 """The largest body, in bytes, that a middleware reads before it calls the application."""
