@@ -95,6 +95,7 @@ def test_sigterm_lets_running_requests_finish(start: Start) -> None:
         socket.create_connection(("127.0.0.1", gateway.port))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signals", [1, 2])
 def test_the_time_to_finish_is_limited(start: Start, signals: int) -> None:
     """The drain ends after its time, or with a second signal."""
@@ -112,6 +113,7 @@ def test_the_time_to_finish_is_limited(start: Start, signals: int) -> None:
     assert not gateway.store.requests[0].is_complete
 
 
+@pytest.mark.slow
 def test_workers_serve_and_stop(start: Start) -> None:
     """They share the listening socket, and end at the signal."""
     gateway = start(workers="2")
@@ -139,6 +141,17 @@ def test_the_admin_listener_has_three_pages(start: Start) -> None:
         'daypass_gateway_bytes_total{direction="sent"} 2.0',
     ):
         assert line in metrics
+
+
+@pytest.mark.slow
+def test_the_metrics_of_all_workers_are_one(start: Start) -> None:
+    """A scrape reaches one worker, and gets the sum."""
+    gateway = start(workers="3")
+    for _ in range(30):
+        assert gateway.connect().get().status == 200
+    end = time.monotonic() + LONG
+    while 'operation="Test",status="200"} 30.0' not in gateway.page("/metrics")[1]:
+        assert time.monotonic() < end
 
 
 def test_the_memory_is_never_dumped(start: Start) -> None:
@@ -193,6 +206,7 @@ def test_tls_certificates_are_read_again(start: Start, tmp_path: Path) -> None:
         connect_tls(old)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_old_versions_of_tls_are_refused(start: Start, tmp_path: Path) -> None:
     """TLS 1.2 is the least."""
@@ -209,6 +223,7 @@ def test_old_versions_of_tls_are_refused(start: Start, tmp_path: Path) -> None:
         context.wrap_socket(connect(gateway.port), server_hostname="127.0.0.1")
 
 
+@pytest.mark.slow
 def test_a_store_over_tls_is_verified(start: Start, tmp_path: Path) -> None:
     """Its certificate has to come from the given authority."""
     authority, other = trustme.CA(), trustme.CA()

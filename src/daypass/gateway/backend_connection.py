@@ -85,7 +85,7 @@ class BackendConnection(asyncio.BufferedProtocol):
         if is_usable:
             self._pool.give_back(self)
         else:
-            # Whatever is not sent yet must not reach the store: it could complete a request that was refused.
+            # Bytes that are not sent yet must not reach the store: they could complete a request that was refused.
             self.transport.abort()
 
     def resume(self) -> None:

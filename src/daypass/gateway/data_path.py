@@ -4,6 +4,7 @@ Owns the pools, the clock of the limits, and the drain. Leaves accepting to serv
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -39,6 +40,7 @@ class DataPath:
         self.is_draining = False
         self._emptied = asyncio.Event()
         self.date = b""
+        self.on_tick: Callable[[], None] = lambda: None
         self._pools: dict[str, BackendPool] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._tick()
@@ -75,7 +77,7 @@ class DataPath:
                 await asyncio.wait_for(self._emptied.wait(), seconds)
 
     def close(self) -> None:
-        """Abort what is left."""
+        """Abort all connections."""
         if self._timer is not None:
             self._timer.cancel()
         for connection in list(self.connections):
@@ -93,4 +95,5 @@ class DataPath:
             pool.tick(now)
             self.metrics.store_connections(name, pool.open, pool.idle)
         self.metrics.client_connections(len(self.connections))
+        self.on_tick()
         self._timer = self.loop.call_later(self.limits.tick, self._tick)

@@ -1,4 +1,4 @@
-"""Count what the gateway does, and expose the metrics to Prometheus.
+"""Count the requests, bytes and connections of the gateway for Prometheus.
 
 Owns the metrics of one worker. Labels contain only names from tables and settings (operations, statuses, backends),
 never a bucket, a key or another value of a caller.
@@ -6,7 +6,8 @@ never a bucket, a key or another value of a caller.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -54,6 +55,39 @@ class GatewayMetrics(Collector):
     def store_connections(self, backend: str, count: int, idle: int) -> None:
         """Set the number of connections to a store."""
         self._stores[backend] = (count, idle)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return all counts, as JSON can write them."""
+        return {
+            "answers": [[*key, count] for key, count in self._answers.items()],
+            "seconds": self._seconds,
+            "seconds_sum": self._seconds_sum,
+            "received": self._received,
+            "sent": self._sent,
+            "decisions": self._decisions,
+            "alarms": self._alarms,
+            "stores": self._stores,
+            "clients": self._clients,
+            "refused": self._refused,
+        }
+
+    def add(self, snapshot: Mapping[str, Any], *, is_alive: bool) -> None:
+        """Add the counts of another worker. The connections count only if it is alive."""
+        for operation, status, count in snapshot["answers"]:
+            self._answers[operation, status] += count
+        self._seconds = [own + other for own, other in zip(self._seconds, snapshot["seconds"], strict=True)]
+        self._seconds_sum += snapshot["seconds_sum"]
+        self._received += snapshot["received"]
+        self._sent += snapshot["sent"]
+        self._refused += snapshot["refused"]
+        for own, others in ((self._decisions, snapshot["decisions"]), (self._alarms, snapshot["alarms"])):
+            for name, count in others.items():
+                own[name] += count
+        if is_alive:
+            self._clients += snapshot["clients"]
+            for name, (count, idle) in snapshot["stores"].items():
+                before = self._stores.get(name, (0, 0))
+                self._stores[name] = (before[0] + count, before[1] + idle)
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics in Prometheus's types."""

@@ -17,6 +17,8 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import structlog
 import uvloop
@@ -27,6 +29,7 @@ from daypass.gateway.data_path import DataPath
 from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
+from daypass.gateway.shared_metrics import SharedMetrics
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.peer import PeerRule
@@ -85,14 +88,19 @@ def serve_gateway(
     forbid_core_dumps()
     context = None if tls is None else server_context(tls)
 
-    def run() -> int:
+    def run(directory: Path | None = None) -> int:
         hangup = Hangup()
         worker = build()
         spare_long_lived_objects()
-        code: int = uvloop.run(_Running(worker, hangup, context, tls).serve(listener, admin, verify))
+        shared = None if directory is None else SharedMetrics(worker.metrics, directory)
+        running = _Running(worker, hangup, context, tls, shared)
+        code: int = uvloop.run(running.serve(listener, admin, verify))
         return code
 
-    return run() if workers == 1 else supervise(workers, run)
+    if workers == 1:
+        return run()
+    with TemporaryDirectory(prefix="daypass-metrics-") as directory:
+        return supervise(workers, lambda: run(Path(directory)))
 
 
 def listen_at(host: str, port: int) -> socket.socket:
@@ -134,12 +142,18 @@ class _Running:
     """One worker while it serves."""
 
     def __init__(
-        self, worker: GatewayWorker, hangup: Hangup, context: ssl.SSLContext | None, tls: TlsFiles | None
+        self,
+        worker: GatewayWorker,
+        hangup: Hangup,
+        context: ssl.SSLContext | None,
+        tls: TlsFiles | None,
+        shared: SharedMetrics | None,
     ) -> None:
         self._worker = worker
         self._hangup = hangup
         self._context = context
         self._tls = tls
+        self._shared = shared
         self._stop = asyncio.Event()
         self._is_forced = asyncio.Event()
 
@@ -148,6 +162,8 @@ class _Running:
         worker = self._worker
         self._handle_signals()
         path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
+        if self._shared is not None:
+            path.on_tick = self._shared.write
         acceptors = [Acceptor(listener, path.make_connection, worker.connections, self._context)]
         paths = [path]
         if verify is not None:
@@ -159,7 +175,7 @@ class _Running:
             acceptors.append(Acceptor(verify, questions.make_connection, limits, None))
             paths.append(questions)
         if admin is not None:
-            pages = AdminPages((worker.metrics, *worker.collectors), self._is_ready)
+            pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._is_ready)
             limits = ConnectionLimits(
                 0, most=_ADMIN_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
             )

@@ -1,4 +1,4 @@
-"""What a client sees of a store's answer.
+"""Reduce the answer of a store to the parts that a client may see.
 
 Owns the allow-list of headers, the errors of a store in the gateway's own form, and the hiding of missing objects.
 Leaves the framing to the connections.
@@ -69,7 +69,7 @@ HEADERS = frozenset(
 _METADATA = b"x-amz-meta-"
 _ERROR_HEADERS = frozenset({b"last-modified", b"retry-after", b"x-amz-delete-marker", b"x-amz-version-id"})
 
-# The store could not verify the gateway's own request. A client must not see what the store says about it.
+# The store could not verify the gateway's own request. A client must not see the reason.
 _OUR_FAULT = frozenset(
     {
         "AuthorizationHeaderMalformed",

@@ -1,6 +1,6 @@
 """The head of a store's answer, parsed strictly.
 
-Owns the rules for the head of an answer. Leaves what the client sees of it to store_answers.py.
+Owns the rules for the head of an answer. Leaves its reduction for the client to store_answers.py.
 
 - HTTP/1.0 or 1.1, a status of three digits, one header a line. Control characters are refused, because a header with a
   line break would split the answer.
