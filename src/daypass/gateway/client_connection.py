@@ -77,7 +77,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         """Learn who the peer is."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER)
-        self._path.connections.add(self)
+        self._path.opened(self)
         address = transport.get_extra_info("peername")
         self._address = plain_address(address[0]) if address else ""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")

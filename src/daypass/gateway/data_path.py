@@ -49,9 +49,15 @@ class DataPath:
         """Return the protocol of an accepted connection."""
         return ClientConnection(self, place)
 
+    def opened(self, connection: ClientConnection) -> None:
+        """Count a connection."""
+        self.connections.add(connection)
+        self.metrics.client_connections(1)
+
     def forget(self, connection: ClientConnection) -> None:
         """Forget a connection that has ended."""
         self.connections.discard(connection)
+        self.metrics.client_connections(-1)
         if self.is_draining and not self.connections:
             self._emptied.set()
 
@@ -94,6 +100,5 @@ class DataPath:
         for name, pool in self._pools.items():
             pool.tick(now)
             self.metrics.store_connections(name, pool.open, pool.idle)
-        self.metrics.client_connections(len(self.connections))
         self.on_tick()
         self._timer = self.loop.call_later(self.limits.tick, self._tick)

@@ -48,9 +48,9 @@ class GatewayMetrics(Collector):
         """Count one connection that was closed at once."""
         self._refused += 1
 
-    def client_connections(self, count: int) -> None:
-        """Set the number of connections of clients."""
-        self._clients = count
+    def client_connections(self, change: int) -> None:
+        """Change the number of connections of clients."""
+        self._clients += change
 
     def store_connections(self, backend: str, count: int, idle: int) -> None:
         """Set the number of connections to a store."""
