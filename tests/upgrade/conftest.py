@@ -132,10 +132,16 @@ def upgraded(url: str, *, at: datetime | None = None) -> Iterator[Upgraded]:
     clock, config = MovableClock(), Config(public_url=PUBLIC_URL)
     clock.freeze(at or then())
     key = recorded()["master_key"]
+
+    def now(*, remove_tzinfo: bool = True) -> datetime:
+        return clock.now().replace(tzinfo=None) if remove_tzinfo else clock.now()
+
     with (
         # A webhook of the old store cannot be reached; the log of that must not mix with the output of a command.
         capture_logs(),
-        patch("botocore.auth.get_current_datetime", lambda: clock.now().replace(tzinfo=None)),
+        patch("botocore.auth.get_current_datetime", now),
+        # With awscrt installed, botocore signs by it.
+        patch("botocore.crt.auth.get_current_datetime", now),
         running_server(store=url, account=OF_THE_TEST, config=config, master_key=key, clock=clock) as server,
     ):
         # Its public name does not resolve; calls go to its listening address.
