@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.errors import Throttling
 from daypass.gateway.buckets import Bucket
 from daypass.gateway.lookups import TagLookups
@@ -47,6 +48,45 @@ class DenialSeal(Protocol):
         ...
 
 
+class _Combined:
+    """The policies of a caller and a resource together, and what they need."""
+
+    __slots__ = ("_needs", "control", "own", "policies", "resource")
+
+    def __init__(self, own: Policies, control: tuple[PolicySet, ...], resource: PolicySet | None) -> None:
+        self.own = own
+        self.control = control
+        self.resource = resource
+        self.policies = Policies(own.identity, own.boundary, own.session, own.service_control, control, resource)
+        self._needs: dict[str, tuple[bool, frozenset[LookUp]]] = {}
+
+    def needs(self, action: str) -> tuple[bool, frozenset[LookUp]]:
+        """Return whether a policy names a key that is not known here, and the look-ups for an action."""
+        found = self._needs.get(action)
+        if found is None:
+            sets = self.policies.sets
+            found = self._needs[action] = (bool(unknown_keys(sets(), action)), look_ups(sets(), action))
+        return found
+
+
+class PolicyCombiner:
+    """Keeps combinations of policies, which live longer than requests.
+
+    An entry refers to its policies, so that their ids cannot become those of others.
+    """
+
+    def __init__(self, capacity: int = 4_096) -> None:
+        self._known: BoundedMemory[tuple[int, int, int], _Combined] = BoundedMemory(capacity)
+
+    def combine(self, own: Policies, control: tuple[PolicySet, ...], resource: PolicySet | None) -> _Combined:
+        """Return the policies of a caller with those of a resource."""
+        name = (id(own), id(control), id(resource))
+        known = self._known.get(name)
+        if known is not None and known.own is own and known.control is control and known.resource is resource:
+            return known
+        return self._known.put(name, _Combined(own, control, resource))
+
+
 class DecisionTools(msgspec.Struct, frozen=True):
     """What decisions need beside the request.
 
@@ -56,6 +96,7 @@ class DecisionTools(msgspec.Struct, frozen=True):
     heavy_work: Callable[[str], AbstractContextManager[None]]
     tags: TagLookups
     seal: DenialSeal | None = None
+    combiner: PolicyCombiner = msgspec.field(default_factory=PolicyCombiner)
 
 
 class PermissionRefusal(msgspec.Struct, frozen=True):
@@ -91,14 +132,14 @@ class Decider:
         `bucket` is None for an action on all buckets, and for a bucket that the caller is about to create. `added` are
         condition keys of this permission alone.
         """
-        request, policies = self._build(permission, bucket)
+        request, combined = self._build(permission, bucket)
+        policies = combined.policies
         if added:
             request = _with_keys(request, added)
-        if unknown_keys(policies.sets(), permission.action):
-            return PermissionRefusal(
-                s3_error("AccessDenied", detail="a policy names a condition key that is not known here")
-            )
-        needed = look_ups(policies.sets(), permission.action)
+        has_unknown, needed = combined.needs(permission.action)
+        if has_unknown:
+            detail = "a policy names a condition key that is not known here"
+            return PermissionRefusal(s3_error("AccessDenied", detail=detail))
         if needed and bucket is not None:
             found = self._look_up(permission, bucket, needed)
             if isinstance(found, PermissionRefusal):
@@ -110,7 +151,7 @@ class Decider:
         error = denial(self._caller, permission, decision, resource_account=request.resource_account)
         return PermissionRefusal(error, self._encode(request, policies))
 
-    def _build(self, permission: Permission, bucket: Bucket | None) -> tuple[AuthorizationRequest, Policies]:
+    def _build(self, permission: Permission, bucket: Bucket | None) -> tuple[AuthorizationRequest, _Combined]:
         caller, own = self._caller, self._caller.policies
         account, resource = caller.account, None
         control: tuple[PolicySet, ...] = ()
@@ -122,9 +163,8 @@ class Decider:
         keys = permission_keys(self._keys, permission, account=owner, resource_keys=resource_keys)
         # The caller's own keys are last: no key of a request overrides them.
         keys.update(caller.context)
-        policies = Policies(own.identity, own.boundary, own.session, own.service_control, control, resource)
         request = AuthorizationRequest(permission.action, permission.resource, account, caller.principal, keys)
-        return request, policies
+        return request, self._tools.combiner.combine(own, control, resource)
 
     def _look_up(
         self, permission: Permission, bucket: Bucket, needed: frozenset[LookUp]

@@ -115,7 +115,13 @@ class LateAnswers(ObjectAnswers):
 
 
 def answer_rule(
-    exchange: RequestExchange, name: str, *, account: str, location: str, missing: Missing, on_alarm: Alarm
+    exchange: RequestExchange,
+    name: str,
+    *,
+    account: str,
+    location: Callable[[], str],
+    missing: Missing,
+    on_alarm: Alarm,
 ) -> StoreAnswers:
     """Return the rule for the answers to an operation.
 
@@ -125,7 +131,7 @@ def answer_rule(
         return StoreAnswers(exchange, edit=_edit(exchange, lambda body: own_account(body, account)), on_alarm=on_alarm)
     answers: ObjectAnswers
     if name in MAY_FAIL_LATE:
-        edit = _edit(exchange, lambda body: with_location(body, location))
+        edit = _edit(exchange, lambda body: with_location(body, location()))
         answers = LateAnswers(exchange, edit=edit, on_alarm=on_alarm)
     else:
         answers = ObjectAnswers(exchange, is_head=name.startswith("Head"), on_alarm=on_alarm)

@@ -495,16 +495,20 @@ class Judgement:
 
     def _answers(self) -> AnswerRule:
         """Return the rule for the store's answer."""
-        host = self._head.headers.get(b"host", b"").decode("latin-1")
-        scheme = "https" if self._peer.secure else "http"
         return answer_rule(
             self._exchange,
             self._request.operation,
             account=self._known_bucket().account,
-            location=f"{scheme}://{host}{self._head.path.decode('latin-1')}",
+            location=self._location,
             missing=self._missing_waiting,
             on_alarm=self._parts.on_alarm,
         )
+
+    def _location(self) -> str:
+        """Return the address of the object at this gateway."""
+        host = self._head.headers.get(b"host", b"").decode("latin-1")
+        scheme = "https" if self._peer.secure else "http"
+        return f"{scheme}://{host}{self._head.path.decode('latin-1')}"
 
     # Answers ------------------------------------------------------------------------------------------------
 
