@@ -6,6 +6,7 @@ Everything is real: the sockets, the signatures, the policies, the data path and
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from botocore.config import Config as BotoConfig
 from tests.gateway.running_data_path import QUICK, RunningDataPath
 from tests.gateway.stores import StoreServer
 
+from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey
 from daypass.config import Config
 from daypass.directory.store import Store
@@ -36,6 +38,36 @@ def document(*statements: Statement) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 
+class AwaitedRecords(Recorder):
+    """Audit records of a gateway. A record is written after the client has its answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._added = threading.Condition()
+
+    def __call__(self, record: AuditRecord, /) -> None:
+        """Keep a record."""
+        with self._added:
+            super().__call__(record)
+            self._added.notify_all()
+
+    def of(self, response: Any) -> AuditRecord:
+        """Return the record of the request that a boto3 response belongs to."""
+        headers = response["ResponseMetadata"]["HTTPHeaders"]
+        return self.with_id(headers["x-amz-request-id"])
+
+    def with_id(self, request_id: str) -> AuditRecord:
+        """Return the record with a request id."""
+
+        def found() -> AuditRecord | None:
+            return next((each for each in self.audit_records if each.request_id == request_id), None)
+
+        with self._added:
+            record = self._added.wait_for(found, timeout=10)
+        assert record is not None, f"the request {request_id} was not recorded"
+        return record
+
+
 @dataclass
 class RunningGateway:
     """A gateway at `url`, its server, and the audit events of the gateway.
@@ -47,7 +79,7 @@ class RunningGateway:
     store: StoreServer
     path: RunningDataPath
     proxies: RunningDataPath
-    audit: Recorder
+    audit: AwaitedRecords
     others: tuple[RootKey, ...] = ()
     sessions: int = 0
     last_role: str = ""
@@ -158,7 +190,7 @@ def running_gateway(
         backend = BackendSetting("default", store.url, str(file), store.name, store.region)
         given = replace(settings or GatewaySettings(), backends=(backend,))
         backends = open_backends(given)
-        audit = Recorder()
+        audit = AwaitedRecords()
         with server.there.store.read() as reader:
             bucket_map = map_buckets(given, backends, reader)
         there = replace(server.there, store=_Shared(server.there.store))
