@@ -1,5 +1,7 @@
 """Bodies of uploads: what goes to the store, and what never does."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,6 +130,55 @@ def send_tampered(case: TamperedUpload, step: int, profile: BodyProfile) -> None
     feed_all(transform, store, body[: encoded.cut], step, cut=encoded.cut is not None)
     assert not store.complete
     assert len(store.decoded()) < len(BODY)
+
+
+SMALL = BODY[:30_000]
+CHANGES = st.tuples(
+    st.sampled_from(["replace", "delete", "repeat", "move", "cut"]),
+    st.integers(0),
+    st.integers(0),
+    st.integers(1, 9_000),
+)
+
+
+def change(body: bytes, kind: str, at: int, to: int, size: int) -> bytes:
+    """Return the body with one random change."""
+    at, to = at % len(body), to % len(body)
+    part = body[at : at + size]
+    changed = {
+        "replace": lambda: body[:at] + bytes([to % 256]) + body[at + 1 :],
+        "delete": lambda: body[:at] + body[at + size :],
+        "repeat": lambda: body[: at + size] + part + body[at + size :],
+        "move": lambda: (body[:at] + body[at + size :])[:to] + part + (body[:at] + body[at + size :])[to:],
+        "cut": lambda: body[:at],
+    }
+    return changed[kind]()
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([form for form in FORMS if form.verified]), st.sampled_from(list(PROFILES.values())), CHANGES)
+def test_a_random_change_never_reaches_an_object(
+    form: UploadForm, profile: BodyProfile, change_of_body: tuple[str, int, int, int]
+) -> None:
+    """Rule: the store has a whole request only if the object is what the client signed or summed up."""
+    small = replace(form, chunk=8 * 1024)
+    headers = small.headers(SMALL)
+    signature = client_signature(headers)
+    encoded = change(small.encode(SMALL, signature).joined(), *change_of_body)
+    try:
+        plan = plan_body(claim_of(small, headers, len(encoded), signature), profile)
+    except S3Error:
+        return
+    store = StoreModel(plan)
+    try:
+        assert plan.make is not None
+        transform = plan.make(seed_of(store_signature(plan)))
+        store.add(transform.feed(encoded))
+        store.add(transform.finish(), last=True)
+    except S3Error:
+        assert not store.complete
+    else:
+        assert store.decoded() == SMALL
 
 
 def feed_all(transform: BodyTransform, store: StoreModel, body: bytes, step: int, *, cut: bool) -> None:
