@@ -73,6 +73,17 @@ def send(upload: TamperedUpload, address: tuple[str, int], path: str, key: Clien
         return _read_status(connection)
 
 
+def send_intact(
+    form: UploadForm, body: bytes, address: tuple[str, int], path: str, key: ClientKey, timestamp: str
+) -> int | None:
+    """Send an upload that was not changed, and return the status of the answer."""
+    headers = {"host": f"{address[0]}:{address[1]}", **form.headers(body)}
+    signed, signature = sign_head(key, "PUT", path, headers, timestamp)
+    with socket.create_connection(address, timeout=_TIMEOUT) as connection:
+        connection.sendall(on_the_wire(form, path, signed, form.encode(body, signature)))
+        return _read_status(connection)
+
+
 def on_the_wire(form: UploadForm, path: str, signed: Headers, encoded: EncodedBody) -> bytes:
     """Return the request, cut where the case says so."""
     body = encoded.joined()

@@ -134,6 +134,11 @@ class UploadForm:
         return self.payload.endswith("-TRAILER")
 
     @property
+    def has_length(self) -> bool:
+        """Return whether the length of the object is known before its first byte."""
+        return self.streaming or not self.chunked
+
+    @property
     def verified(self) -> bool:
         """Return whether a changed byte of the body can be found out."""
         return self.signed or self.payload == "hash" or bool(self.checksum) or self.md5

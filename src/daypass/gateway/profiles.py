@@ -54,6 +54,10 @@ _BUCKET_TAGGING = frozenset({"DeleteBucketTagging", "GetBucketTagging", "PutBuck
 _ENCRYPTION = frozenset({"DeleteBucketEncryption", "GetBucketEncryption", "PutBucketEncryption"})
 
 
+# tests/gateway/test_bodies_at_stores.py shows it for each store that has this value.
+_REFUSES_SHORT_BODIES = BodyProfile(commits_short_bodies=False, signed_trailers=True, unsigned_trailers=True)
+
+
 class StoreProfile(msgspec.Struct, frozen=True):
     """How a store behaves.
 
@@ -76,7 +80,11 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
     {
         profile.name: profile
         for profile in (
-            StoreProfile("seaweedfs", _COMMON | _TAGGING | _VERSIONS | _BUCKET_TAGGING | {"GetObjectAttributes"}),
+            StoreProfile(
+                "seaweedfs",
+                _COMMON | _TAGGING | _VERSIONS | _BUCKET_TAGGING | {"GetObjectAttributes"},
+                bodies=_REFUSES_SHORT_BODIES,
+            ),
             StoreProfile(
                 "moto",
                 _COMMON
@@ -88,6 +96,7 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 | _ENCRYPTION
                 | {"GetObjectAttributes"},
                 keys=EXACT,
+                bodies=_REFUSES_SHORT_BODIES,
             ),
         )
     }

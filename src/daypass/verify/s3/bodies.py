@@ -171,6 +171,8 @@ def plan_body(claim: BodyClaim, profile: BodyProfile) -> BodyPlan:
     form = _outgoing_form(claim, profile, trailer)
     if form is _OutgoingForm.WHOLE and (length or 0) > MAX_WHOLE_BODY:
         raise s3_error("MaxMessageLengthExceeded")
+    if length is None and form not in _UNFRAMED:
+        raise s3_error("MissingContentLength")  # S3 needs x-amz-decoded-content-length beside chunks
     headers = _outgoing_headers(claim, form, length, trailer)
     out_trailer = trailer.header if trailer is not None and form in _WITH_TRAILER else b""
 
@@ -294,7 +296,7 @@ def _reader(claim: BodyClaim, length: int | None, trailer: ChecksumAlgorithm | N
 def _writer(form: _OutgoingForm, seed: ChunkSeed, length: int | None, trailer: bytes) -> BodyWriter:
     if form is _OutgoingForm.WHOLE:
         return _WholeBody()
-    if form is _OutgoingForm.PLAIN:
+    if form is _OutgoingForm.PLAIN or length is None:
         return PlainWriter(length)
     return ChunkWriter(length, ChunkSignatures(seed) if form in _SIGNED else None, trailer)
 

@@ -66,14 +66,14 @@ class PlainWriter:
 
 
 class ChunkWriter:
-    """Sends chunks of 64 KiB. `length` is None if it is not known.
+    """Sends chunks of 64 KiB. `length` is that of the decoded body.
 
     `signatures` is None for unsigned chunks, `trailer` the name of the trailer's field, or empty.
     """
 
     __slots__ = ("_buffer", "_held", "_left", "_signatures", "_size", "_trailer", "_views")
 
-    def __init__(self, length: int | None, signatures: ChunkSignatures | None, trailer: bytes) -> None:
+    def __init__(self, length: int, signatures: ChunkSignatures | None, trailer: bytes) -> None:
         self._left = length
         self._signatures = signatures
         self._trailer = trailer
@@ -110,11 +110,6 @@ class ChunkWriter:
 
     def _emit(self, pieces: list[Piece], size: int, digest: str, out: list[Piece]) -> None:
         chunk = self._encode(pieces, size, digest)
-        if self._left is None:
-            # Any chunk may be the last one: it leaves when the next one comes.
-            out += self._held
-            self._held = chunk
-            return
         self._left -= size
         if self._left > 0:
             out += chunk
