@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 from tests.gateway.passing_judge import PassingJudge
 
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend
 from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
+from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.peer import PeerRule
 

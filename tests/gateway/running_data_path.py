@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import uvloop
 
-from daypass.gateway.data_path import DataPath
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
+from daypass.gateway.transfers.data_path import DataPath
+from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.peer import PeerRule

@@ -304,3 +304,23 @@ def test_a_store_and_a_client_that_disagree_about_head_are_kept_apart(make_path:
 
     path = make_path(decide=decide)
     assert path.connect().get(method="HEAD").status == 500
+
+
+def test_a_store_that_gives_up_before_an_upload_begins_is_asked_again(make_path: MakePath) -> None:
+    """Some stores send 408 on a connection that is silent. The client must not take it for its own answer."""
+    gave_up = threading.Event()
+
+    def script(side: StoreSide) -> None:
+        if side.number == 1:
+            side.send(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            side.wait_closed()
+            gave_up.set()
+            return
+        answer_all(side)
+
+    path = make_path(script)
+    client = path.connect().send(put_head(5, headers="Expect: 100-continue\r\n"))
+    assert client.read().status == 100
+    assert gave_up.wait(LONG)
+    assert client.send(b"hello").read().status == 200
+    assert path.store.requests[0].body == b"hello"

@@ -5,7 +5,7 @@ from tests.gateway.data_path_fixtures import MakePath
 from tests.gateway.scripted_store import always
 
 from daypass.gateway.store_answers import StoreAnswers
-from daypass.gateway.store_head import CHUNKED, TO_THE_END, StoreError, parse_store_head
+from daypass.gateway.transfers.store_head import CHUNKED, TO_THE_END, StoreError, parse_store_head
 from daypass.verify.s3.errors import s3_error
 
 MALFORMED = [
@@ -195,3 +195,15 @@ def test_the_location_is_the_gateways(make_path: MakePath) -> None:
         answer=lambda _head, exchange: StoreAnswers(exchange, location=b"/bucket"),
     )
     assert path.connect().get().headers["location"] == "/bucket"
+
+
+def test_a_header_with_a_line_break_is_not_sent(make_path: MakePath) -> None:
+    """It would split the answer."""
+    path = make_path(
+        always(b"HTTP/1.1 200 OK\r\nLocation: x\r\nContent-Length: 5\r\n\r\nhello"),
+        answer=lambda _head, exchange: StoreAnswers(exchange, location=b"/a\r\nInjected: b"),
+    )
+    answer = path.connect().get()
+    assert answer.status == 500
+    assert "injected" not in answer.headers
+    assert answer.body != b"hello"

@@ -9,7 +9,7 @@ from tests.gateway.data_path_fixtures import MakePath
 from tests.gateway.running_data_path import LONG, QUICK, RawClient, put_head
 from tests.gateway.scripted_store import StoreSide, answer_all
 
-from daypass.gateway.limits import TransferLimits
+from daypass.gateway.transfers.limits import TransferLimits
 
 
 def limits(**changed: float) -> TransferLimits:

@@ -8,8 +8,8 @@ from tests.gateway.passing_judge import HeldBackBody, RecordedExchange
 from tests.gateway.running_data_path import LONG, put_head
 from tests.gateway.scripted_store import always
 
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.plan import Collect, EditAnswer, Forward, HeaderPairs, PassAnswer, Plan, Respond
+from daypass.gateway.transfers.limits import TransferLimits
 from daypass.verify.head import RequestHead
 from daypass.verify.keys import NotLoadedError
 

@@ -11,8 +11,8 @@ from typing import cast
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
-from daypass.gateway.answer_head import CLOSE, render_head
 from daypass.gateway.plan import HeaderPairs
+from daypass.gateway.transfers.answer_head import CLOSE, render_head
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.verify.head import LONGEST_HEAD, HeadError, parse_head
 

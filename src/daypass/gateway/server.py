@@ -25,11 +25,11 @@ import uvloop
 from prometheus_client.registry import Collector
 
 from daypass.gateway.admin import AdminConnection, AdminPages
-from daypass.gateway.data_path import DataPath
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
 from daypass.gateway.shared_metrics import SharedMetrics
+from daypass.gateway.transfers.data_path import DataPath
+from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.peer import PeerRule

@@ -8,14 +8,21 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from daypass.gateway.limits import WRITE_BUFFER
-from daypass.gateway.read_buffer import ReadBuffer
-from daypass.gateway.store_head import CHUNKED, LARGEST_HEAD, TO_THE_END, StoreError, StoreHead, parse_store_head
+from daypass.gateway.transfers.limits import WRITE_BUFFER
+from daypass.gateway.transfers.read_buffer import ReadBuffer
+from daypass.gateway.transfers.store_head import (
+    CHUNKED,
+    LARGEST_HEAD,
+    TO_THE_END,
+    StoreError,
+    StoreHead,
+    parse_store_head,
+)
 from daypass.verify.http_chunks import HttpChunkError, HttpChunkReader
 
 if TYPE_CHECKING:
-    from daypass.gateway.pool import BackendPool
-    from daypass.gateway.transfer import Transfer
+    from daypass.gateway.transfers.pool import BackendPool
+    from daypass.gateway.transfers.transfer import Transfer
 
 _MOST_INTERIM = 16  # answers such as 102 before the final one
 _SWITCHING_PROTOCOLS = 101
@@ -134,6 +141,10 @@ class BackendConnection(asyncio.BufferedProtocol):
         if self._state == _BODY:
             self._read_body(data)
         elif self._state == _HEAD:
+            if self._transfer is not None and self._transfer.is_unsent:
+                # Some stores send 408 on a connection that was silent for too long.
+                self._break("the store answered before the request")
+                return
             self.has_answered = True
             self._read_head(self._buffer + data if self._buffer else data)
         elif self._state == _PARKED:
@@ -145,7 +156,7 @@ class BackendConnection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the transfer."""
         self._pool.closed(self)
-        transfer = self._transfer
+        transfer, self._transfer = self._transfer, None
         if transfer is None:
             return
         head = self._head

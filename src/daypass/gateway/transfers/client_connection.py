@@ -17,9 +17,10 @@ import termios
 from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
-from daypass.gateway.limits import MOST_HELD, WRITE_BUFFER
 from daypass.gateway.plan import Peer, Respond
-from daypass.gateway.transfer import Pause, Transfer, write_refusal
+from daypass.gateway.transfers.limits import MOST_HELD, WRITE_BUFFER
+from daypass.gateway.transfers.outgoing_answer import OutgoingAnswer
+from daypass.gateway.transfers.transfer import Pause, Transfer
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import plain_address
 from daypass.verify.head import LONGEST_HEAD, HeadError, parse_head
@@ -27,7 +28,7 @@ from daypass.verify.refusals import VerifyReason
 from daypass.verify.s3.errors import s3_error
 
 if TYPE_CHECKING:
-    from daypass.gateway.data_path import DataPath
+    from daypass.gateway.transfers.data_path import DataPath
 
 
 class ClientConnection(asyncio.BufferedProtocol):
@@ -277,8 +278,14 @@ class ClientConnection(asyncio.BufferedProtocol):
 
     def _refuse(self, error: Exception) -> None:
         answer: Respond = self._path.judge.refuse(error, self._peer)
-        write_refusal(self._path, self, answer)
+        self._write_refusal(answer)
         self._end(is_unread=True)
+
+    def _write_refusal(self, refusal: Respond) -> None:
+        answer = OutgoingAnswer(self, is_head=False)
+        answer.respond(refusal, self._path.date, keep=False)
+        self._path.metrics.answered("", answer.status, 0.0, received=0, sent=answer.sent)
+        refusal.exchange.done(status=answer.status, bytes_in=0, bytes_out=answer.sent)
 
     def _end(self, *, is_unread: bool) -> None:
         """Close, but let the client read the last answer first."""

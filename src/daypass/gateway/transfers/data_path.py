@@ -9,19 +9,19 @@ from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend, Judge
-from daypass.gateway.pool import BackendPool
-from daypass.gateway.read_buffer import ReadBuffer
-from daypass.gateway.waiting_threads import WaitingThreads
+from daypass.gateway.transfers.limits import TransferLimits
+from daypass.gateway.transfers.pool import BackendPool
+from daypass.gateway.transfers.read_buffer import ReadBuffer
+from daypass.gateway.transfers.waiting_threads import WaitingThreads
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import PeerRule
 
 if TYPE_CHECKING:
-    from daypass.gateway.transfer import Transfer
+    from daypass.gateway.transfers.transfer import Transfer
 
-from daypass.gateway.client_connection import ClientConnection
+from daypass.gateway.transfers.client_connection import ClientConnection
 
 
 class DataPath:
@@ -71,7 +71,8 @@ class DataPath:
     def ended(self, operation: str, transfer: "Transfer", seconds: float) -> None:
         """Count an exchange."""
         self.read_buffer.ended()
-        self.metrics.answered(operation, transfer.status, seconds, received=transfer.received, sent=transfer.sent)
+        answer = transfer.answer
+        self.metrics.answered(operation, answer.status, seconds, received=transfer.body.received, sent=answer.sent)
 
     async def drain(self, seconds: float) -> None:
         """End all connections: the unused ones now, the others after their request or after `seconds`."""

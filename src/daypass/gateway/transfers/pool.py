@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import structlog
 
-from daypass.gateway.backend_connection import BackendConnection
-from daypass.gateway.limits import TransferLimits
 from daypass.gateway.plan import Backend
-from daypass.gateway.read_buffer import ReadBuffer
+from daypass.gateway.transfers.backend_connection import BackendConnection
+from daypass.gateway.transfers.limits import TransferLimits
+from daypass.gateway.transfers.read_buffer import ReadBuffer
 
 Connected = Callable[[BackendConnection | None], None]  # None: the store cannot be reached
 

@@ -1,0 +1,501 @@
+"""One request on its way through the gateway.
+
+Owns the order of events: the plan, the body of the request, the answer of the store, the end. Leaves parsing to the
+connections and every decision to the judge. The rules:
+
+- The store sees no byte of a request before the judge allowed it, and before the transformation of its body returned
+  the first bytes.
+- A request that fails on its way is never completed at the store: the connection to the store is aborted.
+- An answer that fails on its way is never completed at the client: the connection to the client is aborted.
+- A store may refuse a request before its end. That answer is passed on at once, and the rest of the body is dropped.
+  Any other early answer waits for the end of the body, because the body may still turn out to be a forged one.
+- Exactly one `Exchange.done` for each exchange.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+import structlog
+
+from daypass.gateway.plan import Collect, EditAnswer, Exchange, Forward, Peer, Plan, Respond
+from daypass.gateway.transfers.answer_head import CONTINUE
+from daypass.gateway.transfers.backend_connection import BackendConnection
+from daypass.gateway.transfers.incoming_body import IncomingBody
+from daypass.gateway.transfers.limits import MOST_HELD
+from daypass.gateway.transfers.outgoing_answer import AnswerError, OutgoingAnswer
+from daypass.gateway.transfers.progress import TransferProgress
+from daypass.gateway.transfers.store_head import StoreHead
+from daypass.verify.head import RequestHead
+from daypass.verify.http_chunks import HttpChunkError
+from daypass.verify.keys import NotLoadedError
+from daypass.verify.s3.errors import S3Error, s3_error
+
+if TYPE_CHECKING:
+    from daypass.gateway.transfers.client_connection import ClientConnection
+    from daypass.gateway.transfers.data_path import DataPath
+
+_REPLAYABLE = frozenset({"GET", "HEAD"})
+
+
+class _Mode(IntEnum):
+    """The use of the bytes of the request's body."""
+
+    HELD = 0
+    COLLECTED = 1
+    UPLOADED = 2
+    DROPPED = 3
+
+
+_READING = frozenset({_Mode.COLLECTED, _Mode.UPLOADED})
+
+
+class Pause(IntEnum):
+    """Reasons not to read from the client."""
+
+    HELD = 1
+    STORE_FULL = 2
+
+
+class Transfer:
+    """One request. The connections call it; it calls the judge."""
+
+    __slots__ = (
+        "_client",
+        "_collected",
+        "_collected_size",
+        "_exchange",
+        "_expects",
+        "_has_eof",
+        "_has_retried",
+        "_head",
+        "_held",
+        "_is_alone",
+        "_is_answer_paused",
+        "_is_over",
+        "_is_uploaded",
+        "_is_waiting",
+        "_keep",
+        "_mode",
+        "_path",
+        "_peer",
+        "_plan",
+        "_progress",
+        "_started",
+        "_store",
+        "_upload_left",
+        "answer",
+        "body",
+        "is_unsent",
+    )
+
+    def __init__(self, path: "DataPath", client: "ClientConnection", head: RequestHead, peer: Peer) -> None:
+        path.read_buffer.began()
+        self._path = path
+        self._client = client
+        self._head = head
+        self._peer = peer
+        self._started = path.time()
+        self._keep = b"close" not in head.headers.get(b"connection", b"").lower()
+        self._expects = b"expect" in head.headers
+        self.body = IncomingBody(head)
+        self.answer = OutgoingAnswer(client, is_head=head.method == "HEAD")
+        self._progress = TransferProgress(path.limits)
+        self._held = b""  # bytes whose turn has not come: of the body, or of the next requests
+        self._mode = _Mode.HELD
+        self._exchange: Exchange | None = None
+        self._plan: Forward | Collect | None = None
+        self._collected: list[bytes] = []
+        self._collected_size = 0
+        self._store: BackendConnection | None = None
+        self.is_unsent = False  # the store has not seen the head yet
+        self._upload_left = 0
+        self._is_uploaded = False
+        self._has_retried = False
+        self._has_eof = False  # the client does not send more
+        self._is_waiting = False  # for a worker thread
+        self._is_answer_paused = False
+        self._is_over = False
+        self._is_alone = False  # the client has gone, and the exchange goes on
+
+    # --- the plan ---------------------------------------------------------------------------------------------------
+
+    def begin(self, rest: bytes) -> None:
+        """Ask the judge. `rest` follows the head."""
+        self._held = rest
+        judge = self._path.judge
+        try:
+            plan = judge.judge(self._head, self._peer)
+        except NotLoadedError:
+            self._wait_for(partial(judge.judge_waiting, self._head, self._peer))
+        except Exception as error:  # noqa: BLE001 - a bug of the judge refuses the request
+            self._follow_refusal(error)
+        else:
+            self._follow(plan)
+
+    def _wait_for(self, call: Callable[[], Plan]) -> None:
+        if self._path.threads.run(call, self._planned):
+            self._is_waiting = True
+        else:
+            self._follow(self._path.judge.refuse(s3_error("SlowDown"), self._peer))
+
+    def _planned(self, plan: Plan | None, error: BaseException | None) -> None:
+        self._is_waiting = False
+        if plan is not None:
+            self._follow(plan)
+        elif isinstance(error, Exception):
+            self._follow_refusal(error)
+
+    def _follow_refusal(self, error: Exception) -> None:
+        structlog.get_logger().error("judge_failed", exc_info=error)
+        exchange = self._exchange
+        self._follow(self._path.judge.refuse(error, self._peer) if exchange is None else exchange.refuse(error))
+
+    def _follow(self, plan: Plan) -> None:
+        self._exchange = plan.exchange
+        if isinstance(plan, Forward):
+            self._plan = plan
+            if self._is_over and not (plan.finishes_alone and self.body.is_done):
+                self._done()
+                return
+            self._is_alone = self._is_over
+            self._forward(plan)
+        elif self._is_over:
+            self._done()
+        elif isinstance(plan, Respond):
+            self._respond(plan)
+        else:
+            self._plan = plan
+            self._mode = _Mode.COLLECTED
+            self._ask_for_body()
+
+    # --- the body of the request ------------------------------------------------------------------------------------
+
+    def client_data(self, data: bytes) -> None:
+        """Take bytes of the client: the body, or the next requests."""
+        if self.body.is_done or self._mode == _Mode.HELD:
+            self._hold(data)
+        elif self._mode == _Mode.DROPPED:
+            self._client.drop(len(data))
+        else:
+            self._take(data)
+
+    def client_eof(self) -> None:
+        """Refuse a body that ends too early, once all of it was read."""
+        self._has_eof = True
+        if self._mode in _READING and not self.body.is_done:
+            self._fail(s3_error("IncompleteBody"))
+
+    def _hold(self, data: bytes) -> None:
+        self._held = self._held + data if self._held else data
+        if len(self._held) > MOST_HELD:
+            self._client.pause(Pause.HELD)
+
+    def _ask_for_body(self) -> None:
+        if self.body.is_done:
+            self._use(())
+            return
+        data, self._held = self._held, b""
+        self._client.resume(Pause.HELD)
+        if data:
+            self._take(data)
+        elif self._expects:
+            self._client.write(CONTINUE)
+            self._expects = False
+        if self._is_cut():
+            self._fail(s3_error("IncompleteBody"))
+
+    def _is_cut(self) -> bool:
+        return self._has_eof and not self.body.is_done and not self._is_over
+
+    def _take(self, data: bytes) -> None:
+        body = self.body
+        try:
+            pieces = body.feed(data)
+        except HttpChunkError as error:
+            self._fail(s3_error("BadRequest", detail=str(error)))
+            return
+        if body.rest:
+            self._hold(body.rest)
+        self._use(pieces)
+
+    def _use(self, pieces: Sequence[bytes | memoryview]) -> None:
+        plan = self._plan
+        try:
+            if isinstance(plan, Forward):
+                self._upload(plan, pieces)
+            elif plan is not None:
+                self._collect(plan, pieces)
+        except S3Error as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a bug must not complete a request
+            structlog.get_logger().error("body_failed", exc_info=error)
+            self._fail(error)
+
+    def _collect(self, plan: Collect, pieces: Sequence[bytes | memoryview]) -> None:
+        out = [part for piece in pieces for part in plan.body.feed(bytes(piece))]
+        if self.body.is_done:
+            out += plan.body.finish()
+        self._collected += map(bytes, out)
+        self._collected_size += sum(map(len, out))
+        if self._collected_size > plan.limit:
+            raise s3_error("MaxMessageLengthExceeded")
+        if not self.body.is_done:
+            return
+        self._mode = _Mode.HELD
+        body, self._collected = b"".join(self._collected), []
+        try:
+            following = plan.finish(body)
+        except NotLoadedError:
+            self._wait_for(partial(plan.finish_waiting, body))
+        else:
+            self._follow(following)
+
+    def _upload(self, plan: Forward, pieces: Sequence[bytes | memoryview]) -> None:
+        body, store = plan.body, self._store
+        if body is None or store is None:
+            return
+        out = [part for piece in pieces for part in body.feed(bytes(piece))]
+        is_end = self.body.is_done
+        if is_end:
+            out += body.finish()
+        self._upload_left -= sum(map(len, out))
+        if not plan.chunked and (self._upload_left < 0 or (is_end and self._upload_left)):
+            raise AnswerError("the body for the store does not have the announced length")
+        if self.is_unsent and (out or is_end):
+            self.is_unsent = False
+            out.insert(0, plan.head)
+        if is_end:
+            self._is_uploaded = True
+            self._mode = _Mode.HELD
+        store.write(out)
+        if is_end and self._store is store:
+            store.resume()
+
+    # --- the store --------------------------------------------------------------------------------------------------
+
+    def _forward(self, plan: Forward) -> None:
+        pool = self._path.pool(plan.backend)
+        store = pool.take(is_replayable=plan.body is None and self._head.method in _REPLAYABLE)
+        if store is not None:
+            self._connected(store)
+        else:
+            pool.connect(self._connected)
+
+    def _connected(self, store: BackendConnection | None) -> None:
+        plan = self._plan
+        if not isinstance(plan, Forward):
+            return
+        if self._is_over and not self._is_alone:
+            if store is not None:
+                self._path.pool(plan.backend).give_back(store)
+            self._done()
+            return
+        if store is None or store.transport.is_closing():
+            self._fail(s3_error("ServiceUnavailable", detail="the store cannot be reached"))
+            return
+        self._store = store
+        if plan.is_head != (self._head.method == "HEAD"):
+            self._fail(AnswerError("the store and the client would disagree about the end of the answer"))
+        elif plan.body is None and not self.body.is_done:
+            self._fail(s3_error("UnexpectedContent"))
+        elif plan.body is None:
+            store.begin(self, is_head=plan.is_head)
+            self._is_uploaded = True
+            store.write((plan.head,))
+        else:
+            store.begin(self, is_head=plan.is_head)
+            self.is_unsent = True
+            self._upload_left = plan.content_length
+            self._mode = _Mode.UPLOADED
+            self._ask_for_body()
+
+    def store_full(self) -> None:
+        """Stop reading from the client: the store does not read as fast."""
+        if not self.body.is_done:
+            self._client.pause(Pause.STORE_FULL)
+
+    def store_ready(self) -> None:
+        """Read from the client again."""
+        self._client.resume(Pause.STORE_FULL)
+
+    def takes_answer(self, head: StoreHead) -> bool:
+        """Return whether the answer may be passed on now, or has to wait for the end of the body."""
+        if self._is_uploaded:
+            return True
+        if head.status < 400:  # noqa: PLR2004
+            return False
+        # The store refuses the request. It does not need the rest of the body.
+        self._keep = False
+        self._mode = _Mode.DROPPED
+        self._client.resume(Pause.STORE_FULL)
+        return True
+
+    def store_head(self, head: StoreHead) -> None:
+        """Take the head of the store's answer."""
+        plan, exchange = self._plan, self._exchange
+        if not isinstance(plan, Forward) or exchange is None:
+            return
+        answer = plan.answer.begin(head.status, head.headers)
+        if isinstance(answer, EditAnswer):
+            self.answer.edit = answer
+            return
+        if self._is_alone:
+            return
+        try:
+            self.answer.begin(answer, head, exchange.request_id, self._path.date, keep=self._decide_keep())
+        except AnswerError as error:
+            self._fail(error)
+
+    def _decide_keep(self) -> bool:
+        self._keep = self._keep and not self._path.is_draining and self.body.is_within(self._held)
+        return self._keep
+
+    def has_unsent(self) -> bool:
+        """Return whether the client's transport still keeps bytes."""
+        return self._client.transport.get_write_buffer_size() > 0
+
+    def store_data(self, data: bytes | memoryview) -> None:
+        """Take a part of the body of the store's answer.
+
+        A view is valid until the next read, unless the transport keeps it.
+        """
+        if self._is_alone and self.answer.edit is None:
+            return
+        try:
+            self.answer.write(data)
+        except AnswerError as error:
+            self._fail(error)
+
+    def store_flush(self) -> None:
+        """Send the head of an answer whose body has not begun to arrive."""
+        self.answer.flush()
+
+    def store_end(self) -> None:
+        """Take the end of the store's answer."""
+        self._leave_store(is_complete=self._is_uploaded)
+        edit = self.answer.edit
+        if edit is None:
+            if not self._is_alone:
+                self.answer.finish()
+            self._end()
+            return
+        body = self.answer.take_collected()
+        if edit.waits:
+            self._is_waiting = True
+            self._path.threads.run(partial(edit.finish, body), self._planned, must_run=True)
+            return
+        try:
+            answer = edit.finish(body)
+        except Exception as error:  # noqa: BLE001 - a bug of the judge refuses the request
+            self._follow_refusal(error)
+        else:
+            self._follow(answer)
+
+    def store_lost(self, reason: str) -> None:
+        """Take the end of a connection to the store that is not the end of the answer."""
+        store, self._store = self._store, None
+        plan = self._plan
+        if isinstance(plan, Forward) and store is not None and not self._has_retried and self._may_retry(plan, store):
+            self._has_retried = True
+            self._mode = _Mode.HELD
+            self._path.pool(plan.backend).connect(self._connected)
+            return
+        self._fail(s3_error("ServiceUnavailable", detail=reason))
+
+    def _may_retry(self, plan: Forward, store: BackendConnection) -> bool:
+        if self.is_unsent:
+            return True
+        is_replayable = plan.body is None and self._head.method in _REPLAYABLE
+        return is_replayable and store.is_reused and not store.has_answered
+
+    def _leave_store(self, *, is_complete: bool) -> None:
+        store, self._store = self._store, None
+        if store is not None:
+            store.end(is_complete=is_complete)
+
+    # --- back-pressure and limits of time ---------------------------------------------------------------------------
+
+    def client_full(self) -> None:
+        """Stop reading from the store: the client does not read as fast."""
+        if self._store is not None:
+            self._is_answer_paused = True
+            self._store.pause_reading()
+
+    def client_ready(self) -> None:
+        """Read from the store again."""
+        if self._store is not None and self._is_answer_paused:
+            self._is_answer_paused = False
+            self._store.resume_reading()
+
+    def tick(self) -> None:
+        """Check the progress. The data path calls this once in `limits.tick` seconds."""
+        limits, store, answer = self._path.limits, self._store, self.answer
+        waiting = 0 if store is None else store.transport.get_write_buffer_size()
+        marks = (self.body.received, answer.sent + answer.collected, waiting)
+        # While a client reads slowly, the store has to wait.
+        quiet = self._progress.count_quiet(marks, is_excused=self._client.is_full)
+        is_reading = self._mode in _READING and not self.body.is_done
+        if is_reading and (store is None or not store.is_paused):
+            if self._progress.is_too_slow(self.body.received):
+                self._fail(s3_error("RequestTimeout"))
+        elif store is None or self._client.is_full:
+            return  # Opening a connection has a limit of its own, and so has a client that reads slowly.
+        else:
+            is_unanswered = self._is_uploaded and not answer.status and answer.edit is None
+            if quiet >= (limits.first_byte_seconds if is_unanswered else limits.stall_seconds):
+                self._fail(s3_error("ServiceUnavailable", detail="the store does not answer"))
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _fail(self, error: Exception) -> None:
+        """Answer an error, or abort an answer that has begun."""
+        self._leave_store(is_complete=False)
+        if self._is_over:
+            self._done()
+        elif self.answer.has_begun:
+            self._client.abort()  # which ends this transfer
+        elif self._exchange is not None:
+            self._respond(self._exchange.refuse(error))
+
+    def _respond(self, answer: Respond) -> None:
+        if not self.answer.respond(answer, self._path.date, keep=self._decide_keep()):
+            structlog.get_logger().error("answer_refused", reason="a header contains a line break")
+            self._keep = False
+        self._end()
+
+    def _end(self) -> None:
+        if self._is_alone:
+            self._done()
+            return
+        self._is_over = True
+        self._done()
+        rest = self.body.skip(self._held) if self._keep else self._held
+        is_unread = not self.body.is_done or bool(rest)
+        self._client.transfer_ended(rest, keep=self._keep, is_unread=is_unread)
+
+    def _done(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is None:
+            return
+        operation = self._plan.operation if isinstance(self._plan, Forward) else ""
+        self._path.ended(operation, self, self._path.time() - self._started)
+        try:
+            exchange.done(status=self.answer.status, bytes_in=self.body.received, bytes_out=self.answer.sent)
+        except Exception:  # noqa: BLE001 - an audit event must not break the connection
+            structlog.get_logger().exception("exchange_not_recorded")
+
+    def client_lost(self) -> None:
+        """End the exchange: the client has gone."""
+        if self._is_over:
+            return
+        self._is_over = True
+        plan = self._plan
+        if isinstance(plan, Forward) and plan.finishes_alone and self.body.is_done and self._exchange is not None:
+            self._is_alone = True
+            self.client_ready()
+            return
+        self._leave_store(is_complete=False)
+        if not self._is_waiting:  # The thread may change a bucket, and the record says so afterwards.
+            self._done()
