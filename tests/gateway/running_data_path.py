@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -68,6 +69,16 @@ class RunningDataPath:
             return sum(pool.idle for pool in self.path._pools.values())
 
         return asyncio.run_coroutine_threadsafe(count(), self._loop).result(LONG)
+
+    def wait_for_no_client(self) -> None:
+        """Wait until the gateway has seen the end of every client's connection."""
+
+        async def count() -> int:
+            return len(self.path.connections)
+
+        end = time.monotonic() + LONG
+        while asyncio.run_coroutine_threadsafe(count(), self._loop).result(LONG):
+            assert time.monotonic() < end
 
     def close(self) -> None:
         """Stop."""

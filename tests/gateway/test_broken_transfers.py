@@ -291,6 +291,7 @@ def test_a_request_that_finishes_alone_does(make_path: MakePath) -> None:
     client = path.connect().send(put_head(3) + b"abc")
     assert received.wait(LONG)
     client.reset()
+    path.gateway.wait_for_no_client()
     release.set()
     assert path.judge.ended.get(timeout=LONG) == DoneRecord(0, 3, 0)
 

@@ -88,6 +88,7 @@ def test_a_client_that_goes_while_it_waits_is_recorded(make_path: MakePath) -> N
     client = path.connect().send(b"GET /b/k HTTP/1.1\r\nHost: s3\r\n\r\n")
     assert entered.wait(LONG)
     client.reset()
+    path.gateway.wait_for_no_client()
     release.set()
     assert path.judge.ended.get(timeout=LONG).status == 0
     assert not path.store.sides
