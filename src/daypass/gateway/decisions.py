@@ -61,7 +61,7 @@ class _Combined:
         self._needs: dict[str, tuple[bool, frozenset[LookUp]]] = {}
 
     def needs(self, action: str) -> tuple[bool, frozenset[LookUp]]:
-        """Return whether a policy names a key that is not known here, and the look-ups for an action."""
+        """Return whether a policy names an unknown key, and the look-ups."""
         found = self._needs.get(action)
         if found is None:
             sets = self.policies.sets

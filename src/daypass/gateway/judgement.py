@@ -19,6 +19,8 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+import msgspec
+
 from daypass.gateway.audit_events import RequestExchange
 from daypass.gateway.bucket_lifecycle import create_bucket, delete_bucket
 from daypass.gateway.bucket_operations import (
@@ -34,6 +36,7 @@ from daypass.gateway.bucket_operations import (
 from daypass.gateway.buckets import Bucket
 from daypass.gateway.decisions import Decider
 from daypass.gateway.edit import answer_rule
+from daypass.gateway.form_upload import FieldsOfForm, FileOfForm, answer_form
 from daypass.gateway.judge_parts import JudgeParts, StoreBackend
 from daypass.gateway.list_buckets import buckets_of_account, render_buckets
 from daypass.gateway.plan import AnswerRule, Collect, Forward, HeaderPairs, Peer, Plan, Respond
@@ -71,11 +74,14 @@ from daypass.verify.s3.delete_objects import (
     write_delete_request,
 )
 from daypass.verify.s3.errors import S3Error, s3_error
+from daypass.verify.s3.form_data import MAX_FIELDS, FormReader
+from daypass.verify.s3.headers import settle_headers
 from daypass.verify.s3.object_keys import FOLDED, KeyRule, check_object_key
+from daypass.verify.s3.post_form import parse_post_form, plan_post_body, verify_post
 from daypass.verify.s3.query import check_version_id
-from daypass.verify.s3.request import PREFLIGHT, check_expected_owners, parse_s3_request
+from daypass.verify.s3.request import PREFLIGHT, S3Request, check_expected_owners, parse_s3_request
 from daypass.verify.s3.resign import sign_for_backend
-from daypass.verify.s3.routes import POST_OBJECT
+from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT
 from daypass.verify.signature import VerifiedRequest, verify_head
 
 T = TypeVar("T")
@@ -164,22 +170,30 @@ class Judgement:
     # The steps ----------------------------------------------------------------------------------------------
 
     def _plan(self) -> Plan:
-        parts, exchange, peer = self._parts, self._exchange, self._peer
-        verified = self._verify()
+        parts = self._parts
+        verified = self._verify(self._verify_head)
         request = parse_s3_request(self._head, verified, domains=parts.domains, key_rules=self._rule_of)
+        self._route(request, verified)
+        return _STEPS.get(request.operation, Judgement._about_bucket)(self)
+
+    def _route(self, request: S3Request, verified: VerifiedRequest | None) -> None:
+        """Take the request that is judged from here on."""
+        parts, exchange, peer = self._parts, self._exchange, self._peer
         self._request = request
         exchange.operation, exchange.bucket, exchange.key = request.operation, request.bucket, request.key
         exchange.parameters = request.parameters
         connection = ConnectionFacts(peer.address, peer.secure, peer.tls_version, self._region)
         keys = request_keys(request, verified, connection=connection, now=self._now)
         self._decider = Decider(parts.decisions, self._caller, keys, self._now, may_wait=self._may_wait)
-        return _STEPS.get(request.operation, Judgement._about_bucket)(self)
 
-    def _verify(self) -> VerifiedRequest | None:
+    def _verify_head(self, keys: Keys) -> VerifiedRequest | None:
+        return verify_head(self._head, keys, service=self._parts.signature, now=self._now)
+
+    def _verify(self, verify: Callable[[Keys], VerifiedRequest | None]) -> VerifiedRequest | None:
         parts, exchange = self._parts, self._exchange
         keys = _RecordedKeys(parts.keys)
         try:
-            self._verified = verified = verify_head(self._head, keys, service=parts.signature, now=self._now)
+            self._verified = verified = verify(keys)
         except VerifyError as error:
             self._note_claim(keys)
             if error.reason in _GUESSES and not parts.failure_allowed(self._peer.address):
@@ -246,9 +260,56 @@ class Judgement:
             raise s3_error("AccessDenied", detail="anonymous callers do not have buckets")
         return self._caller.account
 
+    # Uploads by HTML forms ----------------------------------------------------------------------------------
+
     def post_object(self) -> Plan:
-        """Refuse an upload by an HTML form."""
-        raise s3_error("NotImplemented", "Uploads by HTML forms are not implemented.")
+        """Read the fields of an HTML form, which say who signed what."""
+        if self._verified is not None:
+            raise s3_error("InvalidArgument", "An upload by a form has its signature in the form.")
+        self._find_buckets()
+        head = self._head
+        fields = FieldsOfForm(FormReader(head.headers.get(b"content-type", b""), head.content_length))
+        finish = partial(self._finish, partial(self._post_object_with, fields), {})
+        return Collect(
+            self._exchange,
+            MAX_FIELDS,
+            fields,
+            partial(finish, may_wait=False),
+            partial(finish, may_wait=True),
+            fields.is_read,
+        )
+
+    def _post_object_with(self, fields: FieldsOfForm, _body: bytes) -> Plan:
+        form, bucket = fields.form, self._known_bucket()
+        if form is None:
+            raise s3_error("IncorrectNumberOfFilesInPostRequest")
+        service = self._parts.signature
+        verified = self._verify(lambda keys: verify_post(form, bucket.name, keys, service=service, now=self._now))
+        post = parse_post_form(form, bucket.name)
+        store = self._store()
+        check_object_key(post.request.key, store.profile.keys)
+        headers = settle_headers(OPERATIONS["PutObject"], post.request.headers)
+        post = msgspec.structs.replace(post, request=msgspec.structs.replace(post.request, headers=headers))
+        self._route(post.request, verified)
+        self._require(permissions(post.request))
+        self._require_forwarded("PutObject")
+        plan = plan_post_body(post, fields.boundary, store.profile.bodies)
+        signed = sign_for_backend(
+            post.request, backend=store.address, payload=plan.payload, body_headers=plan.headers, now=self._now
+        )
+        if plan.make is None:
+            raise s3_error("InternalError", detail="a form without a file")
+        location = f"{self._origin()}{post.request.canonical_path.decode()}"
+        edit = partial(answer_form, self._exchange, post, location)
+        return Forward(
+            self._exchange,
+            POST_OBJECT,
+            store.backend,
+            signed.head,
+            StoreAnswers(self._exchange, edit=edit, on_alarm=self._parts.on_alarm),
+            FileOfForm(plan.make(signed.seed), form.rest),
+            content_length=int(plan.headers.get(b"content-length", b"0")),
+        )
 
     def preflight(self) -> Plan:
         """Forward a CORS preflight if the store's profile says so."""
@@ -441,13 +502,12 @@ class Judgement:
     # Forward ------------------------------------------------------------------------------------------------
 
     def _forward(self) -> Plan:
-        self._require_forwarded()
+        self._require_forwarded(self._request.operation)
         if self._source is not None and self._source.backend != self._known_bucket().backend:
             raise s3_error("NotImplemented", "A copy between two stores is not implemented.")
         return self._forward_checked()
 
-    def _require_forwarded(self) -> None:
-        name = self._request.operation
+    def _require_forwarded(self, name: str) -> None:
         if name not in self._store().profile.operations:
             message = f"The operation {name} is not supported: this gateway does not forward it to its store."
             raise s3_error("NotImplemented", message)
@@ -472,7 +532,7 @@ class Judgement:
 
     def _forward_collected(self, body: bytes, *, is_changed: bool, answers: AnswerRule | None = None) -> Plan:
         """Forward a request with a body that was collected."""
-        self._require_forwarded()
+        self._require_forwarded(self._request.operation)
         request, store = self._request, self._store()
         plan = plan_request_body(self._head, request, self._verified, COLLECTED)
         headers = headers_of_collected(plan, body, is_changed=is_changed)
@@ -506,9 +566,11 @@ class Judgement:
 
     def _location(self) -> str:
         """Return the address of the object at this gateway."""
+        return f"{self._origin()}{self._head.path.decode('latin-1')}"
+
+    def _origin(self) -> str:
         host = self._head.headers.get(b"host", b"").decode("latin-1")
-        scheme = "https" if self._peer.secure else "http"
-        return f"{scheme}://{host}{self._head.path.decode('latin-1')}"
+        return f"{'https' if self._peer.secure else 'http'}://{host}"
 
     # Answers ------------------------------------------------------------------------------------------------
 

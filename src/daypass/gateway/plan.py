@@ -159,13 +159,18 @@ class Forward(msgspec.Struct, frozen=True):
 
 
 class Collect(msgspec.Struct, frozen=True):
-    """A request that is judged again with its body."""
+    """A request that is judged again with its body.
+
+    If `is_enough` is given and returns True, the judge does not need more: `finish` is called before the body ends, and
+    the body of its Forward is fed with the rest.
+    """
 
     exchange: Exchange
     limit: int
     body: Body
     finish: Callable[[bytes], "Forward | Respond"]
     finish_waiting: Callable[[bytes], "Forward | Respond"]
+    is_enough: Callable[[], bool] | None = None
 
 
 Plan = Forward | Respond | Collect

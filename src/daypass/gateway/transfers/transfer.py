@@ -241,7 +241,7 @@ class Transfer:
         self._collected_size += sum(map(len, out))
         if self._collected_size > plan.limit:
             raise s3_error("MaxMessageLengthExceeded")
-        if not self.body.is_done:
+        if not self.body.is_done and (plan.is_enough is None or not plan.is_enough()):
             return
         self._mode = _Mode.HELD
         body, self._collected = b"".join(self._collected), []
