@@ -292,6 +292,10 @@ class Transfer:
                 self._path.pool(plan.backend).give_back(store)
             self._done()
             return
+        if store is not None and store.transport.is_closing() and not self._has_retried:
+            self._has_retried = True
+            self._path.pool(plan.backend).connect(self._connected)
+            return
         if store is None or store.transport.is_closing():
             self._fail(s3_error("ServiceUnavailable", detail="the store cannot be reached"))
             return
