@@ -7,11 +7,12 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import boto3
@@ -58,13 +59,13 @@ class AwaitedRecords(Recorder):
 
     def with_id(self, request_id: str) -> AuditRecord:
         """Return the record with a request id."""
+        return self.first(lambda record: record.request_id == request_id)
 
-        def found() -> AuditRecord | None:
-            return next((each for each in self.audit_records if each.request_id == request_id), None)
-
+    def first(self, is_meant: Callable[[AuditRecord], bool]) -> AuditRecord:
+        """Return the first record that is meant, and wait for it."""
         with self._added:
-            record = self._added.wait_for(found, timeout=10)
-        assert record is not None, f"the request {request_id} was not recorded"
+            record = self._added.wait_for(lambda: next(filter(is_meant, self.audit_records), None), timeout=10)
+        assert record is not None, "the request was not recorded"
         return record
 
 
@@ -180,15 +181,17 @@ def running_gateway(
     config: Config | None = None,
     *,
     accounts: Sequence[str] = (),
+    more_stores: Mapping[str, StoreServer] = MappingProxyType({}),
 ) -> Iterator[RunningGateway]:
-    """Run a server and a gateway in front of a store. `accounts` are further accounts of the server."""
+    """Run a server and a gateway in front of a store, which is the backend "default".
+
+    `accounts` are further accounts of the server, and `more_stores` further backends by name.
+    """
     with running_server() as server, tempfile.TemporaryDirectory() as folder:
         others = tuple(server.new_account(account) for account in accounts)
-        file = Path(folder) / "store.key"
-        file.touch(mode=0o600)
-        file.write_text(json.dumps({"AccessKeyId": store.access_key_id, "SecretAccessKey": store.secret}))
-        backend = BackendSetting("default", store.url, str(file), store.name, store.region)
-        given = replace(settings or GatewaySettings(), backends=(backend,))
+        stores = {"default": store, **more_stores}
+        settings_of_stores = tuple(_backend(name, each, Path(folder)) for name, each in stores.items())
+        given = replace(settings or GatewaySettings(), backends=settings_of_stores)
         backends = open_backends(given)
         audit = AwaitedRecords()
         with server.there.store.read() as reader:
@@ -205,6 +208,13 @@ def running_gateway(
             proxies.close()
             for stop in worker.on_stop:
                 stop()
+
+
+def _backend(name: str, store: StoreServer, folder: Path) -> BackendSetting:
+    file = folder / f"{name}.key"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"AccessKeyId": store.access_key_id, "SecretAccessKey": store.secret}))
+    return BackendSetting(name, store.url, str(file), store.name, store.region)
 
 
 class _Shared:

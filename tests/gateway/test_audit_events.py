@@ -86,10 +86,10 @@ def test_a_denial_has_its_code_and_reason(gateway: RunningGateway) -> None:
 
 
 def test_a_refusal_of_the_store_has_its_status(gateway: RunningGateway) -> None:
-    """A missing object is an event with an error code."""
+    """A missing object is an event with the store's error code."""
     bucket = gateway.new_bucket()
     missing = refusal(gateway.s3().get_object, Bucket=bucket, Key="none").response
-    assert event_of(gateway, missing)["errorCode"] == "404"
+    assert event_of(gateway, missing)["errorCode"] == "NoSuchKey"
 
 
 def test_an_anonymous_caller_is_named_as_by_cloudtrail(gateway: RunningGateway) -> None:
@@ -124,6 +124,21 @@ def test_a_presigned_url_is_not_in_its_event(gateway: RunningGateway) -> None:
     assert "ignature=" not in json.dumps(event)
 
 
+def test_an_upload_that_was_cut_is_not_a_success(gateway: RunningGateway) -> None:
+    """The client went away in the middle of the body."""
+    bucket = gateway.new_bucket()
+    s3 = gateway.role(ALLOW_ALL, signature="s3v4")
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "cut"}, ExpiresIn=60)
+    target = url.removeprefix(gateway.url)
+    host = gateway.url.removeprefix("http://")
+    client = gateway.path.connect()
+    client.send(f"PUT {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 500000\r\n\r\n".encode() + b"x" * 100_000)
+    client.socket.close()
+    record = gateway.audit.first(lambda each: (each.parameters or {}).get("key") == "cut")
+    assert (record.action, record.code) == ("PutObject", "IncompleteBody")
+    assert "Contents" not in gateway.s3().list_objects_v2(Bucket=bucket)
+
+
 @pytest.mark.parametrize(
     ("share", "expected"), [(0.0, ["PutObject", "GetObject"]), (1.0, ["PutObject", "GetObject", "GetObject"])]
 )
@@ -135,5 +150,5 @@ def test_successful_reads_can_be_sampled(moto_store: StoreServer, share: float, 
         s3.get_object(Bucket=bucket, Key="x")["Body"].read()
         last = gateway.audit.of(refusal(s3.get_object, Bucket=bucket, Key="none").response)
         names = [record.action for record in gateway.audit.audit_records]
-    assert last.code == "404"
+    assert last.code == "NoSuchKey"
     assert names[1:] == expected

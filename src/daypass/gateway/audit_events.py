@@ -28,6 +28,7 @@ _XML = (b"content-type", b"application/xml")
 _RETRY = (b"retry-after", b"1")
 _MESSAGE_HEADER = b"x-daypass-authorization-message"
 _OK_BELOW = 400
+_CLIENT_GONE = "ClientDisconnected"
 _READS = ("Get", "Head", "List", "Select")
 # CloudTrail names these by the operation of the first version.
 _EVENT_NAMES = {"ListObjectsV2": "ListObjects", "PostObject": "PutObject"}
@@ -58,7 +59,7 @@ class ExchangeLog(msgspec.Struct, frozen=True):
 class RequestExchange:
     """One request, from its head to its audit event.
 
-    The judge fills in the members as it learns them.
+    The judge fills in the members as it learns them. `store_code` is the error code of the store's answer.
     """
 
     __slots__ = (
@@ -81,6 +82,7 @@ class RequestExchange:
         "region",
         "request_id",
         "resource",
+        "store_code",
     )
 
     def __init__(self, log: ExchangeLog, request_id: str, peer: Peer, head: RequestHead | None, at: datetime) -> None:
@@ -102,6 +104,7 @@ class RequestExchange:
         self.names_known_key = False
         self.encoded: str | None = None
         self.error: S3Error | None = None
+        self.store_code = ""
         self.fault: Fault | None = None
 
     def refuse(self, error: Exception) -> Respond:
@@ -123,14 +126,20 @@ class RequestExchange:
     def done(self, *, status: int, bytes_in: int, bytes_out: int) -> None:
         """Write the audit event."""
         log = self._log
-        code = "" if self.error is None else self.error.code
-        if not code and status >= _OK_BELOW:
-            code = str(status)
+        code = self._code(status)
         log.answered(code)
         if self.caller is not None and not self.caller.anonymous:
             log.used(self.caller, self.at, self.region)
         if code or not self._is_read() or log.is_sampled():
             log.record(self._record(status, bytes_in, bytes_out, code))
+
+    def _code(self, status: int) -> str:
+        """Return the error code of the event, or "" for a success."""
+        if self.error is not None:
+            return self.error.code
+        if not status:
+            return _CLIENT_GONE  # The outcome is not known to the client; an upload that was cut did not succeed.
+        return (self.store_code or str(status)) if status >= _OK_BELOW else ""
 
     def _is_read(self) -> bool:
         return self.operation.startswith(_READS)
@@ -188,7 +197,8 @@ class RequestExchange:
             return None
         error = self.error
         if error is None:
-            refusal = S3RefusalError(f"The store answered {status}.", code=code)
+            happened = f"The store answered {status}." if status else "The client closed the connection."
+            refusal = S3RefusalError(happened, code=code)
         else:
             detail = error.detail or ("" if self.fault is None else self.fault.detail)
             refusal = S3RefusalError(error.message, detail=detail, code=code)

@@ -12,6 +12,7 @@ Leaves headers and the errors of stores to store_answers.py.
 
 import re
 from collections.abc import Callable
+from typing import Any
 from xml.sax.saxutils import escape
 
 from daypass.gateway.audit_events import RequestExchange
@@ -22,7 +23,7 @@ from daypass.verify.s3.errors import ERRORS
 
 Missing = Callable[[], Exception | None]
 
-_OK, _NOT_FOUND = 200, 404
+_OK, _FIRST_ERROR, _NOT_FOUND = 200, 400, 404
 _OWNERS = re.compile(rb"<(Owner|Initiator)>.*?</\1>", re.DOTALL)
 _LOCATION = re.compile(rb"<Location>[^<]*</Location>")
 _FAILED = re.compile(rb"<Error[ >]")
@@ -69,7 +70,28 @@ def with_location(body: bytes, location: str) -> bytes:
     return _LOCATION.sub(lambda _: text, body)
 
 
-class ObjectAnswers(StoreAnswers):
+class NotedAnswers(StoreAnswers):
+    """A rule that notes the store's error code for the audit event."""
+
+    def __init__(self, exchange: RequestExchange, **more: Any) -> None:
+        super().__init__(exchange, **more)
+        self._noted_in = exchange
+
+    def begin(self, status: int, headers: HeaderPairs) -> PassAnswer | EditAnswer:
+        """Return what to do with an answer, given its status and headers."""
+        found = super().begin(status, headers)
+        if status < _FIRST_ERROR or not isinstance(found, EditAnswer):
+            return found
+        return EditAnswer(found.limit, lambda body: self._noted(body, found), waits=found.waits)
+
+    def _noted(self, body: bytes, found: EditAnswer) -> Respond:
+        code = _CODE.search(body)
+        if code is not None:
+            self._noted_in.store_code = code[1].decode()
+        return found.finish(body)
+
+
+class ObjectAnswers(NotedAnswers):
     """The rule for the answers about one object.
 
     A 404 of the store is decided again: `missing` returns the refusal of s3:ListBucket, or None if the caller may know.
@@ -114,27 +136,29 @@ class LateAnswers(ObjectAnswers):
         return answer.finish(body) if isinstance(answer, EditAnswer) else found.finish(body)
 
 
-def answer_rule(
+def answer_rule(  # noqa: PLR0913 - the parts of the rule
     exchange: RequestExchange,
     name: str,
     *,
     account: str,
+    region: str,
     location: Callable[[], str],
     missing: Missing,
     on_alarm: Alarm,
 ) -> StoreAnswers:
     """Return the rule for the answers to an operation.
 
-    `account` owns the bucket, and `location` is the address of the object at this gateway.
+    `account` and `region` are those of the bucket, and `location` returns the address of the object at this gateway.
     """
     if name in WITH_OWNERS:
-        return StoreAnswers(exchange, edit=_edit(exchange, lambda body: own_account(body, account)), on_alarm=on_alarm)
+        return NotedAnswers(exchange, edit=_edit(exchange, lambda body: own_account(body, account)), on_alarm=on_alarm)
     answers: ObjectAnswers
     if name in MAY_FAIL_LATE:
         edit = _edit(exchange, lambda body: with_location(body, location()))
         answers = LateAnswers(exchange, edit=edit, on_alarm=on_alarm)
     else:
-        answers = ObjectAnswers(exchange, is_head=name.startswith("Head"), on_alarm=on_alarm)
+        added = ((b"x-amz-bucket-region", region.encode()),) if name == "HeadBucket" else ()
+        answers = ObjectAnswers(exchange, is_head=name.startswith("Head"), added=added, on_alarm=on_alarm)
     if name in OF_AN_OBJECT:
         answers.hides = missing
     return answers

@@ -35,7 +35,7 @@ from daypass.gateway.bucket_operations import (
 )
 from daypass.gateway.buckets import Bucket
 from daypass.gateway.decisions import Decider
-from daypass.gateway.edit import answer_rule
+from daypass.gateway.edit import NotedAnswers, answer_rule
 from daypass.gateway.form_upload import FieldsOfForm, FileOfForm, answer_form
 from daypass.gateway.judge_parts import JudgeParts, StoreBackend
 from daypass.gateway.list_buckets import buckets_of_account, render_buckets
@@ -48,7 +48,6 @@ from daypass.gateway.request_body import (
     plain_body,
     plan_request_body,
 )
-from daypass.gateway.store_answers import StoreAnswers
 from daypass.policy.authorization_request import NewConditionKeys
 from daypass.verify.caller import ANONYMOUS, VerifiedCaller
 from daypass.verify.head import RequestHead
@@ -306,7 +305,7 @@ class Judgement:
             POST_OBJECT,
             store.backend,
             signed.head,
-            StoreAnswers(self._exchange, edit=edit, on_alarm=self._parts.on_alarm),
+            NotedAnswers(self._exchange, edit=edit, on_alarm=self._parts.on_alarm),
             FileOfForm(plan.make(signed.seed), form.rest),
             content_length=int(plan.headers.get(b"content-length", b"0")),
         )
@@ -417,7 +416,7 @@ class Judgement:
         self._exchange.parameters = {**self._request.parameters, "deleted": len(allowed), "denied": len(denied)}
         if not allowed:
             return self._exchange.respond(_OK, _XML, merge_delete_answer(request, denied, None))
-        answers = StoreAnswers(
+        answers = NotedAnswers(
             self._exchange,
             edit=partial(self._merge, request, denied),
             edit_limit=MAX_DELETE_ANSWER,
@@ -555,10 +554,12 @@ class Judgement:
 
     def _answers(self) -> AnswerRule:
         """Return the rule for the store's answer."""
+        bucket = self._known_bucket()
         return answer_rule(
             self._exchange,
             self._request.operation,
-            account=self._known_bucket().account,
+            account=bucket.account,
+            region=bucket.region or self._region,
             location=self._location,
             missing=self._missing_waiting,
             on_alarm=self._parts.on_alarm,
