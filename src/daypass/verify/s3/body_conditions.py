@@ -44,10 +44,6 @@ def _object_tags(root: XmlNode, _now: datetime) -> NewConditionKeys:
     return tag_keys(_object_tag_set(root))
 
 
-def _bucket_tags(root: XmlNode, _now: datetime) -> NewConditionKeys:
-    return bucket_tag_keys(_tags(root.expect("Tagging").allow("TagSet").child("TagSet")))
-
-
 def _retention(root: XmlNode, now: datetime) -> NewConditionKeys:
     retention = root.expect("Retention").allow("Mode", "RetainUntilDate")
     found = _one_of(retention, "Mode", "s3:object-lock-mode", ("GOVERNANCE", "COMPLIANCE"))
@@ -97,7 +93,6 @@ def _tags(tag_set: XmlNode) -> Tags:
 BODY_KEYS: Mapping[str, Callable[[XmlNode, datetime], NewConditionKeys]] = MappingProxyType(
     {
         "CreateBucket": _new_bucket,
-        "PutBucketTagging": _bucket_tags,
         "PutObjectLegalHold": _legal_hold,
         "PutObjectRetention": _retention,
         "PutObjectTagging": _object_tags,

@@ -18,6 +18,7 @@ import msgspec
 from daypass.policy.authorization_request import ConditionKeys, NewConditionKeys
 from daypass.verify.s3.actions import Permission
 from daypass.verify.s3.errors import s3_error
+from daypass.verify.s3.headers import LONGEST_VALUE
 from daypass.verify.s3.object_tags import TAGGING_HEADER, Tags, parse_tagging
 from daypass.verify.s3.request import S3Request
 from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, S3Operation
@@ -61,6 +62,62 @@ _CREATES: Mapping[str, str] = MappingProxyType(
         "UploadPartCopy": "false",
     }
 )
+
+_TAG, _TAG_NAMES = "s3:requestobjecttag/", "s3:requestobjecttagkeys"
+_FAMILIES = ((_TAG_NAMES, _TAG), ("aws:tagkeys", "aws:requesttag/"))
+_NO_KEYS: frozenset[str] = frozenset()
+_LIST = frozenset({"s3:delimiter", "s3:max-keys", "s3:prefix"})
+_OF_VERSION = frozenset({"s3:versionid"})
+_UPLOAD = frozenset(
+    {
+        "s3:x-amz-acl",
+        "s3:x-amz-copy-source",
+        "s3:x-amz-metadata-directive",
+        "s3:x-amz-server-side-encryption",
+        "s3:x-amz-server-side-encryption-aws-kms-key-id",
+        "s3:x-amz-server-side-encryption-customer-algorithm",
+        "s3:x-amz-storage-class",
+        "s3:x-amz-website-redirect-location",
+        _TAG_NAMES,
+    }
+)
+_RETENTION = frozenset(
+    {"s3:object-lock-mode", "s3:object-lock-remaining-retention-days", "s3:object-lock-retain-until-date"}
+)
+_LEGAL_HOLD = frozenset({"s3:object-lock-legal-hold"})
+_CONDITIONAL = frozenset({"s3:if-match", "s3:if-none-match", "s3:objectcreationoperation"})
+_ACL = frozenset({"s3:x-amz-acl", "s3:x-amz-storage-class"})
+
+_KEYS_OF_ACTION: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "s3:BypassGovernanceRetention": _UPLOAD,
+        "s3:CreateBucket": frozenset(
+            {"aws:tagkeys", "s3:locationconstraint", "s3:x-amz-acl", "s3:x-amz-object-ownership"}
+        ),
+        "s3:DeleteObject": frozenset({"s3:if-match"}),
+        "s3:DeleteObjectVersion": _OF_VERSION,
+        "s3:DeleteObjectVersionTagging": _OF_VERSION,
+        "s3:GetObjectVersion": _OF_VERSION,
+        "s3:GetObjectVersionAcl": _OF_VERSION,
+        "s3:GetObjectVersionAttributes": _OF_VERSION,
+        "s3:GetObjectVersionTagging": _OF_VERSION,
+        "s3:GetObjectVersionTorrent": _OF_VERSION,
+        "s3:ListBucket": _LIST,
+        "s3:ListBucketVersions": _LIST,
+        "s3:PutBucketAcl": frozenset({"s3:x-amz-acl"}),
+        "s3:PutObject": _UPLOAD | _RETENTION | _LEGAL_HOLD | _CONDITIONAL,
+        "s3:PutObjectAcl": _ACL,
+        "s3:PutObjectLegalHold": _LEGAL_HOLD,
+        "s3:PutObjectRetention": _RETENTION,
+        "s3:PutObjectTagging": frozenset({_TAG_NAMES}),
+        "s3:PutObjectVersionAcl": _ACL | _OF_VERSION,
+        "s3:PutObjectVersionTagging": _OF_VERSION | {_TAG_NAMES},
+        "s3:TagResource": frozenset({"aws:tagkeys"}),
+    }
+)
+"""The keys that S3 has for some actions alone. Service Authorization Reference, "Actions" of Amazon S3."""
+
+_OPERATION_KEYS = frozenset().union(*_KEYS_OF_ACTION.values())
 
 
 class ConnectionFacts(msgspec.Struct, frozen=True):
@@ -119,12 +176,28 @@ def permission_keys(
     `account` owns the bucket; it is empty for ListBuckets and for a bucket that does not exist. `resource_keys` are
     aws:ResourceAccount to aws:ResourceOrgPaths of the owner.
     """
-    found = {**keys, **resource_keys}
+    found = keys_of_action(permission.action, keys)
+    found.update(resource_keys)
     if account:
         found["s3:resourceaccount"] = found["aws:resourceaccount"] = account
-    if permission.version_id:
+    if permission.version_id and "s3:versionid" in _KEYS_OF_ACTION.get(permission.action, ()):
         found["s3:versionid"] = permission.version_id
     return found
+
+
+def keys_of_action(action: str, keys: ConditionKeys) -> NewConditionKeys:
+    """Return those keys of a request that S3 has for the action.
+
+    An upload with tags needs several permissions. With keys of the others, an Allow would hold that does not on AWS.
+    """
+    allowed = _KEYS_OF_ACTION.get(action, _NO_KEYS)
+    for names, family in _FAMILIES:
+        if names in keys and names not in allowed:
+            keys = {key: value for key, value in keys.items() if not key.startswith(family)}
+    others = _OPERATION_KEYS - allowed if allowed else _OPERATION_KEYS
+    if others.isdisjoint(keys):
+        return dict(keys)
+    return {key: value for key, value in keys.items() if key not in others}
 
 
 def tag_keys(tags: Tags) -> NewConditionKeys:
@@ -133,7 +206,7 @@ def tag_keys(tags: Tags) -> NewConditionKeys:
     Keys of conditions are not case-sensitive, keys of tags are. The value of two tags that differ in case alone has
     several values, and the engine counts that against the caller.
     """
-    return _tag_keys(tags, "s3:requestobjecttag/", "s3:requestobjecttagkeys")
+    return _tag_keys(tags, _TAG, _TAG_NAMES)
 
 
 def bucket_tag_keys(tags: Tags) -> NewConditionKeys:
@@ -227,6 +300,8 @@ def _add_headers(keys: NewConditionKeys, request: S3Request, now: datetime) -> N
 
 
 def _text(value: bytes) -> str:
+    if len(value) > LONGEST_VALUE:
+        raise s3_error("RequestHeaderSectionTooLarge")
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -30,6 +30,7 @@ _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PREFIXES = ("prefix", "marker", "start-after", "key-marker")
 _NUMBERS = frozenset({"max-keys", "max-parts", "max-uploads", "max-buckets", "part-number-marker", "partNumber"})
 _LONGEST_NUMBER = 10
+_LONGEST_DELIMITER = 1_024
 # Stores derive the names of files from these ids. S3's own consist of letters, digits, dots and underscores.
 _ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~=+:-]{1,1024}")
 _DOTS = re.compile(r"(?:^|[/\\])\.\.?(?:[/\\]|$)")
@@ -72,10 +73,16 @@ def check_parameters(parameters: Mapping[str, str], rule: KeyRule) -> None:
     for name in _PREFIXES:
         if name in parameters:
             check_key_prefix(parameters[name], rule)
+    if len(parameters.get("delimiter", "")) > _LONGEST_DELIMITER:
+        raise _invalid("delimiter", "The delimiter is too long.")
     for name in _NUMBERS & parameters.keys():
         text = parameters[name]
         if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
             raise _invalid(name, f"Provided {name} not an integer or within integer range", text)
+    _check_ids(parameters)
+
+
+def _check_ids(parameters: Mapping[str, str]) -> None:
     if "versionId" in parameters and _ID.fullmatch(parameters["versionId"]) is None:
         raise _invalid("versionId", "Invalid version id specified", parameters["versionId"])
     if "uploadId" in parameters and _ID.fullmatch(parameters["uploadId"]) is None:
