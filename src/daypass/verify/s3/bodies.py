@@ -1,33 +1,34 @@
 """The body of a request: what is verified, and how it goes to the store.
 
-Owns the choice of the outgoing form, its headers, and BodyTransform. Rules:
-- the end of a body leaves when everything was verified: hash, checksums, chunk signatures, trailer, lengths, framing;
+Owns the choice of the outgoing form, and its headers. Rules:
 - a store that commits the body of a connection that was cut gets every object in chunks that we sign, so that it
   refuses a body without its end;
 - the body of any other operation than PutObject and UploadPart is held back wholly.
-Leaves the transfer coding of the client's connection to the gateway: a transform is fed with decoded bytes. It returns
-the bytes for the wire, with their transfer coding.
+Leaves the verification to body_transform.py.
 docs/decisions/0017-bodies-of-uploads.md has the reasons.
 """
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Protocol
 
 import msgspec
 
 from daypass.verify.head import RequestHead
-from daypass.verify.http_chunks import LAST_CHUNK, Piece, encode_http_chunk
 from daypass.verify.payload import EMPTY_SHA256, PayloadForm, PayloadKind
 from daypass.verify.s3.body_checks import TRAILER_HEADER, BodyChecks, checks_of, parse_trailer_header
+from daypass.verify.s3.body_transform import (
+    AS_IS,
+    HTTP_CHUNKS,
+    MAX_WHOLE_BODY,
+    BodyTransform,
+    CheckedBody,
+    WholeBody,
+)
 from daypass.verify.s3.checksums import ChecksumAlgorithm, is_checksum_header
 from daypass.verify.s3.chunk_signatures import ChunkSeed, ChunkSignatures
 from daypass.verify.s3.chunk_writer import BodyWriter, ChunkWriter, PlainWriter, encoded_length
-from daypass.verify.s3.chunks import ChunkReader, Decoded
-from daypass.verify.s3.errors import S3Error, s3_error
-
-MAX_WHOLE_BODY = 4 * 1024 * 1024
-"""The largest body of an operation other than PutObject and UploadPart, in bytes."""
+from daypass.verify.s3.chunks import ChunkReader
+from daypass.verify.s3.errors import s3_error
 
 _DECODED_LENGTH = b"x-amz-decoded-content-length"
 _SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
@@ -81,28 +82,6 @@ class BodyClaim(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None
     chunked: bool
     seed: ChunkSeed | None = None
-
-
-class BodyTransform(Protocol):
-    """Verifies one body and returns the bytes that go to the store.
-
-    The gateway sends the head to the store in one write with the first bytes that feed() returns, or with those of
-    finish(), and never before: the head alone could change an object, as SeaweedFS commits an empty body if the
-    connection is closed behind the head. After an S3Error it closes the
-    connection to the store if the head was sent, and does not send the rest.
-    """
-
-    def feed(self, data: bytes) -> list[Piece]:
-        """Return the bytes that may go to the store now. Raises S3Error.
-
-        The result may have views of `data`.
-        """
-
-    def finish(self) -> list[Piece]:
-        """Return the end of the body, at the end of the client's body.
-
-        Raises S3Error unless the whole body was verified.
-        """
 
 
 class BodyPlan(msgspec.Struct, frozen=True):
@@ -179,8 +158,8 @@ def plan_body(claim: BodyClaim, profile: BodyProfile) -> BodyPlan:
     def make(seed: ChunkSeed) -> BodyTransform:
         reader = _reader(claim, length, trailer)
         writer = _writer(form, seed, length, out_trailer)
-        coding = _send_http_chunks if b"transfer-encoding" in headers else _send_as_is
-        return _CheckedBody(reader, checks, writer, coding, length)
+        coding = HTTP_CHUNKS if b"transfer-encoding" in headers else AS_IS
+        return CheckedBody(reader, checks, writer, coding, length)
 
     return BodyPlan(_payload_value(claim.payload, form), headers, make)
 
@@ -295,100 +274,7 @@ def _reader(claim: BodyClaim, length: int | None, trailer: ChecksumAlgorithm | N
 
 def _writer(form: _OutgoingForm, seed: ChunkSeed, length: int | None, trailer: bytes) -> BodyWriter:
     if form is _OutgoingForm.WHOLE:
-        return _WholeBody()
+        return WholeBody()
     if form is _OutgoingForm.PLAIN or length is None:
         return PlainWriter(length)
     return ChunkWriter(length, ChunkSignatures(seed) if form in _SIGNED else None, trailer)
-
-
-class _WholeBody:
-    """Holds a whole body back."""
-
-    __slots__ = ("_held",)
-
-    def __init__(self) -> None:
-        self._held = bytearray()
-
-    def write(self, decoded: Decoded, out: list[Piece]) -> None:  # noqa: ARG002 - returns all of it at the end
-        if len(self._held) + decoded.size > MAX_WHOLE_BODY:
-            raise s3_error("MaxMessageLengthExceeded")
-        for piece in decoded.pieces:
-            self._held += piece
-
-    def settle(self) -> None:
-        pass
-
-    def finish(self, trailer: bytes) -> list[Piece]:  # noqa: ARG002 - a plain body has no trailer
-        return [bytes(self._held)]
-
-
-def _send_as_is(pieces: list[Piece]) -> list[Piece]:
-    return pieces
-
-
-def _send_http_chunks(pieces: list[Piece]) -> list[Piece]:
-    return encode_http_chunk(pieces)
-
-
-class _CheckedBody:
-    """The BodyTransform of all forms."""
-
-    __slots__ = ("_checks", "_closed", "_coding", "_left", "_reader", "_writer")
-
-    def __init__(
-        self,
-        reader: ChunkReader | None,
-        checks: BodyChecks,
-        writer: BodyWriter,
-        coding: Callable[[list[Piece]], list[Piece]],
-        length: int | None,
-    ) -> None:
-        self._reader = reader
-        self._checks = checks
-        self._writer = writer
-        self._coding = coding
-        self._left = length
-        self._closed = False
-
-    def feed(self, data: bytes) -> list[Piece]:
-        self._close()
-        out: list[Piece] = []
-        for decoded in self._decode(bytes(data)):
-            self._checks.update(decoded.pieces)
-            self._writer.write(decoded, out)
-        self._writer.settle()
-        self._closed = False
-        return self._coding(out)
-
-    def finish(self) -> list[Piece]:
-        self._close()
-        trailer = b""
-        if self._reader is not None:
-            self._reader.finish()
-            trailer = self._reader.trailer_value
-        elif self._left:
-            raise _wrong_content_length()
-        self._checks.verify(trailer)
-        out = self._coding(self._writer.finish(trailer))
-        return [*out, LAST_CHUNK] if self._coding is _send_http_chunks else out
-
-    def _close(self) -> None:
-        # A transform that raised an error never returns bytes again, whatever its caller does.
-        if self._closed:
-            raise s3_error("InternalError", detail="the body was refused or has ended before")
-        self._closed = True
-
-    def _decode(self, data: bytes) -> list[Decoded]:
-        if self._reader is not None:
-            return self._reader.feed(data)
-        if not data:
-            return []
-        if self._left is not None:
-            self._left -= len(data)
-            if self._left < 0:
-                raise _wrong_content_length()
-        return [Decoded([data], len(data))]
-
-
-def _wrong_content_length() -> S3Error:
-    return s3_error("IncompleteBody")

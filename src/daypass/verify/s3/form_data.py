@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import msgspec
 
 from daypass.verify.http_chunks import Piece
-from daypass.verify.s3.bodies import BodyTransform
+from daypass.verify.s3.body_transform import BodyTransform
 from daypass.verify.s3.errors import S3Error, s3_error
 
 MAX_FIELDS = 64 * 1024

@@ -28,8 +28,9 @@ from daypass.errors import IncompleteSignature
 from daypass.verify.keys import Keys
 from daypass.verify.payload import UNSIGNED
 from daypass.verify.refusals import VerifyError, VerifyReason
-from daypass.verify.s3.bodies import BodyClaim, BodyPlan, BodyProfile, BodyTransform, plan_body
+from daypass.verify.s3.bodies import BodyClaim, BodyPlan, BodyProfile, plan_body
 from daypass.verify.s3.body_conditions import parse_tag_set
+from daypass.verify.s3.body_transform import BodyTransform
 from daypass.verify.s3.chunk_signatures import ChunkSeed
 from daypass.verify.s3.errors import s3_error
 from daypass.verify.s3.form_data import FormFields, FormFileBody
