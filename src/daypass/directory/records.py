@@ -6,9 +6,11 @@ unique without regard to case, as in IAM, thus a record's key is the name in low
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
+from msgspec.json import Decoder
 
 from daypass.directory.entities.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
@@ -40,233 +42,102 @@ N = TypeVar("N", bound=Named)
 
 _BATCH = 200  # default number of records in a page
 E = TypeVar("E", bound=Entity)
+_account, _id, _name = attrgetter("account"), attrgetter("id"), attrgetter("name")
+
+
+def _global(_: Any) -> str:
+    """Return the account of entities that are listed across the store."""
+    return ""
+
+
+def _constant(value: str) -> Callable[[Any], str]:
+    return lambda _: value
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The mapping of one type of entity to records."""
+    """The mapping of one type of entity to records.
+
+    By default, records belong to an account, their key is the entity's id, and lists are sorted by key.
+    """
 
     name: str
-    account: Callable[[Any], str]
-    key: Callable[[Any], str]
-    unique_id: Callable[[Any], str | None]
-    sort: Callable[[Any], str]
-    decoder: msgspec.json.Decoder[Any]
+    decoder: Decoder[Any]
+    account: Callable[[Any], str] = _account
+    key: Callable[[Any], str] = _id
+    unique_id: Callable[[Any], str | None] = lambda _: None
+    sort: Callable[[Any], str] | None = None
     fold: Callable[[str], str] = str
 
 
-def _named(name: str, type_: type[Entity]) -> Kind:
+def _named(name: str, type_: type[Named]) -> Kind:
     return Kind(
-        name=name,
-        account=lambda entity: entity.account,
+        name,
+        Decoder(type_),
         key=lambda entity: entity.name.lower(),
-        unique_id=lambda entity: entity.id,
+        unique_id=_id,
         sort=lambda entity: entity.path + entity.name,
-        decoder=msgspec.json.Decoder(type_),
         fold=str.lower,
     )
 
 
-# Accounts are listed across the store, thus they are in the account "".
 KINDS: dict[type[Entity], Kind] = {
-    Account: Kind(
-        name="account",
-        account=lambda _: "",
-        key=lambda account: account.id,
-        unique_id=lambda account: account.id,
-        sort=lambda account: account.id,
-        decoder=msgspec.json.Decoder(Account),
-    ),
+    Account: Kind("account", Decoder(Account), account=_global, unique_id=_id),
     User: _named("user", User),
     Group: _named("group", Group),
     Role: _named("role", Role),
     ManagedPolicy: _named("policy", ManagedPolicy),
     InstanceProfile: _named("instance_profile", InstanceProfile),
     SamlProvider: _named("saml_provider", SamlProvider),
-    SamlRequestKey: Kind(
-        name="saml_request_key",
-        account=lambda _: "",
-        key=lambda key: key.id,
-        unique_id=lambda _: None,
-        sort=lambda key: key.id,
-        decoder=msgspec.json.Decoder(SamlRequestKey),
-    ),
+    SamlRequestKey: Kind("saml_request_key", Decoder(SamlRequestKey), account=_global),
     # Listed by end time, so that expired ones come first.
     SignIn: Kind(
-        name="sign_in",
-        account=lambda _: "",
-        key=lambda sign_in: sign_in.id,
-        unique_id=lambda _: None,
+        "sign_in",
+        Decoder(SignIn),
+        account=_global,
         sort=lambda sign_in: f"{int(sign_in.ends.timestamp()):012d}/{sign_in.id}",
-        decoder=msgspec.json.Decoder(SignIn),
     ),
-    AccessKey: Kind(
-        name="access_key",
-        account=lambda key: key.account,
-        key=lambda key: key.id,
-        unique_id=lambda key: key.id,
-        sort=lambda key: key.owner + "/" + key.id,
-        decoder=msgspec.json.Decoder(AccessKey),
-    ),
+    AccessKey: Kind("access_key", Decoder(AccessKey), unique_id=_id, sort=lambda key: key.owner + "/" + key.id),
     MfaDevice: Kind(
-        name="mfa_device",
-        account=lambda device: device.account,
+        "mfa_device",
+        Decoder(MfaDevice),
         key=lambda device: device.serial.lower(),
-        unique_id=lambda _: None,
         # An unassigned device sorts before all others: unique ids and accounts do not begin with a dash.
         sort=lambda device: (device.owner or "-") + "/" + device.serial,
-        decoder=msgspec.json.Decoder(MfaDevice),
         fold=str.lower,
     ),
-    LastUse: Kind(
-        name="last_use",
-        account=lambda use: use.account,
-        key=lambda use: use.id,
-        unique_id=lambda _: None,
-        sort=lambda use: use.id,
-        decoder=msgspec.json.Decoder(LastUse),
-    ),
+    LastUse: Kind("last_use", Decoder(LastUse)),
     # Aliases are unique among all accounts.
-    AccountAlias: Kind(
-        name="account_alias",
-        account=lambda _: "",
-        key=lambda alias: alias.name,
-        unique_id=lambda _: None,
-        sort=lambda alias: alias.name,
-        decoder=msgspec.json.Decoder(AccountAlias),
-    ),
-    CredentialReport: Kind(
-        name="credential_report",
-        account=lambda report: report.account,
-        key=lambda _: "last",
-        unique_id=lambda _: None,
-        sort=lambda _: "last",
-        decoder=msgspec.json.Decoder(CredentialReport),
-    ),
-    DeletionTask: Kind(
-        name="deletion_task",
-        account=lambda task: task.account,
-        key=lambda task: task.id,
-        unique_id=lambda _: None,
-        sort=lambda task: task.id,
-        decoder=msgspec.json.Decoder(DeletionTask),
-    ),
-    Mark: Kind(
-        name="apply_mark",
-        account=lambda mark: mark.account,
-        key=lambda mark: mark.owner + "/" + mark.thing,
-        unique_id=lambda _: None,
-        sort=lambda mark: mark.owner + "/" + mark.thing,
-        decoder=msgspec.json.Decoder(Mark),
-    ),
-    Origin: Kind(
-        name="import_origin",
-        account=lambda _: "",
-        key=lambda origin: origin.origin,
-        unique_id=lambda _: None,
-        sort=lambda origin: origin.origin,
-        decoder=msgspec.json.Decoder(Origin),
-    ),
-    UnresolvedPrincipal: Kind(
-        name="stranger",
-        account=lambda _: "",
-        key=lambda unresolved: unresolved.id,
-        unique_id=lambda unresolved: unresolved.id,
-        sort=lambda unresolved: unresolved.id,
-        decoder=msgspec.json.Decoder(UnresolvedPrincipal),
-    ),
+    AccountAlias: Kind("account_alias", Decoder(AccountAlias), account=_global, key=_name),
+    CredentialReport: Kind("credential_report", Decoder(CredentialReport), key=_constant("last")),
+    DeletionTask: Kind("deletion_task", Decoder(DeletionTask)),
+    Mark: Kind("apply_mark", Decoder(Mark), key=lambda mark: mark.owner + "/" + mark.thing),
+    Origin: Kind("import_origin", Decoder(Origin), account=_global, key=lambda origin: origin.origin),
+    UnresolvedPrincipal: Kind("stranger", Decoder(UnresolvedPrincipal), account=_global, unique_id=_id),
     # Names are unique among all accounts, thus the name is the unique id too.
-    StoredBucket: Kind(
-        name="bucket",
-        account=lambda bucket: bucket.account,
-        key=lambda bucket: bucket.name,
-        unique_id=lambda bucket: bucket_id(bucket.name),
-        sort=lambda bucket: bucket.name,
-        decoder=msgspec.json.Decoder(StoredBucket),
-    ),
-    OidcProvider: Kind(
-        name="oidc_provider",
-        account=lambda provider: provider.account,
-        # Issuers are case-sensitive, thus their providers are too.
-        key=lambda provider: provider.name,
-        unique_id=lambda provider: provider.id,
-        sort=lambda provider: provider.name,
-        decoder=msgspec.json.Decoder(OidcProvider),
-    ),
-    StoredKey: Kind(
-        name="sealing_key",
-        account=lambda _: "",
-        key=lambda key: key.id,
-        unique_id=lambda _: None,
-        sort=lambda key: key.id,
-        decoder=msgspec.json.Decoder(StoredKey),
-    ),
-    Organization: Kind(
-        name="organization",
-        account=lambda _: "",
-        key=lambda _: ORGANIZATION,
-        unique_id=lambda _: None,
-        sort=lambda _: ORGANIZATION,
-        decoder=msgspec.json.Decoder(Organization),
-    ),
-    Unit: Kind(
-        name="unit",
-        account=lambda _: "",
-        key=lambda unit: unit.id,
-        unique_id=lambda _: None,
-        # Names are unique among the units of one parent.
-        sort=lambda unit: unit.parent + "/" + unit.name,
-        decoder=msgspec.json.Decoder(Unit),
-    ),
-    ControlPolicies: Kind(
-        name="control_policies",
-        account=lambda _: "",
-        key=lambda attached: attached.target,
-        unique_id=lambda _: None,
-        sort=lambda attached: attached.target,
-        decoder=msgspec.json.Decoder(ControlPolicies),
-    ),
-    Issuer: Kind(
-        name="issuer",
-        account=lambda _: "",
-        key=lambda issuer: issuer.id,
-        unique_id=lambda _: None,
-        sort=lambda issuer: issuer.id,
-        decoder=msgspec.json.Decoder(Issuer),
-    ),
-    TokenSigningKey: Kind(
-        name="token_signing_key",
-        account=lambda key: key.account,
-        key=lambda key: key.id,
-        unique_id=lambda _: None,
-        sort=lambda key: key.id,
-        decoder=msgspec.json.Decoder(TokenSigningKey),
-    ),
-    DelegationRequest: Kind(
-        name="delegation_request",
-        account=lambda request: request.requestor,
-        key=lambda request: request.id,
-        unique_id=lambda request: request.id,
-        sort=lambda request: request.id,
-        decoder=msgspec.json.Decoder(DelegationRequest),
-    ),
+    StoredBucket: Kind("bucket", Decoder(StoredBucket), key=_name, unique_id=lambda bucket: bucket_id(bucket.name)),
     # Unique among all accounts: an operator names a gateway by its name alone.
-    ResourceServer: Kind(
-        name="resource_server",
-        account=lambda _: "",
-        key=lambda server: server.name,
-        unique_id=lambda _: None,
-        sort=lambda server: server.name,
-        decoder=msgspec.json.Decoder(ResourceServer),
+    ResourceServer: Kind("resource_server", Decoder(ResourceServer), account=_global, key=_name),
+    # Issuers are case-sensitive, thus their providers are too.
+    OidcProvider: Kind("oidc_provider", Decoder(OidcProvider), key=_name, unique_id=_id),
+    StoredKey: Kind("sealing_key", Decoder(StoredKey), account=_global),
+    Organization: Kind("organization", Decoder(Organization), account=_global, key=_constant(ORGANIZATION)),
+    # Names are unique among the units of one parent.
+    Unit: Kind("unit", Decoder(Unit), account=_global, sort=lambda unit: unit.parent + "/" + unit.name),
+    ControlPolicies: Kind(
+        "control_policies", Decoder(ControlPolicies), account=_global, key=lambda attached: attached.target
     ),
+    Issuer: Kind("issuer", Decoder(Issuer), account=_global),
+    TokenSigningKey: Kind("token_signing_key", Decoder(TokenSigningKey)),
+    DelegationRequest: Kind(
+        "delegation_request", Decoder(DelegationRequest), account=lambda request: request.requestor, unique_id=_id
+    ),
+    # The earliest due time comes first.
     Notification: Kind(
-        name="notice",
-        account=lambda _: "",
-        key=lambda notification: notification.id,
-        unique_id=lambda _: None,
-        # The earliest due time comes first.
+        "notice",
+        Decoder(Notification),
+        account=_global,
         sort=lambda notification: f"{notification.due:012d}/{notification.id}",
-        decoder=msgspec.json.Decoder(Notification),
     ),
 }
 
@@ -281,7 +152,7 @@ def to_record(entity: Entity) -> Record:
         account=kind.account(entity),
         key=kind.key(entity),
         unique_id=kind.unique_id(entity),
-        sort=kind.sort(entity),
+        sort=(kind.sort or kind.key)(entity),
         body=_encode(entity),
     )
 
