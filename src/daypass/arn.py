@@ -33,6 +33,15 @@ class Arn:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
 
 
+def account_in_arn(text: str) -> str:
+    """Return the account in an ARN, or an empty string.
+
+    The account is empty if `text` is not a valid ARN, or if the ARN has no account.
+    """
+    arn = Arn.find(text)
+    return "" if arn is None else arn.account
+
+
 def root_arn(account: str) -> str:
     """Return the ARN of an account itself, which is also its root user's."""
     return f"arn:aws:iam::{account}:root"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from daypass.arn import Arn
+from daypass.arn import account_in_arn
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
@@ -58,7 +58,7 @@ def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Gr
     accounts = tuple(accounts_of(views))
     roles = [role for account in accounts for role in _roles(account, views)]
     edges = [edge for role in roles for edge in _edges(role, views, assumed)]
-    kept = [edge for edge in edges if only in {"", edge.way.account, _account_of(edge.target)}]
+    kept = [edge for edge in edges if only in {"", edge.way.account, account_in_arn(edge.target)}]
     return _graph(roles, kept, {edge.target for edge in edges}, accounts, only)
 
 
@@ -125,10 +125,5 @@ def _join(edges: list[Edge]) -> tuple[tuple[GraphNode, ...], tuple[Edge, ...]]:
         if source == members[0]:
             nodes[source] = GraphNode(source, own[0].way.kind, own[0].way.account, tuple(members))
     for edge in edges:
-        nodes.setdefault(edge.target, GraphNode(edge.target, "role", _account_of(edge.target), (edge.target,)))
+        nodes.setdefault(edge.target, GraphNode(edge.target, "role", account_in_arn(edge.target), (edge.target,)))
     return tuple(nodes.values()), tuple(edge for edge in edges if edge.source in nodes)
-
-
-def _account_of(arn: str) -> str:
-    parts = Arn.find(arn)
-    return "" if parts is None else parts.account

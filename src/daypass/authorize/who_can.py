@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from daypass.arn import Arn, assumed_role_arn, is_account_id, root_arn
+from daypass.arn import account_in_arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
 from daypass.authorize.named_request import SESSION_NAME, Assumed, build_named_request, check_named, session_of
 from daypass.authorize.readable_ids import readable, readable_name
@@ -284,7 +284,7 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
         if is_unresolved(name.value) and not search.inside:
             continue  # It never matches. The account itself must not learn that.
         shown = _name_of(name, search)
-        account = _account_of(shown)
+        account = account_in_arn(shown)
         kind = _kind_outside(shown, account, search) if name.type == "AWS" else name.type.lower()
         denied = _denial(name, search)
         if kind and denied is not None:
@@ -321,11 +321,6 @@ def _name_of(name: PrincipalName, search: _Search) -> str:
         return name.value
     shown = readable_name(name.value, search.views, search.foreign)
     return root_arn(shown) if is_account_id(shown) else shown
-
-
-def _account_of(value: str) -> str:
-    arn = Arn.find(value)
-    return "" if arn is None else arn.account
 
 
 def _kind_outside(shown: str, account: str, search: _Search) -> str:

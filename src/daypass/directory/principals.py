@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from daypass.arn import Arn, assumed_role_arn, is_account_id
+from daypass.arn import Arn, account_in_arn, assumed_role_arn, is_account_id
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account, Role, User
 from daypass.directory.store import Reader
@@ -138,10 +138,7 @@ def _own_id(reader: Reader, account: str, text: str) -> str:
 
 
 def _account_of(text: str) -> str:
-    if is_account_id(text):
-        return text
-    arn = Arn.find(text)
-    return "" if arn is None else arn.account
+    return text if is_account_id(text) else account_in_arn(text)
 
 
 def _find_named(reader: Reader, account: str, text: str) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any
 from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.apply.file.state import Key, Thing, document_text
 from daypass.apply.store.order import NOBODY
-from daypass.arn import Arn, iam_arn, is_account_id
+from daypass.arn import Arn, account_in_arn, iam_arn, is_account_id
 from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault
 from daypass.importing.account_rewriter import AccountRewriter
@@ -289,14 +289,9 @@ def unresolved_principals(trust: Mapping[str, Any], conversion: Conversion) -> I
         if text == "*":
             continue
         is_provider = kind == "Federated" and text.startswith("arn:")
-        is_lost = is_provider and _account_of(text) not in conversion.target.accounts
+        is_lost = is_provider and account_in_arn(text) not in conversion.target.accounts
         if is_lost or (kind == "AWS" and not _is_here(text, conversion)):
             yield text
-
-
-def _account_of(text: str) -> str:
-    arn = Arn.find(text)
-    return "" if arn is None else arn.account
 
 
 def _is_here(text: str, conversion: Conversion) -> bool:

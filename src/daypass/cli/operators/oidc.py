@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from daypass.arn import Arn
+from daypass.arn import account_in_arn
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
@@ -115,8 +115,7 @@ def _read_keys(path: Path) -> str:
 
 
 def _get_provider(reader: Reader, arn: str) -> OidcProvider:
-    parts = Arn.find(arn)
-    account = "" if parts is None else parts.account
+    account = account_in_arn(arn)
     name = find_provider_name(arn, account)
     found = None if name is None else records.find(reader, OidcProvider, account, name)
     if found is None:

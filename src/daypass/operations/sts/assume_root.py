@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import msgspec
 
-from daypass.arn import Arn, is_account_id, root_arn
+from daypass.arn import account_in_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_account
 from daypass.directory.organization.organization_tree import find_organization
@@ -107,8 +107,7 @@ class AssumeRoot(Signed[AssumeRootRequest]):
 def _read_target(text: str) -> str:
     if is_account_id(text):
         return text
-    arn = Arn.find(text)
-    account = "" if arn is None else arn.account
+    account = account_in_arn(text)
     if not is_account_id(account) or text != root_arn(account):
         raise ValidationError(_NO_TARGET)
     return account

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from daypass.arn import Arn
+from daypass.arn import Arn, account_in_arn
 from daypass.directory.identity import find_managed
 from daypass.directory.store import Reader
 from daypass.errors import (
@@ -48,9 +48,7 @@ class SessionPolicies(msgspec.Struct, frozen=True):
         Raises a Fault unless each of them exists in `account` or is one of AWS's.
         """
         for arn in self.arns:
-            parts = Arn.find(arn)
-            owner = "" if parts is None else parts.account
-            if owner not in {account, "aws"}:
+            if account_in_arn(arn) not in {account, "aws"}:
                 raise MalformedPolicyDocument(f"Policy {arn} does not belong to the account {account}.")
             if ctx.views.get(exists, arn) is False:
                 raise MalformedPolicyDocument(f"Policy {arn} does not exist or is not attachable.")
