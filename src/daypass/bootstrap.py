@@ -64,7 +64,7 @@ def create_account(
 
     Without a requested standing, the account joins the store's organization if one exists. Raises AccountCreationError.
     """
-    account_id = wanted.account or _new_account_id(writer, entropy)
+    account_id = wanted.account or new_account_id(writer, entropy)
     if not is_account_id(account_id):
         raise AccountCreationError(f"An account id must be twelve digits; {account_id!r} is not.")
     account = Account(
@@ -110,7 +110,8 @@ def _standing(reader: Reader, wanted: NewAccountRequest) -> Literal["management"
     return "standalone" if manager is None else "member"
 
 
-def _new_account_id(reader: Reader, entropy: Entropy) -> str:
+def new_account_id(reader: Reader, entropy: Entropy) -> str:
+    """Return the id of an account that does not exist."""
     while True:
         # Twelve random digits without a leading zero. They are unlikely to be the id of a real AWS account of the user.
         account_id = str(10**11 + int.from_bytes(entropy(8)) % (9 * 10**11))

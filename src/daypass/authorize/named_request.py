@@ -81,21 +81,11 @@ def get_caller(arn: str, views: SnapshotViews, now: datetime) -> Caller:
         if role is not None and role.name == name and session_name:
             return session_of(_identity(role.id, views), session_name, now)
     elif parts.service == "iam" and kind in {"user", "role"}:
-        return _named(parts, arn, views, now)
-    raise UnknownPrincipalError(f"{arn} does not exist.")
-
-
-def _named(parts: Arn, arn: str, views: SnapshotViews, now: datetime) -> Caller:
-    kind, _, rest = parts.resource.partition("/")
-    name = rest.rpartition("/")[2]
-    if kind == "user":
-        user = records.find(views.reader, User, parts.account, name)
-        if user is not None and user.arn == arn:
-            return user_caller(_identity(user.id, views), "")
-    else:
-        role = records.find(views.reader, Role, parts.account, name)
-        if role is not None and role.arn == arn:
-            return session_of(_identity(role.id, views), SESSION_NAME, now)
+        found = records.find_by_arn(views.reader, arn)
+        if isinstance(found, User):
+            return user_caller(_identity(found.id, views), "")
+        if isinstance(found, Role):
+            return session_of(_identity(found.id, views), SESSION_NAME, now)
     raise UnknownPrincipalError(f"{arn} does not exist.")
 
 

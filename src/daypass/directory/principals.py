@@ -154,13 +154,10 @@ def _find_named(reader: Reader, account: str, text: str) -> str | None:
 
 
 def _named_id(reader: Reader, arn: Arn, text: str) -> str | None:
-    kind, _, rest = arn.resource.partition("/")
-    type_: type[User | Role] | None = {"user": User, "role": Role}.get(kind)  # type: ignore[assignment] # two kinds
-    if type_ is None:
+    if arn.resource.partition("/")[0] not in {"user", "role"}:
         raise _invalid(text)
-    found = records.find(reader, type_, arn.account, rest.rpartition("/")[2])
-    # Names are unique case-insensitively, but a principal matches case-sensitively and with its path.
-    return None if found is None or found.arn != text else found.id
+    found = records.find_by_arn(reader, text)
+    return None if found is None else found.id
 
 
 def _session_id(reader: Reader, arn: Arn, text: str) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec.json import Decoder
 
+from daypass.arn import Arn
 from daypass.directory.entities.account_entities import AccountAlias, CredentialReport, DeletionTask
 from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
 from daypass.directory.entities.bucket_entities import StoredBucket, bucket_id
@@ -141,6 +142,9 @@ KINDS: dict[type[Entity], Kind] = {
     ),
 }
 
+# The word in ARNs -> the type of an entity that has policies.
+HOLDER_TYPES: Mapping[str, type[User] | type[Group] | type[Role]] = {"user": User, "group": Group, "role": Role}
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -181,6 +185,20 @@ def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
     if record is None or record.kind != KINDS[type_].name:
         return None
     return to_entity(type_, record)
+
+
+def find_by_arn(reader: Reader, arn: str) -> User | Group | Role | None:
+    """Return the user, group or role with exactly this ARN, or None.
+
+    Names are unique case-insensitively, but an ARN matches case-sensitively and with its path.
+    """
+    parts = Arn.find(arn)
+    if parts is None:
+        return None
+    kind, _, rest = parts.resource.partition("/")
+    type_ = HOLDER_TYPES.get(kind)
+    found = None if type_ is None else find(reader, type_, parts.account, rest.rpartition("/")[2])
+    return found if found is not None and found.arn == arn else None
 
 
 def each(

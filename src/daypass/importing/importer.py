@@ -13,6 +13,7 @@ from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.apply.file.state import Thing
 from daypass.apply.store.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
+from daypass.bootstrap import new_account_id
 from daypass.directory import records
 from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities.apply_entities import Origin
@@ -105,11 +106,7 @@ def _where_to(reader: Reader, origin: str, options: ImportOptions, entropy: Entr
     before = records.find(reader, Origin, "", origin)
     if before is not None and records.find(reader, Account, "", before.account) is not None:
         return before.account
-    while True:
-        # Twelve random digits without a leading zero, not the real account id that the user also uses.
-        account = str(10**11 + int.from_bytes(entropy(8)) % (9 * 10**11))
-        if records.find(reader, Account, "", account) is None:
-            return account
+    return new_account_id(reader, entropy)
 
 
 def _target(reader: Reader, origin: str, account: str, options: ImportOptions) -> ImportTarget:
@@ -134,12 +131,7 @@ def _finder(reader: Reader) -> Callable[[str], bool]:
         if arn.service == "sts" and kind == "assumed-role":
             role = records.find(reader, Role, arn.account, rest.partition("/")[0])
             return role is not None and role.name == rest.partition("/")[0]
-        if kind not in {"user", "role"}:
-            return False
-        name = rest.rpartition("/")[2]
-        user, role = records.find(reader, User, arn.account, name), records.find(reader, Role, arn.account, name)
-        found = user if kind == "user" else role
-        return found is not None and found.arn == text
+        return isinstance(records.find_by_arn(reader, text), User | Role)
 
     return exists
 

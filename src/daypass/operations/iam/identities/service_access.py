@@ -11,7 +11,7 @@ from typing import Any
 from daypass.arn import Arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities.iam_entities import Group, Role, User
+from daypass.directory.entities.iam_entities import User
 from daypass.errors import InvalidInput, NoSuchEntity, ValidationError
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.identities.memberships import groups_of
@@ -21,8 +21,6 @@ from daypass.operations.request_context import RequestContext
 from daypass.policy.language.document import DocumentKind, parse_document
 from daypass.policy.language.statement import Statement
 from daypass.policy.wildcard import compile_wildcard, tokens_of
-
-_TYPES: dict[str, type[User] | type[Group] | type[Role]] = {"user": User, "group": Group, "role": Role}
 
 
 class _ListPoliciesGrantingServiceAccessParams(IamParams, frozen=True):
@@ -63,14 +61,12 @@ class ListPoliciesGrantingServiceAccess(IamAction[_ListPoliciesGrantingServiceAc
 
 def _get(arn: str, caller: Caller, ctx: RequestContext) -> HolderEntity:
     parts = Arn.find(arn)
-    kind, _, name = ("", "", "") if parts is None else parts.resource.partition("/")
-    if parts is None or parts.service != "iam" or kind not in _TYPES:
+    if parts is None or parts.service != "iam" or parts.resource.partition("/")[0] not in records.HOLDER_TYPES:
         raise InvalidInput(f"ARN {arn} is not valid.")
-    if parts.account == caller.account:
-        found: HolderEntity | None = records.find(ctx.reader, _TYPES[kind], parts.account, name.rpartition("/")[2])
-        if found is not None and found.arn == arn:
-            return found
-    raise NoSuchEntity(f"ARN {arn} cannot be found.")
+    found = records.find_by_arn(ctx.reader, arn) if parts.account == caller.account else None
+    if found is None:
+        raise NoSuchEntity(f"ARN {arn} cannot be found.")
+    return found
 
 
 def _policies(owner: HolderEntity, ctx: RequestContext) -> Iterator[tuple[dict[str, str], str]]:
