@@ -14,7 +14,7 @@ from daypass.directory.entities.iam_entities import AccessKey, Account
 from daypass.directory.organization.organization_changes import found_organization
 from daypass.directory.organization.organization_tree import find_organization
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, RecordExistsError, Writer
+from daypass.directory.store import Reader, Writer
 from daypass.mint.access_keys import new_access_key_id, new_secret
 from daypass.ports import Entropy
 
@@ -73,10 +73,7 @@ def create_account(
         created=now,
         standing=_standing(writer, wanted),
     )
-    try:
-        records.insert(writer, account)
-    except RecordExistsError as taken:
-        raise AccountCreationError(f"The account {account_id} already exists.") from taken
+    records.insert_new(writer, account, AccountCreationError(f"The account {account_id} already exists."))
     if account.standing == "management":
         found_organization(writer, account_id, entropy=entropy)
     key_id = wanted.access_key_id or new_access_key_id("AKIA", account_id, entropy)
@@ -88,10 +85,7 @@ def create_account(
         sealed_secret=vault.encrypt(secret.encode(), bound_to=key_id),
         created=now,
     )
-    try:
-        records.insert(writer, key)
-    except RecordExistsError as taken:
-        raise AccountCreationError(f"The access key id {key_id} is already in use.") from taken
+    records.insert_new(writer, key, AccountCreationError(f"The access key id {key_id} is already in use."))
     return RootKey(account_id, key_id, secret)
 
 

@@ -37,7 +37,7 @@ from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.entities.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.entities.sign_in_entities import SignIn
-from daypass.directory.store import Reader, Record, Writer
+from daypass.directory.store import Reader, Record, RecordExistsError, Writer
 
 N = TypeVar("N", bound=Named)
 
@@ -241,6 +241,14 @@ def insert(writer: Writer, entity: Entity) -> None:
     Raises RecordExistsError if the name or the id is taken.
     """
     writer.insert(to_record(entity))
+
+
+def insert_new(writer: Writer, entity: Entity, taken: Exception) -> None:
+    """Store a new entity, or raise `taken` if the name or the id is taken."""
+    try:
+        insert(writer, entity)
+    except RecordExistsError as error:
+        raise taken from error
 
 
 def replace(writer: Writer, entity: Entity) -> None:

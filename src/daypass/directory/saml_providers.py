@@ -12,6 +12,7 @@ from daypass.arn import Arn
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.store import Link, Reader, Writer
+from daypass.errors import EntityAlreadyExists
 
 ISSUER = "saml_issuer"
 _KIND = "saml-provider/"
@@ -44,8 +45,9 @@ def load_providers_of(reader: Reader, issuer: str) -> tuple[str, ...]:
 
 
 def insert_provider(writer: Writer, provider: SamlProvider) -> None:
-    """Store a new provider. Raises RecordExistsError if the name is taken."""
-    records.insert(writer, provider)
+    """Store a new provider. Raises EntityAlreadyExists if the name is taken."""
+    taken = EntityAlreadyExists(f"Provider with name {provider.name} already exists.")
+    records.insert_new(writer, provider, taken)
     writer.link(_issuer_link(provider))
 
 

@@ -16,7 +16,6 @@ from daypass.apply.plan.differences import Difference
 from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, User
-from daypass.directory.store import RecordExistsError
 from daypass.errors import LimitExceeded
 from daypass.mint.secret import Secret
 from daypass.operations.iam.identities.access_keys import keys_of
@@ -72,10 +71,7 @@ def _insert(thing: Thing, key_id: str, wanted: KeyValue, api: Api, place: FilePo
         active=wanted.active,
         created=ctx.now,
     )
-    try:
-        records.insert(ctx.writer, key)
-    except RecordExistsError as taken:
-        raise ApplyFileError(place, "this access key id already exists", refused=True) from taken
+    records.insert_new(ctx.writer, key, ApplyFileError(place, "this access key id already exists", refused=True))
     api.note(thing.account, "CreateAccessKey", {"UserName": thing.name, "AccessKeyId": key_id})
 
 

@@ -19,7 +19,6 @@ from daypass.cli.shared.store_options import opened, operator_options, print_jso
 from daypass.directory import records
 from daypass.directory.entities.mfa_entities import HARDWARE, MfaDevice
 from daypass.directory.mfa_devices import find_device
-from daypass.directory.store import RecordExistsError
 from daypass.operations.mfa_codes import is_locked
 
 _SERIAL = re.compile(r"[A-Za-z0-9_+=/:,.@-]{9,256}")  # IAM's own form
@@ -67,10 +66,8 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
         owner = choose_account(writer, account)
         device = MfaDevice(serial=serial, account=owner, kind=HARDWARE, created=there.clock.now(), sealed_seed=b"")
         sealed = there.vault.encrypt(seed, bound_to=device.seed_name)
-        try:
-            records.insert(writer, replace(device, sealed_seed=sealed))
-        except RecordExistsError as taken:
-            raise CommandError(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION) from taken
+        taken = CommandError(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION)
+        records.insert_new(writer, replace(device, sealed_seed=sealed), taken)
     _say(device, "registered", output)
 
 

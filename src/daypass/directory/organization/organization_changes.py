@@ -19,7 +19,7 @@ from daypass.directory.entities.organization_entities import (
     Unit,
 )
 from daypass.directory.organization.organization_tree import DEEPEST, chain_of, find_organization, find_policies
-from daypass.directory.store import Reader, RecordExistsError, Writer
+from daypass.directory.store import Reader, Writer
 from daypass.policy.language.document import DocumentKind, parse_document, size_of
 from daypass.ports import Entropy
 
@@ -41,10 +41,7 @@ class OrganizationChangeError(Exception):
 def found_organization(writer: Writer, manager: str, *, entropy: Entropy) -> Organization:
     """Create the organization with its management account."""
     organization = Organization(id=f"o-{_letters(10, entropy)}", root=f"r-{_letters(4, entropy)}", manager=manager)
-    try:
-        records.insert(writer, organization)
-    except RecordExistsError as taken:
-        raise OrganizationChangeError("The store already has an organization.") from taken
+    records.insert_new(writer, organization, OrganizationChangeError("The store already has an organization."))
     return organization
 
 
@@ -90,10 +87,7 @@ def create_unit(writer: Writer, parent: str, name: str, *, entropy: Entropy) -> 
     if len(chain_of(writer, organization, above)) > DEEPEST:
         raise OrganizationChangeError(f"Units can be nested at most {DEEPEST} levels deep.")
     unit = Unit(id=f"ou-{organization.root[2:]}-{_letters(8, entropy)}", name=name, parent=above)
-    try:
-        records.insert(writer, unit)
-    except RecordExistsError as taken:
-        raise OrganizationChangeError(f"A unit {name} already exists there.") from taken
+    records.insert_new(writer, unit, OrganizationChangeError(f"A unit {name} already exists there."))
     return unit
 
 

@@ -11,7 +11,7 @@ from daypass.arn import Arn, iam_arn
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
-from daypass.directory.store import Reader, RecordExistsError, Writer
+from daypass.directory.store import Reader, Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity
 
 N = TypeVar("N", bound=User | Group | Role | InstanceProfile)
@@ -108,10 +108,7 @@ def require_policy_arn(arn: str) -> None:
 
 def insert_named(writer: Writer, entity: Any) -> None:
     """Store a new named entity, or raise EntityAlreadyExists."""
-    try:
-        records.insert(writer, entity)
-    except RecordExistsError as taken:
-        raise EntityAlreadyExists(_TAKEN[type(entity)].format(entity.name)) from taken
+    records.insert_new(writer, entity, EntityAlreadyExists(_TAKEN[type(entity)].format(entity.name)))
 
 
 def require_changeable(entity: User | Group | Role) -> None:

@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities.account_entities import AccountAlias
 from daypass.directory.entities.iam_entities import Account
-from daypass.directory.store import RecordExistsError, Writer
+from daypass.directory.store import Writer
 from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import get_account
@@ -70,10 +70,8 @@ def set_alias(writer: Writer, account: Account, alias: str) -> None:
     if account.alias:
         records.delete(writer, AccountAlias(name=account.alias, account=account.id))
     if alias:
-        try:
-            records.insert(writer, AccountAlias(name=alias, account=account.id))
-        except RecordExistsError as taken:
-            raise EntityAlreadyExists(f"The account alias {alias} already exists.") from taken
+        taken = EntityAlreadyExists(f"The account alias {alias} already exists.")
+        records.insert_new(writer, AccountAlias(name=alias, account=account.id), taken)
     records.replace(writer, msgspec.structs.replace(account, alias=alias))
 
 

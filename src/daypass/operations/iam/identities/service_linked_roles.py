@@ -17,7 +17,6 @@ from daypass.directory import records
 from daypass.directory.entities.account_entities import DeletionTask
 from daypass.directory.entities.iam_entities import Role
 from daypass.directory.last_uses import forget_last_use
-from daypass.directory.store import RecordExistsError
 from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.iam_action import IamAction, IamParams
@@ -109,12 +108,8 @@ class CreateServiceLinkedRole(IamAction[_CreateServiceLinkedRoleParams]):
         most = ctx.settings.quotas.roles
         if ctx.reader.count("role", caller.account) >= most:
             raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {most}")
-        try:
-            records.insert(ctx.writer, role)
-        except RecordExistsError as taken:
-            raise InvalidInput(
-                f"Service role name {role.name} has been taken in this account, please try a different suffix."
-            ) from taken
+        taken = f"Service role name {role.name} has been taken in this account, please try a different suffix."
+        records.insert_new(ctx.writer, role, InvalidInput(taken))
         return {"Role": {**show_role(ctx.reader, role), **show_description(role)}}
 
 

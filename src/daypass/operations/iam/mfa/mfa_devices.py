@@ -25,7 +25,6 @@ from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account
 from daypass.directory.entities.mfa_entities import VIRTUAL, MfaDevice, unassigned
 from daypass.directory.mfa_devices import devices_of
-from daypass.directory.store import RecordExistsError
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams
@@ -80,10 +79,8 @@ class CreateVirtualMFADevice(CreateWithTags):
             tags=tagging.read_tags(params.tags, most=quotas.tags),
         )
         sealed = ctx.vault.encrypt(seed, bound_to=device.seed_name)
-        try:
-            records.insert(ctx.writer, msgspec.structs.replace(device, sealed_seed=sealed))
-        except RecordExistsError as taken:
-            raise EntityAlreadyExists("MFADevice entity at the same path and name already exists.") from taken
+        taken = EntityAlreadyExists("MFADevice entity at the same path and name already exists.")
+        records.insert_new(ctx.writer, msgspec.structs.replace(device, sealed_seed=sealed), taken)
         uri = otpauth_uri(seed, device=params.virtual_mfa_device_name, account=_account_name(caller.account, ctx))
         return {
             "VirtualMFADevice": {

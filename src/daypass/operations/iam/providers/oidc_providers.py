@@ -14,7 +14,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name, provider_arn
-from daypass.directory.store import Reader, RecordExistsError
+from daypass.directory.store import Reader
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, ValidationError
 from daypass.federation.oidc.issuers.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
@@ -88,10 +88,7 @@ class CreateOpenIDConnectProvider(CreateWithTags):
             thumbprints=_lowered(params.thumbprint_list),
             tags=tagging.read_tags(params.tags, most=ctx.settings.quotas.tags, rule=EXACT),
         )
-        try:
-            records.insert(ctx.writer, provider)
-        except RecordExistsError as taken:
-            raise EntityAlreadyExists(f"Provider with url {params.url} already exists.") from taken
+        records.insert_new(ctx.writer, provider, EntityAlreadyExists(f"Provider with url {params.url} already exists."))
         return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 

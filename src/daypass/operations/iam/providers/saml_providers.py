@@ -22,8 +22,8 @@ from daypass.directory.saml_providers import (
     provider_name,
     replace_provider,
 )
-from daypass.directory.store import Reader, RecordExistsError
-from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.directory.store import Reader
+from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.operations.iam import tags as tagging
@@ -92,10 +92,7 @@ class CreateSAMLProvider(CreateWithTags):
         _require_openable(provider)
         if ctx.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
             raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
-        try:
-            insert_provider(ctx.writer, provider)
-        except RecordExistsError as taken:
-            raise EntityAlreadyExists(f"Provider with name {params.name} already exists.") from taken
+        insert_provider(ctx.writer, provider)
         return {"SAMLProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
 
