@@ -11,7 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.authenticate.caller import Caller
-from daypass.operations.iam.tags import request_tags
+from daypass.directory.entities.iam_entities import Named
+from daypass.directory.store import Reader
+from daypass.operations.iam.tags import request_tags, resource_tags
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
@@ -76,6 +78,28 @@ class IamAction(Signed[A], Generic[A]):
     def perform(self, params: A, caller: Caller, ctx: RequestContext) -> dict[str, Any] | None:
         """Perform the action in the caller's account and return the members."""
         raise AssertionError(f"{self.action} has no body")
+
+
+class AboutArn(IamAction[Any]):
+    """An action about one existing entity that the request names by its ARN.
+
+    The resource is this ARN. The entity's tags are condition keys. `named` is the parameter with the ARN.
+    """
+
+    named = "arn"
+
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
+        """Return the entity's ARN."""
+        return str(getattr(params, self.named))
+
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the entity's tags."""
+        found = self.find(ctx.reader, caller.account, self.resource(params, caller, ctx))
+        return {} if found is None else resource_tags(found.tags)
+
+    def find(self, reader: Reader, account: str, arn: str) -> Named | None:
+        """Return the entity, or None if the account cannot see it."""
+        raise AssertionError(f"{self.action} does not implement find")
 
 
 class CreateWithTags(IamAction[Any]):

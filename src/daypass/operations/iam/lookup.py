@@ -12,7 +12,7 @@ from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account, Entity, Group, InstanceProfile, ManagedPolicy, Role, User
 from daypass.directory.identity import find_managed
 from daypass.directory.store import Reader, Writer
-from daypass.errors import EntityAlreadyExists, InvalidInput, NoSuchEntity, UnmodifiableEntity
+from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoSuchEntity, UnmodifiableEntity
 
 N = TypeVar("N", bound=User | Group | Role | InstanceProfile)
 
@@ -109,6 +109,27 @@ def require_policy_arn(arn: str) -> None:
 def insert_named(writer: Writer, entity: Any) -> None:
     """Store a new named entity, or raise EntityAlreadyExists."""
     records.insert_new(writer, entity, EntityAlreadyExists(_TAKEN[type(entity)].format(entity.name)))
+
+
+def show_named(entity: User | Group | Role | InstanceProfile) -> dict[str, Any]:
+    """Return the members that every answer shows of an entity with a path.
+
+    The names of two of them begin with its kind, such as UserName and UserId.
+    """
+    word = type(entity).__name__
+    return {
+        "Path": entity.path,
+        f"{word}Name": entity.name,
+        f"{word}Id": entity.id,
+        "Arn": entity.arn,
+        "CreateDate": entity.created,
+    }
+
+
+def check_quota(reader: Reader, type_: type[Entity], account: str, *, name: str, most: int) -> None:
+    """Refuse another entity of a type if the account has the maximum number."""
+    if reader.count(records.kind_name(type_), account) >= most:
+        raise LimitExceeded(f"Cannot exceed quota for {name}: {most}")
 
 
 def require_changeable(entity: User | Group | Role) -> None:

@@ -17,7 +17,7 @@ from daypass.directory.entities.iam_entities import Group, InstanceProfile, Role
 from daypass.directory.records import each_by_path
 from daypass.errors import ValidationError
 from daypass.operations.iam.iam_action import IamAction, IamParams
-from daypass.operations.iam.lookup import KINDS
+from daypass.operations.iam.lookup import KINDS, show_named
 from daypass.operations.request_context import RequestContext
 
 DEFAULT_ITEMS = 100
@@ -89,7 +89,7 @@ class ListNamed(IamAction[PagedByPath]):
 
     def show(self, thing: Any, ctx: RequestContext) -> dict[str, Any]:
         """Return an entity as the list shows it."""
-        raise AssertionError(f"{self.action} does not implement show")
+        return show_named(thing)
 
 
 def page_of_values(

@@ -7,16 +7,24 @@ access key ID signing the request."
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from daypass.arn import root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import User
 from daypass.errors import ValidationError
+from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys, PrincipalKind
+
+
+class Owned(IamParams, frozen=True):
+    """The parameters of an action about the named user or the caller."""
+
+    user_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,28 @@ def get_owner(name: str | None, caller: Caller, ctx: RequestContext) -> Owner:
     if user is not None:
         return _of_user(user)
     raise ValidationError("Must specify userName when calling with non-User credentials")
+
+
+class AboutOwner(IamAction[Any]):
+    """The base class of actions about a user or the caller, or what they own.
+
+    The resource is the owner's ARN. The owner's tags are condition keys.
+    """
+
+    takes: type[IamParams] = Owned
+
+    def named_user(self, params: Any, caller: Caller) -> str | None:
+        """Return the user name of the request, or None for the caller."""
+        name: str | None = params.user_name
+        return name
+
+    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
+        """Return the owner's ARN."""
+        return owner_arn(self.named_user(params, caller), caller, ctx)
+
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the owner's tags."""
+        return owner_context(find_owner(self.named_user(params, caller), caller, ctx))
 
 
 def _of_user(user: User) -> Owner:

@@ -16,12 +16,11 @@ from daypass.directory.entities.iam_entities import Group, ManagedPolicy, Named,
 from daypass.directory.records import each_by_path
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import IamAction
-from daypass.operations.iam.identities.groups import show_group
 from daypass.operations.iam.identities.instance_profiles import profiles_of, show_profile
 from daypass.operations.iam.identities.last_used import show_role_use
 from daypass.operations.iam.identities.memberships import groups_of
 from daypass.operations.iam.identities.roles import show_role
-from daypass.operations.iam.identities.users import show_user
+from daypass.operations.iam.lookup import show_named
 from daypass.operations.iam.paging import Paged, read_marker, truncation
 from daypass.operations.iam.policies.attachments import attached_to, show_attached
 from daypass.operations.iam.policies.boundaries import show_boundary
@@ -49,7 +48,7 @@ def _attached(ctx: RequestContext, holder: HolderEntity) -> list[dict[str, str]]
 def _user(ctx: RequestContext, user: Any) -> dict[str, Any]:
     inline = _inline(user)
     return {
-        **show_user(user),
+        **show_named(user),
         # AWS omits only this list if it is empty.
         **({"UserPolicyList": inline} if inline else {}),
         "GroupList": [group.name for group in groups_of(ctx.reader, user)],
@@ -61,7 +60,7 @@ def _user(ctx: RequestContext, user: Any) -> dict[str, Any]:
 
 def _group(ctx: RequestContext, group: Any) -> dict[str, Any]:
     return {
-        **show_group(group),
+        **show_named(group),
         "GroupPolicyList": _inline(group),
         "AttachedManagedPolicies": _attached(ctx, group),
     }

@@ -16,12 +16,10 @@ from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
 from daypass.errors import LimitExceeded, NoSuchEntity, ValidationError
 from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.paging import Paged, page_of_values
-from daypass.operations.iam.self_service import Owner, find_owner, get_owner, owner_arn, owner_context
+from daypass.operations.iam.self_service import AboutOwner, Owned, Owner, get_owner
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
 
 _MOST = 1000
 
@@ -32,11 +30,7 @@ def keys_of(reader: Reader, account: str, owner: str) -> list[AccessKey]:
     return [records.to_entity(AccessKey, record) for record in found]
 
 
-class _Owned(IamParams, frozen=True):
-    user_name: str | None = None
-
-
-class _AccessKeyParams(_Owned, frozen=True):
+class _AccessKeyParams(Owned, frozen=True):
     access_key_id: str = ""
 
 
@@ -48,21 +42,7 @@ class _ListAccessKeysParams(Paged, frozen=True):
     user_name: str | None = None
 
 
-class _AboutKeys(IamAction[Any]):
-    """The base class of the actions: the resource is the owner's ARN."""
-
-    takes: type[IamParams] = _Owned
-
-    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
-        """Return the owner's ARN."""
-        return owner_arn(params.user_name, caller, ctx)
-
-    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the owner's tags."""
-        return owner_context(find_owner(params.user_name, caller, ctx))
-
-
-class CreateAccessKey(_AboutKeys):
+class CreateAccessKey(AboutOwner):
     """Creates an access key. An owner has at most two."""
 
     action, access = "CreateAccessKey", StoreAccess.WRITE
@@ -85,7 +65,7 @@ class CreateAccessKey(_AboutKeys):
         return {"AccessKey": {**_show(key, owner), "SecretAccessKey": secret.text}}
 
 
-class ListAccessKeys(_AboutKeys):
+class ListAccessKeys(AboutOwner):
     """Lists an owner's keys, without their secrets."""
 
     action, takes = "ListAccessKeys", _ListAccessKeysParams
@@ -102,7 +82,7 @@ class ListAccessKeys(_AboutKeys):
         )
 
 
-class UpdateAccessKey(_AboutKeys):
+class UpdateAccessKey(AboutOwner):
     """Activates or deactivates a key."""
 
     action, takes, access = "UpdateAccessKey", _Status, StoreAccess.WRITE
@@ -115,7 +95,7 @@ class UpdateAccessKey(_AboutKeys):
         records.replace(ctx.writer, msgspec.structs.replace(key, active=params.status == "Active"))
 
 
-class DeleteAccessKey(_AboutKeys):
+class DeleteAccessKey(AboutOwner):
     """Deletes a key."""
 
     action, takes, access = "DeleteAccessKey", _AccessKeyParams, StoreAccess.WRITE

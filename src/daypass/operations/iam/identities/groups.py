@@ -9,25 +9,14 @@ from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
 from daypass.directory.entities.iam_entities import Group
-from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.errors import DeleteConflict
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.iam_action import IamAction, IamParams
-from daypass.operations.iam.lookup import get_named, insert_named
+from daypass.operations.iam.lookup import check_quota, get_named, insert_named, show_named
 from daypass.operations.iam.paging import ListNamed
-from daypass.operations.iam.policies.policy_holders import AboutNamed
+from daypass.operations.iam.policies.policy_holders import AboutNamed, require_no_policies
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-
-
-def show_group(group: Group) -> dict[str, Any]:
-    """Return a group as the API shows it."""
-    return {
-        "Path": group.path,
-        "GroupName": group.name,
-        "GroupId": group.id,
-        "Arn": group.arn,
-        "CreateDate": group.created,
-    }
 
 
 class GroupNamed(IamParams, frozen=True):
@@ -58,9 +47,7 @@ class CreateGroup(IamAction[_CreateGroupParams]):
 
     def perform(self, params: _CreateGroupParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new group."""
-        most = ctx.settings.quotas.groups
-        if ctx.reader.count("group", caller.account) >= most:
-            raise LimitExceeded(f"Cannot exceed quota for GroupsPerAccount: {most}")
+        check_quota(ctx.reader, Group, caller.account, name="GroupsPerAccount", most=ctx.settings.quotas.groups)
         group = Group(
             id=new_unique_id("AGPA", ctx.entropy),
             account=caller.account,
@@ -69,17 +56,13 @@ class CreateGroup(IamAction[_CreateGroupParams]):
             created=ctx.now,
         )
         insert_named(ctx.writer, group)
-        return {"Group": show_group(group)}
+        return {"Group": show_named(group)}
 
 
 class ListGroups(ListNamed):
     """Lists the groups below a path."""
 
     action, entity, name = "ListGroups", Group, "Groups"
-
-    def show(self, thing: Group, ctx: RequestContext) -> dict[str, Any]:
-        """Return a group."""
-        return show_group(thing)
 
 
 class DeleteGroup(AboutGroup):
@@ -92,10 +75,7 @@ class DeleteGroup(AboutGroup):
         group = get_named(ctx.reader, Group, caller.account, params.group_name)
         if ctx.reader.sources(links.MEMBER, group.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove users from group first.")
-        if ctx.reader.targets(links.ATTACHED, group.id, limit=1):
-            raise DeleteConflict("Cannot delete entity, must detach all policies first.")
-        if group.inline:
-            raise DeleteConflict("Cannot delete entity, must delete policies first.")
+        require_no_policies(ctx, group)
         records.delete(ctx.writer, group)
 
 

@@ -20,7 +20,7 @@ from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import CreateWithTags, IamParams
 from daypass.operations.iam.identities.roles import AboutRole, show_role
-from daypass.operations.iam.lookup import arn_of, get_named, insert_named, require_changeable
+from daypass.operations.iam.lookup import arn_of, check_quota, get_named, insert_named, require_changeable, show_named
 from daypass.operations.iam.paging import ListNamed, Paged, page_of_values
 from daypass.operations.iam.policies.policy_holders import AboutNamed
 from daypass.operations.iam.tags import Tag
@@ -32,14 +32,7 @@ from daypass.policy.authorization_request import ConditionKeys
 def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
     """Return a profile as lists show it, without its tags."""
     role = records.find_by_id(reader, Role, profile.role) if profile.role else None
-    return {
-        "Path": profile.path,
-        "InstanceProfileName": profile.name,
-        "InstanceProfileId": profile.id,
-        "Arn": profile.arn,
-        "CreateDate": profile.created,
-        "Roles": [] if role is None else [show_role(reader, role)],
-    }
+    return {**show_named(profile), "Roles": [] if role is None else [show_role(reader, role)]}
 
 
 def profiles_of(reader: Reader, role: Role) -> list[InstanceProfile]:
@@ -78,8 +71,8 @@ class CreateInstanceProfile(CreateWithTags):
     def perform(self, params: _CreateInstanceProfileParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new profile."""
         quotas = ctx.settings.quotas
-        if ctx.reader.count("instance_profile", caller.account) >= quotas.instance_profiles:
-            raise LimitExceeded(f"Cannot exceed quota for InstanceProfilesPerAccount: {quotas.instance_profiles}")
+        most = quotas.instance_profiles
+        check_quota(ctx.reader, InstanceProfile, caller.account, name="InstanceProfilesPerAccount", most=most)
         profile = InstanceProfile(
             id=new_unique_id("AIPA", ctx.entropy),
             account=caller.account,

@@ -11,9 +11,9 @@ from daypass.directory.entities.iam_entities import Group, User
 from daypass.directory.links import MEMBER
 from daypass.directory.store import Link, Reader
 from daypass.errors import LimitExceeded
-from daypass.operations.iam.identities.groups import AboutGroup, GroupNamed, show_group
-from daypass.operations.iam.identities.users import AboutUser, show_user
-from daypass.operations.iam.lookup import get_named
+from daypass.operations.iam.identities.groups import AboutGroup, GroupNamed
+from daypass.operations.iam.identities.users import AboutUser
+from daypass.operations.iam.lookup import get_named, show_named
 from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
@@ -64,9 +64,9 @@ class GetGroup(AboutGroup):
         """Return the group and a page of its users."""
         group = get_named(ctx.reader, Group, caller.account, params.group_name)
         users = page_of_values(
-            users_in(ctx.reader, group), params, key=lambda user: user.path + user.name, show=show_user, name="Users"
+            users_in(ctx.reader, group), params, key=lambda user: user.path + user.name, show=show_named, name="Users"
         )
-        return {"Group": show_group(group), **users}
+        return {"Group": show_named(group), **users}
 
 
 class _UserPage(Paged, frozen=True, kw_only=True):
@@ -85,7 +85,7 @@ class ListGroupsForUser(AboutUser):
             groups_of(ctx.reader, user),
             params,
             key=lambda group: group.path + group.name,
-            show=show_group,
+            show=show_named,
             name="Groups",
         )
 

@@ -13,16 +13,16 @@ from daypass.directory import links, records
 from daypass.directory.entities.iam_entities import Role
 from daypass.directory.last_uses import forget_last_use
 from daypass.directory.store import Reader
-from daypass.errors import DeleteConflict, InvalidInput, LimitExceeded
+from daypass.errors import DeleteConflict, InvalidInput
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import CreateWithTags, IamParams
 from daypass.operations.iam.identities.last_used import show_role_use
-from daypass.operations.iam.lookup import get_named, insert_named, require_changeable
+from daypass.operations.iam.lookup import check_quota, get_named, insert_named, require_changeable, show_named
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.policies.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.policies.policy_documents import read_trust, show_trust
-from daypass.operations.iam.policies.policy_holders import AboutNamed
+from daypass.operations.iam.policies.policy_holders import AboutNamed, require_no_policies
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
@@ -33,14 +33,7 @@ _SERVICE_PATH = "/aws-service-role/"
 
 def show_role(reader: Reader, role: Role) -> dict[str, Any]:
     """Return the members of a role that every answer shows."""
-    return {
-        "Path": role.path,
-        "RoleName": role.name,
-        "RoleId": role.id,
-        "Arn": role.arn,
-        "CreateDate": role.created,
-        "AssumeRolePolicyDocument": show_trust(reader, role),
-    }
+    return {**show_named(role), "AssumeRolePolicyDocument": show_trust(reader, role)}
 
 
 def show_description(role: Role) -> dict[str, str]:
@@ -106,8 +99,7 @@ class CreateRole(CreateWithTags):
             description=params.description,
             max_session_seconds=params.max_session_duration,
         )
-        if ctx.reader.count("role", caller.account) >= quotas.roles:
-            raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {quotas.roles}")
+        check_quota(ctx.reader, Role, caller.account, name="RolesPerAccount", most=quotas.roles)
         insert_named(ctx.writer, role)
         bind(ctx, role, "", role.boundary)
         shown = {**show_role(ctx.reader, role), **show_boundary(role.boundary), **tagging.echoed(params.tags)}
@@ -156,10 +148,7 @@ class DeleteRole(AboutRole):
         require_changeable(role)
         if ctx.reader.targets(links.IN_PROFILE, role.id, limit=1):
             raise DeleteConflict("Cannot delete entity, must remove roles from instance profile first.")
-        if ctx.reader.targets(links.ATTACHED, role.id, limit=1):
-            raise DeleteConflict("Cannot delete entity, must detach all policies first.")
-        if role.inline:
-            raise DeleteConflict("Cannot delete entity, must delete policies first.")
+        require_no_policies(ctx, role)
         bind(ctx, role, role.boundary, "")
         records.delete(ctx.writer, role)
         forget_last_use(ctx.writer, role.account, role.id)

@@ -17,11 +17,11 @@ from daypass.directory import records
 from daypass.directory.entities.account_entities import DeletionTask
 from daypass.directory.entities.iam_entities import Role
 from daypass.directory.last_uses import forget_last_use
-from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.errors import InvalidInput, NoSuchEntity
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.identities.roles import AboutRole, RoleNamed, show_description, show_role
-from daypass.operations.iam.lookup import arn_of, get_named
+from daypass.operations.iam.lookup import arn_of, check_quota, get_named
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
@@ -105,9 +105,7 @@ class CreateServiceLinkedRole(IamAction[_CreateServiceLinkedRoleParams]):
             description=params.description,
             service_linked=True,
         )
-        most = ctx.settings.quotas.roles
-        if ctx.reader.count("role", caller.account) >= most:
-            raise LimitExceeded(f"Cannot exceed quota for RolesPerAccount: {most}")
+        check_quota(ctx.reader, Role, caller.account, name="RolesPerAccount", most=ctx.settings.quotas.roles)
         taken = f"Service role name {role.name} has been taken in this account, please try a different suffix."
         records.insert_new(ctx.writer, role, InvalidInput(taken))
         return {"Role": {**show_role(ctx.reader, role), **show_description(role)}}

@@ -14,31 +14,20 @@ from daypass.directory import links, records
 from daypass.directory.entities.iam_entities import Account, User
 from daypass.directory.mfa_devices import devices_of
 from daypass.directory.store import Reader
-from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.errors import DeleteConflict
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams
+from daypass.operations.iam.iam_action import CreateWithTags, IamParams
 from daypass.operations.iam.identities.access_keys import keys_of
-from daypass.operations.iam.lookup import get_named, insert_named
+from daypass.operations.iam.lookup import check_quota, get_named, insert_named, show_named
 from daypass.operations.iam.paging import ListNamed
 from daypass.operations.iam.policies.boundaries import bind, boundary_context, show_boundary
 from daypass.operations.iam.policies.policy_holders import AboutNamed
-from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
+from daypass.operations.iam.self_service import AboutOwner, Owned, get_owner
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
-
-
-def show_user(user: User) -> dict[str, Any]:
-    """Return the members of a user that every answer shows."""
-    return {
-        "Path": user.path,
-        "UserName": user.name,
-        "UserId": user.id,
-        "Arn": user.arn,
-        "CreateDate": user.created,
-    }
 
 
 class UserNamed(IamParams, frozen=True):
@@ -85,37 +74,24 @@ class CreateUser(CreateWithTags):
             tags=tagging.read_tags(params.tags, most=quotas.tags),
             boundary=params.permissions_boundary,
         )
-        if ctx.reader.count("user", caller.account) >= quotas.users:
-            raise LimitExceeded(f"Cannot exceed quota for UsersPerAccount: {quotas.users}")
+        check_quota(ctx.reader, User, caller.account, name="UsersPerAccount", most=quotas.users)
         insert_named(ctx.writer, user)
         bind(ctx, user, "", user.boundary)
-        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.echoed(params.tags)}}
+        return {"User": {**show_named(user), **show_boundary(user.boundary), **tagging.echoed(params.tags)}}
 
 
-class _Whom(IamParams, frozen=True):
-    user_name: str | None = None
-
-
-class GetUser(IamAction[_Whom]):
+class GetUser(AboutOwner):
     """Shows the named user, or the caller."""
 
-    action, takes = "GetUser", _Whom
+    action = "GetUser"
 
-    def resource(self, params: _Whom, caller: Caller, ctx: RequestContext) -> str:
-        """Return the user's ARN."""
-        return owner_arn(params.user_name, caller, ctx)
-
-    def context(self, params: _Whom, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the user's tags."""
-        return owner_context(find_owner(params.user_name, caller, ctx))
-
-    def perform(self, params: _Whom, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
+    def perform(self, params: Owned, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the user with its boundary and tags."""
         owner = get_owner(params.user_name, caller, ctx)
         if owner.user is None:
             return {"User": _show_root(caller.account, ctx)}
         user = owner.user
-        return {"User": {**show_user(user), **show_boundary(user.boundary), **tagging.shown(user.tags)}}
+        return {"User": {**show_named(user), **show_boundary(user.boundary), **tagging.shown(user.tags)}}
 
 
 def _show_root(account: str, ctx: RequestContext) -> dict[str, Any]:
@@ -126,13 +102,9 @@ def _show_root(account: str, ctx: RequestContext) -> dict[str, Any]:
 
 
 class ListUsers(ListNamed):
-    """Lists the users below a path."""
+    """Lists the users below a path, without tags and boundary, as AWS does."""
 
     action, entity, name = "ListUsers", User, "Users"
-
-    def show(self, thing: User, ctx: RequestContext) -> dict[str, Any]:
-        """Return a user without tags and boundary, as AWS does."""
-        return show_user(thing)
 
 
 # The parts that must be deleted before a user, in AWS's order, with AWS's message for each.

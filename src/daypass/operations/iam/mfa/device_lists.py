@@ -15,7 +15,7 @@ from daypass.directory.entities.mfa_entities import VIRTUAL, MfaDevice
 from daypass.directory.mfa_devices import devices_of, find_device
 from daypass.directory.store import Reader
 from daypass.operations.iam.iam_action import IamAction
-from daypass.operations.iam.identities.users import show_user
+from daypass.operations.iam.lookup import show_named
 from daypass.operations.iam.mfa.device_owners import OfAnOwner, OneDevice, device_arn, get_device, get_owned, named_user
 from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
 from daypass.operations.iam.self_service import get_owner, owner_context
@@ -139,7 +139,7 @@ def _show_virtual(device: MfaDevice, reader: Reader) -> dict[str, Any]:
     elif device.owner:
         user = records.find_by_id(reader, User, device.owner)
         if user is not None:
-            shown["User"] = show_user(user)
+            shown["User"] = show_named(user)
     return shown
 
 

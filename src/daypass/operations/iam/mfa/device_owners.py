@@ -12,10 +12,9 @@ from daypass.directory.entities.mfa_entities import MfaDevice
 from daypass.directory.mfa_devices import find_device
 from daypass.directory.store import Reader
 from daypass.errors import NoSuchEntity
-from daypass.operations.iam.iam_action import IamAction, IamParams
-from daypass.operations.iam.self_service import find_owner, get_owner, owner_arn, owner_context
+from daypass.operations.iam.iam_action import IamParams
+from daypass.operations.iam.self_service import AboutOwner, Owned, get_owner
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
 
 _ROOT = "root"
 
@@ -38,33 +37,20 @@ def device_arn(account: str, serial: str) -> str:
     return serial if serial.startswith(virtual) else f"{virtual}{serial}"
 
 
-class Owned(IamParams, frozen=True):
-    """The parameters of an action about the named user or the caller."""
-
-    user_name: str | None = None
-
-
 class OneDevice(Owned, frozen=True):
     """The parameters of an action about one device of a user."""
 
     serial_number: str = ""
 
 
-class OfAnOwner(IamAction[Any]):
-    """The base class of actions about an owner's devices.
-
-    The resource is the owner's ARN.
-    """
+class OfAnOwner(AboutOwner):
+    """The base class of actions about an owner's devices."""
 
     takes: type[IamParams] = OneDevice
 
-    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
-        """Return the owner's ARN."""
-        return owner_arn(named_user(params, caller), caller, ctx)
-
-    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the owner's tags."""
-        return owner_context(find_owner(named_user(params, caller), caller, ctx))
+    def named_user(self, params: Any, caller: Caller) -> str | None:
+        """Return the user name of the request, or None for the caller."""
+        return named_user(params, caller)
 
 
 def named_user(params: Any, caller: Caller) -> str | None:

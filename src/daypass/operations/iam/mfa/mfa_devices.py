@@ -28,6 +28,7 @@ from daypass.directory.mfa_devices import devices_of
 from daypass.errors import DeleteConflict, EntityAlreadyExists, InvalidAuthenticationCode, LimitExceeded, NoSuchEntity
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams
+from daypass.operations.iam.lookup import check_quota
 from daypass.operations.iam.mfa import device_lists
 from daypass.operations.iam.mfa.device_owners import OfAnOwner, OneDevice, get_device, get_owned, named_user
 from daypass.operations.iam.self_service import get_owner
@@ -68,8 +69,7 @@ class CreateVirtualMFADevice(CreateWithTags):
         """Return the device with its seed, as a string and as a QR code."""
         quotas = ctx.settings.quotas
         # AWS: the quota of virtual devices, enabled or not, is the quota of users.
-        if ctx.reader.count(records.kind_name(MfaDevice), caller.account) >= quotas.users:
-            raise LimitExceeded(f"Cannot exceed quota for VirtualMFADevicesPerAccount: {quotas.users}")
+        check_quota(ctx.reader, MfaDevice, caller.account, name="VirtualMFADevicesPerAccount", most=quotas.users)
         seed = new_seed(ctx.entropy)
         device = MfaDevice(
             serial=self.resource(params, caller, ctx),

@@ -13,17 +13,16 @@ from daypass.directory import links, records
 from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
 from daypass.directory.records import each_by_path
-from daypass.errors import DeleteConflict, LimitExceeded
+from daypass.errors import DeleteConflict
 from daypass.mint.access_keys import new_unique_id
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams
-from daypass.operations.iam.lookup import find_policy, get_own_policy, get_policy, insert_named
+from daypass.operations.iam.iam_action import AboutArn, CreateWithTags, IamAction, IamParams
+from daypass.operations.iam.lookup import check_quota, find_policy, get_own_policy, get_policy, insert_named
 from daypass.operations.iam.paging import Paged, page_of_stream, read_marker
 from daypass.operations.iam.policies.policy_documents import check_managed
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
 
 # A list shows the account's own policies first, then AWS's: the first letter of a position distinguishes them.
 _OWN, _AWS = "0", "1"
@@ -51,22 +50,12 @@ class PolicyNamed(IamParams, frozen=True):
     policy_arn: str
 
 
-class AboutPolicy(IamAction[Any]):
-    """The base class of actions about one existing policy.
-
-    The resource is its ARN. Its tags are condition keys.
-    """
+class AboutPolicy(AboutArn):
+    """The base class of actions about one existing policy."""
 
     takes: type[IamParams] = PolicyNamed
-
-    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
-        """Return the policy's ARN."""
-        return str(params.policy_arn)
-
-    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the policy's tags."""
-        found = find_policy(ctx.reader, caller.account, params.policy_arn)
-        return {} if found is None else tagging.resource_tags(found.tags)
+    named = "policy_arn"
+    find = staticmethod(find_policy)
 
 
 class _CreatePolicyParams(IamParams, frozen=True):
@@ -90,8 +79,7 @@ class CreatePolicy(CreateWithTags):
         """Return the new policy."""
         quotas = ctx.settings.quotas
         check_managed(params.policy_document, quotas.managed_policy_characters)
-        if ctx.reader.count("policy", caller.account) >= quotas.policies:
-            raise LimitExceeded(f"Cannot exceed quota for PoliciesPerAccount: {quotas.policies}")
+        check_quota(ctx.reader, ManagedPolicy, caller.account, name="PoliciesPerAccount", most=quotas.policies)
         policy = ManagedPolicy(
             id=new_unique_id("ANPA", ctx.entropy),
             account=caller.account,

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.directory import records
+from daypass.directory import links, records
 from daypass.directory.entities.iam_entities import Group, InstanceProfile, Role, User
+from daypass.errors import DeleteConflict
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.policies.boundaries import boundary_context
@@ -92,6 +93,14 @@ class AboutNamed(IamAction[Any]):
         if found is None:
             return {}
         return {**resource_tags(found.tags), **boundary_context(boundary_of(found))}
+
+
+def require_no_policies(ctx: RequestContext, holder: HolderEntity) -> None:
+    """Refuse to delete a holder that still has policies."""
+    if ctx.reader.targets(links.ATTACHED, holder.id, limit=1):
+        raise DeleteConflict("Cannot delete entity, must detach all policies first.")
+    if holder.inline:
+        raise DeleteConflict("Cannot delete entity, must delete policies first.")
 
 
 class AboutHolder(AboutNamed):

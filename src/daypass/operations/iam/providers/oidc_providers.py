@@ -19,12 +19,12 @@ from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded, NoS
 from daypass.federation.oidc.issuers.known_issuers import providers_of
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams, Nothing
+from daypass.operations.iam.iam_action import AboutArn, CreateWithTags, IamAction, IamParams, Nothing
+from daypass.operations.iam.lookup import check_quota
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.language.known_keys import is_foreign
 
 MOST_CLIENT_IDS = 100
@@ -77,8 +77,7 @@ class CreateOpenIDConnectProvider(CreateWithTags):
         _check_thumbprints(params.thumbprint_list)
         _check_client_ids(params.client_ids)
         most = ctx.settings.quotas.providers
-        if ctx.reader.count(records.kind_name(OidcProvider), caller.account) >= most:
-            raise LimitExceeded(f"Cannot exceed quota for OpenIdConnectProvidersPerAccount: {most}")
+        check_quota(ctx.reader, OidcProvider, caller.account, name="OpenIdConnectProvidersPerAccount", most=most)
         provider = OidcProvider(
             id="OIDCPR" + ctx.entropy(_ID_BYTES).hex().upper(),
             account=caller.account,
@@ -96,22 +95,11 @@ class _OpenIDConnectProviderParams(IamParams, frozen=True):
     arn: str = msgspec.field(name="OpenIDConnectProviderArn")
 
 
-class _OpenIDConnectProviderAction(IamAction[Any]):
-    """The base class of actions about one existing provider.
-
-    The resource is its ARN. Its tags are condition keys.
-    """
+class _OpenIDConnectProviderAction(AboutArn):
+    """The base class of actions about one existing provider."""
 
     takes: type[IamParams] = _OpenIDConnectProviderParams
-
-    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
-        """Return the provider's ARN."""
-        return str(params.arn)
-
-    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(ctx.reader, caller.account, params.arn)
-        return {} if found is None else tagging.resource_tags(found.tags)
+    find = staticmethod(find_provider)
 
 
 class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):

@@ -27,13 +27,13 @@ from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
 from daypass.federation.saml.metadata import parse_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.operations.iam import tags as tagging
-from daypass.operations.iam.iam_action import CreateWithTags, IamAction, IamParams, Nothing
+from daypass.operations.iam.iam_action import AboutArn, CreateWithTags, IamAction, IamParams, Nothing
+from daypass.operations.iam.lookup import check_quota
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import summarize
-from daypass.policy.authorization_request import ConditionKeys
 
 _MOST_KEYS = 2
 _ID_BYTES = 13
@@ -90,8 +90,8 @@ class CreateSAMLProvider(CreateWithTags):
         if params.add_private_key:
             provider = _with_key(provider, params.add_private_key, ctx)
         _require_openable(provider)
-        if ctx.reader.count(records.kind_name(SamlProvider), caller.account) >= quotas.providers:
-            raise LimitExceeded(f"Cannot exceed quota for SAMLProvidersPerAccount: {quotas.providers}")
+        most = quotas.providers
+        check_quota(ctx.reader, SamlProvider, caller.account, name="SAMLProvidersPerAccount", most=most)
         insert_provider(ctx.writer, provider)
         return {"SAMLProviderArn": provider.arn, **tagging.echoed(params.tags)}
 
@@ -100,22 +100,15 @@ class _ProviderNamed(IamParams, frozen=True):
     arn: str = msgspec.field(name="SAMLProviderArn")
 
 
-class _SAMLProviderAction(IamAction[Any]):
-    """The base class of actions about one existing provider.
-
-    The resource is its ARN. Its tags are condition keys.
-    """
+class _SAMLProviderAction(AboutArn):
+    """The base class of actions about one existing provider."""
 
     takes: type[IamParams] = _ProviderNamed
 
-    def resource(self, params: Any, caller: Caller, ctx: RequestContext) -> str:
-        """Return the provider's ARN."""
-        return str(params.arn)
-
-    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
-        """Return the provider's tags, except for a provider of another account."""
-        found = find_provider(ctx.reader, params.arn)
-        return tagging.resource_tags(found.tags) if found is not None and found.account == caller.account else {}
+    def find(self, reader: Reader, account: str, arn: str) -> SamlProvider | None:
+        """Return the account's provider with this ARN, or None."""
+        found = find_provider(reader, arn)
+        return found if found is not None and found.account == account else None
 
 
 class GetSAMLProvider(_SAMLProviderAction):
