@@ -181,6 +181,14 @@ class Signed(Declares, Generic[A]):
     signed = True
     access = StoreAccess.READ
 
+    def parse(self, parameters: Parameters) -> Any:
+        """Return the typed parameters.
+
+        `spelled` maps the parameters whose name is different in each action.
+        """
+        renamed = {name: parameters[member] for name, member in self.spelled.items() if member in parameters}
+        return msgspec.convert({**parameters, **renamed}, self.takes)
+
     def store_access(self, params: A) -> StoreAccess:
         """Return the same for every call."""
         return self.access
@@ -190,6 +198,14 @@ class Signed(Declares, Generic[A]):
         if signer is None:
             raise ValueError("a signed operation without a signer")
         return signer
+
+
+class WithoutResource(Signed[A], Generic[A]):
+    """A signed operation on the caller's account, without a resource."""
+
+    def permissions(self, params: A, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
+        """Require the permission for the action on `*`."""
+        return (PermissionCheck(f"{self.service}:{self.action}", "*", caller.account),)
 
 
 class StrippableProof(ABC):

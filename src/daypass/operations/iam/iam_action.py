@@ -14,7 +14,7 @@ from daypass.authenticate.caller import Caller
 from daypass.directory.entities.iam_entities import Named
 from daypass.directory.store import Reader
 from daypass.operations.iam.tags import request_tags, resource_tags
-from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -43,14 +43,6 @@ class IamAction(Signed[A], Generic[A]):
     action: str
     takes: type[A]
     access = StoreAccess.READ
-
-    def parse(self, parameters: Parameters) -> A:
-        """Return the typed parameters.
-
-        `spelled` maps the parameters whose name is different in each action.
-        """
-        renamed = {name: parameters[member] for name, member in self.spelled.items() if member in parameters}
-        return msgspec.convert({**parameters, **renamed}, self.takes)
 
     def resource(self, params: A, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the resource, or `*` if the action has no resource."""

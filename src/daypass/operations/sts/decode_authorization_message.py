@@ -11,9 +11,8 @@ from typing import Any
 
 import msgspec
 
-from daypass.authenticate.caller import Caller
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote, open_message
-from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Result, StoreAccess, WithoutResource
 from daypass.operations.request_context import RequestContext
 
 
@@ -23,21 +22,11 @@ class DecodeAuthorizationMessageParams(msgspec.Struct, frozen=True, rename="pasc
     encoded_message: str
 
 
-class DecodeAuthorizationMessage(Signed[DecodeAuthorizationMessageParams]):
+class DecodeAuthorizationMessage(WithoutResource[DecodeAuthorizationMessageParams]):
     """Shows the details of a denial."""
 
     service, action, access = "sts", "DecodeAuthorizationMessage", StoreAccess.CACHE
     takes = DecodeAuthorizationMessageParams
-
-    def parse(self, parameters: Parameters) -> DecodeAuthorizationMessageParams:
-        """Return the parameters."""
-        return msgspec.convert(parameters, self.takes)
-
-    def permissions(
-        self, params: DecodeAuthorizationMessageParams, caller: Caller, ctx: RequestContext
-    ) -> tuple[PermissionCheck, ...]:
-        """Require sts:DecodeAuthorizationMessage, which has no resource."""
-        return (PermissionCheck("sts:DecodeAuthorizationMessage", "*", caller.account),)
 
     def run(self, authorized: Authorized[DecodeAuthorizationMessageParams], ctx: RequestContext) -> Result:
         """Return the message as JSON."""

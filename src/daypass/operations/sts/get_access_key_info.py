@@ -7,11 +7,10 @@ Source: STS API Reference, GetAccessKeyInfo.
 
 import msgspec
 
-from daypass.authenticate.caller import Caller
 from daypass.directory.identity import load_access_key
 from daypass.errors import ValidationError
 from daypass.mint.access_keys import account_of
-from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Result, StoreAccess, WithoutResource
 from daypass.operations.request_context import RequestContext
 
 
@@ -21,21 +20,11 @@ class GetAccessKeyInfoParams(msgspec.Struct, frozen=True, rename="pascal"):
     access_key_id: str
 
 
-class GetAccessKeyInfo(Signed[GetAccessKeyInfoParams]):
+class GetAccessKeyInfo(WithoutResource[GetAccessKeyInfoParams]):
     """Answers with an account id."""
 
     service, action, access = "sts", "GetAccessKeyInfo", StoreAccess.CACHE
     takes = GetAccessKeyInfoParams
-
-    def parse(self, parameters: Parameters) -> GetAccessKeyInfoParams:
-        """Return the parameters."""
-        return msgspec.convert(parameters, self.takes)
-
-    def permissions(
-        self, params: GetAccessKeyInfoParams, caller: Caller, ctx: RequestContext
-    ) -> tuple[PermissionCheck, ...]:
-        """Require sts:GetAccessKeyInfo, which has no resource."""
-        return (PermissionCheck("sts:GetAccessKeyInfo", "*", caller.account),)
 
     def run(self, authorized: Authorized[GetAccessKeyInfoParams], ctx: RequestContext) -> Result:
         """Return the account."""

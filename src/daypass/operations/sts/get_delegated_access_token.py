@@ -16,7 +16,7 @@ from daypass.directory.entities.delegation_entities import Approver, DelegationR
 from daypass.errors import AccessDenied, ExpiredTradeInToken, InvalidParameterValue
 from daypass.mint.exchange_token import ExchangeTokenBrokenError, open_exchange_token
 from daypass.mint.session import SessionKind
-from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, Result, StoreAccess, WithoutResource
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Approval, Grant, mint_credentials
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
@@ -33,21 +33,11 @@ class GetDelegatedAccessTokenParams(msgspec.Struct, frozen=True, rename="pascal"
     trade_in_token: str
 
 
-class GetDelegatedAccessToken(Signed[GetDelegatedAccessTokenParams]):
+class GetDelegatedAccessToken(WithoutResource[GetDelegatedAccessTokenParams]):
     """Mints a session of the user who accepted the request."""
 
     service, action, access = "sts", "GetDelegatedAccessToken", StoreAccess.WRITE
     takes = GetDelegatedAccessTokenParams
-
-    def parse(self, parameters: Parameters) -> GetDelegatedAccessTokenParams:
-        """Return the parameters."""
-        return msgspec.convert(parameters, self.takes)
-
-    def permissions(
-        self, params: GetDelegatedAccessTokenParams, caller: Caller, ctx: RequestContext
-    ) -> tuple[PermissionCheck, ...]:
-        """Require sts:GetDelegatedAccessToken in the partner's own account."""
-        return (PermissionCheck("sts:GetDelegatedAccessToken", "*", caller.account),)
 
     def run(self, authorized: Authorized[GetDelegatedAccessTokenParams], ctx: RequestContext) -> Result:
         """Redeem the token and mint the session, both or neither."""

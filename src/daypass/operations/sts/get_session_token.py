@@ -11,7 +11,7 @@ from daypass.authenticate.caller import Caller
 from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.mfa import verify_mfa
-from daypass.operations.operation import Authorized, NoPermissionNeeded, Parameters, Result, Signed, StoreAccess
+from daypass.operations.operation import Authorized, NoPermissionNeeded, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 
@@ -32,10 +32,6 @@ class GetSessionToken(Signed[GetSessionTokenParams]):
 
     service, action, access = "sts", "GetSessionToken", StoreAccess.CACHE
     takes = GetSessionTokenParams
-
-    def parse(self, parameters: Parameters) -> GetSessionTokenParams:
-        """Return the parameters."""
-        return msgspec.convert(parameters, self.takes)
 
     def verify_identity(self, params: GetSessionTokenParams, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented."""

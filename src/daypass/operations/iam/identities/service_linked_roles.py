@@ -80,7 +80,7 @@ class CreateServiceLinkedRole(IamAction[_CreateServiceLinkedRoleParams]):
 
         Raises InvalidInput for a string that is not the name of a service.
         """
-        params = super().parse(parameters)
+        params: _CreateServiceLinkedRoleParams = super().parse(parameters)
         if not _SERVICE.fullmatch(params.service):
             raise InvalidInput(f"{params.service} is not the name of a service, such as ecs.amazonaws.com.")
         return params
