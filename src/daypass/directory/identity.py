@@ -109,10 +109,8 @@ def load_identity(reader: Reader, unique_id: str) -> Identity | None:
 
 def _user_identity(reader: Reader, user: User) -> Identity:
     policies = attached_policies(reader, user)
-    for link in reader.targets(MEMBER, user.id):
-        group = records.find_by_id(reader, Group, link.target)
-        if group is not None:
-            policies += attached_policies(reader, group)
+    for group in records.find_all(reader, Group, (link.target for link in reader.targets(MEMBER, user.id))):
+        policies += attached_policies(reader, group)
     return _identity(reader, user, policies)
 
 

@@ -25,6 +25,14 @@ _AWS = "arn:aws:iam::aws:"
 _BY_ACCOUNT = {ATTACHED: "attached_here", BOUNDARY: "boundary_here"}
 
 
+def unlink_if_present(writer: Writer, kind: str, source: str, target: str) -> None:
+    """Delete a link if it exists."""
+    try:
+        writer.unlink(kind, source, target)
+    except RecordMissingError:
+        return
+
+
 @dataclass(frozen=True, slots=True)
 class Use:
     """A use of managed policies in one account.
@@ -48,10 +56,8 @@ class Use:
         """Detach a policy. Raises RecordMissingError if it is not attached."""
         writer.unlink(self.kind, holder, arn)
         if arn.startswith(_AWS):
-            try:
-                writer.unlink(_BY_ACCOUNT[self.kind], holder, self._local(arn))
-            except RecordMissingError:
-                return  # It was attached without a count, which therefore needs no update.
+            # It may have been attached without a count, which then needs no update.
+            unlink_if_present(writer, _BY_ACCOUNT[self.kind], holder, self._local(arn))
 
     def count(self, reader: Reader, arn: str) -> int:
         """Return how many users, groups and roles of the account use a policy."""

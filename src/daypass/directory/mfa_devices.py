@@ -13,8 +13,7 @@ _MOST = 1000
 
 def devices_of(reader: Reader, account: str, owner: str) -> list[MfaDevice]:
     """Return the devices of a user (unique id) or root user (account id)."""
-    found = reader.page(records.kind_name(MfaDevice), account, prefix=f"{owner}/", limit=_MOST)
-    return [records.to_entity(MfaDevice, record) for record in found]
+    return records.page(reader, MfaDevice, account, prefix=f"{owner}/", limit=_MOST)
 
 
 def find_device(reader: Reader, account: str, serial: str) -> MfaDevice | None:

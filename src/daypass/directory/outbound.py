@@ -147,8 +147,7 @@ def _save(writer: Writer, account: str, before: IssuerRing, after: IssuerRing, v
 
 
 def _stored_keys(reader: Reader, account: str) -> list[TokenSigningKey]:
-    found = reader.page(records.kind_name(TokenSigningKey), account, limit=_MOST)
-    return [records.to_entity(TokenSigningKey, record) for record in found]
+    return records.page(reader, TokenSigningKey, account, limit=_MOST)
 
 
 def _ring(stored: list[TokenSigningKey], algorithm: Algorithm, vault: SecretBox) -> IssuerRing:

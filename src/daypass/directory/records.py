@@ -4,7 +4,7 @@ Owns the table KINDS. A store knows only records, an operation knows only entiti
 unique without regard to case, as in IAM, thus a record's key is the name in lower case.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, TypeVar, cast
@@ -199,6 +199,23 @@ def find_by_arn(reader: Reader, arn: str) -> User | Group | Role | None:
     type_ = HOLDER_TYPES.get(kind)
     found = None if type_ is None else find(reader, type_, parts.account, rest.rpartition("/")[2])
     return found if found is not None and found.arn == arn else None
+
+
+def page(
+    reader: Reader, type_: type[E], account: str | None, *, after: str = "", prefix: str = "", limit: int
+) -> list[E]:
+    """Return the first entities of a type in an account, in list order.
+
+    The arguments are those of `Reader.page`.
+    """
+    found = reader.page(kind_name(type_), account, after=after, limit=limit, prefix=prefix)
+    return [to_entity(type_, record) for record in found]
+
+
+def find_all(reader: Reader, type_: type[E], unique_ids: Iterable[str]) -> list[E]:
+    """Return the entities with these unique ids that exist."""
+    found = (find_by_id(reader, type_, unique_id) for unique_id in unique_ids)
+    return [entity for entity in found if entity is not None]
 
 
 def each(

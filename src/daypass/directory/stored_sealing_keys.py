@@ -14,15 +14,13 @@ _MOST = 1000
 
 def load_sealing_ring(reader: Reader, vault: SecretBox) -> SealingRing:
     """Return the sealing keys."""
-    found = reader.page(records.kind_name(StoredKey), "", limit=_MOST)
-    return SealingRing(tuple(_open(records.to_entity(StoredKey, record), vault) for record in found))
+    return SealingRing(tuple(_open(stored, vault) for stored in records.page(reader, StoredKey, "", limit=_MOST)))
 
 
 def save_sealing_ring(writer: Writer, sealing_ring: SealingRing, vault: SecretBox) -> None:
     """Store the ring: add new keys, delete removed ones."""
     wanted = {key.id: key for key in sealing_ring.keys}
-    for record in writer.page(records.kind_name(StoredKey), "", limit=_MOST):
-        stored = records.to_entity(StoredKey, record)
+    for stored in records.page(writer, StoredKey, "", limit=_MOST):
         if wanted.pop(stored.id, None) is None:
             records.delete(writer, stored)
     for key in wanted.values():

@@ -40,8 +40,7 @@ _making = Lock()
 
 def load_request_ring(reader: Reader) -> RequestRing:
     """Return the keys, each still sealed."""
-    found = reader.page(records.kind_name(SamlRequestKey), "", limit=_MOST)
-    keys = (records.to_entity(SamlRequestKey, record) for record in found)
+    keys = records.page(reader, SamlRequestKey, "", limit=_MOST)
     return KeyRing(tuple(RingKey(key.id, key, key.created, key.activates) for key in keys))
 
 

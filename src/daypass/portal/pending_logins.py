@@ -90,8 +90,7 @@ def _opened(found: SignIn, ctx: RequestContext) -> bytes:
 
 def _forget_some(writer: Writer, now: datetime) -> None:
     # Records are sorted by their ends. A few are enough: each new record deletes more than one old record.
-    for record in writer.page(records.kind_name(SignIn), "", limit=_PURGED):
-        over = records.to_entity(SignIn, record)
+    for over in records.page(writer, SignIn, "", limit=_PURGED):
         if over.ends > now:
             return
         records.delete(writer, over)

@@ -24,9 +24,9 @@ def choose_account(reader: Reader, account: str | None) -> str:
                 f"Account {account} does not exist. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
             )
         return account
-    found = reader.page(records.kind_name(Account), "", limit=2)
+    found = records.page(reader, Account, "", limit=2)
     if len(found) != 1:
         raise CommandError(
             "Name the account with --account. Run `daypass account list` to see all accounts.", Exit.CONFIGURATION
         )
-    return records.to_entity(Account, found[0]).id
+    return found[0].id

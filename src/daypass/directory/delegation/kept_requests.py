@@ -18,8 +18,9 @@ from daypass.directory.entities.delegation_entities import (
     DelegationRequest,
     Notification,
 )
+from daypass.directory.links import unlink_if_present
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Link, Reader, RecordMissingError, Writer
+from daypass.directory.store import Link, Reader, Writer
 from daypass.ports import Entropy
 
 MOST_REQUESTS = 1_000
@@ -47,8 +48,7 @@ def find_request(reader: Reader, request_id: str) -> DelegationRequest | None:
 def requests_of_owner(reader: Reader, account: str, *, after: str, limit: int) -> list[DelegationRequest]:
     """Return the requests that identities of an account own, by id."""
     links = reader.targets(OF_OWNER, account, after=after, limit=limit)
-    found = (find_request(reader, link.target) for link in links)
-    return [request for request in found if request is not None]
+    return records.find_all(reader, DelegationRequest, (link.target for link in links))
 
 
 def has_workflow(reader: Reader, requestor: str, workflow: str) -> bool:
@@ -82,13 +82,13 @@ def sweep_requests(writer: Writer, requestor: str, now: datetime) -> None:
 
     One call removes a limited number.
     """
-    for record in writer.page(records.kind_name(DelegationRequest), requestor, limit=_SWEPT):
-        request = records.to_entity(DelegationRequest, record)
+    for request in records.page(writer, DelegationRequest, requestor, limit=_SWEPT):
         if request.expires + _KEPT <= now:
             records.delete(writer, request)
-            _unlink(writer, OF_REQUESTOR, _workflow(request.requestor, request.workflow), request.id)
-            _unlink(writer, OF_OWNER, request.owner_account, request.id)
-            _unlink(writer, WAITING, request.requestor, request.id)
+            unlink_if_present(writer, OF_REQUESTOR, _workflow(request.requestor, request.workflow), request.id)
+            # It may never have had an owner or a notification.
+            unlink_if_present(writer, OF_OWNER, request.owner_account, request.id)
+            unlink_if_present(writer, WAITING, request.requestor, request.id)
 
 
 def new_notification(
@@ -146,8 +146,7 @@ def _is_full(writer: Writer, requestor: str) -> bool:
 
 def due_notifications(reader: Reader, *, now: int, after: str = "", limit: int) -> list[Notification]:
     """Return due notifications after the place `after`, the oldest first."""
-    page = reader.page(records.kind_name(Notification), "", after=after, limit=limit)
-    notifications = [records.to_entity(Notification, record) for record in page]
+    notifications = records.page(reader, Notification, "", after=after, limit=limit)
     return [notification for notification in notifications if notification.due <= now]
 
 
@@ -159,10 +158,3 @@ def place_of(notification: Notification) -> str:
 def _workflow(requestor: str, workflow: str) -> str:
     # The name may be longer than the index of a store accepts.
     return f"{requestor}/{hashlib.sha256(workflow.encode()).hexdigest()}"
-
-
-def _unlink(writer: Writer, kind: str, source: str, target: str) -> None:
-    try:
-        writer.unlink(kind, source, target)
-    except RecordMissingError:
-        return  # It never had an owner or a notification.

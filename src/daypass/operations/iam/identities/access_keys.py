@@ -26,8 +26,7 @@ _MOST = 1000
 
 def keys_of(reader: Reader, account: str, owner: str) -> list[AccessKey]:
     """Return the keys of a user (unique id) or of a root user (account id)."""
-    found = reader.page(records.kind_name(AccessKey), account, prefix=f"{owner}/", limit=_MOST)
-    return [records.to_entity(AccessKey, record) for record in found]
+    return records.page(reader, AccessKey, account, prefix=f"{owner}/", limit=_MOST)
 
 
 class _AccessKeyParams(Owned, frozen=True):

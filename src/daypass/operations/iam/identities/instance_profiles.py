@@ -37,8 +37,7 @@ def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
 
 def profiles_of(reader: Reader, role: Role) -> list[InstanceProfile]:
     """Return the profiles that contain a role."""
-    found = (records.find_by_id(reader, InstanceProfile, link.target) for link in reader.targets(IN_PROFILE, role.id))
-    return [profile for profile in found if profile is not None]
+    return records.find_all(reader, InstanceProfile, (link.target for link in reader.targets(IN_PROFILE, role.id)))
 
 
 class _InstanceProfileParams(IamParams, frozen=True):

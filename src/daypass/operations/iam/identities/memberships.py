@@ -8,7 +8,7 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Group, User
-from daypass.directory.links import MEMBER
+from daypass.directory.links import MEMBER, unlink_if_present
 from daypass.directory.store import Link, Reader
 from daypass.errors import LimitExceeded
 from daypass.operations.iam.identities.groups import AboutGroup, GroupNamed
@@ -47,8 +47,7 @@ class RemoveUserFromGroup(AboutGroup):
     def perform(self, params: _Member, caller: Caller, ctx: RequestContext) -> None:
         """Remove the user."""
         group, user = _both(params, caller, ctx)
-        if ctx.reader.find_link(MEMBER, user.id, group.id) is not None:
-            ctx.writer.unlink(MEMBER, user.id, group.id)
+        unlink_if_present(ctx.writer, MEMBER, user.id, group.id)
 
 
 class _GroupPage(Paged, frozen=True, kw_only=True):
@@ -92,14 +91,12 @@ class ListGroupsForUser(AboutUser):
 
 def users_in(reader: Reader, group: Group) -> list[User]:
     """Return the users of a group."""
-    found = (records.find_by_id(reader, User, link.source) for link in reader.sources(MEMBER, group.id))
-    return [user for user in found if user is not None]
+    return records.find_all(reader, User, (link.source for link in reader.sources(MEMBER, group.id)))
 
 
 def groups_of(reader: Reader, user: User) -> list[Group]:
     """Return the groups of a user."""
-    found = (records.find_by_id(reader, Group, link.target) for link in reader.targets(MEMBER, user.id))
-    return [group for group in found if group is not None]
+    return records.find_all(reader, Group, (link.target for link in reader.targets(MEMBER, user.id)))
 
 
 def _both(params: _Member, caller: Caller, ctx: RequestContext) -> tuple[Group, User]:
