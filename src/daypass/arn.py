@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Self
 
 _SECTIONS = 6
-PARTITIONS = frozenset({"aws", "aws-cn", "aws-us-gov"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from daypass.policy.evaluate import Policies, decide
 from daypass.policy.language.document_text import Span, statement_spans
 from daypass.policy.reasons.denial_messages import because
 from daypass.policy.reasons.explain import EvaluationDecision, Part, Reason, explain
-from daypass.policy.reasons.explanation_text import explanation_lines
+from daypass.policy.reasons.explanation_text import describe
 
 
 def test_each_reason_says_what_was_wanted_and_what_there_was() -> None:
@@ -146,13 +146,13 @@ def test_awss_words_for_policies_of_resources() -> None:
 def test_the_story_names_the_missing_condition() -> None:
     """The explanation alone tells a reader which condition is missing."""
     given: PolicySet = trust(trusting({"AWS": A}, Condition={"StringEquals": {"sts:ExternalId": "abc"}}))
-    story = "\n".join(
-        explanation_lines(
-            explain(question(action="sts:AssumeRole", on=ROLE_ARN), Policies(ALL, resource=given, trust=True))
-        )
-    )
-    assert "DENIED because no role trust policy allows the sts:AssumeRole action" in story
-    assert "StringEquals sts:ExternalId asks for abc; the request has no sts:ExternalId" in story
+    asked, held = question(action="sts:AssumeRole", on=ROLE_ARN), Policies(ALL, resource=given, trust=True)
+    assert because(denial(asked, held)) == "because no role trust policy allows the sts:AssumeRole action"
+    of_types = [of_type for of_type in explain(asked, held).types if of_type.type is PolicyType.RESOURCE]
+    [statement] = [each for of_type in of_types for policy in of_type.policies for each in policy.statements]
+    assert [describe(reason) for reason in statement.reasons] == [
+        "StringEquals sts:ExternalId asks for abc; the request has no sts:ExternalId"
+    ]
 
 
 def test_nobody_else_can_write_an_allowed() -> None:

@@ -110,12 +110,7 @@ def who_can(
     Users and roles of all accounts are first, then the other principals that its trust policy names. With `inside` (the
     role's own account), yield only the ways that this account may see.
     """
-    about_action = [
-        statement
-        for policy in role.trust.policies
-        for statement in policy.statements
-        if statement.action.covers(action)
-    ]
+    about_action = role.trust.statements_about(action)
     allows, denies = (
         tuple(statement for statement in about_action if statement.statement.allow is allow) for allow in (True, False)
     )

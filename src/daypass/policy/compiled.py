@@ -123,10 +123,14 @@ class PolicySet:
             self._by_action[action] = found
         return found
 
-    def _select(self, action: str) -> Candidates:
-        about_action = [
+    def statements_about(self, action: str) -> list[CompiledStatement]:
+        """Return the statements about `action`, in their order."""
+        return [
             statement for policy in self.policies for statement in policy.statements if statement.action.covers(action)
         ]
+
+    def _select(self, action: str) -> Candidates:
+        about_action = self.statements_about(action)
         return (
             ResourceIndex.of(statement for statement in about_action if not statement.statement.allow),
             ResourceIndex.of(statement for statement in about_action if statement.statement.allow),

@@ -47,7 +47,7 @@ def compile_resources(patterns: Sequence[str], *, inverted: bool, allow: bool, v
             exact.add("".join(str(token) for token in tokens))
     if inverted:
         return _outside(frozenset(exact), tuple(fixed), tuple(open_tokens), allow=allow)
-    return _inside(frozenset(exact), tuple(fixed), tuple(open_tokens))
+    return match_any(frozenset(exact), tuple(fixed), tuple(open_tokens))
 
 
 def literal_heads(patterns: Sequence[str] | None, *, inverted: bool, variables: bool) -> tuple[str, ...]:
@@ -99,9 +99,13 @@ def _resource_tokens(parts: Sequence[Part]) -> list[PatternToken]:
     return tokens
 
 
-def _inside(
-    exact: frozenset[str], fixed: tuple[Match, ...], open_tokens: tuple[list[PatternToken], ...]
+def match_any(
+    exact: frozenset[str], fixed: Sequence[Match], open_tokens: Sequence[list[PatternToken]]
 ) -> ResourceMatch:
+    """Return the matcher of a string that equals or fits one of the patterns.
+
+    `open_tokens` are patterns with variables. A pattern fits no string if a variable has no value.
+    """
     if not open_tokens and not exact and len(fixed) == 1:
         only = fixed[0]
         return lambda resource, _: only(resource)
@@ -134,7 +138,7 @@ def _outside(
 
     If a variable has no value, the excepted resources are unknown, and an Allow does not apply.
     """
-    inside = _inside(exact, fixed, open_tokens)
+    inside = match_any(exact, fixed, open_tokens)
 
     def match(resource: str, context: ConditionKeys) -> bool:
         if allow and any(fill_tokens(tokens, context) is None for tokens in open_tokens):

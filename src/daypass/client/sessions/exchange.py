@@ -23,8 +23,6 @@ from daypass.client.sign_in.mfa import find_code, run_for_text
 from daypass.client.sign_in.token_claims import read_token_file
 from daypass.client.text_format import printable
 
-_LONGEST_CHAINED = 3600
-
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:

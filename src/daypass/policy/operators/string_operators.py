@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.resource import match_any
 from daypass.policy.template import (
     Part,
     PatternToken,
@@ -72,21 +73,7 @@ def string_like(values: Sequence[str], *, variables: bool) -> Fits:
             with_variables.append(tokens)
         else:
             fixed.append(compile_wildcard(_settled(tokens)))
-    if len(fixed) == 1 and not with_variables:
-        only = fixed[0]
-        return lambda value, _: only(value)
-
-    def fits(value: str, context: ConditionKeys) -> bool:
-        for match in fixed:
-            if match(value):
-                return True
-        for tokens in with_variables:
-            filled = fill_tokens(tokens, context)
-            if filled is not None and compile_wildcard(filled)(value):
-                return True
-        return False
-
-    return fits
+    return match_any(frozenset(), fixed, with_variables)
 
 
 def arn_like(values: Sequence[str], *, variables: bool) -> Fits:

@@ -15,7 +15,7 @@ from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.operations.iam.policies.validation_messages import check_identity_policy
 from daypass.operations.request_context import RequestContext
-from daypass.policy.language.document import Document, DocumentKind, parse_document, size_of
+from daypass.policy.language.document import Document, DocumentKind, check_size, parse_document, size_of
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
 # The actions that a trust policy can contain. A pattern must match at least one of them.
@@ -38,8 +38,7 @@ def check_managed(text: str, most: int) -> None:
     """Refuse a document that is not a valid managed policy."""
     check_identity_policy(text, managed=True)
     parse_document(text, DocumentKind.IDENTITY)
-    if size_of(text, count_white_space=False) > most:
-        raise LimitExceeded(f"Cannot exceed quota for PolicySize: {most}")
+    check_size(text, most, count_white_space=False)
 
 
 def check_inline(text: str) -> int:
