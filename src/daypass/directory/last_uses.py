@@ -63,9 +63,7 @@ def find_last_use(reader: Reader, account: str, unique_id: str) -> LastUse | Non
 
 def forget_last_use(writer: Writer, account: str, unique_id: str) -> None:
     """Delete the last use of a key or role that is being deleted."""
-    known = find_last_use(writer, account, unique_id)
-    if known is not None:
-        records.delete(writer, known)
+    records.delete_if_present(writer, LastUse, account, unique_id)
 
 
 def _keep(writer: Writer, use: LastUse) -> None:

@@ -285,6 +285,13 @@ def delete(writer: Writer, entity: Entity) -> None:
     writer.delete(record.kind, record.account, record.key)
 
 
+def delete_if_present(writer: Writer, type_: type[Entity], account: str, name: str) -> None:
+    """Delete the entity of this name if it exists."""
+    found = find(writer, type_, account, name)
+    if found is not None:
+        delete(writer, found)
+
+
 def kind_name(type_: type[Entity]) -> str:
     """Return the name of this type in the store."""
     return KINDS[type_].name

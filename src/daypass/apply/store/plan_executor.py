@@ -105,10 +105,7 @@ class PlanExecutor:
 
         An action may refuse an entity after it was stored.
         """
-        writer = self.api.ctx.writer
-        found = records.find(writer, ENTITIES[thing.kind], thing.account, thing.name)
-        if found is not None:
-            records.delete(writer, found)
+        records.delete_if_present(self.api.ctx.writer, ENTITIES[thing.kind], thing.account, thing.name)
 
     def _account(self, thing: Thing, wanted: Mapping[str, NewAccount]) -> RootKey:
         new = wanted[thing.account]

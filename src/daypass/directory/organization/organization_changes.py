@@ -101,12 +101,8 @@ def delete_unit(writer: Writer, unit: str) -> None:
         raise OrganizationChangeError(f"The unit {unit} contains units. Delete them first.")
     if any(account.unit == found for account in accounts_of(writer)):
         raise OrganizationChangeError(f"The unit {unit} contains accounts. Move them first.")
-    row = records.find(writer, Unit, "", found)
-    if row is not None:
-        records.delete(writer, row)
-    attached = records.find(writer, ControlPolicies, "", found)
-    if attached is not None:
-        records.delete(writer, attached)
+    records.delete_if_present(writer, Unit, "", found)
+    records.delete_if_present(writer, ControlPolicies, "", found)
 
 
 def move_account(writer: Writer, account: str, unit: str) -> None:
@@ -131,9 +127,7 @@ def remove_account(writer: Writer, account: str) -> None:
     if organization.delegate == account:
         records.replace(writer, msgspec.structs.replace(organization, delegate=""))
     records.replace(writer, msgspec.structs.replace(row, standing="standalone", unit=""))
-    attached = records.find(writer, ControlPolicies, "", account)
-    if attached is not None:
-        records.delete(writer, attached)
+    records.delete_if_present(writer, ControlPolicies, "", account)
 
 
 def set_delegate(writer: Writer, account: str) -> None:
