@@ -22,6 +22,7 @@ from daypass.directory.identity import Identity, load_account, load_identity, lo
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import PermissionCheck
+from daypass.operations.sts.role_session import role_tags
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue, NewConditionKeys
 from daypass.policy.evaluate import Policies
 from daypass.wire.http import HttpRequest
@@ -152,11 +153,7 @@ def check_named(action: str, resource: str, caller: Caller, views: SnapshotViews
         return PermissionCheck(action, resource, account)
     role = views.get(load_role, account, arn.resource.rpartition("/")[2])
     role = role if role is not None and role.arn == resource else None
-    tags: dict[str, str] = {} if role is None else role.tags
-    context: NewConditionKeys = {}
-    for key, value in tags.items():
-        context["aws:resourcetag/" + key.lower()] = value
-        context["iam:resourcetag/" + key.lower()] = value
+    context = role_tags(role)
     if action.lower() not in _OF_TRUST:
         return PermissionCheck(action, resource, account, context)
     return PermissionCheck(

@@ -1,7 +1,7 @@
 """The input of the engine: principal, action, resource and context.
 
-Owns the values of a request, and the count of characters in it with which patterns are compared. Leaves their
-collection to authorize/. Source: IAM User Guide, "The request context".
+Owns the values of a request, the condition keys of a resource's tags, and the count of characters with which patterns
+are compared. Leaves their collection to authorize/. Source: IAM User Guide, "The request context".
 """
 
 from collections.abc import Mapping
@@ -99,3 +99,12 @@ def _affordable(request: AuthorizationRequest) -> int:
     except Exception:  # noqa: BLE001 - evaluate.py has the same exception, and fails closed
         return 0
     return MOST_WORK // (longest + CALL) if longest <= LONGEST_VALUE else 0
+
+
+def resource_tags(tags: Mapping[str, str]) -> NewConditionKeys:
+    """Return the condition keys of the tags on the resource."""
+    context: NewConditionKeys = {}
+    for key, value in tags.items():
+        context["aws:resourcetag/" + key.lower()] = value
+        context["iam:resourcetag/" + key.lower()] = value
+    return context

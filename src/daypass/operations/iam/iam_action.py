@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from daypass.authenticate.caller import Caller
 from daypass.directory.entities.iam_entities import Named
 from daypass.directory.store import Reader
-from daypass.operations.iam.tags import request_tags, resource_tags
+from daypass.operations.iam.tags import request_tags
 from daypass.operations.operation import Authorized, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 
 class IamParams(msgspec.Struct, frozen=True, rename="pascal"):

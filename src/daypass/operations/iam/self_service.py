@@ -16,9 +16,8 @@ from daypass.directory.entities.iam_entities import User
 from daypass.errors import ValidationError
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
-from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys, PrincipalKind
+from daypass.policy.authorization_request import ConditionKeys, PrincipalKind, resource_tags
 
 
 class Owned(IamParams, frozen=True):

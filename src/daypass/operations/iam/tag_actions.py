@@ -23,7 +23,7 @@ from daypass.operations.iam.paging import Paged, page_of_values
 from daypass.operations.iam.tags import EXACT, FOLDED, Tag, TagRule
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class _AboutTags(IamAction[Any]):
 
     def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the tags of the entity and those in the request."""
-        return {**tagging.resource_tags(self._present(params, caller, ctx)), **self.in_request(params)}
+        return {**resource_tags(self._present(params, caller, ctx)), **self.in_request(params)}
 
     def in_request(self, params: Any) -> ConditionKeys:
         """Return the condition keys of the tags in the request."""

@@ -1,4 +1,4 @@
-"""Tags of IAM entities: read, change, show, and their condition keys.
+"""Tags of IAM entities: read, change, show, and the condition keys of tags in a request.
 
 The rules:
 
@@ -110,15 +110,6 @@ def request_tags(tags: Iterable[Tag]) -> NewConditionKeys:
 def tag_keys(keys: Iterable[str]) -> NewConditionKeys:
     """Return the condition key of an untagging request."""
     return {"aws:tagkeys": tuple(keys)}
-
-
-def resource_tags(tags: Mapping[str, str]) -> NewConditionKeys:
-    """Return the condition keys of the tags on the resource."""
-    context: NewConditionKeys = {}
-    for key, value in tags.items():
-        context["aws:resourcetag/" + key.lower()] = value
-        context["iam:resourcetag/" + key.lower()] = value
-    return context
 
 
 def _check_number(tags: Mapping[str, str], most: int) -> None:

@@ -22,8 +22,8 @@ from daypass.operations.sts.role_session import (
     grant_role,
     keep_source_identity,
     read_role_arn,
-    resource_tags,
     role_check,
+    role_tags,
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
@@ -107,7 +107,7 @@ class AssumeRole(Signed[AssumeRoleRequest]):
         role = find_role(params.role, ctx)
         context = {
             **session_context(params.members.role_session_name, params.tags),
-            **resource_tags(role),
+            **role_tags(role),
         }
         if params.members.external_id is not None:
             context["sts:externalid"] = params.members.external_id

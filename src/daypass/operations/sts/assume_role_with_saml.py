@@ -14,7 +14,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.saml_providers import provider_name
-from daypass.errors import AccessDenied, InvalidIdentityToken, ValidationError
+from daypass.errors import InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
 from daypass.operations.operation import Authorized, Declares, Parameters, PermissionCheck, Result, StoreAccess
@@ -23,12 +23,12 @@ from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
+    federated_checks,
     find_role,
     get_role,
     grant_role,
     read_role_arn,
-    resource_tags,
-    role_check,
+    role_tags,
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
@@ -125,18 +125,11 @@ class AssumeRoleWithSAML(Declares):
         context: NewConditionKeys = {
             **claims.conditions,
             **session_context(claims.session_name, _session_tags(claims)),
-            **resource_tags(role),
+            **role_tags(role),
         }
-        actions = ["sts:AssumeRoleWithSAML"]
-        if claims.tags:
-            actions.append("sts:TagSession")
-        if claims.source_identity:
-            context["sts:sourceidentity"] = claims.source_identity
-            actions.append("sts:SetSourceIdentity")
-        return tuple(
-            role_check(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
-            for action in actions
-        )
+        action = f"{self.service}:{self.action}"
+        tags, identity = claims.tags, claims.source_identity
+        return federated_checks(action, params.role, role, context, tags=tags, identity=identity)
 
     def run(self, authorized: Authorized[AssumeRoleWithSAMLRequest], ctx: RequestContext) -> Result:
         """Mint the session, and return the identity in the assertion."""

@@ -14,7 +14,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory.outbound import issuer_url
 from daypass.directory.revocations import is_chain_revoked, load_revocations
-from daypass.errors import AccessDenied, InvalidIdentityToken
+from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.claims import WebIdentity, check_role
 from daypass.federation.oidc.identify import KeysNeededError, identify
@@ -37,12 +37,12 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
+    federated_checks,
     find_role,
     get_role,
     grant_role,
     read_role_arn,
-    resource_tags,
-    role_check,
+    role_tags,
     session_context,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
@@ -159,19 +159,12 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             # The token's keys come first, so that a claim cannot override a key of another source.
             **bearer.web.condition_keys,
             **session_context(params.members.role_session_name, bearer.tags),
-            **resource_tags(role),
+            **role_tags(role),
             **bearer.role_keys,
         }
-        actions = ["sts:AssumeRoleWithWebIdentity"]
-        if bearer.web.tags:
-            actions.append("sts:TagSession")
-        if bearer.web.source_identity:
-            context["sts:sourceidentity"] = bearer.web.source_identity
-            actions.append("sts:SetSourceIdentity")
-        return tuple(
-            role_check(action, params.role, role, context, AccessDenied(f"Not authorized to perform {action}"))
-            for action in actions
-        )
+        action = f"{self.service}:{self.action}"
+        tags, identity = bearer.web.tags, bearer.web.source_identity
+        return federated_checks(action, params.role, role, context, tags=tags, identity=identity)
 
     def run(self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""

@@ -12,14 +12,14 @@ import msgspec
 
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
-from daypass.errors import Fault, ValidationError
+from daypass.errors import AccessDenied, Fault, ValidationError
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Authorized, PermissionCheck
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
-from daypass.policy.authorization_request import NewConditionKeys
+from daypass.policy.authorization_request import NewConditionKeys, resource_tags
 
 _FIXED = "The source identity is already set for this assume role session"
 
@@ -95,20 +95,39 @@ def role_check(
     )
 
 
+def federated_checks(
+    action: str,
+    name: RoleName,
+    role: AssumableRole | None,
+    context: NewConditionKeys,
+    *,
+    tags: object,
+    identity: str | None,
+) -> tuple[PermissionCheck, ...]:
+    """Return the checks that a role trusts a federated identity.
+
+    The trust policy must also allow sts:TagSession if there are `tags`, and sts:SetSourceIdentity if there is a source
+    `identity`.
+    """
+    actions = [action]
+    if tags:
+        actions.append("sts:TagSession")
+    if identity:
+        context = {**context, "sts:sourceidentity": identity}
+        actions.append("sts:SetSourceIdentity")
+    return tuple(
+        role_check(each, name, role, context, AccessDenied(f"Not authorized to perform {each}")) for each in actions
+    )
+
+
 def session_context(session_name: str, tags: SessionTags) -> NewConditionKeys:
     """Return the condition keys of a new role session's name and tags."""
     return {"sts:rolesessionname": session_name, **tags_context(tags)}
 
 
-def resource_tags(role: AssumableRole | None) -> NewConditionKeys:
+def role_tags(role: AssumableRole | None) -> NewConditionKeys:
     """Return the condition keys of the role's own tags."""
-    if role is None:
-        return {}
-    tags: NewConditionKeys = {}
-    for key, value in role.tags.items():
-        tags["aws:resourcetag/" + key.lower()] = value
-        tags["iam:resourcetag/" + key.lower()] = value
-    return tags
+    return {} if role is None else resource_tags(role.tags)
 
 
 def keep_source_identity(params: str, calling: Session | None) -> str:

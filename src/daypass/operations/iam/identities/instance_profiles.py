@@ -26,7 +26,7 @@ from daypass.operations.iam.policies.policy_holders import AboutNamed
 from daypass.operations.iam.tags import Tag
 from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 
 def show_profile(reader: Reader, profile: InstanceProfile) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class AddRoleToInstanceProfile(_AboutProfile):
 
     def _role_tags(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         found = records.find(ctx.reader, Role, caller.account, params.role_name)
-        return {} if found is None else tagging.resource_tags(found.tags)
+        return {} if found is None else resource_tags(found.tags)
 
     def perform(self, params: _WithRole, caller: Caller, ctx: RequestContext) -> None:
         """Add the role."""

@@ -19,9 +19,8 @@ from daypass.operations.iam.lookup import show_named
 from daypass.operations.iam.mfa.device_owners import OfAnOwner, OneDevice, device_arn, get_device, get_owned, named_user
 from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
 from daypass.operations.iam.self_service import get_owner, owner_context
-from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 
 class _Devices(Paged, frozen=True):

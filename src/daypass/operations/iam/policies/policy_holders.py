@@ -15,10 +15,9 @@ from daypass.errors import DeleteConflict
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.lookup import arn_of, get_named
 from daypass.operations.iam.policies.boundaries import boundary_context
-from daypass.operations.iam.tags import resource_tags
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import Quotas
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 HolderEntity = User | Group | Role
 
