@@ -8,7 +8,7 @@ Owns the SELECT statements. Leaves the transaction and the translation of driver
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Select, func, select, tuple_
 
 from daypass.directory.store import Link, Record
 from daypass.storage.sql import tables
@@ -25,27 +25,12 @@ _RECORD = (
 _LINK = (tables.links.c.kind, tables.links.c.source, tables.links.c.target, tables.links.c.body)
 
 _REVISION = select(tables.revision.c.number)
-_BY_KEY = select(*_RECORD).where(
-    tables.records.c.kind == bindparam("kind"),
-    tables.records.c.account == bindparam("account"),
-    tables.records.c.key == bindparam("key"),
-)
-_BY_ID = select(*_RECORD).where(tables.records.c.unique_id == bindparam("unique_id"))
-_COUNT = select(tables.counts.c.number).where(
-    tables.counts.c.kind == bindparam("kind"), tables.counts.c.account == bindparam("account")
-)
-_LINK_BY_ENDS = select(*_LINK).where(
-    tables.links.c.kind == bindparam("kind"),
-    tables.links.c.source == bindparam("source"),
-    tables.links.c.target == bindparam("target"),
-)
-_TARGETS = select(*_LINK).where(tables.links.c.kind == bindparam("kind"), tables.links.c.source == bindparam("end"))
-_SOURCES = select(*_LINK).where(tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end"))
-_COUNT_SOURCES = (
-    select(func.count())
-    .select_from(tables.links)
-    .where(tables.links.c.kind == bindparam("kind"), tables.links.c.target == bindparam("end"))
-)
+_BY_KEY = select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key"))
+_BY_ID = select(*_RECORD).where(tables.named(tables.records, "unique_id"))
+_COUNT = select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account"))
+_LINK_BY_ENDS = select(*_LINK).where(tables.named(tables.links, "kind", "source", "target"))
+_LINKS_OF = {end: select(*_LINK).where(tables.named(tables.links, "kind", end)) for end in ("source", "target")}
+_COUNT_SOURCES = select(func.count()).select_from(tables.links).where(tables.named(tables.links, "kind", "target"))
 
 
 class SqlReader:
@@ -87,32 +72,28 @@ class SqlReader:
         return None if row is None else _link(row)
 
     def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        if not is_storable(kind, source, after):
-            return []
-        wanted = _TARGETS.order_by(tables.links.c.target).limit(limit)
-        if after:
-            wanted = wanted.where(tables.links.c.target > after)
-        return self._links(wanted, kind, source)
+        return self._links(kind, "source", source, "target", after, limit)
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
-        if not is_storable(kind, target, after):
-            return []
-        wanted = _SOURCES.order_by(tables.links.c.source).limit(limit)
-        if after:
-            wanted = wanted.where(tables.links.c.source > after)
-        return self._links(wanted, kind, target)
+        return self._links(kind, "target", target, "source", after, limit)
 
     def count_sources(self, kind: str, target: str) -> int:
         if not is_storable(kind, target):
             return 0
-        return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "end": target}).scalar_one())
+        return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "target": target}).scalar_one())
 
     def _find(self, wanted: Select[Any], names: dict[str, str]) -> Record | None:
         row = self._connection.execute(wanted, names).first()
         return None if row is None else _record(row)
 
-    def _links(self, wanted: Select[Any], kind: str, end: str) -> list[Link]:
-        return [_link(row) for row in self._connection.execute(wanted, {"kind": kind, "end": end})]
+    def _links(self, kind: str, near: str, end: str, far: str, after: str, limit: int | None) -> list[Link]:
+        """Return the links whose column `near` is `end`, in the order of the column `far`."""
+        if not is_storable(kind, end, after):
+            return []
+        wanted = _LINKS_OF[near].order_by(tables.links.c[far]).limit(limit)
+        if after:
+            wanted = wanted.where(tables.links.c[far] > after)
+        return [_link(row) for row in self._connection.execute(wanted, {"kind": kind, near: end})]
 
 
 def _page_of(account: str | None, after: str, prefix: str) -> Select[Any]:

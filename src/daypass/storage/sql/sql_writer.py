@@ -27,23 +27,11 @@ _LOG_ENTRY_BYTES = 65_536  # a larger set of changes is logged as unknown
 
 _REPLACE = (
     update(tables.records)
-    .where(
-        tables.records.c.kind == bindparam("old_kind"),
-        tables.records.c.account == bindparam("old_account"),
-        tables.records.c.key == bindparam("old_key"),
-    )
+    .where(tables.named(tables.records, "kind", "account", "key", prefix="old_"))
     .values(sort=bindparam("sort"), unique_id=bindparam("unique_id"), body=bindparam("body"))
 )
-_DELETE = delete(tables.records).where(
-    tables.records.c.kind == bindparam("kind"),
-    tables.records.c.account == bindparam("account"),
-    tables.records.c.key == bindparam("key"),
-)
-_UNLINK = delete(tables.links).where(
-    tables.links.c.kind == bindparam("kind"),
-    tables.links.c.source == bindparam("source"),
-    tables.links.c.target == bindparam("target"),
-)
+_DELETE = delete(tables.records).where(tables.named(tables.records, "kind", "account", "key"))
+_UNLINK = delete(tables.links).where(tables.named(tables.links, "kind", "source", "target"))
 _SET_REVISION = update(tables.revision).values(number=bindparam("number"))
 _LOG = insert(tables.changes)
 _FORGET = delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest"))

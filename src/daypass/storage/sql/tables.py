@@ -7,6 +7,8 @@ PostgreSQL's "C".
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
+    FromClause,
     Index,
     Integer,
     LargeBinary,
@@ -14,6 +16,8 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
+    bindparam,
 )
 
 
@@ -23,6 +27,14 @@ def _name() -> Text:
     It compares byte by byte in every language of the database.
     """
     return Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def named(table: FromClause, *columns: str, prefix: str = "") -> ColumnElement[bool]:
+    """Return the condition that columns equal the parameters of their names.
+
+    The names of the parameters begin with `prefix`.
+    """
+    return and_(*(table.c[name] == bindparam(prefix + name) for name in columns))
 
 
 metadata = MetaData(
