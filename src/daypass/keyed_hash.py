@@ -34,8 +34,4 @@ class KeyedHash:
 
     def hexdigest(self, message: bytes) -> str:
         """Return the hash of `message` in lower-case hexadecimal."""
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.hexdigest()
+        return self.digest(message).hex()

@@ -55,38 +55,26 @@ class Caller(msgspec.Struct, frozen=True):
 
 def root_caller(account: str, access_key_id: str, session: Session | None = None) -> Caller:
     """Return the root user of `account`."""
-    arn = root_arn(account)
-    return Caller(
+    principal = Principal(
+        kind=PrincipalKind.ROOT,
         account=account,
-        arn=arn,
-        user_id=account,
-        access_key_id=access_key_id,
-        principal=Principal(
-            kind=PrincipalKind.ROOT, account=account, arn=arn, unique_id=account, delegated=_is_delegated(session)
-        ),
-        session=session,
-        mfa_at=None if session is None else session.mfa_time,
+        arn=root_arn(account),
+        unique_id=account,
+        delegated=_is_delegated(session),
     )
+    return _caller(principal, access_key_id, None, session, mfa_at=None if session is None else session.mfa_time)
 
 
 def user_caller(user: Identity, access_key_id: str, session: Session | None = None) -> Caller:
     """Return an IAM user with a long-term key or a GetSessionToken session."""
-    return Caller(
+    principal = Principal(
+        kind=PrincipalKind.USER,
         account=user.account,
         arn=user.arn,
-        user_id=user.id,
-        access_key_id=access_key_id,
-        principal=Principal(
-            kind=PrincipalKind.USER,
-            account=user.account,
-            arn=user.arn,
-            unique_id=user.id,
-            delegated=_is_delegated(session),
-        ),
-        identity=user,
-        session=session,
-        mfa_at=None if session is None else session.mfa_time,
+        unique_id=user.id,
+        delegated=_is_delegated(session),
     )
+    return _caller(principal, access_key_id, user, session, mfa_at=None if session is None else session.mfa_time)
 
 
 def role_caller(role: Identity, session: Session) -> Caller:
@@ -94,25 +82,16 @@ def role_caller(role: Identity, session: Session) -> Caller:
 
     The ARN of the session does not contain the role's path. The principal keeps the role's own ARN.
     """
-    arn = assumed_role_arn(role.account, role.name, session.session_name)
-    session_id = f"{role.id}:{session.session_name}"
-    return Caller(
+    principal = Principal(
+        kind=PrincipalKind.ROLE_SESSION,
         account=role.account,
-        arn=arn,
-        user_id=session_id,
-        access_key_id=session.access_key_id,
-        principal=Principal(
-            kind=PrincipalKind.ROLE_SESSION,
-            account=role.account,
-            arn=arn,
-            issuer_arn=role.arn,
-            unique_id=role.id,
-            session_id=session_id,
-            delegated=_is_delegated(session),
-        ),
-        identity=role,
-        session=session,
+        arn=assumed_role_arn(role.account, role.name, session.session_name),
+        issuer_arn=role.arn,
+        unique_id=role.id,
+        session_id=f"{role.id}:{session.session_name}",
+        delegated=_is_delegated(session),
     )
+    return _caller(principal, session.access_key_id, role, session)
 
 
 def federated_caller(account: str, parent: Identity | None, session: Session) -> Caller:
@@ -120,23 +99,34 @@ def federated_caller(account: str, parent: Identity | None, session: Session) ->
 
     Its permissions are a subset of those of the user, or root user, that created it.
     """
-    arn = federated_user_arn(account, session.session_name)
-    session_id = f"{account}:{session.session_name}"
-    return Caller(
+    principal = Principal(
+        kind=PrincipalKind.FEDERATED_USER,
         account=account,
-        arn=arn,
-        user_id=session_id,
-        access_key_id=session.access_key_id,
-        principal=Principal(
-            kind=PrincipalKind.FEDERATED_USER,
-            account=account,
-            arn=arn,
-            issuer_arn=root_arn(account) if parent is None else parent.arn,
-            unique_id=account if parent is None else parent.id,
-            session_id=session_id,
-        ),
-        identity=parent,
+        arn=federated_user_arn(account, session.session_name),
+        issuer_arn=root_arn(account) if parent is None else parent.arn,
+        unique_id=account if parent is None else parent.id,
+        session_id=f"{account}:{session.session_name}",
+    )
+    return _caller(principal, session.access_key_id, parent, session)
+
+
+def _caller(
+    principal: Principal,
+    access_key_id: str,
+    identity: Identity | None,
+    session: Session | None,
+    *,
+    mfa_at: int | None = None,
+) -> Caller:
+    return Caller(
+        account=principal.account,
+        arn=principal.arn,
+        user_id=principal.session_id or principal.unique_id,
+        access_key_id=access_key_id,
+        principal=principal,
+        identity=identity,
         session=session,
+        mfa_at=mfa_at,
     )
 
 
