@@ -13,23 +13,16 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account
-from daypass.directory.identity import load_account
 from daypass.directory.outbound import create_issuer, issuer_url
-from daypass.errors import FeatureDisabled, FeatureEnabled, NoSuchEntity
+from daypass.errors import FeatureDisabled, FeatureEnabled
 from daypass.operations.iam.iam_action import IamAction, Nothing
+from daypass.operations.iam.lookup import get_account
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
 
-def _account_of(caller: Caller, ctx: RequestContext) -> Account:
-    account = load_account(ctx.reader, caller.account)
-    if account is None:
-        raise NoSuchEntity(f"The account {caller.account} cannot be found.")
-    return account
-
-
 def _enabled_account(caller: Caller, ctx: RequestContext) -> Account:
-    account = _account_of(caller, ctx)
+    account = get_account(ctx.reader, caller.account)
     if not account.outbound_enabled:
         raise FeatureDisabled("Outbound web identity federation is not enabled for this account.")
     return account
@@ -42,7 +35,7 @@ class EnableOutboundWebIdentityFederation(IamAction[Nothing]):
 
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL."""
-        account = _account_of(caller, ctx)
+        account = get_account(ctx.reader, caller.account)
         if account.outbound_enabled:
             raise FeatureEnabled("Outbound web identity federation is already enabled for this account.")
         issuer = account.outbound_issuer or create_issuer(

@@ -12,9 +12,8 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import records
-from daypass.directory.entities.iam_entities import Account
-from daypass.errors import NoSuchEntity
 from daypass.operations.iam.iam_action import IamAction, IamParams
+from daypass.operations.iam.lookup import get_account
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 
@@ -36,9 +35,7 @@ class SetSecurityTokenServicePreferences(IamAction[_SetSecurityTokenServicePrefe
 
     def perform(self, params: _SetSecurityTokenServicePreferencesParams, caller: Caller, ctx: RequestContext) -> None:
         """Store the version in the account."""
-        account = records.find(ctx.reader, Account, "", caller.account)
-        if account is None:
-            raise NoSuchEntity(f"The account {caller.account} cannot be found.")
+        account = get_account(ctx.reader, caller.account)
         version = _VERSIONS[params.global_endpoint_token_version]
         records.replace(ctx.writer, msgspec.structs.replace(account, token_version=version))
 
