@@ -152,7 +152,11 @@ def get_waiting(name: str, ctx: RequestContext) -> CliSignIn:
     Raises ExpiredTokenException if it is not pending.
     """
     with ctx.snapshot() as reader:
-        found = pending_logins.find(reader, name, ctx=ctx)
+        return _get_waiting(reader, name, ctx)
+
+
+def _get_waiting(reader: Reader, name: str, ctx: RequestContext) -> CliSignIn:
+    found = pending_logins.find(reader, name, ctx=ctx)
     cli_sign_in = None if found is None else _decode(found)
     if cli_sign_in is None or cli_sign_in.outcome:
         raise ExpiredTokenException(_OVER, detail="no CLI sign-in is pending under this name")
@@ -168,10 +172,7 @@ def settle(
     """
     code = to_base64url(ctx.entropy(24))
     with ctx.new_transaction() as writer:
-        found = pending_logins.find(writer, name, ctx=ctx)
-        cli_sign_in = None if found is None else _decode(found)
-        if cli_sign_in is None or cli_sign_in.outcome:
-            raise ExpiredTokenException(_OVER, detail="the CLI sign-in is complete or has expired")
+        cli_sign_in = _get_waiting(writer, name, ctx)
         settled = msgspec.structs.replace(
             cli_sign_in, outcome=outcome, code=code, result=_encode(result or {}).decode()
         )

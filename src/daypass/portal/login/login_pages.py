@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import ExpiredTokenException, SenderFault, ServiceUnavailable
+from daypass.errors import ExpiredTokenException, ServiceUnavailable
 from daypass.federation.oidc.issuers.client import Client
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
@@ -19,19 +19,13 @@ from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.cli_login.code_page import bound_sign_in
 from daypass.portal.login.login_options import SamlLoginOption, SamlLoginOptions
-from daypass.portal.login.oidc_login import OidcSignIn
+from daypass.portal.login.oidc_login import OidcSignIn, UnknownProviderError
 from daypass.portal.login.saml_login import SamlSignIn
 from daypass.portal.roles.role_choice import sign_in_summary
 from daypass.portal.roles.role_list import account_alias
 from daypass.portal.site import Site
 
 _MOST_ACCOUNTS = 3
-
-
-class UnknownProviderError(SenderFault):
-    """The link names a provider that is not registered."""
-
-    code, status = "NoSuchEntity", 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class Login:
         with self.site.ctx() as ctx:
             option = self.options.find(ctx.views, request.path_params["key"])
             if option is None:
-                raise UnknownProviderError("This identity provider does not exist.")
+                raise UnknownProviderError
             cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
             try:
                 return self.saml.begin(request, option, cli_sign_in, ctx)

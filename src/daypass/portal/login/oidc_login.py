@@ -75,10 +75,13 @@ _SAID: Mapping[str, tuple[type[Fault], str]] = {
 }
 
 
-class UnknownClientError(SenderFault):
-    """The link names a provider that is not configured."""
+class UnknownProviderError(SenderFault):
+    """The link names a provider that is not configured or registered."""
 
     code, status = "NoSuchEntity", 404
+
+    def __init__(self) -> None:
+        super().__init__("This identity provider does not exist.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +109,11 @@ class OidcSignIn:
     def find_client(self, key: str) -> Client:
         """Return the client of a link.
 
-        Raises UnknownClientError if it does not exist.
+        Raises UnknownProviderError if it does not exist.
         """
         found = next((client for client in self.clients if client.key == key), None)
         if found is None:
-            raise UnknownClientError("This identity provider does not exist.")
+            raise UnknownProviderError
         return found
 
     async def endpoints(self, client: Client) -> Endpoints:
