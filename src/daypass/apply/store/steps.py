@@ -171,23 +171,21 @@ def _change_bucket(attribute: str, subject: Subject, after: Any) -> None:
 
 
 # How a value changes: (attribute, the change).
-CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
-    "path": lambda subject, after: _none(subject.call("Update{}", "path", NewPath=after)),
+CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
+    "path": lambda subject, after: subject.call("Update{}", "path", NewPath=after),
     "document": _new_version,
-    "description": lambda subject, after: _none(subject.call("UpdateRole", "description", Description=after)),
-    "maxSessionDuration": lambda subject, after: _none(
-        subject.call("UpdateRole", "maxSessionDuration", MaxSessionDuration=after)
+    "description": lambda subject, after: subject.call("UpdateRole", "description", Description=after),
+    "maxSessionDuration": lambda subject, after: subject.call(
+        "UpdateRole", "maxSessionDuration", MaxSessionDuration=after
     ),
-    "trust": lambda subject, _: _none(subject.call("UpdateAssumeRolePolicy", "trust", PolicyDocument=subject.trust)),
+    "trust": lambda subject, _: subject.call("UpdateAssumeRolePolicy", "trust", PolicyDocument=subject.trust),
     "boundary": _set_boundary,
-    "thumbprints": lambda subject, after: _none(
-        subject.call("UpdateOpenIDConnectProviderThumbprint", "thumbprints", ThumbprintList=after)
+    "thumbprints": lambda subject, after: subject.call(
+        "UpdateOpenIDConnectProviderThumbprint", "thumbprints", ThumbprintList=after
     ),
     "furtherClaims": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "furtherClaims", after),
     "pinnedKeys": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "pinnedKeys", after),
-    "metadata": lambda subject, after: _none(
-        subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after)
-    ),
+    "metadata": lambda subject, after: subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after),
     "encryptionMode": lambda subject, after: set_encryption_mode(subject.thing, subject.api, after),
     "lax": lambda subject, after: set_provider_switch(subject.thing, subject.api, "lax", is_on=after),
     "allowSha1": lambda subject, after: set_provider_switch(subject.thing, subject.api, "allowSha1", is_on=after),
@@ -196,10 +194,6 @@ CHANGE: Mapping[str, Callable[[Subject, Any], None]] = {
         for attribute in ("backend", "region", "policy", "publicAccessBlock")
     },
 }
-
-
-def _none(answer: object) -> None:
-    """Discard a response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +249,14 @@ def _each(subject: Subject, action: str, member: str, **params: Any) -> Iterator
         marker = {"Marker": answer["Marker"]}
 
 
+def _remove_each(subject: Subject, listing: str, member: str, removal: str, name: str) -> None:
+    """Call an action for each element of a list, with the element's name as its parameter."""
+    for element in list(_each(subject, listing, member)):
+        subject.call(removal, **{name: element[name]})
+
+
 def _strip(subject: Subject) -> None:
-    for policy in list(_each(subject, "ListAttached{}Policies", "AttachedPolicies")):
-        subject.call("Detach{}Policy", PolicyArn=policy["PolicyArn"])
+    _remove_each(subject, "ListAttached{}Policies", "AttachedPolicies", "Detach{}Policy", "PolicyArn")
     for name in list(_each(subject, "List{}Policies", "PolicyNames")):
         subject.call("Delete{}Policy", PolicyName=name)
 
@@ -270,15 +269,13 @@ def _delete_policy(subject: Subject) -> None:
 
 
 def _delete_group(subject: Subject) -> None:
-    for user in list(_each(subject, "GetGroup", "Users")):
-        subject.call("RemoveUserFromGroup", UserName=user["UserName"])
+    _remove_each(subject, "GetGroup", "Users", "RemoveUserFromGroup", "UserName")
     _strip(subject)
     subject.call("DeleteGroup")
 
 
 def _delete_user(subject: Subject) -> None:
-    for key in list(_each(subject, "ListAccessKeys", "AccessKeyMetadata")):
-        subject.call("DeleteAccessKey", AccessKeyId=key["AccessKeyId"])
+    _remove_each(subject, "ListAccessKeys", "AccessKeyMetadata", "DeleteAccessKey", "AccessKeyId")
     for device in list(_each(subject, "ListMFADevices", "MFADevices")):
         serial = device["SerialNumber"]
         subject.call("DeactivateMFADevice", SerialNumber=serial)
@@ -286,26 +283,25 @@ def _delete_user(subject: Subject) -> None:
             subject.api.call(
                 subject.thing.account, "DeleteVirtualMFADevice", {"SerialNumber": serial}, subject.thing.place
             )
-    for group in list(_each(subject, "ListGroupsForUser", "Groups")):
-        subject.call("RemoveUserFromGroup", GroupName=group["GroupName"])
+    _remove_each(subject, "ListGroupsForUser", "Groups", "RemoveUserFromGroup", "GroupName")
     _strip(subject)
     subject.call("DeleteUser")
 
 
 def _delete_role(subject: Subject) -> None:
-    for profile in list(_each(subject, "ListInstanceProfilesForRole", "InstanceProfiles")):
-        subject.call("RemoveRoleFromInstanceProfile", InstanceProfileName=profile["InstanceProfileName"])
+    profiles, removal = "InstanceProfiles", "RemoveRoleFromInstanceProfile"
+    _remove_each(subject, "ListInstanceProfilesForRole", profiles, removal, "InstanceProfileName")
     _strip(subject)
     subject.call("DeleteRole")
 
 
 # How an entity is emptied and deleted.
-DELETE: Mapping[str, Callable[[Subject], None]] = {
+DELETE: Mapping[str, Callable[[Subject], object]] = {
     "policy": _delete_policy,
     "group": _delete_group,
     "user": _delete_user,
     "role": _delete_role,
-    "oidcProvider": lambda subject: _none(subject.call("DeleteOpenIDConnectProvider")),
-    "samlProvider": lambda subject: _none(subject.call("DeleteSAMLProvider")),
+    "oidcProvider": lambda subject: subject.call("DeleteOpenIDConnectProvider"),
+    "samlProvider": lambda subject: subject.call("DeleteSAMLProvider"),
     "bucket": lambda subject: remove_bucket(subject.thing, subject.api),
 }
