@@ -5,13 +5,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.client.machine import ACCOUNT, Machine
 from tests.client.test_terminal import Seated
+from tests.http_servers import HttpRequest, HttpSite
 
 DEPLOY = f"arn:aws:sts::{ACCOUNT}:assumed-role/deploy/"
 WORDS = ("--profile", "ann", "--role", "deploy")
@@ -161,24 +160,12 @@ def test_an_interrupted_job_decides_for_itself(machine: Machine) -> None:
 def _sign_in_host(status: int, body: bytes) -> Iterator[tuple[str, list[dict[str, list[str]]]]]:
     asked: list[dict[str, list[str]]] = []
 
-    class Host(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append(parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body)
+    def answer(request: HttpRequest) -> None:
+        asked.append(parse_qs(request.body().decode()))
+        request.reply(status, body)
 
-        def log_message(self, *_: object) -> None:
-            """Do not log."""
-
-    with HTTPServer(("127.0.0.1", 0), Host) as server:
-        thread = Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/federation", asked
-        finally:
-            server.shutdown()
-            thread.join()
+    with HttpSite(answer) as site:
+        yield f"{site.url}/federation", asked
 
 
 def test_the_sign_in_host_is_found_where_it_is_configured(machine: Machine) -> None:

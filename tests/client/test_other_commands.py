@@ -1,13 +1,12 @@
 """Other commands: any operation of STS, `status`, `whoami`, `doctor` and `console`."""
 
-import http.server
 import json
-import threading
 from urllib.parse import parse_qs
 
 import pytest
 import yaml
 from tests.client.machine import ACCOUNT, Machine
+from tests.http_servers import HttpRequest, HttpSite
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"
 ASSUME = ("sts", "assume-role", "--role-arn", ROLE, "--role-session-name", "abc", "--profile", "ann")
@@ -111,23 +110,13 @@ def test_a_console_link_is_made_where_a_sign_in_host_is_configured(machine: Mach
     """The session is sent in a body, never in a URL; the link has only the sign-in token."""
     asked: list[tuple[str, bytes]] = []
 
-    class SignIn(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked.append((self.path, self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"SigninToken": "tok/en+"}')
+    def sign_in(request: HttpRequest) -> None:
+        asked.append((request.path, request.body()))
+        request.reply(200, b'{"SigninToken": "tok/en+"}')
 
-        def log_message(self, *_: object) -> None:
-            """Do not log."""
-
-    with http.server.HTTPServer(("127.0.0.1", 0), SignIn) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        host = f"http://127.0.0.1:{server.server_port}/federation"
+    with HttpSite(sign_in) as site:
+        host = f"{site.url}/federation"
         done = machine.good("console", "--profile", "ann", "--role", "deploy", "--sign-in-url", host)
-        server.shutdown()
-        thread.join()
     assert done.out.startswith(f"{host}?Action=login")
     assert "SigninToken=tok%2Fen%2B" in done.out
     (path, body) = asked[0]

@@ -6,15 +6,13 @@ import json
 import os
 import re
 import sys
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
 from tests.client.machine import ACCOUNT
+from tests.http_servers import HttpRequest, HttpSite
 
 from daypass.cli import main as main_module
 from daypass.cli.main import cli, main
@@ -53,42 +51,23 @@ ANSWERS: dict[str, tuple[int, str, dict[str, str], bytes]] = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        """Send the response that the path selects."""
-        length = int(self.headers.get("Content-Length", "0"))
-        self.rfile.read(length)
-        name = unquote(self.path.split("/")[1])
-        if name == "no HTTP":
-            self.wfile.write(f"{SECRET} {TOKEN}\r\n\r\n".encode())
-            self.close_connection = True
-            return
-        status, kind, headers, body = ANSWERS[name]
-        self.send_response(status)
-        for header, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(header, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST  # noqa: N815 - as the library calls it
-
-    def log_message(self, *_: object) -> None:
-        """Do not log."""
+def _answer(request: HttpRequest) -> None:
+    """Send the response that the path selects."""
+    request.body()
+    name = unquote(request.path.split("/")[1])
+    if name == "no HTTP":
+        request.wfile.write(f"{SECRET} {TOKEN}\r\n\r\n".encode())
+        request.close_connection = True
+        return
+    status, kind, headers, body = ANSWERS[name]
+    request.reply(status, body, Content_Type=kind, **headers)
 
 
 @pytest.fixture(scope="module")
 def odd_server() -> Iterator[str]:
     """Serve the responses, each at its own path."""
-
-    class Server(ThreadingHTTPServer):
-        def handle_error(self, *_: Any) -> None:
-            """Ignore it: the client has closed the connection."""
-
-    server = Server(("127.0.0.1", 0), _Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with HttpSite(_answer) as site:
+        yield site.url
 
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/deploy"

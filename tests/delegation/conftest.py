@@ -3,16 +3,15 @@
 import json
 import queue
 import ssl
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 import trustme
 from tests.documents import allow, document, new_key
+from tests.http_servers import HttpRequest, HttpSite
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
@@ -60,28 +59,18 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-class _Listener(ThreadingHTTPServer):
+class _Listener(HttpSite):
     """Passes requests on to the webhook of their path."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self.hooks: dict[str, Webhook] = {}
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
+        super().__init__(self._receive, tls=context)
 
-
-class _Handler(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
+    def _receive(self, request: HttpRequest) -> None:
         """Keep the request, and send the webhook's next answer."""
-        assert isinstance(self.server, _Listener)
-        hook = self.server.hooks[self.path]
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        hook.received.put(Received(self.path, dict(self.headers.items()), body))
-        self.send_response(hook.answers.pop(0) if hook.answers else 204)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Log no requests."""
+        hook = self.hooks[request.path]
+        hook.received.put(Received(request.path, dict(request.headers.items()), request.body()))
+        request.reply(hook.answers.pop(0) if hook.answers else 204)
 
 
 @pytest.fixture(scope="session")
@@ -89,19 +78,15 @@ def listener(authority: trustme.CA) -> Iterator[_Listener]:
     """Listen on a free port, over TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    listening = _Listener(context)
-    thread = threading.Thread(target=listening.serve_forever, daemon=True)
-    thread.start()
-    yield listening
-    listening.shutdown()
-    listening.server_close()
+    with _Listener(context) as listening:
+        yield listening
 
 
 @pytest.fixture
 def webhook(listener: _Listener) -> Webhook:
     """Return a webhook for one test."""
     path = f"/hooks/{len(listener.hooks)}?from=test"
-    hook = Webhook(f"https://localhost:{listener.server_address[1]}{path}")
+    hook = Webhook(f"https://localhost:{listener.port}{path}")
     listener.hooks[path] = hook
     return hook
 

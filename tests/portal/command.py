@@ -8,9 +8,10 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.http_servers import HttpRequest, HttpSite
 
 Answer = tuple[int, dict[str, Any]]
 
@@ -45,38 +46,20 @@ class Command:
         return send(f"{self.server}/handover/token", fields)
 
 
-class Listener:
+class Listener(HttpSite):
     """The loopback listener of a command. `got` is the query that the browser sent."""
 
     def __init__(self, server: str) -> None:
         self.state = secrets.token_urlsafe(24)
         self.got: dict[str, str] = {}
         self.arrived = threading.Event()
-        listener = self
+        self._done = f"{server}/handover/done"
+        super().__init__(self._receive)
+        self.uri = f"{self.url}/back"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = parse_qs(urlsplit(self.path).query)
-                if query:
-                    listener.got = {name: values[0] for name, values in query.items()}
-                    listener.arrived.set()
-                self.send_response(303)
-                self.send_header("Location", f"{server}/handover/done")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Suppress the log."""
-
-        self._http = HTTPServer(("127.0.0.1", 0), Handler)
-        self.uri = f"http://127.0.0.1:{self._http.server_port}/back"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+    def _receive(self, request: HttpRequest) -> None:
+        query = parse_qs(urlsplit(request.path).query)
+        if query:
+            self.got = {name: values[0] for name, values in query.items()}
+            self.arrived.set()
+        request.reply(303, Location=self._done)

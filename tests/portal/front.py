@@ -3,15 +3,15 @@
 import http.client
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
-from typing import Self
 from urllib.parse import urlsplit
+
+from tests.http_servers import HttpRequest, HttpSite
 
 _HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 
 
-class Front:
+class Front(HttpSite):
     """A load balancer with a new connection for each request.
 
     `went` records the server and path of each response, in order. Asset files are not counted, so that the steps of a
@@ -22,35 +22,12 @@ class Front:
         self.nodes: Sequence[str] = ()
         self.went: list[tuple[str, int]] = []
         self._turn, self._lock = count(), threading.Lock()
-        front = self
+        super().__init__(self.pass_on)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                front.pass_on(self)
-
-            def do_POST(self) -> None:
-                front.pass_on(self)
-
-            def log_message(self, *_: object) -> None:
-                """Suppress the log."""
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
-
-    def pass_on(self, asked: BaseHTTPRequestHandler) -> None:
+    def pass_on(self, asked: HttpRequest) -> None:
         """Answer a request with the response of the next server."""
         node = self._next(asked.path)
-        body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
+        body = asked.body()
         headers = {name: value for name, value in asked.headers.items() if name.lower() not in _HOP}
         onward = http.client.HTTPConnection(urlsplit(self.nodes[node]).netloc, timeout=30)
         try:

@@ -2,17 +2,16 @@
 
 import base64
 import ssl
-import threading
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from lxml import etree
+from tests.http_servers import HttpRequest, HttpSite
 
 from daypass.testing.saml import Assertion, SamlIdentityProvider
 from daypass.testing.saml_forge import KeyPair
@@ -44,48 +43,23 @@ class IdpSite:
     tls: ssl.SSLContext | None = None
 
     def __enter__(self) -> Self:
-        site = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                query = parse_qs(urlsplit(self.path).query)
-                self.answer(query, inflate=True)
-
-            def do_POST(self) -> None:
-                form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-                if site.moves_to:
-                    self.send_response(307)
-                    self.send_header("Location", site.moves_to)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                self.answer(parse_qs(form), inflate=False)
-
-            def answer(self, fields: Mapping[str, list[str]], *, inflate: bool) -> None:
-                site.addresses.append(self.path)
-                body = site.page(fields, inflate=inflate).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html; charset=utf-8")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Suppress the log."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        if self.tls is not None:
-            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"http{'' if self.tls is None else 's'}://localhost:{self.server.server_port}"
+        self._http = HttpSite(self._answer, tls=self.tls).__enter__()
+        self.url = self._http.url.replace("127.0.0.1", "localhost")
         self.idp = SamlIdentityProvider(self.url, keys=[self.key])
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+        self._http.__exit__()
+
+    def _answer(self, request: HttpRequest) -> None:
+        is_form = request.command == "POST"
+        fields = parse_qs(request.body().decode() if is_form else urlsplit(request.path).query)
+        if is_form and self.moves_to:
+            request.reply(307, Location=self.moves_to)
+            return
+        self.addresses.append(request.path)
+        page = self.page(fields, inflate=not is_form).encode()
+        request.reply(200, page, Content_Type="text/html; charset=utf-8")
 
     def page(self, fields: Mapping[str, list[str]], *, inflate: bool) -> str:
         """Return the page that posts a response to a request, or an unsolicited one."""
