@@ -12,7 +12,7 @@ import click
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.root_key_profile import profile_block
-from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config, say_none
+from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account
@@ -79,13 +79,14 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
 def list_accounts(store: str | None, config_file: Path | None, output: str) -> None:
     """List the accounts of the store."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        accounts = list(records.each(reader, Account, ""))
-    if output == "json":
-        print_json({"Accounts": [_shown(account) for account in accounts]})
-        return
-    say_none(accounts, "No accounts. Run `daypass account create` to create one.")
-    for account in accounts:
-        click.echo(f"{account.id}  {account.standing:<10}  {account.created:%Y-%m-%d}  {account.name}")
+        accounts = [_shown(account) for account in records.each(reader, Account, "")]
+    none = "No accounts. Run `daypass account create` to create one."
+    print_list("Accounts", accounts, output, line=_line, none=none)
+
+
+def _line(shown: dict[str, Any]) -> str:
+    created = shown["CreateDate"].partition("T")[0]
+    return f"{shown['AccountId']}  {shown['Standing']:<10}  {created}  {shown['Name']}"
 
 
 def _shown(account: Account) -> dict[str, Any]:

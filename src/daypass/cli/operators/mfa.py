@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.store_options import opened, operator_options, print_json, say_none
+from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.entities.mfa_entities import HARDWARE, MfaDevice
 from daypass.directory.mfa_devices import find_device
@@ -39,14 +39,14 @@ def command() -> None:
 def list_devices(account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """List the MFA devices of an account."""
     with opened(store, config_file) as there, there.store.read() as reader:
-        devices = list(records.each(reader, MfaDevice, choose_account(reader, account)))
-    if output == "json":
-        print_json({"Devices": [_shown(device) for device in devices]})
-        return
-    for device in devices:
-        state = "locked" if is_locked(device) else "enabled" if device.owner else "unassigned"
-        click.echo(f"{device.serial}  {device.kind}  {state}  {device.owner}".rstrip())
-    say_none(devices, "No MFA devices. Run `aws iam create-virtual-mfa-device` to create one.")
+        devices = [_shown(device) for device in records.each(reader, MfaDevice, choose_account(reader, account))]
+    none = "No MFA devices. Run `aws iam create-virtual-mfa-device` to create one."
+    print_list("Devices", devices, output, line=_line, none=none)
+
+
+def _line(shown: dict[str, object]) -> str:
+    state = "locked" if shown["Locked"] else "enabled" if shown["Owner"] else "unassigned"
+    return f"{shown['SerialNumber']}  {shown['Kind']}  {state}  {shown['Owner'] or ''}".rstrip()
 
 
 @command.command(name="add-hardware")

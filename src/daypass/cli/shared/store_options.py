@@ -7,7 +7,7 @@ opened, so that `--help` responds at once.
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -115,26 +115,19 @@ def stopping() -> Iterator[None]:
         raise CommandError(f"The store is not available: {error.detail}", Exit.CONFIGURATION) from error
 
 
-def say_none(found: Sized, words: str) -> None:
-    """Print a message to standard error if a list is empty.
-
-    Without a message, the empty output could look like a failure.
-    """
-    if not found:
-        click.echo(f"daypass: {words}", err=True)
-
-
 def print_list(name: str, rows: Sequence[Any], output: str, *, line: Callable[[Any], str], none: str) -> None:
     """Print rows as one JSON document under `name`, or one per line.
 
-    `none` is the message to print if the list is empty.
+    `none` is the message to print to standard error if the list is empty: without a message, the empty output could
+    look like a failure.
     """
     if output == "json":
         print_json({name: rows})
         return
     for row in rows:
         click.echo(line(row))
-    say_none(rows, none)
+    if not rows:
+        click.echo(f"daypass: {none}", err=True)
 
 
 def print_json(value: Any) -> None:
