@@ -98,7 +98,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--shell",
     ),
     "daypass graph": ("--account", "--format", "-o", "--output", *_STORE),
-    "daypass import": ("--account", "--rewrite", "--dry-run", *_OPERATOR),
+    "daypass import": ("--account", "--backend", "--rewrite", "--dry-run", *_OPERATOR),
     "daypass keys": (),
     "daypass keys list": _OPERATOR,
     "daypass keys rotate": _OPERATOR,
