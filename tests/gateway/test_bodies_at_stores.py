@@ -22,6 +22,7 @@ MOTO = BodyProfile(commits_short_bodies=False, signed_chunks=True, signed_traile
 SIZES = (0, 1, 65536, len(BODY))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "profile"),
     [
@@ -58,6 +59,7 @@ def assert_stored(form: UploadForm, store: StoreServer, profile: BodyProfile) ->
         assert not answer.get("ContentEncoding")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", SEAWEEDFS_PROFILES.values(), ids=SEAWEEDFS_PROFILES)
 def test_a_tampered_upload_changes_no_object(profile: BodyProfile, seaweedfs: StoreServer) -> None:
     """Rule: neither an object that exists nor a new one is changed by an upload that is refused."""
