@@ -6,36 +6,33 @@ another one. Thus the memory of a transfer is one buffer at most, and the buffer
 run.
 """
 
-_SIZES = ((8, 262_144), (32, 131_072), (64, 65_536))  # up to how many transfers, bytes
-_LEAST = 32_768  # bytes
+_SIZES = ((8, 262_144), (32, 131_072), (64, 65_536), (2**31, 32_768))  # up to how many transfers, bytes
 
 
 class ReadBuffer:
     """The buffer of one event loop."""
 
-    __slots__ = ("_running", "_size", "view")
+    __slots__ = ("_running", "_step", "view")
 
     def __init__(self) -> None:
         self._running = 0
-        self._size = _SIZES[0][1]
-        self.view = memoryview(bytearray(self._size))
+        self._step = 0  # the row of _SIZES
+        self.view = memoryview(bytearray(_SIZES[0][1]))
 
     def replace(self) -> None:
         """Leave the buffer to a transport that has not sent it yet."""
-        self.view = memoryview(bytearray(self._size))
+        self.view = memoryview(bytearray(_SIZES[self._step][1]))
 
     def began(self) -> None:
         """Count a transfer that begins."""
         self._running += 1
-        self._resize()
+        if self._running > _SIZES[self._step][0]:
+            self._step += 1
+            self.replace()
 
     def ended(self) -> None:
         """Count a transfer that ends."""
         self._running -= 1
-        self._resize()
-
-    def _resize(self) -> None:
-        size = next((size for most, size in _SIZES if self._running <= most), _LEAST)
-        if size != self._size:
-            self._size = size
+        if self._step and self._running <= _SIZES[self._step - 1][0]:
+            self._step -= 1
             self.replace()

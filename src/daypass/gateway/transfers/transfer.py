@@ -101,7 +101,7 @@ class Transfer:
         self._expects = b"expect" in head.headers
         self.body = IncomingBody(head)
         self.answer = OutgoingAnswer(client, is_head=head.method == "HEAD")
-        self._progress = TransferProgress(path.limits)
+        self._progress: TransferProgress | None = None  # most transfers end before the first tick
         self._held = b""  # bytes whose turn has not come: of the body, or of the next requests
         self._mode = _Mode.HELD
         self._exchange: Exchange | None = None
@@ -436,13 +436,16 @@ class Transfer:
     def tick(self) -> None:
         """Check the progress. The data path calls this once in `limits.tick` seconds."""
         limits, store, answer = self._path.limits, self._store, self.answer
+        progress = self._progress
+        if progress is None:
+            progress = self._progress = TransferProgress(limits)
         waiting = 0 if store is None else store.transport.get_write_buffer_size()
         marks = (self.body.received, answer.sent + answer.collected, waiting)
         # While a client reads slowly, the store has to wait.
-        quiet = self._progress.count_quiet(marks, is_excused=self._client.is_full)
+        quiet = progress.count_quiet(marks, is_excused=self._client.is_full)
         is_reading = self._mode in _READING and not self.body.is_done
         if is_reading and (store is None or not store.is_paused):
-            if self._progress.is_too_slow(self.body.received):
+            if progress.is_too_slow(self.body.received):
                 self._fail(s3_error("RequestTimeout"))
         elif store is None or self._client.is_full:
             return  # Opening a connection has a limit of its own, and so has a client that reads slowly.
