@@ -1,7 +1,7 @@
 """Encoded authorization messages: the details of a denial.
 
-Owns the content of a message, its truncation and its seal. A message is bound to the account of the refused caller. It
-has one of a few lengths, so that its length does not reveal its content. authorize/denial.py decides which details to
+Owns the content of a message, its truncation and its seal. A message is bound to the refused caller's account, and has
+one of a few lengths, so that its length does not reveal its content. authorize/denial.py decides which details to
 report; sts:DecodeAuthorizationMessage and `daypass explain` show them.
 """
 
@@ -37,7 +37,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
 class StatementNote(msgspec.Struct, frozen=True, array_like=True):
     """One statement of one policy.
 
-    `against` are sentences that say why the statement does not apply.
+    `against` says in sentences why it does not apply.
     """
 
     policy_type: str
@@ -70,8 +70,8 @@ class DenialNote(msgspec.Struct, frozen=True, array_like=True):
 
     Times are seconds since 1970.
 
-    `own_side` says that only policies of the caller's own account are reported, `own_allows` that they would allow the
-    call. `failed` says that a policy could not be evaluated. `is_cut` says that a part did not fit.
+    `own_side`: only policies of the caller's own account are reported; `own_allows`: they would allow the call.
+    `failed`: a policy could not be evaluated. `is_cut`: a part did not fit.
     """
 
     at: int

@@ -1,11 +1,11 @@
 """The members of the service model that an operation reads.
 
-An operation declares its members by the struct `takes`: `parse` reads the members of the struct. Nested structs declare
-nested members. wire/supported.py refuses all other members of a request.
+The struct `takes` declares them, nested ones by nested structs, and `parse` reads them. wire/supported.py refuses all
+other members of a request.
 
-Owns the two tables of decisions about members that no struct has. REFUSED_MEMBERS has no effect at run time,
-since a member without a declaration is refused anyway: it records the decision and its reason. tests/project compares
-both tables and the structs with the installed service models.
+Owns the two tables of decisions about members that no struct has. REFUSED_MEMBERS only records decisions and reasons:
+any member without a declaration is refused. tests/project compares both tables and the structs with the installed
+service models.
 """
 
 from collections.abc import Mapping
@@ -53,8 +53,8 @@ REFUSED_MEMBERS: Mapping[Member, str] = {
 def declare(service: str, action: str, takes: type[msgspec.Struct], spelled: Mapping[str, str]) -> Declared:
     """Return the members that an operation supports.
 
-    They are those of its struct, and those that it may ignore. `spelled` gives the model's name of a field whose name
-    differs from action to action.
+    They are those of its struct, and those that it may ignore. `spelled` has the model's name of a field that differs
+    from action to action.
     """
     ignored: Declared = {path: {} for owner, of, path in IGNORED_MEMBERS if (owner, of) == (service, action)}
     read = {spelled.get(name, name): inner for name, inner in _members_of(takes).items()}

@@ -1,9 +1,8 @@
 """Verify a caller's MFA device: its serial number and a current code.
 
-Owns the order of the checks and the messages of the refusals. A code is accepted once, and the ninth refused code in a
-row locks its device. Both are written in a transaction of their own, before any other decision, so that a later refusal
-cannot undo a used code or a failure. mfa_codes.py owns the state of a device.
-Source: AWS's answers for wrong codes and for devices of other users; they do not say which of the two it was.
+Owns the order of the checks and the messages of the refusals. Used codes and failures are written in a transaction of
+their own, before any other decision, so that a later refusal cannot undo them. mfa_codes.py owns the state of a device.
+Source: AWS's answers, which do not distinguish wrong codes and devices of other users.
 """
 
 import msgspec

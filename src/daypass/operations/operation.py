@@ -1,10 +1,9 @@
 """The interface of an operation, and the value that allows it to run.
 
-An operation declares the members of the service model that it reads (`declared`), parses them (`parse`), authenticates
-the caller (`verify_identity`), names the required permissions (`permissions`) and performs the action (`run`). Only the
-pipeline calls these methods, in that order, so an operation cannot skip a shared step. `run` takes an Authorized, which
-can only be built from the engine's Allowed: code that mints without a decision does not type-check. NEEDS_NO_PERMISSION
-lists the two actions without a required permission.
+Only the pipeline calls the methods, in the order `declared`, `parse`, `verify_identity`, `permissions`, `run`, so an
+operation cannot skip a shared step. `run` takes an Authorized, which can only be built from the engine's Allowed: code
+that mints without a decision does not type-check. NEEDS_NO_PERMISSION lists the two actions without a required
+permission.
 """
 
 from abc import ABC, abstractmethod
@@ -38,8 +37,8 @@ _ISSUES_NOTHING = frozenset({"sts:GetCallerIdentity", "sts:GetAccessKeyInfo", "s
 class StoreAccess(Enum):
     """How an operation uses the store beyond the cache.
 
-    An operation that BLOCKING opens no transaction, but runs where it may block: it needs too much processor time for
-    the event loop, contacts another server, or writes in a transaction of its own.
+    BLOCKING opens no transaction, but runs on a worker thread: the operation needs too much processor time, contacts
+    another server, or writes in a transaction of its own.
     """
 
     CACHE = "cache"
@@ -51,9 +50,9 @@ class StoreAccess(Enum):
 class PermissionCheck(msgspec.Struct, frozen=True):
     """One permission that is required before the operation runs.
 
-    `context` contains the operation's own condition keys in lower case. `resource_policy` is the policy of the resource
-    itself; `trust` says that it is a role's trust policy, and `role` is the role as it was read for this check.
-    `refusal` replaces the usual message for the caller.
+    `context` has the operation's own condition keys in lower case. `resource_policy` is the resource's policy; `trust`
+    says that it is a role's trust policy, and `role` is the role as read for this check. `refusal` replaces the usual
+    message.
     """
 
     action: str
@@ -89,9 +88,8 @@ A_contra = TypeVar("A_contra", contravariant=True)
 class Authorized(msgspec.Struct, Generic[A], frozen=True):
     """The parameters of a call whose caller was authorized.
 
-    The proof is the engine's Allowed for every required permission. `role` is the role that was evaluated, if there was
-    one: minting must not read it again, or a role created meanwhile under the same name would be granted because of the
-    trust policy of another.
+    The proof is the engine's Allowed for every permission. `role` is the evaluated role, if any: minting must not read
+    it again, or the trust policy of another would grant a role created meanwhile under the same name.
     """
 
     params: A
@@ -115,7 +113,7 @@ class Operation(Protocol[A]):
     def declared(self) -> Declared | None:
         """The members of the service model that it reads; all others are refused.
 
-        None if all members are accepted without effect.
+        Returns None if all members are accepted without effect.
         """
         ...
 
@@ -136,7 +134,7 @@ class Operation(Protocol[A]):
     def verify_identity(self, params: A, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the caller: the signer, or the subject of a token.
 
-        The subject of a SAML assertion is another possible caller.
+        It may also be that of a SAML assertion.
         """
         ...
 
@@ -164,7 +162,7 @@ class Declares:
     def spelled(self) -> Mapping[str, str]:
         """The model's names of some fields of `takes`.
 
-        These are fields whose names differ from action to action.
+        Their names differ from action to action.
         """
         return {}
 
@@ -211,7 +209,7 @@ class WithoutResource(Signed[A], Generic[A]):
 class StrippableProof(ABC):
     """An operation whose proof is one parameter, WebIdentityToken.
 
-    It is parsed separately, and the other parameters may then be cached without it.
+    It is parsed separately; the other parameters may be cached without it.
     """
 
     @abstractmethod
@@ -230,7 +228,7 @@ AnyOperation = Operation[Any]
 
 
 def is_read_only(operation: AnyOperation, access: StoreAccess) -> bool:
-    """Return whether a call neither issues credentials nor changes the store.
+    """Return whether a call issues no credentials and changes no data.
 
     Returns False for an unknown action.
     """

@@ -1,9 +1,8 @@
 """A cache of parsed requests.
 
-Most clients send the same few bodies again and again. Owns a bounded cache in the process. An entry is a pure function
-of the bytes that are its key, so it cannot be stale; each request is authenticated and authorized again. Proofs are not
-kept, nor are parameters that may contain secrets: if a token is the proof, the form is cached without it, and each
-token is parsed.
+Most clients send the same few bodies. Owns a bounded cache in the process. An entry is a pure function of the bytes
+that are its key, so it cannot be stale; each request is authenticated and authorized again. Neither proofs nor
+parameters that may contain secrets are kept: a form with a token is cached without it, and each token is parsed.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ _MOST = 1024
 _LONGEST = 1024  # bytes of a body without its proof, and of its Content-Type and Accept
 _LONGEST_HEADER = 128
 
-# The characters of a token need no escape, so the token can be cut out of a form that is not parsed.
+# A token needs no escapes, so it can be cut out of an unparsed form.
 _PROOF = "WebIdentityToken"
 _MARK = b"&WebIdentityToken="
 _SHORTEST_PROOF, _LONGEST_PROOF = 4, 20_000
@@ -50,7 +49,7 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
 
 class ParsedRequestCache:
-    """Caches small parsed forms, and drops the oldest if there are too many.
+    """Caches small parsed forms, and drops the oldest.
 
     `secret` are the parameters that are never kept.
     """

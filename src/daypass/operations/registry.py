@@ -1,7 +1,7 @@
 """Every action that Daypass performs, by service and name.
 
-Owns the table. An action of AWS's models that this table lacks is refused, never answered with an empty result; so is a
-parameter that its operation does not declare.
+Owns the table. Any other action of AWS's models is refused, never answered with an empty result; so is a parameter that
+its operation does not declare.
 """
 
 from collections.abc import Callable, Iterable, Mapping

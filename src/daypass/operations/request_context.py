@@ -1,6 +1,6 @@
 """The context of one request: its time, directory and new values.
 
-Owns the value that the pipeline passes to every stage. No part of it is global.
+The pipeline passes it to every stage. No part of it is global.
 """
 
 from collections.abc import Callable
@@ -28,12 +28,11 @@ def _alone(_account: str) -> AbstractContextManager[None]:
 class RequestContext(msgspec.Struct, frozen=True):
     """One request's access to everything outside it.
 
-    `now` is the time of the request, the same for every stage, and `region` the one for which it was signed. `views`
-    answers from the cache. `reader` is a snapshot of the store and `writer` a transaction; operations that declare it
-    have them. `load_sealing_ring` returns the keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect
-    issuers. `heavy_work` is a context, entered with the account that it counts for, around work that is too slow for
-    the event loop: it raises WouldBlockError there, and Throttling if the account has too much of it running.
-    `store_trust` converts a trust policy to its stored form.
+    `now` is the same for every stage, and `region` the signed one. `views` answers from the cache. `reader` is a
+    snapshot of the store and `writer` a transaction, for operations that declare them. `load_sealing_ring` returns the
+    keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect issuers. `heavy_work` is a context, entered
+    with the account that it counts for, around work that is too slow for the event loop: it raises WouldBlockError
+    there, and Throttling if the account has too much running. `store_trust` converts a trust policy to its stored form.
     """
 
     now: datetime
@@ -72,7 +71,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         """Open a new transaction, kept even if the request is refused.
 
         It is for changes that a refusal must not undo, such as a used or a wrong MFA code. There is only one writer at
-        a time, so an operation that calls this uses only the cache otherwise.
+        a time, so the operation uses only the cache otherwise.
         """
         if self.transaction is not None:
             raise ValueError("a transaction is open already")

@@ -1,7 +1,7 @@
 """The stored keys that sign our requests to identity providers.
 
-There is one ring for a deployment. Owns the creation of the first key when a node first needs it, and opening the
-active one. federation/saml/requests/request_key.py owns the rules of rotation, and an operator decides about it.
+A deployment has one ring. Owns the creation of the first key when a node needs it, and opening the active one.
+federation/saml/requests/request_key.py owns the rules of rotation, which an operator starts.
 """
 
 from threading import Lock
@@ -34,7 +34,7 @@ _UNUSABLE = (
     "The operator of this server can make a new one with `daypass saml rotate-key --now`."
 )
 _NONE_ACTIVE = "No key that signs sign-in requests is active yet: the clock of this server is behind."
-# Creating a key needs much processor time: concurrent unauthenticated requests wait for one key.
+# Creating a key takes much processor time: concurrent unauthenticated requests wait for one.
 _making = Lock()
 
 

@@ -1,11 +1,11 @@
 """Parse a provider's metadata once, not at each sign-in.
 
-Owns the summary that is stored beside a metadata document, and its replacement if a record has no summary: a version
-before 0.2 wrote the record, or rewrites it while both versions use one store. Such a document is parsed once in each
-process, and its summary is cached by the document's SHA-256, within a limited number of bytes.
+Owns the summary that is stored beside a metadata document, and its replacement for records of a version before 0.2,
+which may share the store: such a document is parsed once in each process, and its summary is cached by the document's
+SHA-256, within a limited number of bytes.
 
 * A summary is used only for the document from which it was made, so a stale one can never name a retired key.
-* Only the first address of each binding is kept, because sign-ins use that one.
+* Sign-ins use only the first address of each binding.
 """
 
 import hashlib
@@ -43,7 +43,7 @@ class _SummaryMemory:
     def get(self, digest: str, document: str) -> MetadataSummary | None:
         """Return the summary of a document, or None if it cannot be parsed.
 
-        One document is parsed at a time: a large one takes much memory.
+        One is parsed at a time: a large one takes much memory.
         """
         with self._lock:
             if digest in self._kept:

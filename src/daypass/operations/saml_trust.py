@@ -1,7 +1,7 @@
 """The data of a registered SAML provider that verifies its assertions.
 
-Owns the conversion of the stored provider to federation/saml's Trust: metadata is parsed and private keys are opened
-once, and both are cached until the provider changes.
+Owns the conversion of the stored provider to federation/saml's Trust: parsed metadata and opened private keys are
+cached until the provider changes.
 """
 
 from dataclasses import replace

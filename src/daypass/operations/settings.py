@@ -43,8 +43,8 @@ class Quotas:
 class SamlRules:
     """The operator's requirements for SAML assertions.
 
-    They are in addition to the fixed ones. `names` are additional audiences and `addresses` additional recipients of
-    ours. With `one_use` each assertion is valid for one session.
+    `names` are additional audiences and `addresses` additional recipients of ours. With `one_use` each assertion is
+    valid for one session.
     """
 
     names: frozenset[str] = frozenset()

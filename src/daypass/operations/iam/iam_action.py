@@ -1,7 +1,7 @@
 """The base class of IAM's actions: one resource, permission and account.
 
-A subclass declares its parameters (a msgspec Struct), the resource on which the permission is checked, the condition
-keys of the request, and the work. The work runs in the same transaction as the authorization.
+A subclass declares its parameters (a msgspec Struct), the resource of the permission, the condition keys, and the work,
+which runs in the transaction of the authorization.
 Source: Service Authorization Reference, "Actions, resources, and condition keys for AWS IAM".
 """
 
@@ -22,7 +22,7 @@ from daypass.policy.authorization_request import ConditionKeys, resource_tags
 class IamParams(msgspec.Struct, frozen=True, rename="pascal"):
     """The parameters of an action. Subclasses declare them in snake_case.
 
-    If pascal case of the field is not AWS's name, the field is declared with msgspec.field(name=…).
+    A name of AWS's that is not pascal case needs msgspec.field(name=…).
     """
 
 
@@ -36,7 +36,7 @@ A = TypeVar("A", bound=IamParams)
 class IamAction(Signed[A], Generic[A]):
     """One action of IAM.
 
-    A subclass sets `action` and `takes`. If it changes entities, it sets `access` to WRITE.
+    A subclass sets `action` and `takes`, and `access` to WRITE if it changes entities.
     """
 
     service = "iam"
@@ -108,7 +108,7 @@ class CreateWithTags(IamAction[Any]):
         return request_tags(params.tags)
 
     def permissions(self, params: Any, caller: Caller, ctx: RequestContext) -> tuple[PermissionCheck, ...]:
-        """Require the permission to tag as well if the request has tags.
+        """Require the permission to tag too if the request has tags.
 
         Source: IAM User Guide, "Tagging IAM resources".
         """

@@ -59,7 +59,7 @@ def get_account(reader: Reader, account: str) -> Account:
 def arn_of(reader: Reader, type_: type[N], account: str, name: str) -> str:
     """Return the ARN for a permission check.
 
-    The check runs before the entity is looked up for the action, thus a missing entity gets an ARN with the path `/`.
+    A missing entity gets an ARN with the path `/`, because the check comes first.
     """
     found = records.find(reader, type_, account, name)
     return iam_arn(account, KINDS[type_], "/", name) if found is None else found.arn

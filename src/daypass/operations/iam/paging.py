@@ -1,7 +1,7 @@
 """Pagination of lists: Marker, MaxItems and IsTruncated.
 
-Owns the form of the marker: the end of the last page, in base64 because the marker is opaque. The marker does not
-contain a secret and does not grant access: a forged marker only moves the start of the list.
+Owns the form of the marker: the end of the last page, in base64 because it is opaque. It contains no secret and grants
+no access: a forged one only moves the start of the list.
 Source: IAM API Reference, the pagination of every List action.
 """
 

@@ -24,7 +24,7 @@ class _Rename(HolderNamed, frozen=True):
 class Rename(AboutHolder):
     """Renames a user or group.
 
-    It keeps its unique id, its members, its policies, and all references by id.
+    It keeps its unique id, members, policies, and all references by id.
     """
 
     verb, takes, access = "Update{}", _Rename, StoreAccess.WRITE

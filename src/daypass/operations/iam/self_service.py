@@ -65,8 +65,8 @@ def owner_context(user: User | None) -> ConditionKeys:
 def get_owner(name: str | None, caller: Caller, ctx: RequestContext) -> Owner:
     """Return the owner.
 
-    Raises NoSuchEntity if the user does not exist, or ValidationError if the request has no name and the caller is
-    neither a user nor a root user.
+    Raises NoSuchEntity if the user does not exist, or ValidationError without a name if the caller is neither a user
+    nor a root user.
     """
     if name is not None:
         return _of_user(get_named(ctx.reader, User, caller.account, name))

@@ -1,8 +1,8 @@
 """Actions of IAM that Daypass does not support.
 
-They are signed and authorized like any other call, then refused with the reason. Owns the table REFUSED. Daypass does
-not have passwords, a console, SSH keys or certificates: a create action never pretends to succeed, and a list action
-returns an empty list.
+They are authorized like any other call, then refused with the reason. Owns the table REFUSED. Daypass does not have
+passwords, a console, SSH keys or certificates: a create action never pretends to succeed, and a list action returns an
+empty list.
 Source: IAM API Reference; the first sentences of NoSuchEntity are AWS's.
 """
 

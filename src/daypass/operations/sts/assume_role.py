@@ -1,8 +1,8 @@
 """sts:AssumeRole: a signed caller takes on a role that trusts it.
 
 Owns the parameters and the answer. The trust policy is the role's resource policy and must name the caller, or its
-account; the caller's own policies cannot replace that. The refusal of a missing role is the same as that of a role that
-does not trust the caller: a caller must not learn which.
+account; the caller's own policies cannot replace that. A missing role and one that does not trust the caller have the
+same refusal: a caller must not learn which.
 Source: STS API Reference, AssumeRole; AWS's order of checks on durations, tags and source identity.
 """
 
@@ -57,7 +57,7 @@ class AssumeRoleParams(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class AssumeRoleRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     role: RoleName
     members: AssumeRoleParams
@@ -102,7 +102,7 @@ class AssumeRole(Signed[AssumeRoleRequest]):
     ) -> tuple[PermissionCheck, ...]:
         """Require sts:AssumeRole, and the actions for tags and source identity.
 
-        These are sts:TagSession and sts:SetSourceIdentity.
+        They are sts:TagSession and sts:SetSourceIdentity.
         """
         role = find_role(params.role, ctx)
         context = {

@@ -1,9 +1,9 @@
 """sts:AssumeRoleWithSAML: the bearer of an assertion takes on a role.
 
 Owns the parameters, the answer and the order of the checks: the assertion, the role in it, the role's trust policy, the
-duration of the session. The call is not signed; the assertion is, and federation/saml verifies it. Only the role's
-trust policy decides, because the caller belongs to no account here. The refusal of a missing role is the same as that
-of a role that does not trust the caller.
+duration of the session. The call is not signed; federation/saml verifies the signed assertion. Only the role's trust
+policy decides, because the caller belongs to no account here. A missing role and one that does not trust the caller
+have the same refusal.
 Source: STS API Reference, AssumeRoleWithSAML; AWS's recorded answers.
 """
 
@@ -55,7 +55,7 @@ class AssumeRoleWithSAMLParams(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class AssumeRoleWithSAMLRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     role: RoleName
     members: AssumeRoleWithSAMLParams

@@ -1,8 +1,8 @@
 """sts:AssumeRoleWithWebIdentity: the bearer of a token takes on a role.
 
-Owns the parameters and the answer. The call is not signed: only the token identifies the caller, and only the role's
-trust policy decides, because the caller belongs to no account. federation/oidc verifies the token. If the issuer's keys
-are not cached, KeysNeededError makes the HTTP layer fetch them.
+Owns the parameters and the answer. The call is not signed: the token, which federation/oidc verifies, identifies the
+caller, and only the role's trust policy decides, because the caller belongs to no account. If the issuer's keys are not
+cached, KeysNeededError makes the HTTP layer fetch them.
 Source: STS API Reference, AssumeRoleWithWebIdentity; the messages were recorded from AWS.
 """
 
@@ -69,7 +69,7 @@ class AssumeRoleWithWebIdentityParams(WebIdentityRoleParams, frozen=True, kw_onl
 
 
 class AssumeRoleWithWebIdentityRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     role: RoleName
     members: WebIdentityRoleParams
@@ -210,9 +210,8 @@ def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext)
 def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: RequestContext) -> KeyChain:
     """Return the access keys behind a token.
 
-    GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, or if one of the
-    keys was revoked. A token of another issuer has no keys of ours behind it; one of our own from 0.1.0 does not name
-    them.
+    GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, or a key was
+    revoked. Tokens of other issuers, and our own of 0.1.0, do not name any.
     """
     if not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
         return NO_KEYS

@@ -1,7 +1,7 @@
 """sts:AssumeRoot: act as a member's root user for one task.
 
 Owns the parameters, the answer and the rule for permitted callers: the organization of the management account replaces
-the trust policy, which a root user does not have. All other callers get one and the same refusal.
+a trust policy. All others get the same refusal.
 Source: STS API Reference, AssumeRoot; IAM User Guide, "Centrally manage root access for member accounts".
 """
 
@@ -39,7 +39,7 @@ class AssumeRootParams(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class AssumeRootRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     account: str
     task: RootTask

@@ -1,9 +1,8 @@
 """Turn a grant into temporary credentials.
 
 They are a key id, a secret and a session token. Owns the only place where sessions are minted, and with it the chain of
-access keys in each session: it comes from the authorized caller, and an operation cannot pass a shorter one. Each
-operation decides about the rest of a session. A session that was made with delegated credentials ends with the session
-that requested it, for every operation.
+access keys in each: it comes from the authorized caller, and an operation cannot pass a shorter one. A session of
+delegated credentials ends with the session that requested it. Each operation decides the rest.
 """
 
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ _WHOLE = 100
 class Approval(msgspec.Struct, frozen=True):
     """The approval of a session by another principal.
 
-    It has the second of the approval, and the approver's access keys.
+    It has the second of the approval and the approver's access keys.
     """
 
     at: int
@@ -37,8 +36,8 @@ class Approval(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """The properties of a new session.
 
-    `seconds` is its lifetime from now; `more` contains further fields of Session. A session with an `approval` counts
-    as issued when it was approved, and ends with the approver's keys too.
+    `seconds` is its lifetime from now; `more` has further fields of Session. With an `approval` it counts as issued
+    then, and ends with the approver's keys too.
     """
 
     kind: SessionKind
@@ -108,10 +107,7 @@ def first_key_of(caller: Caller) -> str:
 
 
 def token_size(token: str) -> dict[str, int]:
-    """Return the members for the length of a session token.
-
-    They are its size and its share of the limit.
-    """
+    """Return the members for the length of a session token."""
     return {
         "SessionTokenSize": len(token),
         "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),

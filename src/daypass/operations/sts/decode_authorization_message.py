@@ -1,7 +1,7 @@
 """sts:DecodeAuthorizationMessage: open the encoded message of a denial.
 
-Owns the resulting JSON: AWS's members first, under AWS's names, then ours, with the policy and the missing condition
-keys. Only callers of the refused account can open a message; for all others it is not valid.
+Owns the resulting JSON: AWS's members first, then ours, with the policy and the missing condition keys. Only callers of
+the refused account can open a message; for others it is not valid.
 Source: STS API Reference, DecodeAuthorizationMessage.
 """
 

@@ -1,7 +1,7 @@
 """sts:GetAccessKeyInfo: the account to which an access key id belongs.
 
-Looks up this server's own keys, because an operator may have chosen a root key's id, and decodes every other id,
-including AWS's real ones. An id without an account is refused.
+Looks up this server's own keys, because an operator may have chosen a root key's id, and decodes every other id, AWS's
+too. An id without an account is refused.
 Source: STS API Reference, GetAccessKeyInfo.
 """
 

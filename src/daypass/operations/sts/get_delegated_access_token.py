@@ -1,8 +1,8 @@
 """sts:GetDelegatedAccessToken: redeem an exchange token.
 
-Owns the parameters and the answer. A partner gets the credentials of the user who accepted the request, limited to the
-accepted policy. They end at the accepted time, however late they are fetched. A token is redeemed once. The credentials
-count as issued when the request was accepted, and both the approver's and the partner's access keys are behind them.
+Owns the parameters and the answer. A partner gets, once, the credentials of the user who accepted the request, limited
+to the accepted policy. They end at the accepted time, however late they are fetched, count as issued when the request
+was accepted, and have the approver's and the partner's access keys behind them.
 Source: STS API Reference, GetDelegatedAccessToken; IAM User Guide, "IAM temporary delegation".
 """
 

@@ -1,7 +1,7 @@
 """sts:GetFederationToken: a session with a name that the caller chooses.
 
-Owns the parameters and the answer. authorize/gather.py and the engine limit the session: without session policies it
-has no permissions, and with them only those that the caller has too.
+Owns the parameters and the answer. authorize/gather.py and the engine limit the session: it has only permissions that
+both its session policies and the caller have.
 Source: STS API Reference, GetFederationToken; IAM User Guide, "Permissions for GetFederationToken".
 """
 
@@ -35,7 +35,7 @@ class GetFederationTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class GetFederationTokenRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     members: GetFederationTokenParams
     policies: SessionPolicies

@@ -1,7 +1,7 @@
 """sts:GetSessionToken: temporary credentials of a user or root user.
 
-A caller may present an MFA code. Needs no permission, and no policy can deny it. authorize/session_limits.py lists the
-calls that such a session may make.
+Needs no permission, and no policy can deny it. authorize/session_limits.py lists the calls that such a session may
+make.
 Source: STS API Reference, GetSessionToken.
 """
 

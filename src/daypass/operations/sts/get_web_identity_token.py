@@ -64,7 +64,7 @@ class GetWebIdentityTokenParams(msgspec.Struct, frozen=True, rename="pascal"):
 
 
 class GetWebIdentityTokenRequest(msgspec.Struct, frozen=True):
-    """The parameters, checked without reading the store."""
+    """The parameters, checked without the store."""
 
     members: GetWebIdentityTokenParams
     algorithm: Algorithm
@@ -151,7 +151,7 @@ class GetWebIdentityToken(Signed[GetWebIdentityTokenRequest]):
 def _about_caller(caller: Caller, request_tags: Mapping[str, str], ctx: RequestContext) -> dict[str, Any]:
     """Return AWS's own claims about the caller.
 
-    They are account, region, organization, tags and session. Claims without a value are left out.
+    Claims without a value are left out.
     """
     place = ctx.views.get(load_place, caller.account)
     claims = {

@@ -1,7 +1,7 @@
 """Actions of STS that are not implemented: refused with the reason.
 
-Owns the table REFUSED. The calls are signed and authorized like any other. A request for narrower credentials must not
-be answered with unrestricted ones.
+Owns the table REFUSED. The calls are authorized like any other. A request for narrower credentials must not get
+unrestricted ones.
 Source: STS API Reference.
 """
 

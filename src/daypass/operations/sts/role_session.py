@@ -1,7 +1,7 @@
 """The common part of the AssumeRole actions.
 
-Owns the role side of all three: finding the role, the check of its trust policy, and minting the session. Each action
-authenticates its caller itself.
+Owns finding the role, the check of its trust policy, and minting the session. Each action authenticates its caller
+itself.
 Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity.
 """
 
@@ -133,7 +133,7 @@ def role_tags(role: AssumableRole | None) -> NewConditionKeys:
 def keep_source_identity(params: str, calling: Session | None) -> str:
     """Return the source identity of a new session.
 
-    Raises ValidationError if the calling session has another one: it cannot change along a chain.
+    Raises ValidationError if it changes along a chain.
     """
     fixed = "" if calling is None else calling.source_identity
     if fixed and params and params != fixed:
@@ -144,7 +144,7 @@ def keep_source_identity(params: str, calling: Session | None) -> str:
 def grant_role(authorized: Authorized[Any], grant: RoleGrant, ctx: RequestContext) -> dict[str, Any]:
     """Mint a session of the evaluated role.
 
-    Returns the common part of the answers of all three actions.
+    Returns the common part of the three answers.
     """
     role = get_role(authorized)
     grant.policies.require_account(role.account, ctx)

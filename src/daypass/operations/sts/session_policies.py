@@ -34,10 +34,7 @@ class PolicyArn(msgspec.Struct, frozen=True):
 
 
 class SessionPolicies(msgspec.Struct, frozen=True):
-    """The session policies of a request.
-
-    `inline` is the inline document, `arns` are the managed policies.
-    """
+    """The session policies of a request."""
 
     inline: str = ""
     arns: tuple[str, ...] = ()
@@ -90,7 +87,7 @@ def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> Sessio
 def packed_percentage(policies: SessionPolicies, tags: Mapping[str, str]) -> int | None:
     """Return the percentage of a session's space that is used.
 
-    Policies and tags use it. Returns None if there are neither. Raises PackedPolicyTooLarge above a hundred.
+    Returns None without policies and tags. Raises PackedPolicyTooLarge above a hundred.
     """
     if not policies.inline and not policies.arns and not tags:
         return None

@@ -25,7 +25,7 @@ class _Alias(IamParams, frozen=True):
 
 
 class CreateAccountAlias(IamAction[_Alias]):
-    """Sets the alias of the account. It replaces the previous alias."""
+    """Sets the alias of the account, in place of the previous one."""
 
     action, takes, access = "CreateAccountAlias", _Alias, StoreAccess.WRITE
 

@@ -1,7 +1,7 @@
 """GetAccountAuthorizationDetails: all IAM entities of an account.
 
-`daypass import` reads this format; this file writes it. Owns the order of the sections (users, groups, roles, the
-account's own policies, AWS managed policies in use) and the choice of members that AWS shows.
+`daypass import` reads this format. Owns the order of the sections (users, groups, roles, the account's own policies,
+AWS managed policies in use) and their members.
 Source: IAM API Reference, GetAccountAuthorizationDetails; AWS's recorded answers.
 """
 

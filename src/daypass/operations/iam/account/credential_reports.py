@@ -1,7 +1,7 @@
 """The credential report: a CSV of every user's keys and MFA devices.
 
-Owns the columns and the lifetime of four hours. GenerateCredentialReport creates the report at once, thus the next call
-returns COMPLETE.
+Owns the columns and the lifetime of four hours. GenerateCredentialReport creates it at once, so the next call returns
+COMPLETE.
 Source: IAM User Guide, "Generate credential reports".
 """
 
@@ -49,10 +49,7 @@ class GenerateCredentialReport(IamAction[Nothing]):
     action, takes, access = "GenerateCredentialReport", Nothing, StoreAccess.WRITE
 
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
-        """Return COMPLETE for an existing report, STARTED for a new one.
-
-        AWS returns the same states.
-        """
+        """Return COMPLETE for an existing report, STARTED for a new one."""
         known = _find(caller, ctx)
         if known is not None and ctx.now - known.generated < _FRESH:
             return {"State": "COMPLETE"}

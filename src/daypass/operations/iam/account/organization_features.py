@@ -1,7 +1,7 @@
 """Centralized root access: list, enable and disable its two features.
 
-The management account can call all actions. The delegated administrator for IAM can call all of them except those that
-enable a feature. Trusted access for IAM is always enabled here, and an organization always has all features.
+The management account can call all actions, the delegated administrator for IAM all except those that enable a feature.
+Trusted access for IAM is always enabled here, and an organization always has all features.
 Source: IAM API Reference, ListOrganizationsFeatures, EnableOrganizationsRootSessions and the other actions.
 """
 
@@ -54,7 +54,7 @@ class ListOrganizationsFeatures(IamAction[Nothing]):
 
 
 class _Switch(IamAction[Nothing]):
-    """The base class of the actions that enable or disable a feature."""
+    """Base of the actions that enable or disable a feature."""
 
     takes, access = Nothing, StoreAccess.WRITE
     feature: RootFeature

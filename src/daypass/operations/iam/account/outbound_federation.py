@@ -1,8 +1,7 @@
 """Outbound web identity federation: the account's setting and its issuer.
 
-The account setting allows GetWebIdentityToken. The issuer and its keys are created when the setting is first enabled,
-and belong to the account permanently: issued tokens must verify after it is disabled, and relying parties keep their
-trust when it is enabled again.
+The setting allows GetWebIdentityToken. The issuer and its keys are created when it is first enabled, and stay: issued
+tokens must verify after it is disabled, and relying parties keep their trust when it is enabled again.
 Source: IAM API Reference, EnableOutboundWebIdentityFederation and the other two actions.
 """
 

@@ -1,7 +1,7 @@
 """The password policy of an account.
 
-Daypass does not have passwords, but tools read and write the policy. A parameter that is not given gets its default, as
-in AWS's recorded answers.
+Daypass does not have passwords, but tools read and write the policy. An omitted parameter gets its default, as in AWS's
+recorded answers.
 Source: IAM API Reference.
 """
 

@@ -1,7 +1,7 @@
 """SetSecurityTokenServicePreferences: the token version of the endpoint.
 
-The account stores the version and GetAccountSummary shows it. It does not have another effect: every URL of Daypass
-acts as a regional endpoint, and on AWS too, tokens of regional endpoints are valid everywhere.
+GetAccountSummary shows the stored version. It has no other effect: every URL of Daypass acts as a regional endpoint,
+whose tokens are valid everywhere, on AWS too.
 Source: IAM API Reference, SetSecurityTokenServicePreferences.
 """
 

@@ -1,6 +1,6 @@
 """Delegation requests: partners create them, owners decide about them.
 
-Owns the IAM actions about delegation requests and the rule who sees and changes a request.
+Owns their IAM actions and the rule who sees and changes a request.
 Leaves the records to daypass.directory.delegation.kept_requests, the webhooks to daypass.http.webhooks, and the
 exchange of a token to daypass.operations.sts.
 """

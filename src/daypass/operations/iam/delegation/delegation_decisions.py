@@ -1,7 +1,7 @@
 """Decisions about delegation requests.
 
-The decisions: associate, update, accept, reject, and send the exchange token. Owns who can decide, and the record of
-the approver: the delegated credentials act for the approver's identity.
+They are associate, update, accept, reject, and send the exchange token. Owns who can decide, and the record of the
+approver, for whose identity the delegated credentials act.
 Source: IAM API Reference, AssociateDelegationRequest and the other actions; IAM User Guide, "IAM temporary delegation".
 """
 
@@ -50,7 +50,7 @@ class _Noted(OneRequest, frozen=True):
 
 
 class _Decision(AboutRequest):
-    """The base class of the decisions: only the owner's account can decide."""
+    """Base of the decisions: only the owner's account can decide."""
 
     access = StoreAccess.WRITE
 
@@ -108,9 +108,8 @@ class AcceptDelegationRequest(_Decision):
 class RejectDelegationRequest(_Decision):
     """Rejects a request, even after it was accepted or its token was sent.
 
-    After the token was sent, the rejection ends the access. AWS refuses to reject a finalized request. Here the request
-    stays finalized, as on AWS, and the access is revoked. The approver can withdraw its approval without a policy that
-    allows it.
+    AWS refuses to reject a finalized request, whose token was sent. Here it stays finalized too, but the access is
+    revoked. The approver needs no policy to withdraw its approval.
     """
 
     action, takes = "RejectDelegationRequest", _Noted

@@ -1,8 +1,7 @@
 """Delegation requests: create, get, list.
 
-A partner creates a request. Its owner and other permitted identities read it. Owns the rules for a valid request: a
-policy template is a managed policy of the partner's own account with placeholders such as `@{bucketName}`, and a
-notification channel is an https URL.
+Owns the rules for a valid request: a policy template is a managed policy of the partner's own account with placeholders
+such as `@{bucketName}`, and a notification channel is an https URL.
 Source: IAM API Reference, CreateDelegationRequest, GetDelegationRequest, ListDelegationRequests.
 """
 

@@ -58,8 +58,8 @@ class OneRequest(IamParams, frozen=True):
 def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest | None:
     """Return a request that the caller's account can see, or None.
 
-    A request without an owner account is visible to all accounts. Afterwards it is visible to the owner account and to
-    the partner that created it.
+    Without an owner account it is visible to all accounts, afterwards to the owner account and the partner that created
+    it.
     """
     request = kept_requests.find_request(reader, request_id)
     if request is None or request.owner_account not in {"", caller.account}:
@@ -122,8 +122,8 @@ def move(request: DelegationRequest, action: str, ctx: RequestContext, **more: A
 def notify(request: DelegationRequest, ctx: RequestContext, *, token: str = "", ends: datetime | None = None) -> None:
     """Queue the notification of the partner about the request's new state.
 
-    `ends` is when the token expires. Raises LimitExceeded if too many notifications wait for the partner's webhook:
-    access must not be granted without a notification. A rejection is stored in any case.
+    `ends` is when the token expires. Raises LimitExceeded if too many wait for the partner's webhook: access must not
+    be granted without a notification. A rejection is stored in any case.
     """
     state = request.state(ctx.now)
     ends = request.expires if ends is None else ends
@@ -153,7 +153,7 @@ def notify(request: DelegationRequest, ctx: RequestContext, *, token: str = "", 
 
 
 class AboutRequest(IamAction[Any]):
-    """The base class of actions about one request.
+    """Base of actions about one request.
 
     Owns its ARN, its condition keys, and its owner's default permissions.
     """

@@ -1,7 +1,6 @@
 """Access keys: create, list, update, delete.
 
-The secret is shown once, at creation. An action without a UserName applies to the owner of the key that signed the
-request, as AWS's examples show.
+The secret is shown once. An action without a UserName applies to the owner of the signing key, as AWS's examples show.
 Source: IAM API Reference.
 """
 

@@ -1,6 +1,6 @@
 """Groups: create, get, list, update, delete.
 
-Source: IAM API Reference; Service Authorization Reference for resources; AWS's recorded answers for messages.
+Source: IAM API Reference; Service Authorization Reference; AWS's recorded answers.
 """
 
 from typing import Any

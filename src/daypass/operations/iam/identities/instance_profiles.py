@@ -1,8 +1,7 @@
 """Instance profiles: containers of a role for EC2 instances.
 
 Terraform manages them together with their roles.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
-messages.
+Source: IAM API Reference; Service Authorization Reference; AWS's recorded answers.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """The members of groups: add, remove, list.
 
-Source: IAM API Reference, AddUserToGroup and the other membership actions; AWS's recorded answers for messages.
+Source: IAM API Reference, AddUserToGroup and the other membership actions; AWS's recorded answers.
 """
 
 from typing import Any

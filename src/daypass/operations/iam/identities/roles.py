@@ -1,8 +1,7 @@
 """Roles: create, get, list, delete.
 
-Owns the members of each answer: CreateRole and lists omit some members that GetRole shows, as on AWS.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
-messages.
+Owns the members of each answer: CreateRole and lists omit some, as on AWS.
+Source: IAM API Reference; Service Authorization Reference; AWS's recorded answers.
 """
 
 from typing import Any

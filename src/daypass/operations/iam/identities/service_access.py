@@ -1,7 +1,7 @@
 """ListPoliciesGrantingServiceAccess: the policies that allow a service.
 
-A policy grants access to a service if one of its Allow statements names an action of the service. Boundaries, Deny
-statements and conditions are ignored, as AWS documents for its own answer.
+A policy does so if an Allow statement names an action of the service. Boundaries, Deny statements and conditions are
+ignored, as AWS documents.
 Source: IAM API Reference, ListPoliciesGrantingServiceAccess.
 """
 

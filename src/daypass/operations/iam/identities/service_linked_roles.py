@@ -1,7 +1,7 @@
 """Service-linked roles: create, delete, and the deletion status.
 
 Only the service's own actions change or delete such a role. Owns their names. A role is deleted at once; its deletion
-task is stored so that a client that polls the status gets a correct answer.
+task is stored for clients that poll the status.
 Source: IAM User Guide, "Using service-linked roles"; the message for a name that is taken is AWS's recorded one.
 """
 

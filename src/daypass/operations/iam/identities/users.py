@@ -1,8 +1,7 @@
 """Users: create, get, list, update, delete.
 
-Owns the list of what must be deleted before a user can be deleted.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
-messages.
+Owns the list of parts that must be deleted before a user.
+Source: IAM API Reference; Service Authorization Reference; AWS's recorded answers.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """MFA devices: list an owner's or the virtual ones, and get one by serial.
 
 Answers never show a seed.
-Source: IAM API Reference; Service Authorization Reference for resources.
+Source: IAM API Reference; Service Authorization Reference.
 """
 
 from collections.abc import Iterator
@@ -53,8 +53,7 @@ class GetMFADevice(OfAnOwner):
         """Return the ARN of the device's owner, or of a device without a user.
 
         Without a UserName, the serial number alone determines the device. The caller is never the default user:
-        otherwise a caller with permissions only on itself could see the devices of the root user and devices without an
-        owner.
+        permissions on itself would show it the root user's and unowned devices.
         """
         if params.user_name is not None:
             return super().resource(params, caller, ctx)

@@ -1,7 +1,7 @@
-"""The base class of actions about MFA devices: their device and owner.
+"""Base of actions about MFA devices: their device and owner.
 
-Owns the messages for a device that does not exist or that belongs to another owner.
-Source: IAM API Reference; Service Authorization Reference for resources.
+Owns the messages for a device that is missing or belongs to another owner.
+Source: IAM API Reference; Service Authorization Reference.
 """
 
 from typing import Any
@@ -30,8 +30,7 @@ def get_device(reader: Reader, account: str, serial: str) -> MfaDevice:
 def device_arn(account: str, serial: str) -> str:
     """Return the ARN for a permission check. The device need not exist.
 
-    The serial number of a virtual device is its ARN. The serial number of a hardware token is printed on the token and
-    is not an ARN.
+    The serial number of a virtual device is its ARN; that of a hardware token is printed on it and is not an ARN.
     """
     virtual = iam_arn(account, "mfa", "/", "")
     return serial if serial.startswith(virtual) else f"{virtual}{serial}"
@@ -56,7 +55,7 @@ class OfAnOwner(AboutOwner):
 def named_user(params: Any, caller: Caller) -> str | None:
     """Return the user name of the request, or None for the caller.
 
-    A root user does not have a name. It can pass `root` if a name is required.
+    A root user can pass `root` if a name is required.
     """
     name: str | None = params.user_name
     return None if name == _ROOT and caller.is_root else name

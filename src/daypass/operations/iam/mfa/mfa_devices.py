@@ -6,9 +6,9 @@ Owns the seed of a new device with its base32 form and its QR code, and the life
 - Two consecutive codes enable it for one owner.
 - It must be deactivated before it can be deleted.
 
-An operator registers hardware tokens; they are enabled with the serial number that is printed on them. Lists are in
-device_lists.py, tags in tag_actions.py.
-Source: IAM API Reference; Service Authorization Reference for resources.
+An operator registers hardware tokens, which are enabled by their printed serial number. Lists are in device_lists.py,
+tags in tag_actions.py.
+Source: IAM API Reference; Service Authorization Reference.
 """
 
 import base64

@@ -41,7 +41,7 @@ class _ChangesAttachment(AboutHolder):
 
 
 class Attach(_ChangesAttachment):
-    """Attaches a managed policy. It does not matter if it is attached already."""
+    """Attaches a managed policy, which may be attached already."""
 
     verb = "Attach{}Policy"
 

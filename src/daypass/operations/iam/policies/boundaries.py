@@ -27,7 +27,7 @@ def boundary_context(arn: str) -> ConditionKeys:
 
 
 def bind(ctx: RequestContext, holder: User | Role, before: str, after: str) -> None:
-    """Record the change of a user's or role's boundary.
+    """Record the change of a holder's boundary.
 
     An empty ARN means no boundary. Raises NoSuchEntity if the new boundary does not exist.
     """

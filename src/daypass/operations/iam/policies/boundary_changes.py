@@ -1,6 +1,6 @@
 """Set and remove the permissions boundaries of users and roles.
 
-The condition key iam:PermissionsBoundary is the new boundary if one is set, and the present boundary if it is removed.
+The condition key iam:PermissionsBoundary is the new boundary, or the one to be removed.
 Source: IAM API Reference, PutUserPermissionsBoundary and the other boundary actions; Service Authorization Reference.
 """
 
@@ -39,7 +39,7 @@ class _Change(AboutHolder):
 
 
 class PutBoundary(_Change):
-    """Sets the boundary. It replaces the previous boundary."""
+    """Sets the boundary, in place of the previous one."""
 
     verb, takes = "Put{}PermissionsBoundary", _PutPermissionsBoundaryParams
 

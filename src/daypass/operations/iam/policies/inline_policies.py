@@ -1,7 +1,7 @@
 """Inline policies of users, groups and roles: put, get, list, delete.
 
-Owns the quota: the inline policies of one holder share it, and white space does not count.
-Source: IAM API Reference, PutRolePolicy and the other inline policy actions; AWS's recorded answers for messages.
+Owns the quota, which a holder's policies share and in which white space does not count.
+Source: IAM API Reference, PutRolePolicy and the other inline policy actions; AWS's recorded answers.
 """
 
 from typing import Any
@@ -35,7 +35,7 @@ class _ListInlinePoliciesParams(Paged, frozen=True, kw_only=True):
 
 
 class Put(AboutHolder):
-    """Stores an inline policy. It replaces a policy of the same name."""
+    """Stores an inline policy, in place of one of the same name."""
 
     verb, takes, access = "Put{}Policy", _PutInlinePolicyParams, StoreAccess.WRITE
 

@@ -1,7 +1,6 @@
 """Managed policies: create, get, list, delete.
 
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys; AWS's recorded answers for
-messages.
+Source: IAM API Reference; Service Authorization Reference; AWS's recorded answers.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Policy documents: how IAM's actions check, store and show them.
 
-Owns the checks before a document is stored, and the encoding in answers: URL-encoded (RFC 3986). Quotas count
-characters without white space.
+Owns the checks before a document is stored, and the URL encoding of answers (RFC 3986). Quotas do not count white
+space.
 Source: IAM User Guide, "IAM and AWS STS quotas"; IAM API Reference, GetRolePolicy; the messages are AWS's.
 """
 
@@ -57,7 +57,7 @@ def check_trust(text: str) -> None:
 def read_trust(ctx: RequestContext, account: str, text: str) -> StoredTrust:
     """Return the trust policy of an account's role in its stored form.
 
-    The policy is checked, and the unique ids of users and roles replace their ARNs.
+    It is checked, and unique ids of users and roles replace their ARNs.
     """
     check_trust(text)
     most = ctx.settings.quotas.trust_policy_characters

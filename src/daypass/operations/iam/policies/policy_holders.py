@@ -1,7 +1,7 @@
 """Users, groups and roles as holders of policies.
 
-Owns the table HOLDERS and the base class of an action about one holder: each such action exists for the three kinds.
-Source: IAM API Reference; Service Authorization Reference for resources and condition keys.
+Owns the table HOLDERS and the base of actions about one holder, which exist for the three kinds.
+Source: IAM API Reference; Service Authorization Reference.
 """
 
 from collections.abc import Callable, Mapping

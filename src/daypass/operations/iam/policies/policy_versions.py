@@ -1,6 +1,6 @@
 """The versions of a managed policy, and its default version.
 
-Source: IAM API Reference; IAM User Guide, "Versioning IAM policies"; AWS's recorded answers for messages.
+Source: IAM API Reference; IAM User Guide, "Versioning IAM policies"; AWS's recorded answers.
 """
 
 from typing import Any

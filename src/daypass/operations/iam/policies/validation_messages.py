@@ -1,6 +1,6 @@
 """The checks of an identity policy in AWS's order, with AWS's messages.
 
-AWS checks a document in passes. A document with two faults is refused with the message of the earlier pass:
+AWS checks in passes; of two faults, that of the earlier pass gives the message:
 
 1. the syntax of the whole document,
 2. the rules of AWS's legacy parser,
@@ -9,8 +9,8 @@ AWS checks a document in passes. A document with two faults is refused with the 
 5. resources,
 6. actions.
 
-If AWS's message is only "Syntax errors in policy.", the position of the fault goes to the audit log. Afterwards policy/
-parses the document and makes the final decision.
+Where AWS only says "Syntax errors in policy.", the position goes to the audit log. Afterwards policy/ parses the
+document and makes the final decision.
 Source: recordings of IAM's answers to CreatePolicy.
 """
 
@@ -38,7 +38,7 @@ Statement = Mapping[str, Any]
 
 
 def check_identity_policy(text: str, *, managed: bool) -> None:
-    """Refuse an identity policy with the message that AWS would give.
+    """Refuse an identity policy with AWS's message.
 
     A managed policy must have the version 2012-10-17. Raises MalformedPolicyDocument.
     """

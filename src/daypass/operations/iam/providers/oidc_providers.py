@@ -1,10 +1,9 @@
 """OpenID Connect providers: create, get, list, delete, and their settings.
 
 Owns their limits and how AWS shows them: client ids, thumbprints, tags. federation/oidc decides which URLs are valid
-issuers. This file does not connect to an issuer: its keys are fetched when its first token arrives. Extra claims and
-pinned keys make Daypass accept tokens beyond AWS's rules. Thus only an operator can set them (`daypass oidc`), not a
-caller with IAM permissions.
-Source: IAM API Reference; AWS's recorded answers for messages.
+issuers. An issuer's keys are fetched when its first token arrives. Further claims and pinned keys go beyond AWS's
+rules, so only an operator can set them (`daypass oidc`), not a caller with IAM permissions.
+Source: IAM API Reference; AWS's recorded answers.
 """
 
 from typing import Any

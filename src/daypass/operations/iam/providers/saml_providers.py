@@ -1,9 +1,9 @@
 """SAML providers: create, get, update, list, delete.
 
 Owns their limits and how AWS shows them. federation/saml decides whether a metadata document or a private key is valid.
-A private key is sealed before it is stored, and never shown. IAM actions cannot relax the verification to AWS's weaker
-rules: only an operator can (`daypass saml set`).
-Source: IAM API Reference; AWS's recorded answers for messages.
+A private key is sealed before it is stored, and never shown. Only an operator can relax the verification to AWS's
+weaker rules (`daypass saml set`), not an IAM action.
+Source: IAM API Reference; AWS's recorded answers.
 """
 
 from datetime import datetime, timedelta
@@ -140,8 +140,8 @@ class _UpdateSAMLProviderParams(_ProviderNamed, frozen=True, kw_only=True):
 class UpdateSAMLProvider(_SAMLProviderAction):
     """Changes a provider's metadata, private keys or encryption mode.
 
-    From the next request on, assertions verify only with the certificates in the new metadata. To rotate a certificate,
-    an identity provider lists the old and the new one for a time.
+    From the next request on, only certificates in the new metadata verify assertions. To rotate one, a provider lists
+    the old and the new one for a time.
     """
 
     action, takes, access = "UpdateSAMLProvider", _UpdateSAMLProviderParams, StoreAccess.WRITE
@@ -251,7 +251,7 @@ def _listed(provider: SamlProvider) -> dict[str, Any]:
 def _shown_end(provider: SamlProvider) -> datetime:
     """Return when the metadata expires.
 
-    If the metadata does not say so, AWS shows the date a hundred years after the provider was created.
+    Without an end, AWS shows the date a hundred years after the provider was created.
     """
     if provider.valid_until is not None:
         return provider.valid_until

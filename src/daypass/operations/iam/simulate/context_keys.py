@@ -1,7 +1,7 @@
 """GetContextKeysForCustomPolicy and GetContextKeysForPrincipalPolicy.
 
-They return each condition key that a condition or a variable of the policies uses, once and as the policy spells it. A
-simulation needs values for these keys.
+They return each condition key of a condition or a variable, once and as the policy spells it. A simulation needs their
+values.
 Source: IAM API Reference.
 """
 
@@ -42,7 +42,7 @@ class GetContextKeysForCustomPolicy(IamAction[_GetContextKeysForCustomPolicyPara
 class GetContextKeysForPrincipalPolicy(IamAction[_GetContextKeysForPrincipalPolicyParams]):
     """Lists the condition keys of the policies of a user, group or role.
 
-    The policies of a user include those of its groups.
+    A user's include those of its groups.
     """
 
     action, takes = "GetContextKeysForPrincipalPolicy", _GetContextKeysForPrincipalPolicyParams

@@ -1,7 +1,7 @@
 """PolicyExclusionList: the policies that a simulation excludes.
 
-An exclusion names policies by type, by ARN, or by the name of an inline policy and its holder. If it matches no
-attached policy, it is ignored. If it cannot match any policy, it is refused.
+An exclusion names policies by type, by ARN, or by an inline policy's name and holder. It is ignored if it matches no
+attached policy, and refused if it cannot match any.
 Source: IAM API Reference, PolicyIdentifier.
 """
 
@@ -29,7 +29,7 @@ class InlineIdentifier(msgspec.Struct, frozen=True, rename="pascal"):
 class Exclusion(msgspec.Struct, frozen=True, rename="pascal"):
     """The policies to exclude.
 
-    AWS accepts one member. If several members are given, each of them excludes policies.
+    AWS accepts one member. Here each given one excludes policies.
     """
 
     policy_type: str = ""
@@ -41,7 +41,7 @@ class Exclusion(msgspec.Struct, frozen=True, rename="pascal"):
 class RemainingPolicies:
     """The policies that remain after the exclusions.
 
-    `boundary` and `service_control` say whether these policies still apply.
+    `boundary` and `service_control` say whether these still apply.
     """
 
     policies: tuple[Policy, ...]

@@ -1,7 +1,7 @@
 """The inputs of a simulation: policies, context entries and a caller.
 
-A simulation does not have a real request. Thus it has no address, time or token: condition keys that are not given are
-missing, except those that follow from the caller's name. The caller need not exist.
+A simulation has no address, time or token: condition keys that are not given are missing, except those that follow from
+the caller's name. The caller need not exist.
 Source: IAM API Reference, SimulateCustomPolicy and SimulatePrincipalPolicy.
 """
 
@@ -90,8 +90,8 @@ _KINDS: Mapping[str, PrincipalKind] = {"user": PrincipalKind.USER, "role": Princ
 def read_caller(arn: str, identity: Identity | None) -> Principal:
     """Return the user or role with this ARN as the simulated caller.
 
-    A role means any of its sessions, without a session name. `identity` is the existing user or role with this ARN, or
-    None. A group has policies but never calls, thus its principal does not get a name.
+    A role means any of its sessions, without a session name. `identity` is the existing user or role, or None. A group
+    never calls, so its principal does not get a name.
     """
     parts = Arn.find(arn)
     kind, _, name = ("", "", "") if parts is None else parts.resource.partition("/")

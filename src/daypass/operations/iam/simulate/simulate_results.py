@@ -1,6 +1,6 @@
 """The results of a simulation: the engine's decisions in AWS's format.
 
-Owns how a result shows a decision. The policy engine that authorizes real calls makes the decision.
+Owns how a result shows a decision of the policy engine.
 Source: IAM API Reference, EvaluationResult and ResourceSpecificResult.
 """
 
@@ -32,7 +32,7 @@ _HOLDERS = ("user", "group", "role")
 class Scene:
     """The caller of a simulation, its policies and its context.
 
-    `organization` says whether the result shows the decision of the organization's policies.
+    `organization`: the result shows the decision of the organization's policies.
     """
 
     principal: Principal
@@ -48,8 +48,8 @@ class Side:
     """The resource's side of a simulation.
 
     `resource` and `trust` are the given policy, as a resource policy and as a trust policy. `owner` is the account of
-    resources whose ARN does not contain one. A simulation does not look up policies of real resources: without a policy
-    and an owner, the resource is in the caller's account.
+    resources whose ARN does not contain one. Policies of real resources are not looked up: without a policy and an
+    owner, the resource is in the caller's account.
     """
 
     resource: PolicySet | None

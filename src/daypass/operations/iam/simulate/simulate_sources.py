@@ -1,7 +1,7 @@
 """The holder of simulated policies: a user, a group or a role.
 
-A user's policies include those of its groups. The holder must be in the caller's own account. Holders of other accounts
-count as missing, so that an answer discloses no facts about them.
+A user's policies include those of its groups. Holders of other accounts count as missing, so that an answer discloses
+no facts about them.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,6 @@
 """Policy simulation: SimulateCustomPolicy and SimulatePrincipalPolicy.
 
-Owns the choice of the policies of a simulation, and its pages. The caller only needs the permission to simulate; its
-own permissions do not affect the result.
+Owns the choice of the policies of a simulation, and its pages. The caller's other permissions do not affect the result.
 Source: IAM API Reference.
 """
 
