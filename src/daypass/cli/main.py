@@ -1,8 +1,7 @@
 """The command `daypass`.
 
-It finds a subcommand and imports only that one, so that it starts quickly. Owns the table of commands, the error for
-operators' commands if only the client is installed, and the exit code of each exception. Each command is a file of its
-own.
+It imports only the called subcommand, so that it starts quickly. Owns the table of commands, the error for operators'
+commands if only the client is installed, and the exit code of each exception.
 """
 
 import importlib
@@ -16,8 +15,8 @@ from click.shell_completion import CompletionItem
 
 from daypass.cli.shared.exit_codes import CommandError, Exit, show_usage_error
 
-# Command name -> the module with `command`, and its summary in `daypass --help`. The summaries are here because reading
-# them from the modules would import the whole server.
+# Command name -> the module with `command`, and its summary in `daypass --help`. Reading the summaries from the modules
+# would import the whole server.
 FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
     "login": ("daypass.cli.people.login", "Sign in and save a profile that every AWS tool can use."),
     "whoami": ("daypass.cli.people.whoami", "Show your identity, your credentials and when they expire."),
@@ -70,7 +69,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))
 
-# The modules of the extra `server`. The server counts as installed if all exist. uvloop is not on Windows.
+# The modules of the extra `server`, which is installed if all exist. uvloop is not on Windows.
 SERVER_MODULES = (
     "_awscrt",
     "aiohttp",
@@ -91,7 +90,7 @@ SERVER_MODULES = (
 
 
 class _NeedsServer(click.Command):
-    """Replaces an operators' command if only the client is installed; always ends with exit code 6."""
+    """Replaces an operators' command if only the client is installed; ends with exit code 6."""
 
     def __init__(self, name: str) -> None:
         any_words = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -167,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has closed the pipe. Exit without a further error.
+        # The reader of our output has closed the pipe: exit without an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(Exit.OK)
     except Exception as error:  # noqa: BLE001 - every exception becomes one sentence
@@ -192,7 +191,7 @@ def _explain(error: Exception) -> int:
     }
     code = codes.get(type(error), Exit.UNEXPECTED)
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
-        # A file that cannot be used is for the user to correct, whichever command met it.
+        # The user has to correct an unusable file, whichever command met it.
         code = Exit.LOCKED
         words = (
             f"{printable(error.filename)} cannot be used: {error.strerror}. Check its owner and the free disk space."
@@ -212,7 +211,7 @@ def _explain(error: Exception) -> int:
 def _trace(error: BaseException) -> Iterator[str]:
     """Yield the traceback of an error and of its causes, with messages of our own errors only.
 
-    Messages of other errors may quote a response with a secret key, and users send tracebacks to other people.
+    Other messages may quote a response with a secret key, and users send tracebacks to other people.
     """
     import traceback
 

@@ -1,7 +1,6 @@
 """`daypass account create|list`: the accounts of a store.
 
-The commands open the store itself, so they run on a machine that can reach it. A live server may use it
-at the same time.
+The commands open the store itself; a live server may use it at the same time.
 """
 
 from pathlib import Path

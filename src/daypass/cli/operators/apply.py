@@ -2,7 +2,7 @@
 
 Owns the options and the output. apply/file/schema.py owns the file format, and apply/apply.py makes the changes.
 
-A file may name other files in its own directory or below it. A file from standard input may not.
+A file may name other files in its directory or below, except one from standard input.
 """
 
 import os

@@ -1,8 +1,8 @@
 """`daypass explain`: explain why a request is allowed or denied.
 
 It works on the store itself. Owns the three kinds of input: a caller, an action and a resource; an encoded
-authorization message; and a role for which the possible callers are listed. The policy engine computes the results;
-explain_text.py and explain_json.py format them.
+authorization message; or a role whose possible callers are listed. explain_text.py and explain_json.py format the
+engine's results.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +39,7 @@ _S3 = "arn:aws:s3:::"
 
 
 def _read_context(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> Any:
-    """Parse condition keys: one value is a string, several are a list, an empty one removes the key."""
+    """Parse condition keys: one value is a string, several are a list, empty removes the key."""
     found: dict[str, list[str]] = {}
     for text in given:
         key, equals, value = text.partition("=")

@@ -1,10 +1,10 @@
 """`daypass graph`: a picture of who can assume which role.
 
-Owns the command, the output file and the HTML page, which is made from graph_page.html. authorize/trust_graph.py
-computes the graph, and drawing/ draws it.
+Owns the output file and the HTML page of graph_page.html. authorize/trust_graph.py computes the graph, and drawing/
+draws it.
 
-The page is one file, and its content security policy forbids every request. Names and statements are untrusted: they
-are inserted as text and never as markup.
+The page is one file, whose content security policy forbids every request. Untrusted names and statements are inserted
+as text, never as markup.
 """
 
 import json
@@ -81,7 +81,7 @@ def page(graph: Graph) -> str:
     }
     text = files("daypass.cli.operators").joinpath("graph_page.html").read_text(encoding="utf-8")
     pieces = text.split("<!--")
-    # Each placeholder is replaced once. Inserted text is never searched for placeholders.
+    # One pass: inserted text is never searched for placeholders.
     return pieces[0] + "".join(_fill(piece, parts) for piece in pieces[1:])
 
 

@@ -1,9 +1,8 @@
 """`daypass keys list|rotate`: the keys that seal and sign tokens.
 
-They seal session tokens, and sign web identity tokens and webhooks. The keys that sign requests to SAML providers are
-listed too. `daypass saml rotate-key` rotates them, since providers need the new certificate first. The commands open
-the store itself; live servers see the change within a second. mint/key_ring.py owns the states and lifetimes of keys. A
-server also rotates its keys every `rotate_keys_days`.
+They seal session tokens, and sign web identity tokens and webhooks. The keys of SAML requests are only listed:
+`daypass saml rotate-key` rotates them, since providers need the new certificate first. The commands open the store
+itself; live servers see the change within a second. mint/key_ring.py owns the states and lifetimes of keys.
 """
 
 from datetime import UTC, datetime

@@ -1,7 +1,6 @@
 """`daypass lint`: warn about likely mistakes in a valid policy.
 
-The command does not need a store or a server. Owns reading the file and printing. policy/language/lint.py owns the
-rules.
+The command needs neither store nor server. policy/language/lint.py owns the rules.
 """
 
 from typing import BinaryIO

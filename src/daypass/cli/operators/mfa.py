@@ -1,7 +1,7 @@
 """`daypass mfa list|add-hardware|unlock`: MFA devices, for operators.
 
-Only an operator may do these operations. The seed of a hardware token comes from its manufacturer and is never sent
-through the API. `unlock` is for locked devices that their owners cannot resynchronize.
+For operators only: a hardware token's seed comes from its manufacturer and is never sent through the API. `unlock` is
+for devices that their owners cannot resynchronize.
 """
 
 import base64

@@ -1,8 +1,7 @@
 """`daypass oidc providers|set`: list and configure trusted issuers.
 
-Only an operator may change these settings. Further claims and pinned keys are not part of AWS's API. They change which
-tokens are trusted, so no IAM permission gives access to them. The commands open the store itself. A live server may use
-it at the same time.
+Further claims and pinned keys change which tokens are trusted, so only an operator may change them and no IAM
+permission gives access to them. The commands open the store itself; a live server may use it at the same time.
 """
 
 from collections.abc import Sequence

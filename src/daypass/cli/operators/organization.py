@@ -1,7 +1,7 @@
 """`daypass organization`: the store's organization.
 
-Owns the commands for its units, and for the policies that are attached to each level. The commands open the store
-itself. A live server may use it at the same time.
+Owns the commands for its units and for the policies of each level. They open the store itself; a live server may use it
+at the same time.
 """
 
 from collections.abc import Callable, Iterator

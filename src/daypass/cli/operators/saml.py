@@ -1,8 +1,8 @@
 """`daypass saml`: debug SAML responses and configure SAML providers.
 
-Owns the commands `inspect`, `providers` and `set`; saml_rotate_key.py owns `rotate-key`. Owns the choice of the
-provider for a response: from a metadata file or from the store. The switches of `set` weaken checks, so they are not
-part of the API and no IAM permission gives access to them.
+Owns the commands `inspect`, `providers` and `set`, and the choice of the provider for a response: from a metadata file
+or from the store. saml_rotate_key.py owns `rotate-key`. The switches of `set` weaken checks, so no IAM permission gives
+access to them.
 """
 
 import sys
@@ -126,7 +126,7 @@ def _from_store(
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or provider:
             raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
-        return []  # A machine without a server still runs the checks that do not need a provider.
+        return []  # A machine without a server runs the checks that need no provider.
     with opened(store, config_file) as there, there.store.read() as reader:
         if provider is not None:
             arns: Sequence[str] = (_get_provider(reader, provider).arn,)

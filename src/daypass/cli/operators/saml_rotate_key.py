@@ -1,7 +1,7 @@
 """`daypass saml rotate-key`: a new key for requests to SAML providers.
 
-The rotation takes two steps, or one with `--now`. Owns the command. It opens the store itself; live servers see the
-change within a second. federation/saml/requests/request_key.py owns the rules for replacing a key.
+The rotation takes two steps, or one with `--now`. The command opens the store itself; live servers see the change
+within a second. federation/saml/requests/request_key.py owns the rules.
 """
 
 from datetime import UTC, datetime
@@ -70,7 +70,7 @@ def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
                 f"A new key is already published and signs from {_instant(waiting.activates)} on. "
                 "Use --now to sign with it at once."
             )
-        # The first key replaces no other key, so it can sign at once.
+        # The first key can sign at once.
         begins = activates if request_ring.keys else now - SKEW
         key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
     if not request_ring.keys:

@@ -55,7 +55,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
     set_up_logs(config.log_level)
     keys = read_keys(os.environ)
     try:
-        # Listen before the first account is created: if the server cannot start, its root key must not be used up.
+        # Listen first: if the server cannot start, its root key must not be used up.
         listener = listen(config)
         prepare(config, keys)
         code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
@@ -75,7 +75,7 @@ def prepare(config: Config, keys: MasterKeySource) -> None:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
         finally:
             there.store.close()
-    # Not needed any more. Remove them so that they cannot be read from the environment.
+    # Remove them, so that they cannot be read from the environment any more.
     for variable in _ROOT_SETTINGS.values():
         os.environ.pop(variable, None)
         os.environ.pop(variable + "_FILE", None)
@@ -87,7 +87,7 @@ def _make_first_account(there: OpenedStore, config: Config) -> None:
             return  # Another server on the same store was faster.
         wanted = _wanted()
         key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
-        # Inside the transaction: the account must not exist if its key cannot be shown.
+        # Inside the transaction: an account must not exist without a shown key.
         if wanted.secret_access_key:
             click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
         else:
@@ -104,7 +104,7 @@ def _wanted() -> NewAccountRequest:
 
 
 def _read_setting(variable: str) -> str:
-    """Return a first-start setting from the environment, or from the file that it refers to."""
+    """Return a first-start setting from the environment or its file."""
     if os.environ.get(variable):
         return os.environ[variable]
     path = os.environ.get(variable + "_FILE")
@@ -119,7 +119,7 @@ def _read_setting(variable: str) -> str:
 def show_first_key(key: RootKey, config: Config) -> None:
     """Print the key, or write it to a new file.
 
-    The file has mode 0600, and its name is printed.
+    It has mode 0600, and its name is printed.
     """
     block = profile_block(key, config.url, name=FIRST)
     if sys.stderr.isatty():
@@ -190,5 +190,5 @@ def _set_up_libraries(renderers: list[Processor]) -> None:
         )
     )
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    # It warns about each malformed request, and anyone can send many of those.
+    # It warns about each malformed request, which anyone can send.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -1,8 +1,8 @@
 """`daypass sessions revoke`: revoke issued sessions.
 
-The sessions of a role or a user are revoked as in AWS, with the inline policy AWSRevokeOlderSessions, which `aws iam`
-shows and can remove. The sessions of an access key or a delegation request are revoked with an entry in the store,
-since AWS has no such operation. Every node applies both within a second.
+Those of a role or a user are revoked as in AWS, with the inline policy AWSRevokeOlderSessions, which `aws iam` shows
+and can remove; those of an access key or a delegation request with an entry in the store, since AWS has no such
+operation. Every node applies both within a second.
 """
 
 import math
@@ -96,7 +96,7 @@ def revoke(  # noqa: PLR0913 - one parameter an option
 
 
 def _revoke_key(writer: Writer, access_key: str, before: datetime | None, now: datetime) -> None:
-    # The operator chooses the ID of a root key, so it can have any form.
+    # Operators choose IDs of root keys, in any form.
     stored = load_access_key(writer, access_key)
     if not _KEY_ID.fullmatch(access_key) and stored is None:
         raise CommandError(f"{access_key!r} is not a valid access key ID.", Exit.CONFIGURATION)

@@ -1,7 +1,7 @@
 """`daypass token inspect`: check a web identity token.
 
-It also shows the condition keys of the token. Owns the choice of the provider and its keys: from the store and the
-issuer, or from files and options. Keys are fetched from the issuer exactly as the server fetches them.
+It also shows its condition keys. Owns the choice of the provider and its keys: from the store and the issuer, or from
+files and options. Keys are fetched as the server fetches them.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class _IssuerKeyLookup:
-    """The issuer's keys or None, and the text for their origin or the reason why they are missing."""
+    """The issuer's keys or None, and their origin or the reason why they are missing."""
 
     found: KeySet | None
     origin: str
@@ -103,7 +103,7 @@ def _from_store(
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or account:
             raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
-        found = []  # A machine without a server still runs the checks that do not need a provider.
+        found = []  # A machine without a server runs the checks that need no provider.
     else:
         with opened(store, config_file) as there, there.store.read() as reader:
             found = [

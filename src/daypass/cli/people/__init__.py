@@ -2,5 +2,5 @@
 
 Owns the arguments and the output of `daypass login`, `whoami`, `assume`, `exec` and the others under
 "Commands" in `daypass --help`.
-Leaves the work to daypass.client. These commands do not import the server.
+Leaves the work to daypass.client, and imports no server.
 """

@@ -1,7 +1,7 @@
 """`daypass assume ROLE…`: the credentials of a role or a chain of roles.
 
-Prints them as shell commands or as AWS prints them. With `--save`, writes a profile instead, which assumes the role
-whenever a tool needs credentials.
+Prints them as shell commands or as AWS does. `--save` writes a profile instead, which assumes the role when a tool
+needs credentials.
 """
 
 import click

@@ -1,7 +1,6 @@
 """`daypass credential-process`: print credentials for AWS tools.
 
-It is quick if the cache has them. Owns the output. Standard output contains only the JSON document; prompts go to the
-terminal.
+Standard output contains only the JSON document; prompts go to the terminal.
 """
 
 import json
@@ -25,7 +24,7 @@ def command(selection: Selection) -> None:
 
 
 def _refuse_cycle(profile: str) -> None:
-    """Fail if the profile uses itself as its source: the two processes would start each other forever."""
+    """Fail if the profile is its own source: processes would start each other forever."""
     running = os.environ.get(_RUNNING_PROFILES, "").split("\t")
     if profile and profile in running:
         raise MisconfiguredError(

@@ -1,7 +1,7 @@
 """`daypass doctor`: find problems, with a remedy for each one.
 
-It checks files, profiles, the endpoint and the clock. Owns the table of checks. The checks change no files, and send
-requests only to the configured endpoint.
+Owns the table of checks of files, profiles, the endpoint and the clock. They change no files, and send requests only to
+the configured endpoint.
 """
 
 import os
@@ -91,7 +91,7 @@ def _say(findings: list[DoctorFinding], output: str) -> None:
 
 
 def _unreadable() -> Iterator[DoctorFinding]:
-    """Find syntax errors in the two files. The other checks need readable files."""
+    """Find syntax errors in the two files, which the other checks need."""
     for path in (places().config, places().credentials):
         fault = find_fault(path)
         if fault:

@@ -1,8 +1,8 @@
 """`daypass exec -- COMMAND`: run a command with given credentials.
 
-The command gets the selected credentials and no others. Owns the choice between keys in the environment, which are not
-refreshed, and a loopback endpoint that serves refreshed credentials to long-running jobs. client/programs/child.py owns
-running the command, signals and exit codes.
+The command gets no other credentials. Owns the choice between keys in the environment, which are not refreshed, and a
+loopback endpoint that serves refreshed credentials to long jobs. client/programs/child.py runs the command, with
+signals and exit codes.
 """
 
 import os
@@ -24,7 +24,7 @@ from daypass.client.prompt import Prompt
 
 
 class _Exec(click.Command):
-    """A command whose own failures exit with 125, so that they differ from the child's exit codes."""
+    """A command whose own failures exit with 125, unlike the child's."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options, and leave the child's arguments unchanged."""
@@ -67,7 +67,7 @@ def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
     entry = selection.get_credentials()
     if not server:
         return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
-    # The job owns the terminal from now on: a refresh that needs a prompt fails, and the job gets the error.
+    # The job owns the terminal from now on: a refresh that needs a prompt fails.
     quiet = replace(
         selection, client_context=replace(selection.client_context, prompt=Prompt(allowed=False), fresh=False)
     )

@@ -1,6 +1,6 @@
 """`daypass federation-token NAME`: credentials for another user.
 
-The command calls GetFederationToken. The permissions of the credentials never exceed the caller's own.
+It calls GetFederationToken. Their permissions never exceed the caller's own.
 """
 
 from dataclasses import replace

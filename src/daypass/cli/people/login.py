@@ -1,7 +1,7 @@
 """`daypass login`: sign in as a person, and save a profile.
 
-Every AWS tool can use the profile. Owns the output on the terminal and the choice of a role. sign_in.py gets the token
-or assertion, and profile_writer.py writes the profile.
+Owns the output on the terminal and the choice of a role. sign_in.py gets the token or assertion, and profile_writer.py
+writes the profile.
 """
 
 from dataclasses import replace
@@ -160,7 +160,7 @@ _EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port":
 
 
 def _with_own(selection: Selection, own: Any, given: dict[str, Any]) -> Selection:
-    """Return the request, completed with the profile's settings where the options set none."""
+    """Return the request, with the profile's settings where the options set none."""
     request = replace(selection.request, source_profile="", profile=given["profile"])
     if request.via == "auto":
         request = replace(request, via="")
@@ -185,7 +185,7 @@ def _redeem(selection: Selection, proof: SignInProof, role: str) -> tuple[Select
     roles = (role, *selection.request.role_arn[1:]) if not proof.offers else (role,)
     request = replace(selection.request, role_arn=roles)
     single = replace(selection, request=request, client_context=replace(selection.client_context, proof=proof.text))
-    # The cache key needs the profile's name, which is not known yet. So the entry is cached later, in _deliver.
+    # The cache key needs the profile's name: _deliver caches the entry when it is known.
     return single, get_credentials(request, replace(single.client_context, keeps=False))
 
 

@@ -1,7 +1,7 @@
 """`daypass profile`: manage the profiles that AWS's tools share.
 
-Its commands list, show, add, set, rename and remove profiles. Owns the options and the output. A new profile uses a
-credential process; keys are written to disk only with `--access-key-id`.
+Owns the options and the output. A new profile uses a credential process; keys are written to disk only with
+`--access-key-id`.
 """
 
 import shlex

@@ -1,6 +1,6 @@
 """`daypass roles`: list roles.
 
-The roles are those of the profiles, of an assertion, or of the caller's account.
+They are in the profiles, an assertion, or the caller's account.
 """
 
 from typing import Any

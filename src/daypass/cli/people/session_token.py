@@ -1,6 +1,6 @@
 """`daypass session-token`: session credentials for the caller's keys.
 
-The command calls GetSessionToken, with or without MFA.
+It calls GetSessionToken, with or without MFA.
 """
 
 import click

@@ -1,7 +1,7 @@
 """`daypass sts OPERATION`: call any operation of STS.
 
-The parameters have the names of the AWS CLI. Owns parsing the parameters by botocore's service model: `--role-arn X`,
-lists as several words, structures as JSON or as Key=…,Value=…, `file://` and `fileb://`. output.py prints the response.
+Owns parsing the parameters of the AWS CLI by botocore's service model: `--role-arn X`, lists as several words,
+structures as JSON or as Key=…,Value=…, `file://` and `fileb://`. output.py prints the response.
 """
 
 import json
@@ -59,7 +59,7 @@ def _keys(request: CredentialRequest, client_context: ClientContext) -> Credenti
 
 
 def _find_operation(operation: str) -> tuple[str, Any, bool]:
-    """Return an operation's name in AWS, the shape of its parameters, and whether it is signed."""
+    """Return an operation's name in AWS, its parameters' shape, and whether it is signed."""
     from botocore import UNSIGNED, xform_name
 
     from daypass.client.sessions.sts_call import open_session

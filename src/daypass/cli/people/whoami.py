@@ -1,7 +1,6 @@
 """`daypass whoami`: the caller's identity and credentials.
 
-The output includes the source of the credentials and when they expire. Owns the output. client/profiles/sources.py
-finds the sources of credentials.
+Owns the output, with the source of the credentials and when they expire. client/profiles/sources.py finds the sources.
 """
 
 from datetime import UTC, datetime

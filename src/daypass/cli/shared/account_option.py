@@ -16,7 +16,7 @@ account_option = click.option("--account", metavar="12DIGITS", help="The account
 def choose_account(reader: Reader, account: str | None) -> str:
     """Return the account's ID.
 
-    Stops with exit code 6 if the account does not exist, or if the store has several and none is named.
+    Stops with exit code 6 if it does not exist, or if the store has several and none is named.
     """
     if account is not None:
         if records.find(reader, Account, "", account) is None:

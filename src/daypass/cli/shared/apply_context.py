@@ -1,7 +1,6 @@
 """Shared code of `apply`, `export` and `import`.
 
-It reads a file, opens the audit log, and has tools for transactions. Owns the translation of an ApplyFileError into a
-message and an exit code.
+Owns reading a file, the audit log, tools for transactions, and the message and exit code of an ApplyFileError.
 """
 
 import os
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 def read_file(path: Path, most: int) -> bytes:
     """Return at most `most` + 1 bytes of a file, or of standard input for `-`.
 
-    Stops if the file cannot be read, or if it changes while it is read.
+    Stops if it cannot be read, or changes meanwhile.
     """
     if str(path) == "-":
         return sys.stdin.buffer.read(most + 1)

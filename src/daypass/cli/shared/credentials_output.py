@@ -1,6 +1,6 @@
 """Print credentials for a shell, for a program or as STS prints them.
 
-Owns these formats, and the line on the terminal that shows the identity and the time left.
+Owns these formats, and the terminal's line with the identity and the time left.
 """
 
 import json

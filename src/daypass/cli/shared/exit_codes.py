@@ -1,6 +1,6 @@
 """The exit codes of `daypass`, and the exception that carries one.
 
-Owns the numbers. Scripts depend on them, so they do not change.
+Scripts depend on the numbers, so they do not change.
 """
 
 from enum import IntEnum
@@ -38,10 +38,7 @@ class CommandError(click.ClickException):
 
 
 def show_usage_error(error: click.UsageError) -> None:
-    """Print a usage error and how to get help, or the help itself.
-
-    The help itself is printed if the command was called without arguments.
-    """
+    """Print a usage error; without arguments, the help instead."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return

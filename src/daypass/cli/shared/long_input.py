@@ -1,7 +1,6 @@
 """Read a long string: from a file, standard input, or a terminal.
 
-Owns the terminal's mode. In its usual mode a terminal cuts lines at 4,096 bytes, so canonical mode is switched off
-while the user pastes.
+Owns the terminal's mode. A terminal cuts lines at 4,096 bytes, so canonical mode is off while the user pastes.
 """
 
 import os

@@ -1,8 +1,7 @@
 """The output formats of the commands for people.
 
-They are JSON, text, tables and YAML, filtered by JMESPath. Owns the formats. Text output is like that of the AWS CLI:
-values separated by tabs, members in alphabetical order, and nested members on their own lines that start with the
-member's name.
+They are JSON, text, tables and YAML, filtered by JMESPath. Text output is the AWS CLI's: values separated by tabs,
+members in alphabetical order, and nested members on lines that start with their name.
 """
 
 import json
@@ -29,7 +28,7 @@ query_option = click.option(
 def show(value: Any, output: str, query: str = "") -> None:
     """Print a value.
 
-    On a terminal, control characters are replaced; a program gets all characters.
+    Control characters are replaced on a terminal, not for a program.
     """
     plain = _plain(value)
     text = FORMS[output](_chosen(plain, query) if query else plain)

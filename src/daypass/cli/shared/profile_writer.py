@@ -1,8 +1,7 @@
 """Write profiles that AWS tools use without a wrapper.
 
-For a dry run, print the difference. Owns the forms of a profile (a credential process, AWS's own role settings, keys)
-and the difference that `--dry-run` prints, in which secrets are hidden. client/profiles/aws_files.py reads and writes
-the files.
+Owns the forms of a profile (a credential process, AWS's own role settings, keys) and the difference that `--dry-run`
+prints, without secrets. client/profiles/aws_files.py reads and writes the files.
 """
 
 import difflib
@@ -105,7 +104,7 @@ def saved_wanted(name: str) -> CredentialRequest:
 def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
     """Write keys to the credentials file.
 
-    Their region and endpoint are written to the config file.
+    Region and endpoint go to the config file.
     """
     options: dict[str, Value] = {"region": region or None}
     services = (service_name(url), url) if url else None

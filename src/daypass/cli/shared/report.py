@@ -1,7 +1,7 @@
 """The report of `daypass saml inspect` and `daypass token inspect`.
 
-It is printed for people or as JSON. Owns the layout, the JSON document (docs/inspect.md) and the exit code.
-federation/saml/inspect.py and federation/oidc/inspect.py own the checks and their results.
+Owns its layout, its JSON document (docs/inspect.md) and the exit code. federation/saml/inspect.py and
+federation/oidc/inspect.py own the checks and their results.
 """
 
 import json
@@ -40,8 +40,7 @@ def show_report(
 ) -> Exit:
     """Print the report, and return the exit code of the command.
 
-    The report is printed as text or JSON. `server` is the public URL that the response was checked against; `keys` is
-    the origin of the issuer's keys.
+    `server` is the public URL that the response was checked against; `keys` is the origin of the issuer's keys.
     """
     if output == "json":
         print_json(_as_document(report, provider, server, keys))

@@ -1,6 +1,6 @@
 """A root key as a profile for ~/.aws/credentials.
 
-The profiles of two accounts have different names, since AWS tools reject a file with a duplicate name.
+Profiles of two accounts differ in name, since AWS tools reject duplicates.
 """
 
 from daypass.bootstrap import RootKey

@@ -1,7 +1,7 @@
 """Find the secrets that a file refers to.
 
-A secret is in the variable `DAYPASS_SECRET_<NAME>`, or in a file NAME in `--secrets-dir`. Owns both sources. The
-directory has priority. The caller checks the names, so that they cannot leave the directory.
+Owns both sources: a file NAME in `--secrets-dir`, else the variable `DAYPASS_SECRET_<NAME>`. The caller checks the
+names, so that they cannot leave the directory.
 """
 
 from collections.abc import Mapping

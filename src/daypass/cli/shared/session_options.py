@@ -1,7 +1,6 @@
 """The options that select credentials in every command for people.
 
-Owns the options and the credential request that they make together. client/sessions/get_credentials.py gets the
-credentials.
+Owns the options and their credential request. client/sessions/get_credentials.py gets the credentials.
 """
 
 import functools
@@ -138,7 +137,7 @@ def options(*groups: tuple[Any, ...]) -> Callable[[F], F]:
 def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
     """Add the options that select credentials to a command.
 
-    The command gets a Selection. It gets its other parameters as keyword arguments.
+    The command gets a Selection, and its other parameters as keyword arguments.
     """
     names = {_name_of(option) for group in (PLACE, HOW, *groups) for option in group}
 
@@ -189,7 +188,7 @@ def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
 
 
 def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any]) -> CredentialRequest:
-    """Return the request of a profile itself: its own for Daypass, else one for AWS's credential search."""
+    """Return a profile's own request, else one for AWS's credential search."""
     known = client_context.profiles.by_name
     at_hand = name or (
         ""

@@ -1,7 +1,7 @@
 """Get a proof of identity.
 
-The proof is a token, an assertion, or credentials from a CLI sign-in at a server. Owns the choice of the sign-in method
-and the output on the terminal. client/ implements the methods.
+It is a token, an assertion, or credentials from a CLI sign-in at a server. Owns the choice of the sign-in method and
+the output on the terminal. client/ implements the methods.
 """
 
 import fnmatch
@@ -62,8 +62,8 @@ def with_known_server(request: CredentialRequest, client_context: ClientContext)
 
     Raises BadUsageError if there are several.
 
-    Call this only for sign-ins at a server's own page, which need a server. Every other request without an endpoint
-    goes to AWS: its keys, tokens and assertions must not be sent to another server.
+    Call this only for sign-ins at a server's own page. Every other request without an endpoint goes to AWS: its keys,
+    tokens and assertions must not be sent to another server.
     """
     known = known_servers(client_context.environment, client_context.profiles)
     if len(known) > 1:
@@ -156,7 +156,7 @@ def matching_roles(
 ) -> tuple[str, ...]:
     """Return the roles to sign in to.
 
-    These are the roles that match --role, or the one that the person picks.
+    They match --role, or the person picks one.
     """
     offered = tuple(dict.fromkeys(offer.role_arn for offer in proof.offers))
     if not offered:
@@ -192,10 +192,7 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
 
 
 def by_portal(selection: Selection) -> tuple[Selection, CachedCredentials]:
-    """Return the credentials of a CLI sign-in.
-
-    The person has approved it in the browser.
-    """
+    """Return the credentials of a CLI sign-in."""
     request = selection.request
     handed = _sign_in_by_portal(request, selection.client_context, sealed=False)
     answer = handed.answer

@@ -1,8 +1,8 @@
 """Shared code of the operators' commands.
 
-It finds the store and the master key, and prints results. Owns the options and the translation of store errors into
-exit codes. Only this file and serve.py read the environment. The server's modules are imported when the store is
-opened, so that `--help` responds at once.
+Owns the options, the search for store and master key, the exit codes of store errors, and printing. Only this file and
+serve.py read the environment. The server's modules are imported when the store is opened, so that `--help` responds at
+once.
 """
 
 import json
@@ -37,10 +37,7 @@ output_option = click.option("--output", type=click.Choice(["text", "json"]), de
 
 
 def operator_options(function: F) -> F:
-    """Add --store, --config and --output.
-
-    Most commands on the store take these options.
-    """
+    """Add --store, --config and --output."""
     return store_option(config_option(output_option(function)))
 
 
@@ -71,7 +68,7 @@ def read_keys(environment: Mapping[str, str]) -> "MasterKeySource":
 def opened(store: str | None, config_file: Path | None = None, *, makes: bool = False) -> "Iterator[OpenedStore]":
     """Open the store for one command.
 
-    Stops with exit code 6 if it cannot be opened. If `makes` is true, a missing store is created.
+    Stops with exit code 6 if it cannot be opened. `makes` creates a missing store.
     """
     from daypass.wiring import open_everything
 
