@@ -1,8 +1,8 @@
 """The AWS managed policies for IAM and STS.
 
-Their ARNs begin with `arn:aws:iam::aws:policy/`. Owns the conversion of a document to a policy. The policies are the
-same in every account and cannot be changed; only the default version is kept. Leaves the documents to
-aws_managed_texts.py and, for root tasks, to root_tasks.py. Source: AWS Managed Policy Reference.
+Their ARNs begin with `arn:aws:iam::aws:policy/`. They are the same in every account and cannot be changed; only the
+default version is kept. Leaves the documents to aws_managed_texts.py and, for root tasks, to root_tasks.py. Source: AWS
+Managed Policy Reference.
 """
 
 import json
@@ -64,6 +64,6 @@ def _root_task(name: str, document: str) -> ManagedPolicy:
 def _id_of(name: str) -> str:
     """Return an id of 17 characters, the same in every store.
 
-    It consists of the letters of the name and padding.
+    It has letters of the name and padding.
     """
     return "".join(c for c in name.upper() if c.isalnum())[:17].ljust(17, "Z")

@@ -1,8 +1,7 @@
 """The documents of AWS's managed policies, as AWS publishes them.
 
-Owns the table TEXTS. Policies that cover many more services than Daypass and the storage behind it (SecurityAudit,
-ReadOnlyAccess, ViewOnlyAccess) are reduced to IAM, STS, Organizations, KMS and S3: they allow less, never more. Source:
-AWS Managed Policy Reference.
+Owns the table TEXTS. SecurityAudit, ReadOnlyAccess and ViewOnlyAccess are reduced to IAM, STS, Organizations, KMS and
+S3: they allow less, never more. Source: AWS Managed Policy Reference.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """The cached reads of every request.
 
-These are a principal with its compiled policies, a role with its trust policy, and the SCPs and RCPs of an account.
-Owns the loaders: pure functions of a Reader whose results the cache keeps, and drops when one of their records changes.
-A policy that cannot be read stops the load: a decision never rests on a part of the policies.
+They are a principal with its compiled policies, a role with its trust policy, and an account's SCPs and RCPs. Owns the
+loaders: pure functions of a Reader whose results the cache keeps until a record changes. An unreadable policy stops the
+load: a decision never rests on a part of the policies.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class AssumableRole:
 def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
     """Return the compiled form of a document.
 
-    The same document and source are compiled once.
+    Each document and source is compiled once.
     """
     return compile_document(parse_document(text, kind), source)
 
@@ -61,7 +61,7 @@ def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
 def managed_text(reader: Reader, arn: str) -> str | None:
     """Return the default document of a managed policy, or None.
 
-    The policy belongs to the account or to AWS.
+    It is the account's or AWS's.
     """
     policy = find_managed(reader, arn)
     return None if policy is None else policy.document
@@ -134,7 +134,7 @@ def _identity(reader: Reader, holder: User | Role, policies: list[Policy]) -> Id
 def load_boundary(reader: Reader, arn: str) -> PolicySet | None:
     """Return a permissions boundary, or None if the ARN is empty.
 
-    A boundary whose policy was deleted allows no action: it is an empty set, not None.
+    A deleted boundary allows no action: it is an empty set, not None.
     """
     if not arn:
         return None
@@ -153,13 +153,12 @@ def load_session_policies(
 ) -> PolicySet:
     """Return a session's policies as one set.
 
-    `account` is the account of the session. Managed policies apply in their present version. If one of them was
-    deleted, the session cannot perform any action, because the denials of the deleted policy are unknown.
+    `account` is the session's. Managed policies apply in their present version. If one was deleted, the session cannot
+    perform any action, because its denials are unknown.
     """
     found = []
     if inline:
-        # A caller that can assume a role can send any number of these, thus they are cached with their weight or not at
-        # all.
+        # A caller can send any number of these, so they are cached with their weight or not at all.
         document = parse_document(inline, DocumentKind.SESSION)
         found.append(compile_document(document, PolicySource(PolicyType.SESSION, "session-policy")))
     for arn in arns:
@@ -202,7 +201,7 @@ def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
 def load_accounts_with(reader: Reader, kind: str) -> tuple[str, ...]:
     """Return the accounts that have a record of a kind.
 
-    It costs one count for each account, and does not read the records.
+    It costs one count per account, and reads no records.
     """
     accounts = (record.key for record in records.each_record(reader, Account, ""))
     return tuple(account for account in accounts if reader.count(kind, account))

@@ -1,9 +1,8 @@
 """The last use of keys and roles.
 
-Owns the notes of one process. A use is noted at every request and written later, at most once a minute for each key or
-role. A note costs one dictionary access and never waits; `flush` writes the due notes in one transaction and runs in
-its own thread. A crash loses at most one minute of notes. Source: IAM User Guide, "Get last accessed information"; AWS
-too is minutes late.
+Owns the notes of one process. A note costs one dictionary access and never waits; `flush`, in its own thread, writes
+the due ones in one transaction, at most once a minute for each key or role. A crash loses at most one minute of notes.
+Source: IAM User Guide, "Get last accessed information"; AWS too is minutes late.
 """
 
 import threading
@@ -45,7 +44,7 @@ class LastUses:
     def flush(self, store: Store) -> None:
         """Write the notes since the last flush.
 
-        A failed write is not repeated: the next use makes a new note.
+        A failed write is not repeated: the next use is noted again.
         """
         with self._lock:
             due, self._pending = self._pending, {}

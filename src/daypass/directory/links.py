@@ -1,8 +1,7 @@
 """The kinds of links between entities, and the uses of managed policies.
 
-Owns the names of the links in a store, and the attachment of policies. AWS's own policies are shared by all accounts,
-thus each attachment of one is stored a second time under its account: an account neither counts nor sees the
-attachments of another.
+Owns the names of the links in a store, and the attachment of policies. All accounts share AWS's policies, so each
+attachment of one is stored a second time under its account, which neither counts nor sees those of others.
 """
 
 from dataclasses import dataclass
@@ -65,10 +64,7 @@ class Use:
         return reader.count_sources(kind, target)
 
     def holders(self, reader: Reader, arn: str, *, after: str = "", limit: int | None = None) -> list[str]:
-        """Return the unique ids of the entities that use a policy, in order.
-
-        These are users, groups and roles of the account.
-        """
+        """Return the unique ids of the account's entities that use a policy."""
         kind, target = self._ends(arn)
         return [link.source for link in reader.sources(kind, target, after=after, limit=limit)]
 

@@ -1,7 +1,6 @@
 """Find MFA devices by owner or by serial number.
 
-Owns both reads. Serial numbers are stored without regard to case, like all names in IAM, but a device is returned only
-if its serial number matches exactly.
+Serial numbers are stored without regard to case, like all names in IAM, but must match exactly.
 """
 
 from daypass.directory import records

@@ -1,8 +1,7 @@
 """The policy that revokes sessions issued before an instant.
 
-Owns its document and its name, both AWS's own: the console's "Revoke active sessions" writes the same, `aws iam` shows
-it, and deleting it makes those sessions valid again. Source: IAM User Guide, "Revoke IAM role temporary security
-credentials".
+Its document and name are AWS's: the console's "Revoke active sessions" writes the same, `aws iam` shows it, and
+deleting it makes those sessions valid again. Source: IAM User Guide, "Revoke IAM role temporary security credentials".
 """
 
 import json
@@ -24,9 +23,9 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 def without_older_sessions(holder: User | Role, before: datetime) -> User | Role:
     """Return the user or role with the policy.
 
-    A later instant in the present policy stays: revoked sessions do not become valid again.
+    A later instant stays: revoked sessions do not become valid again.
     """
-    # Sessions do not exist before 1970, and strftime writes a year before 1000 in a form that policies cannot read.
+    # Sessions do not exist before 1970, and policies cannot read strftime's form of a year before 1000.
     cut = max((before, _EPOCH, *_cuts_of(holder)))
     return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut.strftime(_FORMAT))})
 
@@ -34,7 +33,7 @@ def without_older_sessions(holder: User | Role, before: datetime) -> User | Role
 def is_cut_off(holder: User | Role, issued: int) -> bool:
     """Return whether the policy revokes a session issued in this second.
 
-    The policy is in the form of this module or of AWS's console.
+    Reads this module's form and that of AWS's console.
     """
     instant = datetime.fromtimestamp(issued, UTC)
     return any(instant < cut for cut in _cuts_of(holder))
@@ -63,7 +62,7 @@ def _cuts_of(holder: User | Role) -> Iterator[datetime]:
             if statement["Effect"] == "Deny":
                 yield from map(_whole_second, values if isinstance(values, list) else [values])
         except (ValueError, LookupError, TypeError):
-            continue  # An operator's own statement does not affect the others.
+            continue  # An operator's own statement.
 
 
 def _whole_second(text: Any) -> datetime:

@@ -1,8 +1,7 @@
 """The issuers of web identity tokens in the store.
 
-Issuers are found by their opaque id; keys are encrypted at rest. Owns the creation of an issuer, the records of its
-keys, and the documents that relying parties read. Leaves key rotation to mint/web_identity.py. Source: OpenID Connect
-Discovery 1.0, section 3; RFC 7517, section 5.
+Owns the creation of an issuer, the records of its keys, encrypted at rest, and the documents that relying parties read.
+Leaves key rotation to mint/web_identity.py. Source: OpenID Connect Discovery 1.0, section 3; RFC 7517, section 5.
 """
 
 from collections.abc import Mapping
@@ -86,7 +85,7 @@ def load_documents(reader: Reader, public_url: str, issuer: str) -> Mapping[str,
         "id_token_signing_alg_values_supported": [algorithm.value for algorithm in Algorithm],
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "jti", NAMESPACE],
     }
-    # All keys: pending ones so that relying parties know them in time, retired ones for tokens that are still valid.
+    # All keys: pending ones for relying parties to know in time, retired ones for valid tokens.
     keys = [{**stored.public, "kid": stored.id} for stored in _stored_keys(reader, found.account)]
     return {DISCOVERY: msgspec.json.encode(discovery), KEYS: msgspec.json.encode({"keys": keys})}
 
@@ -102,7 +101,7 @@ def maintain_issuer_keys(writer: Writer, account: str, *, now: int, rotate_after
 def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBox) -> None:
     """Publish a successor of each active key of an account.
 
-    A key that already has a pending successor does not get another one.
+    A key with a pending successor does not get another one.
     """
     for algorithm, issuer_ring in load_issuer_rings(writer, account, vault).rings.items():
         rotated = rotate_issuer_ring(issuer_ring, algorithm, now=now)

@@ -1,14 +1,13 @@
 """The principals of a trust policy: stored by unique id, shown by ARN.
 
-Owns both directions. A trust policy stores the unique id of a user or role. Thus a user or role that is deleted and
-created again with the same name does not match. Rules:
+A trust policy stores unique ids, so a user or role that is deleted and created again does not match. Rules:
 
 * Own account: a user or role that does not exist is refused with AWS's message. A principal that is deleted later is
 shown as its unique id.
-* Another account: no answer discloses whether the account, the user or the role exists. A principal that does not exist
-gets an id that never matches (unresolved_principals.py), even if it is created later. Existing and missing principals
-are shown as the string that the caller gave, even if they are renamed or deleted. Unique ids of another account are
-refused, because the ARN of such an id would disclose its owner. Decision: docs/decisions/0016-foreign-principals.md.
+* Another account: no answer discloses whether the account, the user or the role exists. A missing principal gets an id
+  that never matches (unresolved_principals.py), even if it is created later. All are shown as the string that the
+  caller gave, even if they are renamed or deleted. Unique ids are refused, because the ARN of such an id would disclose
+  its owner. Decision: docs/decisions/0016-foreign-principals.md.
 * Files of operators (`daypass apply`): every principal must exist, or be marked as unresolved.
 
 Source: IAM User Guide, "AWS JSON policy elements: Principal"; the messages are AWS's.
@@ -47,8 +46,8 @@ StoreTrust: TypeAlias = Callable[[Reader, str, str], StoredTrust]
 def store_principals(reader: Reader, account: str, document: str) -> StoredTrust:
     """Return a trust policy with unique ids in place of users and roles.
 
-    `document` was parsed before, and its role belongs to `account`. Raises MalformedPolicyDocument for a principal of
-    the own account that does not exist, and for a unique id that does not belong to the own account.
+    `document` was parsed before, and its role belongs to `account`. Raises MalformedPolicyDocument for a missing
+    principal of this account, and for a unique id of another.
     """
     foreign: dict[str, str] = {}
 
@@ -66,8 +65,7 @@ def store_principals(reader: Reader, account: str, document: str) -> StoredTrust
 def store_known_principals(reader: Reader, account: str, document: str) -> StoredTrust:
     """Do the same as `store_principals` for an operator's file.
 
-    An operator can know which principals exist. Raises MalformedPolicyDocument for a principal of any account that does
-    not exist.
+    Raises MalformedPolicyDocument for a missing principal of any account: an operator can know which exist.
     """
     foreign: dict[str, str] = {}
 
@@ -89,7 +87,7 @@ def store_known_principals(reader: Reader, account: str, document: str) -> Store
 def show_principals(reader: Reader, document: str, foreign: Mapping[str, str]) -> str:
     """Return a stored trust policy with ARNs in place of unique ids.
 
-    Unresolved principals and the ids in `foreign` are shown as their original strings.
+    Unresolved principals and ids in `foreign` become their original strings.
     """
     return show_unresolved(reader, _rewrite(document, lambda text: foreign.get(text) or _to_arn(reader, text)))
 
@@ -114,8 +112,7 @@ def _rewrite(document: str, translate: Callable[[str], str]) -> str:
 def _to_id(reader: Reader, account: str, text: str) -> str | None:
     """Return the stored form of a principal.
 
-    Returns None if a principal of another account does not exist. Raises MalformedPolicyDocument if one of the own
-    account does not exist.
+    For a missing principal, returns None for another account, and raises MalformedPolicyDocument for the own one.
     """
     if text == "*":
         return text

@@ -1,7 +1,7 @@
 """Entities as records: the names and the encoding of each kind in a store.
 
-Owns the table KINDS. A store knows only records, an operation knows only entities; this module maps them. Names are
-unique without regard to case, as in IAM, thus a record's key is the name in lower case.
+Owns the table KINDS. A store knows only records, an operation only entities. Names are unique without regard to case,
+as in IAM, so a record's key is the name in lower case.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -179,7 +179,7 @@ def find(reader: Reader, type_: type[E], account: str, name: str) -> E | None:
 def find_by_id(reader: Reader, type_: type[E], unique_id: str) -> E | None:
     """Return the entity with this unique id, or None.
 
-    The result is also None if the id belongs to another type.
+    Returns None also if it is of another type.
     """
     record = reader.find_by_id(unique_id)
     if record is None or record.kind != KINDS[type_].name:
@@ -240,8 +240,8 @@ def each_record(
 ) -> Iterator[Record]:
     """Yield the records of a type in an account, in list order.
 
-    If `account` is None, it yields those of all accounts. `prefix` and `after` restrict the list like `Reader.page`. At
-    most `batch` records are in memory at once, and a page is read only when its first record is needed.
+    `account` None means all accounts. `prefix` and `after` are those of `Reader.page`. At most `batch` records are in
+    memory at once, and a page is read when its first record is needed.
     """
     kind = kind_name(type_)
     while True:
@@ -309,6 +309,6 @@ def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, afte
     """
     for record in each_record(reader, type_, account, after=after, prefix=prefix):
         entity = to_entity(type_, record)
-        # A position is path and name in one string; the prefix applies only to the path.
+        # A position is path and name; the prefix applies only to the path.
         if entity.path.startswith(prefix):
             yield record.sort, entity

@@ -1,15 +1,13 @@
 """Revoked access keys and delegation requests.
 
-Owns one record of the store, which every node reads with each temporary credential, from the cache. It contains the
-second before which the sessions and credentials of a key or request are void. AWS has no such record; it is for a
-leaked key.
+Owns one record, which every node reads with each temporary credential, from the cache. It contains the second before
+which the sessions and credentials of a key or request are void. AWS has no such record.
 
 - A revocation ends the sessions whose chain contains the key, at any depth, if the key's time in the chain is earlier
-  than the revocation (mint/key_chain.py). Thus a session that another node issued a moment too late ends as well.
+  than the revocation (mint/key_chain.py). So a session that another node issued a moment too late ends too.
 - A revocation of a temporary key ends the session of that key too.
 - A revocation of a delegation request ends the credentials that were issued for it.
-- An entry stays until all sessions that it could end have expired: a delegation that was accepted before may be sent
-  days later.
+- An entry stays until all sessions that it could end have expired: a delegation may be sent days after its acceptance.
 """
 
 import math
@@ -45,7 +43,7 @@ def load_revocations(reader: Reader) -> Revocations:
 def end_of_second(now: datetime) -> int:
     """Return the second after `now`.
 
-    Sessions that were issued until now, in the present second too, are older.
+    Sessions issued in the present second are older.
     """
     return math.floor(now.timestamp()) + 1
 
@@ -53,7 +51,7 @@ def end_of_second(now: datetime) -> int:
 def is_revoked(session: Session, revocations: Revocations) -> bool:
     """Return whether a session was revoked.
 
-    That is true if the session, a key in its chain, or its delegation request was revoked.
+    Its own key, a key in its chain, or its delegation request may be revoked.
     """
     named = {session.access_key_id, session.delegation}
     if not session.issuing_keys:
@@ -87,9 +85,8 @@ def revoke_key(writer: Writer, name: str, *, before: int, now: int) -> None:
 def revoke_for_good(writer: Writer, name: str, *, now: int) -> None:
     """End a temporary key or a delegation request and its descendants.
 
-    Neither is issued again, thus every later session is illegitimate, and the revocation lasts as long as one could be
-    valid. The clock of the issuing node may be ahead of this one, and a server of 0.1.0 may still redeem the token of a
-    revoked request.
+    Neither is issued again, so the revocation lasts as long as any session could be valid. The issuing node's clock may
+    be ahead, and a server of 0.1.0 may still redeem the token of a revoked request.
     """
     revoke_key(writer, name, before=now + _KEPT, now=now)
 

@@ -1,8 +1,8 @@
 """The task policies of AssumeRoot: the purposes of a root session.
 
-Owns their documents, the feature of centralized root access that each belongs to, and the resulting session limits: the
-policies contain only denials, thus a session may do everything else that its root user may. Source: AWS Managed Policy
-Reference; IAM User Guide, "Perform a privileged task on a member account".
+Owns their documents, each one's feature of centralized root access, and the session limits: the policies contain only
+denials, so a session may do everything else that its root user may. Source: AWS Managed Policy Reference; IAM User
+Guide, "Perform a privileged task on a member account".
 """
 
 import json

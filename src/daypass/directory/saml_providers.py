@@ -1,7 +1,7 @@
 """Find and store SAML providers, by ARN or by issuer.
 
-Owns the link from an issuer's name to the providers that were registered for it. With it, an unsolicited response is
-verified without reading every provider of every account.
+Owns the link from an issuer's name to its providers, so that an unsolicited response is verified without reading every
+provider of every account.
 """
 
 import hashlib
@@ -19,10 +19,7 @@ _KIND = "saml-provider/"
 
 
 def provider_name(arn: str) -> tuple[str, str] | None:
-    """Return the account and the name in a SAML provider's ARN, or None.
-
-    The result is None if the string is not such an ARN.
-    """
+    """Return the account and the name in a SAML provider's ARN, or None."""
     parts = Arn.find(arn)
     if parts is None or parts.service != "iam" or parts.region or not parts.resource.startswith(_KIND):
         return None
@@ -39,7 +36,7 @@ def find_provider(reader: Reader, arn: str) -> SamlProvider | None:
 def load_providers_of(reader: Reader, issuer: str) -> tuple[str, ...]:
     """Return the ARNs of the providers of an issuer, in order.
 
-    They may belong to any account.
+    They may be of any account.
     """
     return tuple(link.target for link in reader.targets(ISSUER, _issuer_key(issuer)))
 
@@ -78,7 +75,7 @@ def set_switches(
 def delete_provider(writer: Writer, provider: SamlProvider) -> None:
     """Delete a provider.
 
-    Roles that name it do not trust its assertions from now on.
+    Roles that name it trust its assertions no longer.
     """
     records.delete(writer, provider)
     _unlink(writer, provider)
@@ -94,5 +91,5 @@ def _unlink(writer: Writer, provider: SamlProvider) -> None:
 
 
 def _issuer_key(issuer: str) -> str:
-    # A name may be longer than a key of the store; the hash only finds a provider and decides no access.
+    # A name may be longer than a key of the store. The hash decides no access.
     return hashlib.sha256(issuer.encode("utf-8", "surrogatepass")).hexdigest()

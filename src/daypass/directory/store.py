@@ -1,9 +1,9 @@
 """The protocol of a store.
 
-A store contains records, links between them and replay claims, and allows one writer at a time. Owns the promises:
-tests/storage/ tests each sentence of the docstrings below against every store. A store knows no IAM: the directory's
-own types encode themselves into the body of a record, and callers fold the case of names before they make a key of
-them. Every call here blocks; the server uses `CachedOnly` on its event loop, and worker threads for the rest.
+A store contains records, links between them and replay claims, and allows one writer at a time. tests/storage/ tests
+each sentence of the docstrings below against every store. A store knows no IAM: the directory's types encode themselves
+into the body of a record, and callers fold the case of names in keys. Every call blocks; the server uses `CachedOnly`
+on its event loop, and worker threads for the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,9 +43,9 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Link(msgspec.Struct, frozen=True):
     """A directed link, such as ("member", user id, group id).
 
-    It is found from both ends. The ends are unique ids, ARNs or, below a source, plain names: an inline policy is a
-    link from its user's id to its name with the document as body, so that a change of it does not invalidate cached
-    policies of other users.
+    It is found from both ends, which are unique ids, ARNs or, below a source, plain names: an inline policy is a link
+    from its user's id to its name with the document as body, so that its change does not invalidate cached policies of
+    other users.
     """
 
     kind: str
@@ -103,7 +103,7 @@ class WouldBlockError(Exception):
 class StoreUnavailableError(ServiceUnavailable):
     """The database is down, full or locked for too long.
 
-    No wrong answer was returned. After a write, it may also mean that the result of the write is unknown.
+    No wrong answer was returned. The result of a write may be unknown.
     """
 
     def __init__(self, detail: str) -> None:
@@ -134,10 +134,9 @@ class Reader(Protocol):
     def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
         """Return the next `limit` records with this prefix after `after`.
 
-        `prefix` and `after` are compared with the sort string. Records are ordered by it, code point by code point,
-        in every language of the database. Insertions and deletions between two pages neither hide nor repeat other
-        records. If `account` is None, all accounts are listed, one after the other, and `after` is the `place` of the
-        last record.
+        `prefix` and `after` are compared with the sort string, which orders records code point by code point, in every
+        language of the database. Insertions and deletions between two pages neither hide nor repeat other records. If
+        `account` is None, all accounts are listed in turn, and `after` is the `place` of the last record.
         """
         ...
 
@@ -177,8 +176,8 @@ class ReplayGuard(Protocol):
     def claim(self, key: str, *, until: datetime) -> bool:
         """Claim `key`, and return whether it was free.
 
-        The operation is atomic across processes. The claim stays at least until `until`. Expired claims are deleted
-        over time: each claim deletes a few of them, never many.
+        It is atomic across processes. The claim stays at least until `until`. Each claim deletes a few expired ones,
+        never many.
         """
         ...
 
@@ -186,9 +185,9 @@ class ReplayGuard(Protocol):
 class Writer(Reader, ReplayGuard, Protocol):
     """One transaction.
 
-    It reads its own writes. An error of a method below leaves it usable and without changes. A claim in a transaction
-    stays only if the transaction commits. A string that databases cannot store or index (NUL, lone surrogates, over
-    1,000 bytes) raises ValueError.
+    It reads its own writes. An error of a method below leaves it usable and without changes. A claim stays only if the
+    transaction commits. A string that databases cannot store or index (NUL, lone surrogates, over 1,000 bytes) raises
+    ValueError.
     """
 
     def insert(self, record: Record) -> None:
@@ -224,17 +223,16 @@ class Writer(Reader, ReplayGuard, Protocol):
 class Store(ReplayGuard, Protocol):
     """A store of the directory.
 
-    It is safe to use from many threads; a database, from many processes too. Every wait is bounded:
-    StoreUnavailableError is raised if a database is down or locked for too long. A claim on the store itself is durable
-    before the call returns.
+    Many threads may use it; a database, many processes too. Every wait is bounded: StoreUnavailableError is raised if a
+    database is down or locked for too long. A claim on the store itself is durable before the call returns.
     """
 
     @property
     def change_counter(self) -> Sequence[int]:
         """A change counter that differs after each write.
 
-        A write counts if any process of this machine and user has completed it. Reading it never blocks and costs
-        almost no time.
+        A write counts if any process of this machine and user has completed it. Reading never blocks and takes almost
+        no time.
         """
         ...
 
@@ -245,8 +243,8 @@ class Store(ReplayGuard, Protocol):
     def write(self) -> AbstractContextManager[Writer]:
         """Open one transaction without any other concurrent writer.
 
-        It is durable before the context exits. An exception inside rolls it back. Inside, make claims on the writer:
-        another write on the store itself would wait for the end of this one, and time out.
+        It is durable before the context exits. An exception inside rolls it back. Inside, make claims on the writer: a
+        write on the store itself would wait for this one, and time out.
         """
         ...
 
@@ -276,7 +274,7 @@ _LITTLE: set[Callable[..., object]] = set()
 def keeps_little(loader: L) -> L:
     """Mark a loader whose value is small even if its records are large.
 
-    A cache then counts the value as a small one. Without the mark it assumes that a value is as large as its records.
+    Without the mark a cache assumes that a value is as large as its records.
     """
     _LITTLE.add(loader)
     return loader
@@ -293,8 +291,8 @@ _CHARGED: dict[Callable[..., object], int] = {}
 def charged_to(place: int) -> Callable[[L], L]:
     """Mark a loader whose values count for the account in an argument.
 
-    `place` is the position of the argument. A cache divides its capacity among accounts. Without the mark, a value
-    counts for the account of the records from which it was derived.
+    `place` is the argument's position. A cache divides its capacity among accounts. Without the mark, a value counts
+    for the account of its records.
     """
 
     def mark(loader: L) -> L:
@@ -307,7 +305,7 @@ def charged_to(place: int) -> Callable[[L], L]:
 def charged_argument(loader: Callable[..., object]) -> int | None:
     """Return the position of the argument with the account to charge.
 
-    The result is None if the values count for the account of their records.
+    Returns None if they count for the account of their records.
     """
     return _CHARGED.get(loader)
 
@@ -315,8 +313,8 @@ def charged_argument(loader: Callable[..., object]) -> int | None:
 class Views(Protocol):
     """Cached values that are as fresh as the store.
 
-    A loader is a plain function of a Reader and hashable arguments only. Its value is kept until a change could alter
-    it. Its exceptions are passed on and not cached. Its value is shared between requests, thus it must be frozen.
+    A loader is a plain function of a Reader and hashable arguments. Its value is kept until a change could alter it,
+    and is frozen, because requests share it. Its exceptions are passed on and not cached.
     """
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:

@@ -1,11 +1,11 @@
 """Unresolved principals: stored as an id that never matches.
 
 An imported trust policy can name accounts, users or providers that do not exist here. If their names were stored, a
-person who creates that account later would be trusted. Thus an id replaces the name. It has the form of a unique id but
-is longer than any real one, so that the engine never finds an equal principal. Owns these ids and both directions.
+person who creates that account later would be trusted. So an id replaces the name, in the form of a unique id but
+longer than any real one, so that the engine never finds an equal principal.
 
-The strings of imported unresolved principals are records. The strings of principals that a caller named in a trust
-policy are stored in the role (`Role.foreign`), so that they are deleted together with the role.
+The strings of imported ones are records. Those that a caller named in a trust policy are in the role (`Role.foreign`),
+so that they are deleted with it.
 """
 
 import base64
@@ -63,10 +63,7 @@ def unresolved_of(foreign: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_text(reader: Reader, stored: str) -> str | None:
-    """Return the string of a principal that an import left unresolved.
-
-    Returns None if there is no such principal.
-    """
+    """Return the string of a principal that an import left unresolved."""
     unresolved = _find(reader, stored)
     return None if unresolved is None else unresolved.text
 
@@ -75,8 +72,8 @@ def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) ->
     """Return a stored trust policy in the form that the engine evaluates.
 
     `foreign` has the strings that the role stores. An Allow never matches an unresolved principal. A Deny of another
-    account's principal also matches by the name that was given, whether the principal was created later or again. The
-    policy shows that name whatever becomes of the principal, so a Deny that no longer matched would be unnoticed.
+    account's principal also matches by the given name, even if it was created later or again: the policy shows that
+    name for good, so a Deny that no longer matched would be unnoticed.
     """
     if _PREFIX not in document and not foreign:
         return document
@@ -86,7 +83,7 @@ def trust_in_force(reader: Reader, document: str, foreign: Mapping[str, str]) ->
         names = [foreign[stored] for stored in listed if stored in foreign]
         if names:
             ids = [foreign[stored] if stored in foreign and is_unresolved(stored) else stored for stored in listed]
-            principal["AWS"] = [*ids, *names]  # the same number for every principal: it must not tell which ones exist
+            principal["AWS"] = [*ids, *names]  # the same number for every principal, existing or not
         for stored in listed:
             unresolved = None if stored in foreign else _find(reader, stored)
             if unresolved is not None:

@@ -1,6 +1,6 @@
 """Whether the approval of a delegation request is valid, and until when.
 
-Owns the events that end an approval before its exchange token is redeemed. Leaves to revocations.py the end of issued
+Owns the end of an approval before its exchange token is redeemed. Leaves to revocations.py the end of issued
 credentials, and to operations/iam/delegation/delegation_decisions.py the approval itself.
 
 An approval is valid as long as:
@@ -62,7 +62,7 @@ def dated_approver(request: DelegationRequest, now: datetime) -> Approver | None
     """Return the approver of an accepted request, with its times.
 
     A server of 0.1.0 recorded neither the time of the acceptance nor the end of the approver's session. The request
-    still shows the time; a role session counts as a chained one and lasts one hour.
+    shows the former; a role session counts as a chained one and lasts one hour.
     """
     approver = request.approver
     if approver is None or approver.accepted is not None:

@@ -1,8 +1,8 @@
 """Policy templates of delegation requests.
 
-A template is a partner's managed policy with placeholders for parameters. Owns the substitution. It works on the parsed
-document, so that a value cannot leave its string. A list makes several strings of the one that contains its
-placeholder. Source: IAM User Guide, "Policy templates" of IAM temporary delegation.
+A template is a partner's managed policy with placeholders. Owns the substitution in the parsed document, so that a
+value cannot leave its string. A list makes several strings of the one with its placeholder. Source: IAM User Guide,
+"Policy templates" of IAM temporary delegation.
 """
 
 import json

@@ -1,8 +1,7 @@
 """Delegation requests in the store.
 
 A request is found by id, listed by owner, and unique by the requestor's workflow. Owns the records and links, the
-bounded queue of notifications, and the removal of a requestor's long-expired requests. The queue contains at most one
-notification of a request: the next one replaces it.
+bounded queue with at most one notification of each request, and the removal of long-expired requests.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ _RANDOM_BYTES = 10
 def new_request_id(now: datetime, entropy: Entropy) -> str:
     """Return a new id.
 
-    It begins with the time, so that the oldest requests sort first.
+    It begins with the time, so that the oldest sort first.
     """
     return f"dr-{int(now.timestamp() * 1000):012x}{entropy(_RANDOM_BYTES).hex()}"
 
@@ -70,7 +69,7 @@ def insert_request(writer: Writer, request: DelegationRequest) -> None:
 def replace_request(writer: Writer, request: DelegationRequest) -> None:
     """Store the new state of a request.
 
-    A request with an owner is on the list of the owner's account.
+    With an owner it is on the list of that account.
     """
     records.replace(writer, request)
     if request.owner:
@@ -109,9 +108,8 @@ def new_notification(
 def enqueue_notification(writer: Writer, request: DelegationRequest, notification: Notification) -> bool:
     """Put a notification into the queue.
 
-    It replaces a waiting notification of the same request. Returns False, and stores no notification, if the queue of
-    the requestor is full. After the commit, one of the servers sends it. A new notification does not make the retry of
-    a failed webhook earlier.
+    It replaces a waiting one of the same request. Returns False, without storing it, if the requestor's queue is full.
+    After the commit, one of the servers sends it. It does not make the retry of a failed webhook earlier.
     """
     before = _waiting(writer, request)
     if before is None and _is_full(writer, request.requestor):
@@ -133,7 +131,7 @@ def _waiting(reader: Reader, request: DelegationRequest) -> Notification | None:
 def _is_full(writer: Writer, requestor: str) -> bool:
     """Return whether the queue of a requestor is full.
 
-    Links to sent notifications are removed if they would count.
+    Removes links to sent notifications if they would count.
     """
     links = writer.targets(WAITING, requestor)
     if len(links) < MOST_WAITING:

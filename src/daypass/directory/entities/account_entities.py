@@ -1,7 +1,6 @@
 """Further entities of an account.
 
-These are its alias, credential report and deletion tasks. Owns their fields. They are stored like every entity; see
-records.py.
+Owns the fields of its alias, credential report and deletion tasks.
 """
 
 from datetime import datetime
@@ -12,7 +11,7 @@ from daypass.directory.entities.iam_entities import Entity
 class AccountAlias(Entity, frozen=True, kw_only=True):
     """The owner of an alias.
 
-    Aliases are unique among all accounts, thus they are separate records.
+    They are separate records, because aliases are unique among all accounts.
     """
 
     name: str

@@ -1,7 +1,6 @@
 """The records of `daypass apply` and `daypass import`.
 
-These are created entities, their origin, and unresolved principals. Owns the fields. They are stored like every entity;
-see records.py.
+Owns the fields of created entities, their origin, and unresolved principals.
 """
 
 from typing import Literal
@@ -14,9 +13,9 @@ from daypass.directory.entities.iam_entities import Entity
 class Mark(Entity, frozen=True, kw_only=True):
     """The changes that a file has made to one entity.
 
-    `thing` is the unique id of the entity, so that a new entity of the same name is not owned. `owner` is the name of
-    the file's set. `made` says that the file has created the entity, `values` names the attributes that it has set, and
-    `parts` the parts of attributes (attached policies, tags …) that it has added.
+    `thing` is the entity's unique id, so that a new one of the same name is not owned. `owner` is the name of the
+    file's set. `made`: the file has created the entity. `values` names the attributes that it has set, and `parts` the
+    parts of attributes (attached policies, tags …) that it has added.
     """
 
     owner: str
@@ -38,8 +37,8 @@ class Origin(Entity, frozen=True, kw_only=True):
 class UnresolvedPrincipal(Entity, frozen=True, kw_only=True):
     """An unresolved principal of a trust policy.
 
-    It does not exist in this store, and its id is never issued. `id` has the form of a unique id, is longer than any
-    issued one, and is in the policy; `text` is displayed instead, and `type` is the kind of the principal.
+    `id`, in the policy, has the form of a unique id but is longer than any issued one. `text` is displayed instead, and
+    `type` is the principal's kind.
     """
 
     id: str

@@ -67,12 +67,12 @@ class Parameter(Entity, frozen=True, kw_only=True):
 class Approver(Entity, frozen=True, kw_only=True):
     """The identity that accepted a request, at the time of acceptance.
 
-    The delegated credentials act for this identity. `kind` is a value of SessionKind; the other names are those of a
-    Session. The use of an MFA code is not recorded: the approver is not present in the delegated session.
+    `kind` is a value of SessionKind; the other names are those of a Session. The use of an MFA code is not recorded:
+    the approver is not present in the delegated session.
 
     `accepted` is the time of the acceptance; `keys` and `key_times` are the chain of access keys behind it. `ends` is
     the end of the approver's session, None for a long-term key. A request that a server of 0.1.0 stored last lacks
-    these fields, even if a newer server had stored it before.
+    these fields.
     """
 
     kind: str
@@ -101,9 +101,9 @@ class Approver(Entity, frozen=True, kw_only=True):
 class DelegationRequest(Entity, frozen=True, kw_only=True):
     """A request.
 
-    `policy` is the template with its parameters; it does not change afterwards. `owner` is the ARN of the owner and
-    `owner_id` its unique id, both empty before a request has an owner. `since` is the start of the present state and of
-    its time limit. `redeemed_key` is the access key id of the delegated credentials, once they were issued.
+    `policy` is the template with its parameters, and does not change. `owner` is the owner's ARN and `owner_id` its
+    unique id, both empty before. `since` is the start of the present state and of its time limit. `redeemed_key` is the
+    access key id of the issued credentials.
     """
 
     id: str
@@ -140,13 +140,13 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
     def ends(self) -> datetime:
         """Return when the access of a finalized request ends.
 
-        This is at the latest the end of the approver's session.
+        It ends at the latest with the approver's session.
         """
         end, approver = self.since + timedelta(seconds=self.seconds), self.approver
         if approver is None:
             return end
         if approver.accepted is None and approver.kind == SessionKind.ROLE.value:
-            # The record does not say whether the session was a chained one, thus the limit of chained ones applies.
+            # It may be a chained session, so their limit applies.
             return min(end, self.since + timedelta(seconds=HOUR))
         return end if approver.ends is None else min(end, approver.ends)
 
@@ -165,9 +165,8 @@ class DelegationRequest(Entity, frozen=True, kw_only=True):
 class Notification(Entity, frozen=True, kw_only=True):
     """A notification to a partner in the queue.
 
-    Its body is encrypted at rest: it may contain an exchange token. `due` is the time of the next attempt and `expires`
-    the end of the attempts, in whole seconds since 1970. `requestor` is the account of the webhook; version 0.1.0 does
-    not store it.
+    Its body is encrypted at rest: it may contain an exchange token. `due` is the next attempt and `expires` the end of
+    the attempts, in whole seconds since 1970. `requestor` is the webhook's account, which version 0.1.0 does not store.
     """
 
     id: str

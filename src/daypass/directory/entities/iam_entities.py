@@ -19,7 +19,7 @@ class Entity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PasswordPolicy(Entity, frozen=True, kw_only=True):
     """An account's password policy.
 
-    Daypass has no passwords; the policy is stored for tools that read and write it.
+    It is stored for tools that read and write it: Daypass has no passwords.
     """
 
     minimum_length: int = 6
@@ -178,7 +178,7 @@ class AccessKey(Entity, frozen=True, kw_only=True):
 
 
 class LastUse(Entity, frozen=True, kw_only=True):
-    """The time, region and service of the last use of a key or role.
+    """The time, region and service of a key's or role's last use.
 
     `id` is the id of the long-term key or of the role.
     """

@@ -19,8 +19,8 @@ class MfaDevice(Entity, frozen=True, kw_only=True):
 
     `serial` is a virtual device's ARN, or the printed number of a hardware token. `owner` is a user's unique id, the
     account's id for its root user, or empty if the device is unassigned. `drift` is the number of steps by which its
-    clock is ahead of the server's. `used` contains the last steps whose codes were accepted, and `failures` counts the
-    codes refused since then.
+    clock is ahead of the server's. `used` has the last steps with accepted codes, and `failures` counts the codes
+    refused since.
     """
 
     serial: str

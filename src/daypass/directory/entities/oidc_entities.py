@@ -14,8 +14,7 @@ class OidcProvider(Named, frozen=True, kw_only=True):
     """An issuer that an account trusts.
 
     `name` is its URL without https://, with path and last slash. `further_claims` are an operator's additions to the
-    claims that conditions can test, unchanged. `pinned_keys` is a JWK Set that replaces the fetched keys; it is empty
-    if the keys are fetched.
+    claims that conditions can test. `pinned_keys` is a JWK Set that replaces the fetched keys, or empty.
     """
 
     client_ids: tuple[str, ...] = ()
@@ -42,7 +41,7 @@ def provider_arn(account: str, name: str) -> str:
 def find_provider_name(arn: str, account: str) -> str | None:
     """Return the name of the provider of an ARN, or None.
 
-    The result is None if the ARN is not that of a provider in this account.
+    Returns None if it is not in this account.
     """
     parts = Arn.find(arn)
     name = "" if parts is None else parts.resource.removeprefix(_RESOURCE)

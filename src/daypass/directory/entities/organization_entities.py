@@ -1,8 +1,8 @@
 """The organization of a store as frozen values.
 
 Owns the fields of the organization, its units, and the control policies of a level. An Account contains its own
-membership and unit. Leaves to organization_tree.py which policies apply to an account, and to organization_changes.py
-every change. Source: AWS Organizations User Guide, "Terminology and concepts".
+membership and unit. Leaves to organization_tree.py the policies of an account, and to organization_changes.py every
+change. Source: AWS Organizations User Guide, "Terminology and concepts".
 """
 
 from collections.abc import Mapping
@@ -32,8 +32,8 @@ class RootFeature(Enum):
 class Organization(Entity, frozen=True, kw_only=True):
     """The store's organization.
 
-    `root` is the id of the top unit, `manager` the management account. `delegate` is the member that administers IAM
-    for it, or empty. `features` are values of RootFeature.
+    `root` is the id of the top unit, `manager` the management account. `delegate` is the member that administers IAM,
+    or empty. `features` are values of RootFeature.
     """
 
     id: str

@@ -24,9 +24,8 @@ class ProviderKey(Entity, frozen=True, kw_only=True):
 class MetadataSummary(Entity, frozen=True, kw_only=True):
     """The parts of a metadata document that sign-ins need.
 
-    The document is parsed once, at registration. `digest` is the SHA-256 of that document: a summary of another
-    document does not count. `certificates` are the signing certificates in DER, `sign_on` pairs of a binding and the
-    first address that the document gives for it.
+    The document is parsed once, at registration. `digest` is the document's SHA-256: a summary of another one does not
+    count. `certificates` are the signing certificates in DER, `sign_on` pairs of a binding and its first address.
     """
 
     digest: str
@@ -38,8 +37,8 @@ class MetadataSummary(Entity, frozen=True, kw_only=True):
 class SamlProvider(Named, frozen=True, kw_only=True):
     """A registered identity provider.
 
-    `entity_id` and `valid_until` are from its metadata. Only an operator on the machine of the store can set `lax`
-    and `allow_sha1`: no permission of IAM can weaken a check. `summary` is None in a record of a version before 0.2.
+    `entity_id` and `valid_until` are from its metadata. Only an operator can set `lax` and `allow_sha1`: no permission
+    of IAM can weaken a check. `summary` is None in a record of a version before 0.2.
     """
 
     metadata: str
@@ -64,8 +63,7 @@ class SamlProvider(Named, frozen=True, kw_only=True):
 class SamlRequestKey(Entity, frozen=True, kw_only=True):
     """A key that signs our requests to providers.
 
-    The certificate is public; the private key is encrypted at rest under the master key. Times are whole seconds since
-    1970.
+    The private key is encrypted at rest under the master key. Times are whole seconds since 1970.
     """
 
     id: str

@@ -1,8 +1,8 @@
 """Changes of the organization.
 
 Owns the rules for creating it, changing its tree, moving accounts, and attaching control policies. Operators make these
-changes by command or by file; the tree is small, and every operator here has access to the store itself. Source: AWS
-Organizations User Guide, "Quotas and service limits", "Managing organizational units", "SCP syntax".
+changes by command or by file. Source: AWS Organizations User Guide, "Quotas and service limits", "Managing
+organizational units", "SCP syntax".
 """
 
 from collections.abc import Set as AbstractSet
@@ -154,8 +154,7 @@ def set_features(writer: Writer, features: AbstractSet[str]) -> Organization:
 def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, document: str) -> None:
     """Attach a control policy to the root, a unit or an account.
 
-    It replaces a policy of the same name. Raises OrganizationChangeError, or MalformedPolicyDocument if the document is
-    not valid.
+    It replaces one of the same name. Raises OrganizationChangeError, or MalformedPolicyDocument.
     """
     if not 1 <= len(name) <= _LONGEST_NAME or not name.isprintable():
         raise OrganizationChangeError(f"A policy's name has 1 to {_LONGEST_NAME} characters.")

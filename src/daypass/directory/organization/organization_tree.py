@@ -1,7 +1,7 @@
 """The position of an account in the organization, and its SCPs and RCPs.
 
-Owns finding both. An account without an organization has no SCPs and RCPs, and neither has the management account: AWS
-exempts it from both. Rules: AWS Organizations User Guide, "SCP evaluation" and "RCP evaluation".
+An account without an organization has neither, nor has the management account, which AWS exempts. Rules: AWS
+Organizations User Guide, "SCP evaluation" and "RCP evaluation".
 """
 
 from collections.abc import Mapping
