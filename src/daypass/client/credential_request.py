@@ -1,7 +1,7 @@
 """The credential request and its cache key.
 
-Owns also its conversion from and to a profile. Pure. Every setting that changes the response of STS is part of the key,
-so that two requests never share an entry.
+Owns its conversion from and to a profile. Pure. Every setting that changes the response of STS is part of the key, so
+that two requests never share an entry.
 """
 
 import hashlib
@@ -69,7 +69,7 @@ OTHER_SETTINGS = ("sign_in_url",)
 def request_from(profile: str, options: Mapping[str, str]) -> CredentialRequest | None:
     """Return the request of a profile, or None.
 
-    The result is None if Daypass does not manage the profile. Raises MisconfiguredError.
+    Returns None if Daypass does not manage the profile. Raises MisconfiguredError.
     """
     own = {name.removeprefix(PREFIX): value for name, value in options.items() if name.startswith(PREFIX)}
     strange = sorted(set(own) - set(SETTINGS) - set(OTHER_SETTINGS))

@@ -1,8 +1,7 @@
 """Credentials, and the formats in which AWS's tools read them.
 
-Credentials are temporary or long-term. Pure. Credentials from a server, a program or a file are untrusted until
-`verify_credentials` has checked them: verified values have no newlines, spaces or control characters, so that files and
-shells cannot misread them.
+Pure. Credentials from a server, a program or a file are untrusted until `verify_credentials` has checked them: verified
+values have no newlines, spaces or control characters, so that files and shells cannot misread them.
 Source: AWS SDKs and Tools Reference Guide, "Process credential provider" and "Container credential provider".
 """
 

@@ -1,6 +1,6 @@
 """An advisory file lock, which is released when its process ends.
 
-Owns the lock. It is imported only before a write: reading the cache does not need a lock.
+It is imported only before a write: reading the cache needs no lock.
 """
 
 import time

@@ -4,7 +4,7 @@
 - No redirects.
 - Limited time and size.
 
-Callers interpret the responses. The environment's proxies and AWS_CA_BUNDLE are used, as in AWS's own tools.
+The environment's proxies and AWS_CA_BUNDLE are used, as in AWS's tools.
 """
 
 import json
@@ -89,7 +89,7 @@ def request_json(
         )
         raise NoAnswerError(f"{host} cannot be reached: {sentence(why)} {hint}") from error
     except (OSError, HTTPException) as error:
-        # An HTTPException quotes bytes that it could not parse, which may be a secret.
+        # An HTTPException quotes unparsable bytes, which may be a secret.
         why = type(error).__name__ if isinstance(error, HTTPException) else reason(error) or type(error).__name__
         raise NoAnswerError(f"{host} did not respond: {sentence(why)} Try again.") from error
 
@@ -103,10 +103,7 @@ def _opened(request: urllib.request.Request) -> Any:
 
 
 def opener() -> urllib.request.OpenerDirector:
-    """Return a URL opener that does not follow redirects.
-
-    It uses the configured certificate authorities.
-    """
+    """Return a URL opener that does not follow redirects."""
     bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
     try:
         context = ssl.create_default_context()

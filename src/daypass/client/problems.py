@@ -1,15 +1,11 @@
 """The errors of the client.
 
-Each message is a sentence or two that end with the next step. Owns the exception classes; cli/main.py owns their exit
-codes.
+Each message is a sentence or two that end with the next step. cli/main.py owns the exit codes.
 """
 
 
 class UserFacingError(Exception):
-    """An error that the user can understand and correct.
-
-    Its message is one sentence or two.
-    """
+    """An error that the user can understand and correct."""
 
 
 class BadUsageError(UserFacingError):
@@ -33,10 +29,7 @@ class MisconfiguredError(UserFacingError):
 
 
 class NoAnswerError(UserFacingError):
-    """The server or the identity provider has not sent a valid response.
-
-    It cannot be reached, or its response cannot be parsed.
-    """
+    """The server or the identity provider has not sent a valid response."""
 
 
 class BrowserSignInError(UserFacingError):

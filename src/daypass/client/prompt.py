@@ -1,7 +1,7 @@
 """Prompt the person on the terminal itself.
 
-Standard input and output may be redirected. Owns /dev/tty (CON on Windows). If a prompt is not possible, it fails at
-once and names the option to use instead.
+Standard input and output may be redirected. Owns /dev/tty (CON on Windows). An impossible prompt fails at once and
+names the option to use instead.
 """
 
 import os
@@ -45,7 +45,7 @@ class Prompt:
     def ask_long(self, noun: str, *, instead: str) -> str:
         """Return a pasted line of any length, without echo.
 
-        In its usual mode a terminal cuts lines at 4,096 characters, and a SAML response is longer.
+        A terminal usually cuts lines at 4,096 characters, and a SAML response is longer.
         """
         self._must_be_allowed(noun, instead)
         try:
@@ -64,7 +64,7 @@ class Prompt:
     def tell(self, words: str) -> None:
         """Print a message on the terminal.
 
-        It is not printed if there is no terminal or prompts are not allowed.
+        It is dropped without a terminal or if prompts are not allowed.
         """
         if not self.allowed:
             return

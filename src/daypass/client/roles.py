@@ -14,17 +14,14 @@ _NAME = re.compile(r"[\w+=,.@/-]{1,576}", re.ASCII)
 
 
 def needs_account(roles: Sequence[str]) -> bool:
-    """Return whether the first role has no account.
-
-    Its account must then be looked up.
-    """
+    """Return whether the first role has no account."""
     return bool(roles) and not _ARN.fullmatch(roles[0]) and not _ACCOUNT.fullmatch(roles[0])
 
 
 def role_arns(roles: Sequence[str], account: str = "", partition: str = "aws") -> tuple[str, ...]:
     """Return the roles' ARNs.
 
-    A name without an account is in the account of the role before it; the first one is in `account`.
+    A name without an account is in that of the role before it; the first one is in `account`.
     """
     found = []
     for role in roles:

@@ -10,7 +10,7 @@ _MOST = 2_000
 def printable(text: object) -> str:
     """Return a string on one line, without control characters.
 
-    Bidirectional control characters are removed too.
+    Bidirectional ones are removed too.
     """
     return _UNFIT.sub(" ", str(text))[:_MOST].strip()
 
@@ -34,8 +34,5 @@ def reason(error: object) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a string that ends with a punctuation mark.
-
-    A full stop is added if needed.
-    """
+    """Return a string that ends with a punctuation mark."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

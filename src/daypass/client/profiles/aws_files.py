@@ -1,8 +1,7 @@
 """Read and replace AWS's config and credentials files.
 
-AWS's tools share both files. Owns the paths and the safe replacement: take a lock, read again, write a new file beside
-the old one with mode 0600, rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py interprets
-profiles.
+Owns the paths and the safe replacement: take a lock, read again, write a new file beside the old one with mode 0600,
+rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py interprets profiles.
 """
 
 import configparser
@@ -82,7 +81,7 @@ def read_sections(path: Path) -> dict[str, dict[str, str]]:
 def find_fault(path: Path) -> str:
     """Return the first error that AWS's own tools report for a file.
 
-    The result is an empty string if they report no error.
+    It is empty if they report no error.
     """
     try:
         _parsed(path, strict=True)

@@ -60,7 +60,7 @@ def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:
 def named_at_hand(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the profile of the environment as a tuple.
 
-    The tuple is empty if the variable is not set.
+    It is empty if the variable is not set.
     """
     named = environment.get("AWS_PROFILE") or environment.get("AWS_DEFAULT_PROFILE")
     return (named,) if named else ()

@@ -1,8 +1,7 @@
 """Change one section of an AWS configuration file.
 
-Every other byte of the file stays as it was. Pure: text in, text out. Lines are parsed like in configparser, which
-botocore uses (continuations, indented headers, comments); unknown lines are not changed. aws_files.py reads values and
-writes files.
+Every other byte stays as it was. Pure. Lines are parsed like in configparser, which botocore uses (continuations,
+indented headers, comments); unknown lines are not changed. aws_files.py reads values and writes files.
 """
 
 import io
@@ -66,8 +65,8 @@ def set_options(text: str, section: str, changes: Mapping[str, Value]) -> str:
     """Return the text with changed options of one section.
 
     Options are changed, added or (for None) removed. A missing section is added at the end. A mapping is a nested
-    block, as in `[services]`. Raises BadUsageError if a value cannot be written to such a file, and MisconfiguredError
-    if the file's indentation prevents the change.
+    block, as in `[services]`. Raises BadUsageError if a value cannot be written, and MisconfiguredError if the file's
+    indentation prevents the change.
     """
     _check(section, changes)
     lines = _scan(text)
@@ -177,7 +176,7 @@ def _change(body: list[_IniLine], key: str, value: Value, end_of_line: str) -> l
     places = [index for index, line in enumerate(body) if line.kind == "option" and line.name == key]
     if not places:
         return body if value is None else _insert(body, _render(key, value, end_of_line), key, end_of_line)
-    # configparser uses the last duplicate. Remove the others, so that they do not take effect later.
+    # configparser uses the last duplicate; the others must not take effect later.
     *others, place = places
     last = _last_of(body, place)
     if value is None:
@@ -236,7 +235,7 @@ def _replaced(line: _IniLine, value: str) -> _IniLine:
 
 def _merge(option: _IniLine, inner: list[_IniLine], value: Mapping[str, str], end_of_line: str) -> list[_IniLine]:
     """Return an option whose block has these settings. The block replaces a single value."""
-    # Indent like the block, ignoring blank lines and comments, and deeper than the option itself.
+    # Indent like the block, without blank lines and comments, and deeper than the option.
     deeper = _indent(option) + "  "
     depth = next((_indent(line) for line in inner if line.kind == "more"), deeper)
     for name, each in value.items():

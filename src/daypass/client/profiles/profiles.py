@@ -1,8 +1,7 @@
 """Read profiles, and write profiles that AWS tools can use.
 
-The profiles are in the config file and the credentials file. Owns the meaning of sections. aws_files.py reads and
-replaces files; ini_edit.py edits the text. ini_edit.py is imported only to write, since a credential process that
-returns cached credentials must be quick.
+Owns the meaning of sections. aws_files.py reads and replaces files. ini_edit.py, which edits the text, is imported only
+to write, since a credential process that returns cached credentials must be quick.
 Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
 """
 
@@ -30,7 +29,7 @@ KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 class Profile:
     """One profile.
 
-    It has settings in the config file and in the credentials file.
+    It has settings in both files.
     """
 
     name: str
@@ -46,15 +45,12 @@ class Profile:
     def request(self) -> CredentialRequest | None:
         """The credential request of the profile, or None.
 
-        It is None if Daypass does not manage the profile.
+        Returns None if Daypass does not manage the profile.
         """
         return request_from(self.name, self.config)
 
     def fingerprint(self) -> str:
-        """Return a digest that changes with any setting of the profile.
-
-        It does not reveal secrets.
-        """
+        """Return a digest that changes with any setting of the profile."""
         content = json.dumps([self.name, self.options], sort_keys=True).encode("utf-8", "surrogatepass")
         return hashlib.sha256(content).hexdigest()
 
@@ -78,7 +74,7 @@ class Profiles:
     def service_endpoint(self, profile: Profile, service: str) -> str:
         """Return the service's URL in the profile's services section.
 
-        The result is an empty string if it is not there.
+        It is empty if it is not there.
         """
         return self.named_endpoint(profile.options.get("services", ""), service)
 
@@ -126,7 +122,7 @@ def checked_name(name: str) -> str:
 def config_header(text: str, name: str) -> str:
     """Return the header of a profile in the config file.
 
-    It is the existing header, or a new one.
+    It may be a new one.
     """
     from daypass.client.profiles.ini_edit import section_names
 

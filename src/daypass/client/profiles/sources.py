@@ -1,7 +1,6 @@
 """The sources of credentials, in the order of AWS's tools.
 
-Pure. Owns the table. Source: the order of credential providers of boto3 and the AWS CLI, which the other SDKs share
-except for details.
+Pure. Owns the table. Source: the credential providers of boto3 and the AWS CLI; the other SDKs differ in details.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from daypass.client.profiles.profiles import Profile, Profiles
 class CredentialSource:
     """One source of credentials.
 
-    `used` marks the first one, which overrides the others.
+    `used` marks the first, which overrides the others.
     """
 
     kind: str

@@ -1,7 +1,6 @@
 """Run another program with our terminal.
 
-Signals are forwarded to it, and its exit code is returned. Owns the exit codes 126 and 127, and the forwarding of
-signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
+Owns the exit codes 126 and 127, and the forwarding of signals. Source: POSIX.1-2017, 2.8.2 "Exit Status for Commands".
 """
 
 import signal
@@ -12,7 +11,7 @@ from daypass.client.text_format import printable
 
 CANNOT_RUN, NOT_FOUND, OWN_FAILURE = 126, 127, 125
 _BY_SIGNAL = 128
-# Forwarded, since they are sent to our process only. A terminal sends INT, QUIT and TSTP to the child as well.
+# Sent to our process only; a terminal sends INT, QUIT and TSTP to the child too.
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT")
 _BORNE = ("SIGINT", "SIGQUIT")
 
@@ -31,7 +30,7 @@ class CannotRunError(Exception):
 def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
     """Run a program and return its exit code.
 
-    If a signal ended it, the result is 128 plus the number of the signal.
+    After a signal, it is 128 plus the signal's number.
     """
     runner = _Runner()
     runner.listen()
@@ -46,7 +45,7 @@ def run_child(words: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 class _Runner:
-    """Forwards signals; signals that arrive before the child exists are sent to it later."""
+    """Forwards signals, also those that arrive before the child exists."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None

@@ -1,7 +1,6 @@
 """Build the environment of a program.
 
-The program must use only the given credentials. Pure. Owns the table of removed variables: all that could select other
-credentials or mix with these.
+Pure. Owns the table of removed variables: all that could select other credentials or mix with the given ones.
 Source: AWS SDKs and Tools Reference Guide, "Environment variables support".
 """
 
@@ -36,7 +35,7 @@ CLEARED = (
 def variables(credentials: Credentials, *, endpoint_url: str, region: str, name: str) -> dict[str, str]:
     """Return the variables for the keys, the region and the session's name.
 
-    An endpoint that is not AWS's is included.
+    They include an endpoint that is not AWS's.
     """
     return {**environment_form(credentials), **place(endpoint_url=endpoint_url, region=region, name=name)}
 
@@ -45,7 +44,7 @@ def place(*, endpoint_url: str, region: str, name: str) -> dict[str, str]:
     """Return the variables other than the keys."""
     found = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "DAYPASS_SESSION": name}
     if endpoint_url:
-        # Only STS and IAM: other services, such as S3, may have other endpoints, and the user's settings for them stay.
+        # Only STS and IAM: the user's settings for other services, such as S3, stay.
         found |= {"AWS_ENDPOINT_URL_STS": endpoint_url, "AWS_ENDPOINT_URL_IAM": endpoint_url}
     return {key: value for key, value in found.items() if value}
 

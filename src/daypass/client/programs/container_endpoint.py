@@ -1,7 +1,7 @@
 """Serve refreshed credentials to a job on this machine.
 
-It works like a container's agent. Owns a small HTTP server on loopback. It serves only requests with the token, at a
-path that cannot be guessed.
+Owns a small HTTP server on loopback, like a container's agent. It serves only requests with the token, at a path that
+cannot be guessed.
 Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
 """
 
@@ -39,7 +39,7 @@ class _CredentialHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Serve a request that has the token."""
         shown = self.headers.get("Authorization", "")
-        # A web page can reach loopback through its own host name (DNS rebinding). Such requests have another Host.
+        # A web page can reach loopback through its own host name (DNS rebinding), which is then the Host.
         host = self.headers.get("Host", "")
         if (
             host != f"127.0.0.1:{self.server.server_port}"

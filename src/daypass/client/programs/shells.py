@@ -1,7 +1,7 @@
 """Write variables as commands of a shell: sh, fish, PowerShell and cmd.
 
-Pure. A value that cannot be quoted safely raises ValueError; values are never shortened or changed.
-Rules: POSIX.1-2017, 2.2 "Quoting"; the fish manual, "Quotes"; about_Quoting_Rules; `set /?`.
+Pure. A value that cannot be quoted safely raises ValueError. Rules: POSIX.1-2017, 2.2 "Quoting"; the fish manual,
+"Quotes"; about_Quoting_Rules; `set /?`.
 """
 
 import re

@@ -4,7 +4,7 @@ Owns the folder, the minimum lifetime of fifteen minutes, and the rule of one re
 `DAYPASS_KEYRING=1` the secrets are in the keyring (secret_keeper.py) and the file contains only the other members.
 
 Each write also deletes entries that expired more than a day ago, except those that another process has locked. Lock
-files are never deleted: otherwise two processes could each have a lock file of the same name, and both would continue.
+files are never deleted: otherwise two processes could each have one of the same name, and both continue.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ LEAST = timedelta(minutes=15)
 _NOT_SECRET = ("AccessKeyId", "Expiration")
 
 
-# For this time `daypass status` shows a session as expired, instead of not at all.
+# `daypass status` shows a session as expired for this time.
 SHOWN = timedelta(days=1)
 _MOST = 32
 
@@ -162,7 +162,7 @@ class CredentialCache:
     def entries(self) -> Iterator[CachedCredentialsSummary]:
         """Yield the members of all entries that are not secret.
 
-        The entries are sorted by key. The keyring is not read.
+        They are sorted by key. The keyring is not read.
         """
         for path in sorted(self.folder.glob("*.json")):
             kept = self.look(path.stem)
@@ -192,7 +192,7 @@ class CredentialCache:
     def alone(self, key: str, *, seconds: float = 300) -> AbstractContextManager[None]:
         """Return a context that locks `key` against refreshes by other processes.
 
-        It waits up to `seconds` for a process that has the lock.
+        It waits up to `seconds` for the lock.
         """
         from daypass.client.file_lock import locked
 
@@ -249,7 +249,7 @@ def sweep(cache: "CredentialCache", *, now: datetime) -> None:
     with contextlib.suppress(OSError):
         for path in sorted(cache.folder.glob("*.json"), key=_age)[:_MOST]:
             if _is_over(cache, path.stem, now):
-                # Delete it only under its lock, and check again: the previous holder may have replaced it.
+                # Under its lock, check again: the previous holder may have replaced it.
                 with contextlib.suppress(UserFacingError, OSError), cache.alone(path.stem, seconds=0):
                     if _is_over(cache, path.stem, now):
                         cache.drop(path.stem)

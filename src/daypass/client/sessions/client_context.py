@@ -1,7 +1,6 @@
 """The context of the commands for people.
 
-Owns the value (environment, profiles, cache, prompt and clock) and how it is built for this user. It is a separate
-module because get_credentials.py and exchange.py both import it.
+Owns the value (environment, profiles, cache, prompt and clock) and how it is built for this user.
 """
 
 from collections.abc import Callable, Mapping

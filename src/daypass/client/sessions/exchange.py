@@ -1,7 +1,7 @@
 """Exchange a proof for credentials.
 
-It makes the STS calls of the method, and then those of the chain of roles. Owns the choice of parameters for each call
-of a chain. The request is already completed. Does not cache.
+Owns the parameters of the method's STS call, and of each call of the chain of roles. The request is already completed.
+Does not cache.
 """
 
 import getpass
@@ -56,7 +56,7 @@ def exchange(request: CredentialRequest, client_context: ClientContext, get_cred
 def found_roles(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> tuple[str, ...]:
     """Return the ARNs of the requested roles.
 
-    Calls STS for the account if only a name is given.
+    Calls STS for the account of a bare name.
     """
     if request.method == "role" and needs_account(request.role_arn):
         return _found_roles(request, _source(request, client_context, get_credentials))
@@ -155,7 +155,7 @@ def _chain(request: CredentialRequest, found: Exchanged, roles: tuple[str, ...])
 def _assume(
     request: CredentialRequest, signer: CallSigner, role: str, *, first: bool, last: bool, more: Mapping[str, str]
 ) -> Exchanged:
-    # Transitive tags must be set on the first role of the chain; other tags matter only on the last one.
+    # Transitive tags must be set on the chain's first role; others matter only on the last.
     tagged = first if request.transitive_tags else last
     parameters: dict[str, Any] = {
         "RoleArn": role,

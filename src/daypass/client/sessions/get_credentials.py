@@ -1,7 +1,7 @@
 """Get the credentials of a request from the cache or from STS.
 
-One process does this at a time. Owns the order of these steps. exchange.py calls STS; it is imported only if the cache
-has no valid entry.
+One process does this at a time. Owns the order of the steps. exchange.py, which calls STS, is imported only if the
+cache has no valid entry.
 """
 
 from dataclasses import replace
@@ -26,7 +26,7 @@ def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> 
 def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
     """Return the cache key of a completed request.
 
-    It is an empty string if the request must not be cached.
+    It is empty if the request must not be cached.
     """
     source = source_key(request, client_context.profiles, client_context.environment, proof=client_context.proof)
     return request.cache_key(source) if source else ""
@@ -35,7 +35,7 @@ def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
 def get_credentials(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
     """Return credentials that are valid for at least fifteen minutes.
 
-    They are valid for less time if STS does not issue such credentials.
+    They last less if STS does not issue such credentials.
     """
     request = with_endpoint(request, client_context)
     if request.method == "keys" or not client_context.keeps:
@@ -54,7 +54,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     if not client_context.cache.can_keep():
         return _fetch(request, client_context, key)
     with client_context.cache.alone(key):
-        # The previous holder of the lock may have stored the entry. One that is newer than our start is fresh.
+        # The lock's previous holder may have stored it: an entry newer than our start is fresh.
         kept = client_context.cache.find(key, now=client_context.now())
         if kept is not None and (not client_context.fresh or (kept.kept is not None and kept.kept >= started)):
             return kept
@@ -65,10 +65,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
 
 
 def with_role_arns(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
-    """Return the completed request with each role as an ARN.
-
-    The result can be written to a profile.
-    """
+    """Return the completed request with each role as an ARN."""
     from daypass.client.sessions.exchange import found_roles
 
     request = with_endpoint(request, client_context)

@@ -1,7 +1,7 @@
 """Store secrets in the desktop's keyring instead of in a file.
 
-Owns the translation of its failures into messages: the package is not installed, the machine has no keyring, the
-keyring is locked, or a backend fails. It is imported only if a secret is stored there.
+Owns the messages for its failures: the package is not installed, the machine has no keyring, the keyring is locked, or
+a backend fails. Imported only if a secret is stored there.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
 """Identify the source credentials of a session.
 
-Other programs are not called for this. Owns the part of the cache key that identifies the source. If the source cannot
-be known in advance, as with another program's credential_process, the session is not cached: the next result may belong
-to another identity.
+Owns that part of the cache key. Other programs are not called for this: if the source cannot be known in advance, as
+with another program's credential_process, the session is not cached, because the next result may belong to another
+identity.
 Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 """
 
@@ -29,8 +29,8 @@ def source_key(
 ) -> str:
     """Return the identity of the source, or an empty string if unknown.
 
-    It is the signing keys, or issuer and subject. `proof` is a token that is already known. Without it, the subject of
-    a command's next token is unknown.
+    It is the signing keys, or issuer and subject. `proof` is a known token; the subject of a command's next token is
+    unknown.
     """
     if request.method == "oidc" and request.token_file:
         return _of_token(request.token_file)

@@ -3,8 +3,8 @@
 Each error becomes a sentence with the next step.
 
 - Only this file of the client imports botocore, and it is imported only before a call.
-- Errors never quote a response: one that was cut off, or that a proxy changed, may contain a secret key, and
-  botocore quotes data that it cannot parse.
+- Errors never quote a response: a cut or changed one may contain a secret key, and botocore quotes data that it cannot
+  parse.
 """
 
 import re
@@ -69,7 +69,7 @@ ADVICE: Mapping[str, tuple[type[UserFacingError], str]] = MappingProxyType(
 _WRONG_CODE = "MultiFactorAuthentication failed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
 _SERVER_FAULTS = 500
-# AWS's error codes for server errors. They come from STS itself, so the exit code is that of a refusal.
+# AWS's codes of server errors come from STS itself, so the exit code is that of a refusal.
 _SERVER_CODES = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable"})
 _MESSAGE_HEADER = "x-daypass-authorization-message"
 
@@ -131,7 +131,7 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
     answer.pop("ResponseMetadata", None)
     shape = client.meta.service_model.operation_model(operation).output_shape
     if shape is not None and shape.members and not answer:
-        # Valid XML but not from STS, such as a page of a proxy: botocore accepts it and returns no members.
+        # Valid XML but not from STS, such as a proxy's page: botocore returns no members.
         raise _unreadable(printable(client.meta.endpoint_url))
     return answer
 
@@ -139,7 +139,7 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
 def own_credentials(profile: str) -> tuple[Credentials, str]:
     """Return the credentials of AWS's own search.
 
-    The second value is the name of the credential provider.
+    The second value names the credential provider.
     """
     try:
         found = open_session(profile).get_credentials()
@@ -160,7 +160,7 @@ _NO_CREDENTIALS = (
 
 
 def _translated_answer(error: Exception, place: str) -> UserFacingError:
-    """Translate an exception of a call. Messages that may quote a response are not repeated."""
+    """Translate an exception of a call, without messages that may quote a response."""
     if isinstance(error, exceptions.ClientError):
         return _refusal(error, place)
     if type(error) in _QUOTING or not isinstance(error, exceptions.BotoCoreError | OSError):

@@ -1,8 +1,7 @@
 """Parse SAML responses that a person supplies.
 
-It lists the roles that they offer. Owns parsing for display and choice. STS verifies responses; this module does not.
-XML is parsed without entities and without network access. The parser is Python's own, so that the client does not need
-an XML library.
+Owns parsing for display and choice; STS verifies responses. XML is parsed without entities and network access, by
+Python's own parser, so that the client needs no XML library.
 """
 
 import base64

@@ -1,6 +1,6 @@
 """Detect whether this machine has a browser for the person, and open it.
 
-Owns the detection. It can be wrong, so callers always print the URL too.
+The detection can be wrong, so callers always print the URL too.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ def has_browser(environment: Mapping[str, str], platform: str = sys.platform) ->
 def open_browser(url: str) -> None:
     """Open a page if possible.
 
-    The browser's output is dropped, since our output may be another program's input.
+    Its output is dropped, since ours may be another program's input.
     """
     quiet = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(1), os.dup(2)]

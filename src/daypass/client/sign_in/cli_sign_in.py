@@ -1,8 +1,7 @@
 """CLI sign-in at a Daypass server.
 
-The steps are: start, wait for the approval in the browser, redeem. docs/handover.md describes the protocol. Owns the
-client's side, by loopback redirect or by short code, and the decryption of an assertion that the server encrypted for
-us. The caller shows the URL to the person.
+Owns the client's side of docs/handover.md: start, wait for the approval in the browser, by loopback redirect or short
+code, redeem, and decrypt an assertion that the server encrypted for us. The caller shows the URL to the person.
 """
 
 import getpass

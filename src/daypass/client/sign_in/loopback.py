@@ -1,7 +1,6 @@
 """Wait on this machine for one redirect of the browser.
 
-The redirect must have the right state. Owns the listener. A request with another state is rejected and does not end the
-wait. Source: RFC 8252, 7.3.
+A request without the right state is rejected and does not end the wait. Source: RFC 8252, 7.3.
 """
 
 import hmac
@@ -90,7 +89,7 @@ class _LoopbackServer(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         """Do not print an error.
 
-        The browser has disconnected, and the terminal belongs to the person.
+        The browser has disconnected.
         """
 
 

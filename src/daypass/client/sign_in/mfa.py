@@ -1,7 +1,6 @@
 """Get the code of an MFA device.
 
-It comes from an option, from a command, or from a prompt. Owns these three sources, in this order. STS verifies the
-code.
+It comes from an option, a command, or a prompt, in this order. STS verifies it.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Sign in with an OpenID Connect provider directly.
 
-The flow is an authorization code with PKCE. Owns the flow, with state, nonce and a loopback redirect, and the checks of
-the response. STS, which knows the issuer's keys, verifies the token.
+Owns the authorization code flow with PKCE, state, nonce and a loopback redirect, and the checks of the response. STS,
+which knows the issuer's keys, verifies the token.
 Source: OpenID Connect Core 1.0, 3.1; RFC 8252; RFC 9207; RFC 9700.
 """
 
@@ -119,7 +119,7 @@ def _code(brought: Mapping[str, str], provider: Provider) -> str:
 def _trade(provider: Provider, form: Mapping[str, str], client: tuple[str, str] | None) -> str:
     status, answer = request_json(provider.token, form=form, client=client)
     if client is not None and status in _DENIED:
-        # Some providers accept the client secret only in the form, not in the header.
+        # Some providers accept the client secret only in the form.
         status, answer = request_json(provider.token, form={**form, "client_secret": client[1]})
     token: Any = answer.get("id_token")
     if status != _OK:
