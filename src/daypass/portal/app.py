@@ -1,7 +1,7 @@
 """The application of the portal: its routes and the limits of requests.
 
-Owns the routes, the rate limit before them, and the response to a refusal. A step runs on a worker thread, because
-it verifies signatures and waits for the store.
+Owns the routes, their rate limit, and the response to a refusal. A step runs on a worker thread, because it verifies
+signatures and waits for the store.
 """
 
 import asyncio
@@ -91,7 +91,7 @@ class Portal:
 
     def _ours(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
-            # Checked before the body is read, so that a cross-site request does not use any resources or limits.
+            # Before the body is read, so that a cross-site request uses no resources or limits.
             try:
                 self.site.require_our_page(request)
             except AccessDenied as fault:
@@ -132,7 +132,7 @@ class Portal:
     async def work(self, step: Callable[[Unpack[Ts]], T], *given: *Ts) -> T:
         """Run a step on a worker thread.
 
-        If the step needs missing keys, they are fetched once, and the step runs again.
+        Missing keys are fetched once, and the step runs again.
         """
         run = asyncio.get_running_loop().run_in_executor
         try:
@@ -149,8 +149,8 @@ class Portal:
 def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
     """Return the application for every path that no other handler serves."""
     application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: _nothing_here})
-    # Starlette would redirect a request for /saml/ to /saml with its form data: to the host in the request, and
-    # without TLS if a proxy terminated it. Here each path has one spelling.
+    # Starlette would redirect a form for /saml/ to /saml: to the host in the request, and without TLS if a proxy
+    # terminated it. Here each path has one spelling.
     application.router.redirect_slashes = False
 
     async def serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:

@@ -1,7 +1,7 @@
 """The output formats of credentials: four shells, the AWS files, and JSON.
 
-Owns the table FORMS and the quoting in each format. Every value must match the pattern of our own credentials, so that
-a form cannot insert other text.
+Owns the table FORMS and the quoting in each format. Values must match the pattern of our own credentials, so that a
+form cannot insert other text.
 """
 
 import re
@@ -27,7 +27,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
 class RoleCredentials:
     """Temporary credentials of one role, their profile name and their server.
 
-    `region` is a region that the server serves: AWS tools do not send requests without a region.
+    `region` is a served one: AWS tools need a region.
     """
 
     key_id: str
@@ -78,7 +78,7 @@ class CredentialFormat:
 
 
 def _each(line: str) -> Callable[[RoleCredentials], str]:
-    # The checks above ensure that no value contains a quote, a blank or a character that a shell expands.
+    # Checked above: values contain no quote, blank or character that a shell expands.
     def write(credentials: RoleCredentials) -> str:
         return "".join(line.format(name, value) + "\n" for name, value in credentials.variables.items())
 
@@ -108,8 +108,7 @@ def _json(credentials: RoleCredentials) -> str:
 def sign_in_command(credentials: RoleCredentials, role: str, method: str) -> str:
     """Return the `daypass login` command for these credentials.
 
-    The command works in every shell. If the path of the role contains characters that a shell expands, the command
-    omits the role, and the person chooses it on the page.
+    It works in every shell: a role whose path a shell would expand is omitted, and chosen on the page.
     """
     which = f" --role {role}" if _PLAIN_ROLE.fullmatch(role) else ""
     return f"daypass login {method} --endpoint-url {credentials.endpoint}{which}"
@@ -118,7 +117,7 @@ def sign_in_command(credentials: RoleCredentials, role: str, method: str) -> str
 def _services_block(credentials: RoleCredentials) -> str:
     """Return the ~/.aws/config sections with the endpoint of this server.
 
-    The services section has the name of the server, like the one of `daypass login`: people may use several servers.
+    The services section is named after the server, as by `daypass login`: people may use several.
     """
     server = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(credentials.endpoint).netloc.lower()).strip("-")
     return (

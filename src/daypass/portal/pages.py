@@ -1,9 +1,8 @@
 """The templates, assets and response headers of the portal.
 
-Owns the advice beside AWS's message, which says what a person can do about a refusal, and the content security
-policy: scripts and styles are our own files and never inline, forms are sent only to this
-server (and to one more address, if a page requires it), and frames are forbidden. Caches must not store any response
-except the assets.
+Owns the advice beside AWS's message, and the content security policy: scripts and styles are our own files and never
+inline, forms are sent only to this server (and to one more address, if a page requires it), and frames are forbidden.
+Caches must not store any response except the assets.
 """
 
 import hashlib
@@ -80,7 +79,7 @@ _SAFE: Mapping[str, str] = {
 def policy(forms_to: Sequence[str] = ()) -> str:
     """Return a content security policy.
 
-    `forms_to` are the form targets that the page allows in addition to this server.
+    `forms_to` are allowed form targets beside this server.
     """
     return (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
@@ -101,11 +100,11 @@ HEADERS: Mapping[str, str] = {
 
 _bodies = {name: files("daypass.portal").joinpath("assets", name).read_bytes() for name in _ASSETS}
 _bodies[_DRAWN] = STYLE.encode()
-# A changed file has a new address, so that browsers can cache each address forever.
+# A changed file has a new address, so browsers can cache forever.
 _addresses = {name: f"/assets/{hashlib.sha256(body).hexdigest()[:16]}/{name}" for name, body in _bodies.items()}
 _by_address = {address: name for name, address in _addresses.items()}
 
-# Read once: after an upgrade on disk, new templates would not match the code of a running server.
+# Read once: after an upgrade on disk, new templates would not match the running code.
 _templates = files("daypass.portal").joinpath("templates")
 _environment = Environment(
     loader=DictLoader({page.name: page.read_text(encoding="utf-8") for page in _templates.iterdir() if page.is_file()}),

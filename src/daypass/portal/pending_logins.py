@@ -1,7 +1,7 @@
 """Pending entries: small secrets, encrypted in the store for minutes.
 
-Any node can continue with them. Owns these promises: an entry is bound to its name, does not exist for a reader after
-its end, and is deleted soon afterwards.
+Any node can continue with them. An entry is bound to its name, does not exist for a reader after its end, and is
+deleted soon afterwards.
 """
 
 from datetime import datetime
@@ -30,7 +30,7 @@ def put(writer: Writer, name: str, value: bytes, *, ends: datetime, ctx: Request
 def has_room(writer: Writer, name: str, *, most: int, ends: datetime, ctx: RequestContext) -> bool:
     """Claim one of `most` places of a name until `ends`.
 
-    A few places are tried at random. Returns False if all of these are taken.
+    Tries a few at random. Returns False if all of these are taken.
     """
     drawn = ctx.entropy(2 * _TRIED_PLACES)
     places = (int.from_bytes(drawn[at : at + 2]) % most for at in range(0, len(drawn), 2))

@@ -1,6 +1,6 @@
 """The parser of request bodies: a small form or JSON object.
 
-Owns the limits of size and time. A body that cannot be parsed raises a Fault before any other step.
+Owns the limits of size and time. A malformed body raises a Fault before any other step.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from daypass.errors import InvalidParameterValue, RequestEntityTooLarge, SenderF
 from daypass.wire.form import read_form
 
 _PATIENCE = 30.0  # seconds for the whole body to arrive
-# Bytes beyond the limit that are read and discarded: a client that is still sending does not read the response.
+# Bytes beyond the limit are read and discarded: a sending client does not read the response.
 _POLITENESS = 1_000_000
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 _FIELDS = msgspec.json.Decoder(dict[str, str])

@@ -1,7 +1,7 @@
 """The check that a request comes from one of our own pages.
 
-Owns the comparison of origins. The Host header is not sufficient: after DNS rebinding, a page of an attacker has the
-attacker's name in its Origin and in its Host.
+The Host header is not sufficient: after DNS rebinding, an attacker's page has the attacker's name in its Origin and in
+its Host.
 
 * A browser sends the origin of a request in Origin, and in Sec-Fetch-Site whether the request is same-origin.
 * The origin must be that of the public URL. Scheme, host and port are compared as in RFC 6454 section 4:
@@ -69,7 +69,7 @@ def find_origin(url: str) -> WebOrigin | None:
 def is_ours(given: WebOrigin | None, public: WebOrigin | None, *, reached: WebOrigin | None) -> bool:
     """Tell whether the origin `given` is an origin of our pages.
 
-    `public` is the origin of the public URL. `reached` is the origin that the browser used for this server.
+    `public` is that of the public URL, `reached` the one that the browser used for this server.
     """
     if given is None or public is None:
         return False
@@ -83,10 +83,7 @@ def is_ours(given: WebOrigin | None, public: WebOrigin | None, *, reached: WebOr
 
 
 def require_our_origin(public_url: str, *, origins: Sequence[str], fetched_from: Sequence[str], host: str) -> None:
-    """Raise AccessDenied for a cross-site request.
-
-    The arguments are the public URL and the values of the request headers.
-    """
+    """Raise AccessDenied for a cross-site request."""
     if not origins and not fetched_from:
         return
     if any(value.lower() != _SAME_ORIGIN for value in fetched_from):

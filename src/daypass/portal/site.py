@@ -1,7 +1,7 @@
 """The objects of every portal step: the store, the settings and the API.
 
-Owns the rule that a form must come from one of our own pages, and the calls of operations. A step calls an operation
-like a client, through the same pipeline, so that authorization and audit are the same.
+Owns the rule that a form must come from our own pages, and the calls of operations: through the pipeline like a
+client's, with the same authorization and audit.
 """
 
 from collections.abc import Mapping
@@ -84,8 +84,7 @@ class Site:
     ) -> None:
         """Record a step that is not an API call.
 
-        If the audit log is required, a successful step is recorded before the response is sent. Raises
-        ServiceUnavailable if it cannot be recorded.
+        A required audit log records a successful step before the response is sent, or raises ServiceUnavailable.
         """
         record = self.pipeline.record_first if fault is None else self.pipeline.record
         record(
@@ -106,7 +105,7 @@ class Site:
     def require_log(self) -> None:
         """Raise ServiceUnavailable if the required audit log is not writable.
 
-        This tests the last known state and never waits.
+        It tests the last known state, without waiting.
         """
         if self.pipeline.required_log is not None:
             self.pipeline.required_log.require()
@@ -114,7 +113,7 @@ class Site:
     def require_our_page(self, request: Request) -> None:
         """Raise AccessDenied for a cross-site request of a browser.
 
-        Commands are not browsers and are accepted.
+        Commands are accepted.
         """
         headers = request.headers
         require_our_origin(

@@ -1,7 +1,6 @@
 """The two endpoints of a CLI sign-in: request and redeem.
 
-Owns parsing and responses; docs/handover.md specifies the protocol. Leaves the states of a CLI sign-in to
-cli_sign_ins.py.
+Owns parsing and responses (docs/handover.md). Leaves the states of a CLI sign-in to cli_sign_ins.py.
 """
 
 import re

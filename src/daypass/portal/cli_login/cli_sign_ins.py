@@ -28,7 +28,7 @@ MINUTES = timedelta(minutes=5)
 INTERVAL = 2
 MOST_WRONG = 5
 _MOST_WAITING_A_PEER = 200
-# Without vowels, codes do not spell words. The letters cannot be confused with each other.
+# Without vowels, codes do not spell words. The letters are not similar to each other.
 _ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _NAME = "handover:"
@@ -98,7 +98,7 @@ def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
 def handle_of(cli_sign_in: CliSignIn, ctx: RequestContext, *, bound_to: str = "") -> str:
     """Return a handle of a CLI sign-in.
 
-    It is the handle of the command or, with `bound_to`, a handle that is valid only in one browser.
+    It is the command's or, with `bound_to`, one that is valid only in one browser.
     """
     now = int(ctx.now.timestamp())
     return seal(
@@ -122,12 +122,12 @@ def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> CliSignIn:
 def try_code(typed: str, peer: str, ctx: RequestContext) -> CliSignIn | None:
     """Return the CLI sign-in of a code, or count a wrong code and return None.
 
-    Raises Throttling if five wrong codes came from the network in five minutes. One transaction reads the count, finds
-    the code and increments the count. Thus parallel attempts cannot exceed the limit, and if a wrong code cannot be
-    counted, a right code is not accepted either.
+    Raises Throttling after five wrong codes from the network in five minutes. One transaction reads the count, finds
+    the code and increments the count: parallel attempts cannot exceed the limit, and a right code is not accepted if a
+    wrong one could not be counted.
     """
     with ctx.snapshot() as reader:
-        _require_tries(reader, peer, ctx)  # A throttled network is refused without waiting for the writer.
+        _require_tries(reader, peer, ctx)  # Refuse a throttled network without waiting for the writer.
     with ctx.new_transaction() as writer:
         wrong = _require_tries(writer, peer, ctx)
         cli_sign_in = _find_by_code(writer, typed, ctx)
@@ -273,7 +273,7 @@ def _opened(handle: str, ctx: RequestContext, bound_to: str) -> str:
 
 
 def _new_code(ctx: RequestContext) -> str:
-    # Bytes of 240 and more are skipped, so that all letters are equally likely.
+    # Skip bytes of 240 and more, so that all letters are equally likely.
     letters = ""
     while len(letters) < _CODE_LENGTH:
         letters += "".join(_ALPHABET[byte % 20] for byte in ctx.entropy(16) if byte < 240)  # noqa: PLR2004

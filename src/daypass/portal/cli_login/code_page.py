@@ -1,7 +1,7 @@
 """The page for the short code of a CLI sign-in (RFC 8628 section 3.3).
 
-Owns the binding of the code to the browser: the next steps work only in the browser in which the code was entered, so
-that an attacker cannot send another person a link that skips this page.
+Owns the binding of the code to the browser in which it was entered, so that an attacker cannot send another person a
+link that skips this page.
 """
 
 import re
@@ -67,7 +67,7 @@ def bound_sign_in(handle: str, request: Request, ctx: RequestContext) -> CliSign
         try:
             return cli_sign_ins.find(handle, ctx, bound_to=secret)
         except ExpiredTokenException:
-            pass  # The cookie may be from an earlier code, and this request from a command on the same machine.
+            pass  # The cookie may be of an earlier code, and this request of a local command.
     found = cli_sign_ins.find(handle, ctx)
     if found.mode != "loopback":
         raise ExpiredTokenException("Enter the code from your terminal at /device.")

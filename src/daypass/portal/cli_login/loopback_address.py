@@ -1,6 +1,6 @@
 """The loopback redirect URIs of a CLI sign-in.
 
-Owns the rule for valid addresses. A code is never sent to any other address.
+A code is never sent to any other address.
 
 * Only http with a literal loopback address and a port is valid (RFC 8252 section 7.3).
 """

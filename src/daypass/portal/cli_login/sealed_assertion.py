@@ -1,7 +1,6 @@
 """Encryption of an assertion for a command that uses it at another STS.
 
-Owns the encryption; docs/handover.md specifies the decryption. A reader of the response or of the store cannot decrypt
-the assertion.
+docs/handover.md specifies the decryption. A reader of the response or of the store cannot decrypt the assertion.
 
 * Key agreement is X25519 (RFC 7748), key derivation is HKDF (RFC 5869), encryption is AES-256-GCM.
 * Each assertion has a new ephemeral key. Therefore the nonce is constant.

@@ -1,11 +1,11 @@
 """The SAML login options that the sign-in page lists.
 
-Owns the displayed data of a registered SAML provider: the host that the browser is sent to, never a name that an
-account chose. A provider that many accounts registered is listed once.
+Owns the displayed data of a provider: the host that the browser is sent to, never a name that an account chose. A
+provider of many accounts is listed once.
 
-* The providers of each account are loaded separately, and only their summaries are cached. The cost of a page does not
-  depend on the size of the metadata, and a change in one account does not reload the metadata of other accounts.
-* The list is built once after a change, not for each request. The cost of a request does not depend on its length.
+* The providers of each account are loaded separately, and only their summaries are cached. A page's cost does not
+  depend on the size of the metadata, and a change does not reload other accounts' metadata.
+* The list is built once after a change, not for each request.
 * If there are more providers than a page lists, accounts take turns, so that one account cannot fill the page. A link
   to a provider works even if the page does not list it.
 """
@@ -72,7 +72,7 @@ def load_account_options(reader: Reader, account: str) -> tuple[RegisteredLoginO
 def load_sign_of_change(reader: Reader) -> object:
     """Return an object that is replaced when any SAML provider changes.
 
-    A change is the creation, update or deletion of a provider in any account.
+    It may be created, updated or deleted, in any account.
     """
     reader.page(records.kind_name(SamlProvider), None, limit=1)
     return object()
@@ -104,7 +104,7 @@ class SamlLoginOptions:
         return self._fresh(views).options.get(key)
 
     def _fresh(self, views: Views) -> _Merged:
-        # The sign is read first, so that a later change causes another merge at the next request.
+        # Read the sign first: a later change then causes another merge.
         sign = views.get(load_sign_of_change)
         if self._merged.sign is sign:
             return self._merged
@@ -137,7 +137,7 @@ def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
 def _registered(views: Views) -> dict[str, Sequence[RegisteredLoginOption]]:
     accounts = views.get(load_accounts_with, records.kind_name(SamlProvider))
     every = ((account, views.get(load_account_options, account)) for account in accounts)
-    # If one turn of all accounts is longer than a page, a hash decides: tenants cannot choose it.
+    # If one turn is longer than a page, a hash decides, which tenants cannot choose.
     return dict(sorted(((account, options) for account, options in every if options), key=lambda pair: _place(pair[0])))
 
 

@@ -1,6 +1,6 @@
 """The sign-in pages: the list of identity providers, and the link to each.
 
-Owns the sign-in page and the page of a CLI sign-in, which also shows the requesting command.
+A CLI sign-in's page also shows the requesting command.
 """
 
 from collections import Counter
@@ -74,7 +74,7 @@ class Login:
         ]
         hosts = Counter(option["host"] for option in options)
         values = {
-            # Realms and tenants share a host. The page then shows more of the address.
+            # Realms and tenants share a host, so show more of the address.
             "options": [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options],
             "cli_sign_in": summary,
             "suffix": f"?handover={handle}" if handle else "",

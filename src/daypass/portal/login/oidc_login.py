@@ -1,7 +1,7 @@
 """OpenID Connect sign-in: redirect, redeem the code, show the roles.
 
-Owns the order of the steps. Steps that wait for the provider run on the event loop, so that a provider that hangs does
-not block a worker; the other steps run on a worker.
+Owns the order of the steps. Those that wait for the provider run on the event loop, so that a hanging provider does not
+block a worker; the others run on a worker.
 
 * The sign-in is the authorization code flow (OpenID Connect Core 1.0 section 3.1).
 * A code is only sent to the provider that issued it: each provider has its own redirect URI, and must send `iss` if it
@@ -195,7 +195,7 @@ class OidcSignIn:
                 raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is from another issuer")
             name = session_name(unverified.unverified_claims)
             request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
-            # This verifies the token. The claims that were read from the same token above are trusted from here on.
+            # This verifies the token: its claims above are trusted from here on.
             wanted = cli_sign_ins.get_waiting(pending.handover, ctx).role if pending.handover else ""
             found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:

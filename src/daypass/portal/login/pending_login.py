@@ -1,8 +1,8 @@
 """Pending logins: cookies that bind a sign-in to its browser.
 
-Owns the cookie, which the browser keeps until the identity provider responds. It is sealed, so that only this server
-can read it. Each sign-in has its own cookie, so that two tabs do not interfere. A browser has a limited number of them.
-A cookie is valid once and for ten minutes. A response without its cookie belongs to the sign-in of another browser.
+Owns the cookie, which the browser keeps until the identity provider responds. It is sealed, and valid once and for ten
+minutes. Each sign-in has its own, so that two tabs do not interfere, up to a limited number. A response without its
+cookie belongs to the sign-in of another browser.
 """
 
 from datetime import timedelta
@@ -28,7 +28,7 @@ _NAMED = 12  # characters of the identifier in the cookie's name
 class PendingLogin(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A pending login.
 
-    It has the provider, the CLI sign-in that it is for, and the secrets of OpenID Connect.
+    It has the provider, the CLI sign-in, and the secrets of OpenID Connect.
     """
 
     kind: Literal["saml", "oidc"]
@@ -74,7 +74,7 @@ def remember(response: Response, pending: PendingLogin, request: Request, ctx: R
         path="/",
         secure=True,
         httponly=True,
-        # A SAML response is a cross-site form, and browsers send only SameSite=None cookies with it.
+        # With a SAML response, a cross-site form, browsers send only SameSite=None cookies.
         samesite="none" if pending.kind == "saml" else "lax",
     )
     return response
@@ -83,7 +83,7 @@ def remember(response: Response, pending: PendingLogin, request: Request, ctx: R
 def _make_room(response: Response, request: Request, ctx: RequestContext) -> None:
     """Delete expired cookies and, if there are too many, the oldest.
 
-    Otherwise a site that can open pages in the browser could add cookies until its requests are too large.
+    Otherwise a site that opens pages in the browser could make its requests too large.
     """
     waiting: list[tuple[int, str]] = []
     for name, sealed in request.cookies.items():

@@ -1,7 +1,6 @@
 """SAML sign-in: send a browser to its provider, receive the response.
 
-Owns both steps. While the person chooses a role, the browser has a handle and a cookie (proven_sign_ins.py), never the
-response.
+While the person chooses a role, the browser has a handle and a cookie (proven_sign_ins.py), never the response.
 
 * The profile is Web Browser SSO (SAML profiles section 4.1), with the HTTP-Redirect and HTTP-POST bindings.
 * An unsolicited response shows its roles on a page.
@@ -39,12 +38,12 @@ from daypass.portal.roles.role_list import longest_session
 from daypass.portal.roles.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
 from daypass.portal.site import Site, as_sent, origin_of
 
-# A response of 100,000 characters, each of them escaped, and other fields that a provider may add.
+# 100,000 escaped characters, and other fields of a provider.
 LARGEST_RESPONSE = 400_000
 _LONGEST_ELSEWHERE = 43_200
 _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
-# A provider may receive the form at one host and sign people in at another, and browsers apply the policy of the page
-# with the form to each redirect. That page has one form and no foreign text.
+# A provider may redirect the form to another host, and browsers apply the page's policy to each redirect. That page has
+# one form and no foreign text.
 _ONWARD = ("https:",)
 _NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
@@ -81,7 +80,7 @@ class SamlSignIn:
     def begin(self, request: Request, option: SamlLoginOption, cli_sign_in: str, ctx: RequestContext) -> Response:
         """Send the browser to a provider with a signed request.
 
-        The request is bound to the browser by a cookie.
+        A cookie binds it to the browser.
         """
         settings, signer = self.site.settings, find_signer(ctx)
         pending = PendingLogin(
@@ -129,7 +128,7 @@ class SamlSignIn:
     ) -> Offered:
         """Return the roles to show.
 
-        These are the roles that can be assumed here or, if a command requests the assertion, all roles in it.
+        They can be assumed here or, if a command requests the assertion, are all roles in it.
         """
         if proof.handover and cli_sign_ins.get_waiting(proof.handover, ctx).deliver == "assertion":
             identity = verified.identity

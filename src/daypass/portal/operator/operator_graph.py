@@ -1,7 +1,7 @@
 """The values of the page that shows who can assume what in an account.
 
-Owns the search, the chains to and from one principal, the gathering of equal roles in one box, and the size limit of a
-picture. Leaves the graph to authorize/trust_graph.py and the drawing to drawing/. Pure.
+Owns the search, a principal's chains, the gathering of equal roles, and the size limit of a picture. Leaves the graph
+to authorize/trust_graph.py and the drawing to drawing/. Pure.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -83,7 +83,7 @@ def _roles(graph: Graph) -> int:
 def _found(graph: Graph, nodes: Mapping[str, GraphNode], wanted: GraphSearch) -> list[Edge]:
     """Return the paths that contain all words.
 
-    If the search includes chains, the paths before and after them are added.
+    A search for chains adds the paths before and after them.
     """
     words = wanted.text.lower().split()
     found = [edge for edge in graph.edges if _has(edge, nodes[edge.source], words)]
@@ -185,7 +185,7 @@ def _part(graph: Graph, edges: Sequence[Edge]) -> Graph:
 def _picture_around(graph: Graph, edges: Sequence[Edge], focus: GraphNode) -> dict[str, Any]:
     """Return the picture around one principal.
 
-    It has all paths to and from the principal or, if they are too many, only the direct steps.
+    It has all paths to and from it or, if they are too many, only the direct steps.
     """
     whole = _picture_of(graph, edges)
     nearest = _picture_of(graph, [edge for edge in edges if focus.id in {edge.source, edge.target}])
@@ -221,7 +221,7 @@ def _starts(graph: Graph) -> list[dict[str, Any]]:
 def gather(graph: Graph) -> Graph:
     """Return the graph with equal roles in one box.
 
-    Roles are equal if they have the same incoming and outgoing paths, with the same actions and conditions.
+    Equal roles have the same incoming and outgoing paths, actions and conditions.
     """
     doings: dict[str, set[tuple[str, str, str, tuple[str, ...]]]] = {node.id: set() for node in graph.nodes}
     for edge in graph.edges:

@@ -1,7 +1,7 @@
 """The key rings that the operator page shows.
 
-Owns the list of key rings, of the server and of an account, and their descriptions. Leaves the life cycle of a key to
-mint/key_ring.py. The values contain no key material.
+Owns the list of key rings, of the server and of an account, without key material. Leaves the life cycle of a key to
+mint/key_ring.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -60,8 +60,8 @@ class ShownRing:
 class _Terms:
     """The description of a kind of key ring.
 
-    `longest` is the longest lifetime, in seconds, of a token or request that a key makes. `by_itself` is true if
-    servers rotate the ring automatically.
+    `longest` is the longest lifetime, in seconds, of a token or request that a key makes. `by_itself`: servers rotate
+    the ring.
     """
 
     title: str

@@ -1,7 +1,7 @@
 """The operator pages: the trust graph, recent refusals, and the keys.
 
-Owns the three pages and their limits. Leaves the content, which is always of the session's own account, to
-operator_graph.py, operator_refusals.py and operator_keys.py, and the permission check to operator_sessions.py.
+Owns their limits. Leaves the content, of the session's own account, to operator_graph.py, operator_refusals.py and
+operator_keys.py, and the permission check to operator_sessions.py.
 """
 
 import hmac
@@ -93,8 +93,8 @@ class OperatorPages:
     def _graph(self, account: str) -> Graph:
         """Return the graph of an account.
 
-        A large graph uses a processor for seconds. So the server builds one at a time, and only a few may wait.
-        Raises Throttling if it is busy.
+        A large one takes seconds of a processor, so the server builds one at a time, and only a few may wait. Raises
+        Throttling.
         """
         with _entering:
             if account in _busy or not _waiting.acquire(blocking=False):

@@ -1,7 +1,7 @@
 """Recent refusals of an account, from the audit log of this server.
 
-Owns reading the file backwards from its end, although it may be large or damaged and other threads write to it. Owns
-also the selection of the events of one account, and of the reasons that its operators may see:
+Owns reading the file backwards, although it may be large or damaged and other threads write to it, and the selection of
+one account's events and visible reasons:
 
 * Events of the account are those of its callers, and those of unauthenticated callers that requested one of its roles.
 * The reason that a role of another account refused a caller is hidden: it would disclose whether the role exists, and
@@ -9,7 +9,7 @@ also the selection of the events of one account, and of the reasons that its ope
 * The reason that the documents of an issuer could not be fetched is hidden: an account that can register an issuer
   could use it to scan the hosts and ports of an internal network.
 
-The audit log contains both reasons. Only the operator of the server can read it.
+The audit log, for the server's operator, contains both reasons.
 """
 
 import os
@@ -111,8 +111,8 @@ class Refusal:
 class Found:
     """The result of a search.
 
-    `codes` counts all refusals in the part of the log that was read. `older` is the position of the next page, or 0 at
-    the start of the log.
+    `codes` counts all refusals in the read part of the log. `older` is the position of the next page, or 0 at its
+    start.
     """
 
     refusals: Sequence[Refusal]
@@ -137,7 +137,7 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
         if event is not None:
             codes[event.error_code] += _number(event)
         if len(refusals) == _SHOWN:
-            continue  # The remaining refusals of this part are counted here, and shown on the next page.
+            continue  # Counted here, shown on the next page.
         older = place
         if event is not None and sought.code in {"", event.error_code}:
             shown = _shown(event, account)
@@ -146,7 +146,7 @@ def find_refusals(file: str, account: str, sought: Sought) -> Found:
 
 
 def _refusal_in(line: bytes, account: str) -> _Event | None:
-    # Most lines are not refusals of this account. This test is cheaper than parsing them.
+    # Cheaper than parsing: most lines are not refusals of this account.
     if b'"errorCode"' not in line or account.encode() not in line:
         return None
     try:
@@ -227,7 +227,7 @@ def _lines_before(file: BinaryIO, end: int) -> Iterator[tuple[int, bytes]]:
         start = max(furthest, end - _BLOCK)
         file.seek(start)
         block = file.read(end - start) + rest
-        # The first line of a block may start in the block before it. A line above the size limit is not an event.
+        # A block's first line may start in the block before. A line above the size limit is not an event.
         first, *others = block.split(b"\n")
         at = start + len(block)
         for line in reversed(others):

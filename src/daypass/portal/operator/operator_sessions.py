@@ -1,9 +1,9 @@
 """Operator sessions: who may see the operator pages.
 
 Owns the start, the check and the end of a session. The pages show the data of
-`aws iam get-account-authorization-details`. Therefore each page makes that call through the pipeline, signed with the
-credentials of the session. A caller without the permission is refused, and the audit log records each page. The
-credentials are encrypted in the store. The browser has only a random name for them.
+`aws iam get-account-authorization-details`, so each page makes that call through the pipeline, signed with the
+session's credentials: it needs the permission, and the audit log records it. The credentials are encrypted in the
+store; the browser has only a random name for them.
 """
 
 import hashlib
@@ -123,7 +123,7 @@ class OperatorSessions:
 def _end_of(credentials: RoleCredentials) -> datetime:
     """Return the claimed expiry of credentials.
 
-    The form can contain any digits. Raises InvalidParameterValue if they are not a date.
+    Raises InvalidParameterValue if it is not a date.
     """
     try:
         return datetime.fromisoformat(credentials.ends)

@@ -1,7 +1,6 @@
 """API calls that the portal signs with the credentials of a session.
 
-Owns the signature of such a call. Its values do not need escaping, so that the canonical request is simple.
-The pipeline verifies the call like any other.
+Its values need no escaping, so the canonical request is simple. The pipeline verifies the call like any other.
 Source: IAM User Guide, "Create a signed AWS API request".
 """
 
@@ -40,7 +39,7 @@ def signed_call(
 ) -> HttpRequest:
     """Return a signed call with the parameters.
 
-    It has the client address and the user agent of `sent`.
+    It has the client address and user agent of `sent`.
     """
     body = urlencode(parameters).encode()
     stamp = signer.now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

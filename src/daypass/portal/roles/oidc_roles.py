@@ -1,10 +1,10 @@
 """The roles that an ID token can assume.
 
 Owns the search for roles that could trust the issuer, in every account, and the evaluation of each trust policy before
-the page offers the role. Leaves the credentials to AssumeRoleWithWebIdentity, which every choice calls. Thus the page
-may offer fewer roles than the operation would grant, never more.
+the page offers the role. Leaves the credentials to AssumeRoleWithWebIdentity, which every choice calls: the page may
+offer fewer roles than it would grant, never more.
 
-Any tenant can name an issuer in the trust policies of its roles. Therefore:
+Any tenant can name an issuer in a trust policy. Therefore:
 
 * The roles of each account are loaded separately, and only if the account trusts the issuer.
 * A token is verified once for each account, not for each role.
@@ -136,7 +136,7 @@ def _identities(
 ) -> tuple[dict[str, WebIdentity], Fault | None]:
     """Return the identity for each account that accepts the token, and the first refusal.
 
-    Raises KeysNeededError with the providers of all accounts that lack keys, so that their keys are fetched together.
+    Raises KeysNeededError with all providers that lack keys, so that they are fetched together.
     """
     found: dict[str, WebIdentity] = {}
     refusal: Fault | None = None

@@ -1,6 +1,6 @@
 """Sign-ins between their two steps: proof, handle and cookie.
 
-The store has the proof. The browser has a handle and a cookie. Owns these promises:
+The store has the proof, the browser a handle and a cookie:
 
 * The handle is sealed and bound to the secret of the cookie: one is useless without the other.
 * Both are valid once, for five minutes.
@@ -76,8 +76,8 @@ _decode = msgspec.json.Decoder(ProvenSignIn).decode
 def keep(proof: ProvenSignIn, ctx: RequestContext, *, account: str = "") -> Ticket:
     """Store a proof, and return the ticket that fetches it once.
 
-    `account` owns the identity provider. It has a limit, so that its users cannot fill the store for other accounts.
-    It is empty if the operator configured the provider. Raises Throttling if the account has too many pending proofs.
+    `account` owns the identity provider, or is empty if the operator configured it. Raises Throttling if the account
+    has too many pending proofs: its users must not fill the store for others.
     """
     secret = to_base64url(ctx.entropy(_SECRET_BYTES))
     name = f"proof:{ctx.entropy(_ID_BYTES).hex()}"
@@ -162,8 +162,8 @@ def _name(handle: str) -> str:
 def _listed(request: Request) -> list[str]:
     """Return the cookie names that a browser lists, oldest first.
 
-    Browsers do not send SameSite=Strict cookies with the form of a provider. So another cookie, which they do send,
-    contains the list of names.
+    Browsers do not send SameSite=Strict cookies with a provider's form, so another cookie, which they send, lists the
+    names.
     """
     listed = request.cookies.get(LIST, "")
     return listed.split(".") if _LISTED.fullmatch(listed) else []

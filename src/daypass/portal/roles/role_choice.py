@@ -1,7 +1,7 @@
 """The choice of a role: the page of roles, and the step to credentials.
 
-Owns the pages and responses of both steps, for every kind of sign-in. The second step calls the API through the same
-pipeline as every client, with the stored proof. The credentials go to the page or to the waiting command.
+Owns both steps, for every kind of sign-in. The second calls the API through the pipeline, with the stored proof. The
+credentials go to the page or to the waiting command.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +43,8 @@ class OfferedRole:
 class Offered:
     """The signed-in person, and the roles that they can assume.
 
-    `closed` counts the roles that the proof names and that cannot be assumed. `account` owns the identity provider.
-    It is empty if the operator configured the provider.
+    `closed` counts roles in the proof that cannot be assumed. `account` owns the identity provider, or is empty if the
+    operator configured it.
     """
 
     subject: str
@@ -96,10 +96,7 @@ class RoleChoice:
         return proven_sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def _relayed(self, proof: ProvenSignIn, role: str, provider: str) -> Response | None:
-        """Give the proof to a command that requests it.
-
-        Returns None if no command requests the proof.
-        """
+        """Give the proof to a command that requests it, or return None."""
         if not proof.handover:
             return None
         with self.site.ctx() as ctx:
@@ -126,8 +123,7 @@ class RoleChoice:
     def require_keys(self, request: Request, fields: Mapping[str, str], ctx: RequestContext) -> None:
         """Verify that the keys for a proof are available.
 
-        This happens before the proof is used, because a proof can be used only once. Raises KeysNeededError if keys
-        must be fetched.
+        Call this before the proof is used, which is possible only once. Raises KeysNeededError.
         """
         try:
             proof = proven_sign_ins.look(proven_sign_ins.ticket_of(request, fields.get("Handle", "")), ctx)
@@ -225,7 +221,7 @@ def _back_to(settled: CliSignIn) -> Response:
 
 
 def _forms_to(cli_sign_in: CliSignIn | None) -> tuple[str, ...]:
-    # The response to the form redirects to the listener of the command, and browsers apply this policy to redirects.
+    # The form's response redirects to the command's listener, and browsers apply this policy to redirects.
     return (loopback_origin(cli_sign_in.redirect_uri),) if cli_sign_in is not None and cli_sign_in.redirect_uri else ()
 
 

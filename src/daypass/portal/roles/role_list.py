@@ -1,6 +1,6 @@
 """The roles of a sign-in for display, by account, with durations.
 
-Owns their order and their labels. Leaves the selection of the roles to the sign-in.
+Owns their order and labels. Leaves the selection of the roles to the sign-in.
 """
 
 from collections.abc import Mapping, Sequence

@@ -2,7 +2,7 @@
 
 Owns the search for a registered provider that verifies the response, among all providers of its issuer, and the
 evaluation of each role's trust policy before the page offers the role. Leaves the credentials to AssumeRoleWithSAML,
-which every choice calls. Thus the page may offer fewer roles than the operation would grant, never more.
+which every choice calls: the page may offer fewer roles than it would grant, never more.
 
 Any tenant can register a provider for any entity ID. Therefore:
 
@@ -86,7 +86,7 @@ class ResponseVerifier:
         try:
             return find_trust(arn, self.ctx)
         except Fault:
-            return None  # An unreadable provider does not verify the response, and does not stop other providers.
+            return None  # An unreadable provider does not stop the others.
 
     def identify(self, trust: Trust) -> SamlIdentity | None:
         """Return the identity in the response, as verified by a provider.
@@ -99,7 +99,7 @@ class ResponseVerifier:
     def identify_as(self, alike: object, trust: Trust) -> SamlIdentity:
         """Return the identity, and share the verification between providers.
 
-        `alike` is a key that all providers with the same verification have.
+        `alike` is the same for providers with the same verification.
         """
         verified = self._verified.get(alike)
         if verified is None:
@@ -160,7 +160,7 @@ def _first_identity(verifier: ResponseVerifier) -> SamlIdentity:
             return identity
     if first is None:
         raise InvalidIdentityToken(_UNKNOWN, detail=f"no provider is registered for {verifier.issuer!r}")
-    if refusal is None:  # The keys of no provider match. The first provider returns the precise error.
+    if refusal is None:  # No keys match: the first provider returns the precise error.
         with suppress(BudgetSpentError):
             return verifier.identify_as(first.provider_arn, first)
     raise refusal or InvalidIdentityToken(_UNKNOWN)
