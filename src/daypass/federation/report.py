@@ -1,7 +1,7 @@
 """The report on a SAML response or a web identity token.
 
-It has a row for each check, and the answer of STS. Owns the type that both inspectors return.
-federation/saml/inspect.py and federation/oidc/inspect.py make the checks; cli/shared/report.py prints the report.
+It has a row for each check, and the answer of STS. saml/inspect.py and oidc/inspect.py make the checks;
+cli/shared/report.py prints the report.
 """
 
 from collections.abc import Mapping
@@ -41,8 +41,8 @@ class CheckResult:
 class InspectionReport:
     """The report on a response or token.
 
-    It has every check in order, the answer of STS, and the unverified content. `code` and `message` are empty if STS
-    would accept it. A report without a verdict has no code. An attacker may have invented the `unverified_*` values.
+    `code` and `message` are empty if STS would accept it; a report without a verdict has no code. An attacker may have
+    invented the `unverified_*` values.
     """
 
     subject: Literal["response", "token"]

@@ -1,7 +1,7 @@
 """The claims of a verified token, as a trust policy sees them.
 
-Owns the condition keys that claims become, the claims that an identity provider addresses to STS (tags, source
-identity, roles), and the list of keys that the session keeps. The policy engine decides whether a policy allows a call.
+Owns the condition keys that claims become, the claims for STS (tags, source identity, roles), and the list of keys that
+the session keeps.
 Source: IAM User Guide, "Available keys for AWS OIDC federation"; service authorization reference of AWS STS.
 """
 
@@ -25,7 +25,7 @@ ROLES_CLAIM = "https://aws.amazon.com/roles"
 ROLE_AUTHORIZED_KEY = "sts:roleauthorizedbyidp"
 _SOURCE_IDENTITY = re.compile(r"[A-Za-z0-9_+=,.@-]{2,256}")
 
-# Later calls of the session can still test these claims; all others exist only in AssumeRoleWithWebIdentity.
+# Later calls can test these claims; all others exist only in AssumeRoleWithWebIdentity.
 KEPT_IN_SESSION = ("amr", "aud", "id", "sub")
 
 _GITHUB = (
@@ -42,7 +42,7 @@ _BUILDKITE = (
 )  # fmt: skip
 _LABEL = r"[a-z0-9-]+(?:\.[a-z0-9-]+)*"
 
-# The issuers that have condition keys for claims of their own: the issuer without https://, then the claims.
+# Issuers with condition keys for claims of their own: without https://, then the claims.
 ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
     (re.compile(r"token\.actions\.githubusercontent\.com(?:/[^/]+)?"), _GITHUB),
     (re.compile(rf"token\.actions\.{_LABEL}\.ghe\.com"), _GITHUB),
@@ -59,8 +59,7 @@ ISSUER_CLAIMS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
 class WebIdentity(msgspec.Struct, frozen=True):
     """The identity in a verified token, in the terms of trust policies.
 
-    Condition keys are in lower case. `roles` is None if the identity provider did not restrict the roles; an empty
-    tuple allows no role.
+    Condition keys are in lower case. `roles` is None without a restriction; an empty tuple allows no role.
     """
 
     issuer: str
@@ -105,8 +104,8 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
 def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
     """Return the condition key that says whether the provider named the role.
 
-    If the token has a list of roles, the list is enforced before any trust policy is evaluated. It contains exact ARNs,
-    without wildcards. Raises InvalidIdentityToken if the list does not contain the role.
+    A token's list of exact ARNs, without wildcards, is enforced before any trust policy. Raises InvalidIdentityToken if
+    it does not contain the role.
     """
     if identity.roles is None:
         return {ROLE_AUTHORIZED_KEY: "false"}
@@ -151,7 +150,7 @@ def _claims_of_issuer(key_prefix: str) -> tuple[str, ...]:
 
 
 def _find(claims: Mapping[str, Any], name: str) -> object:
-    # Google nests its organization number; the name of CircleCI's claim itself contains the slash.
+    # Google nests its organization number; CircleCI's claim contains the slash itself.
     outer, _, inner = name.partition("/")
     if name in claims or not isinstance(claims.get(outer), Mapping):
         return claims.get(name)

@@ -1,7 +1,7 @@
 """Claims beyond AWS's list that an operator exposes as condition keys.
 
-Owns the syntax of such a choice and the lookup of its value in a token: users ask an STS for groups and roles, flat or
-nested, and AWS does not offer them. `realm_access/roles` reads a member of an object, `groups=team` renames.
+Owns their syntax and the lookup of their values: AWS offers neither groups nor roles. `realm_access/roles` reads a
+member of an object, `groups=team` renames.
 Source: not from AWS; the slash follows accounts.google.com:google/organization_number.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-# AWS defines the meaning of these keys. An operator must not change the audience or the subject of a token.
+# AWS defines these keys: an operator must not change a token's audience or subject.
 RESERVED = frozenset(
     {"iss", "sub", "aud", "oaud", "azp", "amr", "email", "exp", "iat", "nbf", "id", "app_id", "user_id"}
 )
@@ -70,8 +70,8 @@ class ExtraClaim:
 def find_value(claim: str, value: object) -> Value | None:
     """Return a claim's value as policies see it, or None if it has no value.
 
-    A list becomes a set of strings. Raises UnusableClaimError for a value that is not a string, number or Boolean: if
-    it were left out, a Deny that tests the key would not match after an issuer changed a claim's shape.
+    A list becomes a set of strings. Raises UnusableClaimError for a value that is not a string, number or Boolean:
+    without it, a Deny that tests the key would not match after an issuer changed a claim's shape.
     """
     if isinstance(value, list):
         return tuple(_text(claim, item) for item in value) or None

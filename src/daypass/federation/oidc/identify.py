@@ -1,7 +1,7 @@
 """From a token string to a verified identity, in one synchronous step.
 
-Owns the order of the three parts (parse, verify, interpret) and the one retry with fresh keys. The operation finds the
-provider in the account before this step, and evaluates the trust policy after it.
+Owns the order (parse, verify, interpret) and the one retry with fresh keys. The operation finds the provider before,
+and evaluates the trust policy after.
 """
 
 from datetime import datetime
@@ -19,14 +19,14 @@ from daypass.federation.oidc.verify import KeyNotFoundError, SignatureInvalidErr
 class KeysNeededError(IDPCommunicationError):
     """The call needs the provider's keys, which have to be fetched first.
 
-    The call has changed no state yet. A caller that can wait fetches the keys and calls again; for all others this
-    exception is the refusal.
+    The call has changed no state yet. A caller that can wait fetches them and calls again; for others this is the
+    refusal.
     """
 
     def __init__(self, provider: ProviderTerms, *more: ProviderTerms) -> None:
         super().__init__(oidc_messages.UNREACHABLE, detail="the issuer's keys were not fetched in time")
         self.provider = provider
-        # A sign-in reads the providers of every account that registered the issuer. A call of the API reads one.
+        # A sign-in reads the providers of every account with the issuer, an API call one.
         self.providers = (provider, *more)
 
 
@@ -43,7 +43,7 @@ class KeysAtHand(Protocol):
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:
         """Tell whether the keys may be fetched again.
 
-        The caller has a token that they do not verify.
+        The caller's token does not verify.
         """
         ...
 
@@ -59,7 +59,7 @@ class NoKeys:
         raise IDPCommunicationError(oidc_messages.UNREACHABLE, detail="keys are not fetched here")
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
-        """Return False, because these callers never fetch."""
+        """Return False: these callers never fetch."""
         return False
 
 
@@ -71,8 +71,8 @@ def identify(
 ) -> WebIdentity | NeedsFetch:
     """Return the identity in the token, or request a fetch.
 
-    After the fetch, call once more. The second call is within the cool-down of that fetch, so it never asks again.
-    Raises a Fault if the token is not valid.
+    After the fetch, call once more: within its cool-down, the call never asks again. Raises a Fault if the token is not
+    valid.
     """
     found = keys.cached_keys(provider, now)
     if isinstance(found, NeedsFetch):

@@ -1,7 +1,7 @@
 """Report, check by check, how STS would verify a token.
 
-Owns the report behind `daypass token inspect`. It runs the checks of the operation itself, but goes on after a failed
-one, and never raises for any input. cli/ prints the report.
+Owns the report behind `daypass token inspect`. It runs the operation's own checks, but goes on after a failed one, and
+never raises for any input. cli/ prints the report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ HINTS: Mapping[str, str] = {
     "claims for STS": "See the tags, roles and source_identity claims under https://aws.amazon.com/.",
 }
 
-# These hints replace those above if the cause is clear: STS reports as one error faults with different remedies.
+# These replace those above if the cause is clear: one error of STS may have different remedies.
 CLOSER_HINTS: Mapping[str, str] = {
     "algorithm not allowed": "Let the issuer sign this client's tokens with RS256 or ES256, not with its secret.",
 }
@@ -51,8 +51,7 @@ def inspect_token(
 ) -> InspectionReport:
     """Report on a token.
 
-    Checks that depend on a missing provider or missing keys are reported as skipped. `no_keys` says why there are no
-    keys.
+    Checks without their provider or keys are skipped. `no_keys` says why keys are missing.
     """
     try:
         found = read_token(text)
@@ -75,7 +74,7 @@ def _report(
     claims: Mapping[str, Any],
     condition_keys: Mapping[str, Value] = _NOTHING,
 ) -> InspectionReport:
-    # STS stops at the first check that fails; the checks are in the same order.
+    # In the order of STS, which stops at the first failure.
     first = next((check for check in checks if check.outcome is CheckOutcome.FAILED), None)
     found = partial(
         InspectionReport,

@@ -1,8 +1,8 @@
 """An issuer's published keys, parsed once and pinned to their algorithms.
 
-Owns which entries of a JWK Set may verify a signature, and which entry a token refers to. Entries that have another
-purpose, are of an unknown type or are broken are skipped, as RFC 7517 section 5 requires. x5c is never read: a
-certificate in a key set proves no more than the set itself.
+Owns which entries of a JWK Set may verify a signature, and which one a token refers to. Entries of another purpose or
+unknown type, and broken ones, are skipped, as RFC 7517 section 5 requires. x5c is never read: it proves no more than
+the set itself.
 Source: RFC 7517, RFC 7518, NIST SP 800-131A for the least RSA size.
 """
 
@@ -41,7 +41,7 @@ _ECDSA: Mapping[str, ec.ECDSA] = {
 # Bytes of r, and of s.
 _HALF: Mapping[str, int] = {"ES256": 32, "ES384": 48, "ES512": 66}
 RSA_ALGORITHMS = frozenset(_HASHES)
-# The curve decides the algorithm: ES256 with a P-384 key is not weaker, it is invalid.
+# The curve decides the algorithm: ES256 with a P-384 key is invalid.
 CURVES: Mapping[str, tuple[ec.EllipticCurve, frozenset[str]]] = {
     "P-256": (ec.SECP256R1(), frozenset({"ES256"})),
     "P-384": (ec.SECP384R1(), frozenset({"ES384"})),
@@ -98,9 +98,8 @@ class KeySet:
     def find(self, kid: str | None, algorithm: str) -> VerificationKey | None:
         """Return the one key that a token with this header refers to, or None.
 
-        For a token with a key id, keys with that id are used, or else keys without an id. For a token without a key id,
-        any key may be used. If several keys fit, the result is None: otherwise the order of a list would decide which
-        key is trusted.
+        A token with a key id needs a key with that id, or else one without an id; other tokens may use any key. If
+        several fit, the result is None: otherwise the order of a list would decide which key is trusted.
         """
         fitting = [key for key in self.keys if algorithm in key.algorithms]
         if kid is not None:
@@ -175,7 +174,7 @@ def _parse_rsa(entry: Mapping[str, Any]) -> _Parsed:
     modulus, exponent = _number(entry, "n"), _number(entry, "e")
     if not MIN_RSA_BITS <= modulus.bit_length() <= MAX_RSA_BITS or modulus % 2 == 0:
         raise SkippedKeyError("RSA modulus is not an odd number of 2,048 to 8,192 bits")
-    # With an exponent of 1 the padded digest is its own signature; a huge exponent makes each check slow.
+    # With exponent 1 the padded digest is its own signature; a huge one makes checks slow.
     if exponent < 3 or exponent % 2 == 0 or exponent.bit_length() > MAX_EXPONENT_BITS:  # noqa: PLR2004 - RFC
         raise SkippedKeyError("RSA exponent is not an odd number of at least 3")
     public = rsa.RSAPublicNumbers(exponent, modulus).public_key()
@@ -202,7 +201,7 @@ _PARSERS: Mapping[str, Callable[[Mapping[str, Any]], _Parsed]] = {"RSA": _parse_
 
 
 def _number(entry: Mapping[str, Any], name: str) -> int:
-    # Some issuers write a leading zero octet (a sign bit). The number is the same, so the key is the same.
+    # Some issuers write a leading zero octet (a sign bit): the same number, so the same key.
     text = entry.get(name)
     if not isinstance(text, str) or not text or len(text) > MAX_RSA_BITS // 4:
         raise SkippedKeyError(f"{name} is not a number")

@@ -1,7 +1,6 @@
 """AWS's messages for refused web identity tokens.
 
-Owns the recorded messages, character for character: two spaces and missing full stops are AWS's. Other modules raise
-them.
+Owns the recorded messages, character for character: two spaces and missing full stops are AWS's.
 Source: answers recorded from AWS STS, 2025 and 2026.
 """
 

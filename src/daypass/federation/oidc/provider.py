@@ -1,7 +1,7 @@
 """The terms on which an account trusts an issuer.
 
-Owns the values that verification and fetching take from a stored OpenID Connect provider, or from a built-in one, and
-the allowed form of an issuer's URL. directory/ stores providers.
+Owns the values that verification and fetching take from a stored or built-in provider, and the allowed form of an
+issuer's URL.
 Source: IAM API Reference, CreateOpenIDConnectProvider; IAM User Guide, "AssumeRoleWithWebIdentity".
 """
 
@@ -40,8 +40,8 @@ ANY_AUDIENCE = UnsafeAnyAudience.ANY
 class ProviderTerms:
     """The terms on which one account trusts one issuer.
 
-    With an empty list of client ids every token is refused. `thumbprints` are used only if an operator enforces them;
-    `pinned` keys are used instead of fetched ones.
+    Without client ids every token is refused. `thumbprints` are used only if an operator enforces them; `pinned` keys
+    replace fetched ones.
     """
 
     arn: str
@@ -55,7 +55,7 @@ class ProviderTerms:
     def account(self) -> str:
         """Return the account that registered the provider.
 
-        Empty for built-in providers, which belong to no account.
+        It is empty for built-in providers.
         """
         parts = self.arn.split(":")
         return parts[_ACCOUNT_PART] if len(parts) > _ACCOUNT_PART else ""
@@ -90,13 +90,13 @@ def is_issuer_url(text: str) -> bool:
 def is_keys_url(text: str) -> bool:
     """Tell whether `text` may be the URL of a key set.
 
-    The rules are those for an issuer, but a query is allowed.
+    The rules are those of an issuer, but a query is allowed.
     """
     return len(text) <= 2 * 1024 and _KEYS_URL.fullmatch(text) is not None
 
 
-# Providers that exist in every account, by their name in trust policies. Login with Amazon and Facebook issue opaque
-# access tokens, which only their own services can verify: these have no issuer, and their tokens are refused.
+# Providers of every account, by their name in trust policies. Only Login with Amazon and Facebook can verify their
+# opaque access tokens: these have no issuer, and their tokens are refused.
 BUILT_IN: Mapping[str, str | None] = {
     "accounts.google.com": "https://accounts.google.com",
     "cognito-identity.amazonaws.com": "https://cognito-identity.amazonaws.com",

@@ -1,12 +1,12 @@
 """Share a limited resource, so that one account cannot starve another.
 
-Owns the rule for everything that waits for identity providers: any tenant can register an issuer that never answers.
+Any tenant can register an issuer that never answers.
 
 * An account may always take its share, a sixteenth, while the resource is not used up.
-* It may take more only while half of the resource is free. A single account can thus take half of it, and the other
-  half is left to accounts that have less than their share.
+* It may take more only while half of the resource is free. So one account can take half; the other half is left to
+  accounts below their share.
 
-Not safe for threads: it is used on one event loop.
+Not safe for threads: used on one event loop.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Turn:
 class FairLane:
     """A limited number of places, of which each account has a share.
 
-    The account with the fewest places goes first, then the one that waited longest.
+    The account with the fewest places goes first, then the longest wait.
     """
 
     def __init__(self, width: int) -> None:
@@ -102,7 +102,7 @@ class FairLane:
     def _next(self) -> tuple[Turn, str] | None:
         """Take a place for the next turn, and return both.
 
-        The place is returned as the account that has it.
+        The place is the account that has it.
         """
         ways = [
             (self._shares.taken_by(account), place, account)

@@ -1,7 +1,6 @@
 """Session tags that an identity provider put into a token.
 
-Owns the claims under https://aws.amazon.com/tags, nested and flat, and the limits of session tags. The role's trust
-policy (sts:TagSession) is evaluated elsewhere.
+Owns the claims under https://aws.amazon.com/tags, nested and flat, and the limits of session tags.
 Source: IAM User Guide, "Passing session tags using AssumeRoleWithWebIdentity".
 """
 
@@ -38,14 +37,14 @@ def parse_tags(claims: Mapping[str, Any]) -> TokenTags:
 
     Raises InvalidIdentityToken if one of them is not valid.
     """
-    # A shortcut: every token is parsed here, and most have no tags.
+    # A shortcut: most tokens have no tags.
     if TAGS_CLAIM not in "\n".join(claims):
         return _NONE
     nested = claims.get(TAGS_CLAIM, {})
     if not isinstance(nested, Mapping):
         raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="the tags claim is not an object")
     tags = (*_nested_tags(nested), *_flat_tags(claims))
-    # Tag keys are not case-sensitive, so a token must not have two values for one of them.
+    # Tag keys are not case-sensitive: one must not have two values.
     names = {key.lower() for key, _ in tags}
     if len(names) != len(tags) or len(tags) > MAX_TAGS:
         raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")

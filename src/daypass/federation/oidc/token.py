@@ -1,8 +1,7 @@
 """Parse a token's form, before any part of it is trusted.
 
-Owns the first checks: size, three canonical segments, the allowed header members and algorithms. The result is not
-verified: verify.py verifies the signature and the claims, and every value that an attacker controls is named
-unverified.
+Owns the first checks: size, three canonical segments, the allowed header members and algorithms. verify.py verifies the
+signature and the claims; until then each value is named unverified.
 Source: RFC 7515, RFC 7519, RFC 8725; AWS accepts only RS256/384/512 and ES256/384/512.
 """
 
@@ -20,13 +19,13 @@ from daypass.strict_json import NotStrictJsonError, parse_object
 MAX_TOKEN = 20_000
 MAX_KID = 512
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
-# With each of these the message itself would tell the reader how to verify it.
+# With each of these the message would choose its verification.
 REFUSED_HEADERS = ("crit", "b64", "enc", "zip", "jwk", "jku", "x5u", "x5c")
 # The allowed types of an identity token. An access token (at+jwt) or a logout token has another purpose.
 TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
 _SEGMENTS = 3
-# An issuer writes the same header in every token, and its meaning depends on its string alone: cache the last ones.
+# An issuer writes the same header in every token, and only its string matters: cache the last ones.
 _KEPT_HEADERS, _LONGEST_KEPT = 128, 512
 
 
@@ -46,7 +45,7 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         """Return the parts that may be logged.
 
-        The other parts would reveal the token.
+        The others would reveal the token.
         """
         return f"UnverifiedToken({self.algorithm!r}, {self.kid!r}, {self.unverified_issuer!r})"
 
@@ -56,7 +55,7 @@ def read_token(text: str) -> UnverifiedToken:
 
     Raises InvalidIdentityToken if it is malformed.
     """
-    # The length is checked first, to limit the cost of all later steps.
+    # The length first, to limit the cost of later steps.
     if len(text) > MAX_TOKEN:
         raise _not_a_jwt("longer than 20,000 characters")
     segments = text.split(".", _SEGMENTS)

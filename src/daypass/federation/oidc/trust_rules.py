@@ -1,9 +1,9 @@
 """Refuse a trust policy that trusts every customer of a shared issuer.
 
 Owns the list of issuers that many organisations share, the condition that distinguishes them, and the check that a
-statement really tests it. policy/ checks whether the document is a policy. Pure.
-Source: IAM User Guide, "Identity-provider controls for shared OIDC providers". AWS refuses a policy that lacks the
-condition; the refusal of a policy whose wildcard spans organisations is our own rule.
+statement really tests it. Pure.
+Source: IAM User Guide, "Identity-provider controls for shared OIDC providers". AWS refuses a policy without the
+condition; the refusal of a wildcard that spans organisations is our own rule.
 """
 
 import re
@@ -27,8 +27,7 @@ _WILDCARDS = frozenset("*?")
 class Control:
     """The claims that distinguish the organisations of one issuer.
 
-    One of them must be tested. Audiences are names without structure, so a wildcard in an audience is never bound to an
-    organisation.
+    One must be tested. Audiences have no structure, so a wildcard in one is never bound to an organisation.
     """
 
     issuer: re.Pattern[str]
@@ -57,7 +56,7 @@ SHARED: tuple[Control, ...] = (
     _control(r"sandboxes\.cloud", "aud"),
     _control(r"oidc\.vercel\.com", "aud"),
     _control(r"cognito-identity\.amazonaws\.com", "aud"),
-    # Not in AWS's list: every user with an account there gets tokens of this issuer too.
+    # Not in AWS's list, but every user there gets tokens of this issuer.
     _control(r"accounts\.google\.com", "aud", "oaud", "sub"),
     _control(r"sts\.windows\.net/33e01921-4d64-4f8c-a055-5bdaffd5e33d", ROLE_SESSION_NAME),
 )
@@ -66,7 +65,7 @@ SHARED: tuple[Control, ...] = (
 def check_shared_issuers(document: Mapping[str, Any]) -> None:
     """Refuse a trust policy that trusts all customers of a shared issuer.
 
-    Raises MalformedPolicyDocument if a statement does not test the customer.
+    Raises MalformedPolicyDocument.
     """
     for statement in _listed(document.get("Statement")):
         if isinstance(statement, Mapping) and _grants_web_identity(statement):
@@ -133,7 +132,7 @@ def _binds(operator: str, key: str, values: object) -> bool:
 
 
 def _is_bound(operator: str, key: str, text: object) -> bool:
-    # A policy variable may contain the very claim with which it is compared.
+    # A policy variable may contain the compared claim itself.
     if not isinstance(text, str) or not text or "${" in text:
         return False
     if operator != "stringlike" or _WILDCARDS.isdisjoint(text):

@@ -1,7 +1,7 @@
 """Verify a token: the signature first, then the claims.
 
-Owns the checks between an UnverifiedToken and a VerifiedToken, each with AWS's message. issuer_keys.py fetches keys,
-claims.py interprets the claims. Pure: the time and the keys are arguments.
+Owns the checks, each with AWS's message. issuer_keys.py fetches keys, claims.py interprets the claims. Pure: the time
+and the keys are arguments.
 Source: answers recorded from AWS STS; OpenID Connect Core 1.0 section 3.1.3.7; RFC 7519 section 4.1.
 """
 
@@ -175,7 +175,7 @@ def check_expiry(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) 
 
 Check = Callable[[Mapping[str, Any], ProviderTerms, int], None]
 
-# The order matters: presence, issuer and subject, then times. Each check may rely on those above it.
+# In order: presence, issuer and subject, then times. Each may rely on those above.
 CLAIM_CHECKS: Mapping[str, Check] = {
     "required claims": check_present,
     "purpose": check_purpose,

@@ -1,8 +1,8 @@
 """The content of an assertion as values.
 
-Owns the grammar of an assertion below its signature. An element that this module does not know is refused, since it may
-be a restriction. Leaves the conditions and the meaning of the attributes to the modules that check them. verify.py
-passes in the verified element; only `saml inspect` reads unverified ones.
+Owns the grammar of an assertion below its signature. An unknown element is refused, since it may be a restriction.
+Leaves the checks of conditions and attributes to others. verify.py passes in the verified element; only `saml inspect`
+reads unverified ones.
 Rules: SAML core 2.3 to 2.7.
 """
 
@@ -36,7 +36,7 @@ _CONFIRMATION: Mapping[str, tuple[int, int]] = {saml("NameID"): _MAYBE, saml("Su
 _CONDITIONS: Mapping[str, tuple[int, int]] = {
     saml("AudienceRestriction"): _ANY,
     saml("OneTimeUse"): _MAYBE,
-    # It limits assertions that are derived from this one. Daypass does not derive any.
+    # It limits derived assertions; Daypass does not derive any.
     saml("ProxyRestriction"): _MAYBE,
 }
 
@@ -160,7 +160,7 @@ def _earliest_session_end(statements: list[etree._Element]) -> datetime | None:
 
 
 def _read_attributes(statements: list[etree._Element]) -> tuple[SamlAttribute, ...]:
-    # An EncryptedAttribute is refused with everything else that is not an Attribute: it could be a Role.
+    # Only an Attribute: an EncryptedAttribute could be a Role.
     found = [
         attribute
         for assertion in statements

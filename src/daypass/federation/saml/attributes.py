@@ -1,7 +1,7 @@
 """The attributes of an assertion: roles, session, tags, source identity.
 
-Owns the names and rules of the attributes that AWS reads. Leaves to the operation which role was requested, and whether
-tags and source identity are allowed.
+Owns the names and rules of the attributes that AWS reads. Leaves to the operation the requested role and the permission
+for tags and source identity.
 Source: IAM User Guide, "Configure SAML assertions for the authentication response"; "Pass session tags in STS".
 """
 
@@ -68,7 +68,7 @@ def read_claims(attributes: Sequence[SamlAttribute]) -> Claims:
 def read_roles(values: Values) -> tuple[RolePair, ...]:
     """Return the pairs of role and provider.
 
-    A value that is not a pair is ignored. Raises a Fault if there are no pairs.
+    Other values are ignored. Raises a Fault without a pair.
     """
     given = values.get(f"{AWS}Role", ())
     pairs = [pair for value in given if (pair := find_role_pair(value)) is not None]
@@ -80,8 +80,8 @@ def read_roles(values: Values) -> tuple[RolePair, ...]:
 def find_role_pair(value: str | None) -> RolePair | None:
     """Return the pair in `ROLE_ARN,PROVIDER_ARN`, or None if it is invalid.
 
-    The two ARNs may be in either order and must be of one account. White space is not trimmed. The name of a role may
-    contain a comma.
+    They may be in either order and must be of one account. White space is not trimmed. A role's name may contain a
+    comma.
     """
     found = _PAIR.fullmatch(value or "") or _REVERSED_PAIR.fullmatch(value or "")
     if found is None or found["role_of"] != found["provider_of"]:
@@ -102,7 +102,7 @@ def read_session_name(values: Values) -> str:
 def read_session_duration(values: Values) -> int | None:
     """Return the longest session that the provider allows, in seconds.
 
-    Returns None if the assertion does not limit the session.
+    Returns None if it is unlimited.
     """
     text = _single(values, "SessionDuration")
     if text is None:
@@ -216,7 +216,7 @@ RULES: Sequence[AttributeRule] = (
 def gather(attributes: Sequence[SamlAttribute]) -> Values:
     """Return the values of each attribute.
 
-    The values of an attribute that occurs several times are joined.
+    Those of a repeated attribute are joined.
     """
     gathered: dict[str, list[str | None]] = {}
     for attribute in attributes:

@@ -1,13 +1,12 @@
 """Select the registered providers for which a response is verified.
 
-Owns the selection, not the verification. The sender of a response controls everything that this module reads, thus the
-module only decides which provider comes first. After that verify.py verifies the response with that provider alone, and
-does not use any result of this module.
+The sender controls everything that this module reads, so it only decides which provider comes first. verify.py verifies
+the response with that provider alone, and uses no result of this module.
 
 * The response of an identity provider names its registered providers in the Role attribute.
 * The keys of a provider are tried on SignedInfo alone. It is canonicalized once for all providers.
-* An encrypted assertion hides both. In this case the signature of the Response is tried, if it has one, and the private
-  keys of the provider are tried on the EncryptedKey.
+* An encrypted assertion hides both: the signature of the Response is tried, if any, and the provider's private keys on
+  the EncryptedKey.
 * Each key is tried once and counted in units of work. The work for one response has a limit.
 """
 
@@ -63,8 +62,7 @@ class Candidates:
     def find_alike(self, trust: Trust, now: datetime) -> object | None:
         """Return an equal value for providers that verify the response alike.
 
-        Returns None if `trust` would refuse the response. Raises BudgetSpentError if the remaining units do not suffice
-        to decide this.
+        Returns None if `trust` would refuse the response. Raises BudgetSpentError if the units do not suffice.
         """
         try:
             keys = trusted_keys(trust, now)
@@ -133,7 +131,7 @@ def _providers(assertion: etree._Element) -> Iterator[str]:
 def _price(key: PublicKey | rsa.RSAPrivateKey) -> int:
     """Return the price of one operation with this key.
 
-    The price of a private key grows with the third power of its length.
+    For a private key, it grows with the third power of its length.
     """
     if isinstance(key, rsa.RSAPrivateKey):
         return max(1, DECRYPT * key.key_size**3 // _BITS**3)

@@ -19,8 +19,7 @@ _CONDITION_VALUE = 2_048
 class ConditionKey:
     """A condition key that is set from an attribute.
 
-    A key with `many` is always a list, as in the service reference (ArrayOfString). The others are a list only if the
-    provider sends several values.
+    With `many` it is always a list, as in the service reference (ArrayOfString); otherwise only with several values.
     """
 
     name: str
@@ -68,8 +67,8 @@ CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
 def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
     """Return the condition keys from the attributes.
 
-    Raises a Fault if a value is too long or not plain text. Such a value must not be ignored: at some providers users
-    can edit these attributes, and a Deny with a condition on a key does not match if the key is absent.
+    Raises a Fault if a value is too long or not plain text. It must not be ignored: at some providers users can edit
+    these attributes, and a Deny does not match an absent key.
     """
     found: dict[str, list[str]] = {}
     many: set[str] = set()

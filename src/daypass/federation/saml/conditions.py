@@ -1,7 +1,7 @@
 """Check the conditions of a verified assertion: issuer, audience, time.
 
-Owns the checks as one table, in their order. Each check reads values only and raises the Fault that STS returns. `saml
-inspect` runs the same table and continues after a failure.
+Owns the checks as one table, in order. Each reads values only and raises the Fault of STS. `saml inspect` runs the same
+table and continues after a failure.
 Rules: SAML profiles 4.1.4.2 and 4.1.4.3; recorded behaviour of AWS; docs/decisions/0002-saml-choices.md lists the
 stricter checks.
 """
@@ -41,9 +41,9 @@ class Check:
     name: str
     verify: Callable[[ValidationContext], None]
     hint: str
-    # AWS does not make this check in recorded answers. A provider that is registered as lax is not checked either.
+    # AWS was recorded without this check, and a lax provider has none either.
     aws_lets_pass: bool = False
-    # The check needs to know which provider should have sent the response.
+    # It needs the provider that should have sent the response.
     of_provider: bool = False
 
     def is_waived(self, trust: Trust) -> bool:
@@ -123,7 +123,7 @@ def _issued(validation: ValidationContext) -> None:
 
 def _confirmation_begins(validation: ValidationContext) -> None:
     begins = validation.assertion.confirmation.not_before
-    # A bearer's confirmation should not have a NotBefore, but some providers write one, in the past.
+    # Not allowed for a bearer, but some providers write a NotBefore, in the past.
     if begins is not None and begins - validation.now > SKEW:
         raise malformed(f"the SubjectConfirmationData is not valid before {begins}")
 

@@ -1,7 +1,7 @@
 """Read text and attributes of elements in exactly one way, or raise.
 
-Owns the definition of a plain value. A value is text only, because two readers would disagree about a child element
-inside it. White space around a name is neither trimmed nor accepted: trimming would make two names equal.
+A value is text only, because two readers would disagree about a child element inside it. White space around a name is
+neither trimmed nor accepted: trimming would make two names equal.
 """
 
 import re

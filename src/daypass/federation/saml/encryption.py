@@ -1,13 +1,11 @@
 """Decrypt an assertion with the private keys of its provider.
 
-Owns the grammar and the algorithms of encrypted assertions. The result is as untrusted as the input: encryption does
-not prove who wrote it.
+Owns the grammar and the algorithms. The result is as untrusted as the input: encryption does not prove who wrote it.
 
-* verify.py answers and records every failure in the same way, thus an attacker cannot use the server as an oracle to
-  decrypt an assertion byte by byte.
-* Here too, all failures that depend on a private key or on the plaintext have one message and do the same work: a
-  content key that no private key can decrypt is replaced by another, and content with bad padding is parsed before it
-  is refused.
+* verify.py answers and records every failure alike, so that the server is not an oracle to decrypt an assertion byte by
+  byte.
+* Failures that depend on a private key or on the plaintext have one message and do the same work: another key replaces
+  a content key that cannot be decrypted, and content with bad padding is parsed before it is refused.
 * RSA PKCS#1 v1.5 key transport is refused (Bleichenbacher).
 
 Rules: XML Encryption 1.1.
@@ -35,7 +33,7 @@ from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXmlError, par
 class AssertionDecryptionError(Exception):
     """The encrypted assertion cannot be decrypted.
 
-    The message is for the audit log. The caller does not see it.
+    The message is for the audit log only.
     """
 
 
@@ -82,7 +80,7 @@ NOT_OPENED = "no private key of the provider can decrypt it, or its content is n
 class UnverifiedKey:
     """The encrypted content key of an assertion.
 
-    It shows for which private key the assertion was encrypted.
+    It shows the recipient's private key.
     """
 
     secret: bytes
@@ -101,7 +99,7 @@ class UnverifiedKey:
 def find_unverified_key(encrypted: etree._Element) -> UnverifiedKey | None:
     """Return the content key of an encrypted assertion, or None.
 
-    Returns None if the assertion does not have a content key that could be decrypted.
+    Returns None if it could not be decrypted.
     """
     try:
         return _read(encrypted).wrapped
@@ -203,7 +201,7 @@ def _chosen(given: list[etree._Element], table: Mapping[str, hashes.HashAlgorith
 def _open(cipher: BlockCipher, key: bytes, sealed: bytes) -> tuple[bytes, bool]:
     """Return the content, and whether it is valid.
 
-    Invalid content is only returned so that a failure costs the same work.
+    Invalid content is returned only to cost the same work.
     """
     if cipher.authenticated:
         try:

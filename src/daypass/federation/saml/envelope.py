@@ -1,7 +1,7 @@
 """The Response around an assertion.
 
-Owns the Response's own attributes, its Issuer and its Status. These values are not signed, unless the Response itself
-is signed. They can only cause a refusal: they never become part of an identity.
+Owns the Response's own attributes, its Issuer and its Status. They are signed only if the Response is. They can only
+cause a refusal, and never become part of an identity.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The federated identity of an assertion.
 
-AssumeRoleWithSAML and the assertion consumer service use it. Owns the whole way from a base64 SAMLResponse to a
-SamlIdentity, the check of the pair of role and provider, and the duration of a session. Leaves trust policies to
-authorize/.
+Owns the way from a base64 SAMLResponse to a SamlIdentity, the check of the pair of role and provider, and the duration
+of a session. Leaves trust policies to authorize/.
 """
 
 import base64
@@ -27,7 +26,7 @@ _DEFAULT_SESSION = 3_600
 class SamlIdentity:
     """A federated identity that a registered provider signed.
 
-    `audience` is the value that AWS returns as Audience and as saml:aud: the Recipient of the SubjectConfirmationData.
+    `audience` is AWS's Audience and saml:aud: the Recipient of the SubjectConfirmationData.
     """
 
     provider: str
@@ -66,7 +65,7 @@ def identify_verified(
 ) -> SamlIdentity:
     """Return the identity in a verified assertion.
 
-    The assertion was verified for this provider, or for another one that verifies it in the same way.
+    It was verified for this provider, or for one that verifies it alike.
     """
     try:
         return read_identity(verified, trust=trust, settings=settings, now=now)
@@ -124,14 +123,14 @@ def name_qualifier(issuer: str, trust: Trust) -> str:
     It is AWS's hash of issuer, account and provider.
     """
     text = f"{issuer}{trust.account}/{trust.provider_name}"
-    # AWS chose the hash function. Its collision resistance matters here no more than at AWS.
+    # AWS chose the hash; its collision resistance matters no more here.
     return base64.b64encode(hashlib.sha1(text.encode(), usedforsecurity=False).digest()).decode()
 
 
 def _redeemable_until(assertion: ParsedAssertion) -> datetime:
     """Return the first instant at which the assertion cannot be redeemed.
 
-    The replay guard must store the assertion until then.
+    The replay guard stores it until then.
     """
     ends = [
         assertion.issued + REDEEMABLE + timedelta(seconds=1),
@@ -153,7 +152,7 @@ def require_role(identity: SamlIdentity, *, role: str, provider: str) -> None:
 def session_seconds(identity: SamlIdentity, *, requested: int | None, now: datetime) -> int:
     """Return the duration of the session in seconds.
 
-    It is the requested duration (default: one hour), limited by the provider.
+    It is the requested one (default: one hour), limited by the provider.
     """
     seconds = _DEFAULT_SESSION if requested is None else requested
     if identity.session_duration is not None:

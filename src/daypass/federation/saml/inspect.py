@@ -1,9 +1,8 @@
 """Report, check by check, how STS would verify a SAML response.
 
-Owns the report behind `saml inspect`, with a remedy for each failed check. It runs the same functions and tables that
-verify a real response, continues after a failure if possible, and therefore reads unverified values: the report is for
-an operator to read, never for a decision. Its verdict comes from the real verification, not from the checks of the
-report.
+Owns the report behind `saml inspect`, with a remedy for each failed check. It runs the functions and tables of the
+verification, but continues after a failure if possible, and so reads unverified values: the report is for an operator,
+never for a decision. Its verdict comes from the real verification.
 """
 
 import base64
@@ -229,7 +228,7 @@ def _failed(name: str, fault: Fault, hint: str) -> CheckResult:
 def _claimed(assertion: ParsedAssertion) -> Trust:
     """Return a provider with the issuer that the assertion claims.
 
-    The other checks are run with it.
+    The other checks use it.
     """
     metadata = IdentityProviderMetadata(assertion.issuer, (), (), None, wants_signed_requests=False)
     return Trust("000000000000", "unknown", metadata)

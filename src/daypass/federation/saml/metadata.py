@@ -1,9 +1,8 @@
 """Read the metadata of an identity provider: name, keys, sign-in URLs.
 
-Owns the documents that CreateSAMLProvider and UpdateSAMLProvider accept. An operator with the permission to register
-providers sends the document over a channel that the server cannot check. Thus it is parsed as untrusted input, and
-trusted once it is registered. A certificate is only a container for a key: its issuer does not matter (SAML metadata
-interoperability profile).
+Owns the documents that CreateSAMLProvider and UpdateSAMLProvider accept. A document is parsed as untrusted input, and
+trusted once a permitted operator has registered it. A certificate is only a container for a key: its issuer does not
+matter (SAML metadata interoperability profile).
 Rules: SAML metadata 2.0; IAM API reference, CreateSAMLProvider.
 """
 
@@ -78,7 +77,7 @@ class IdentityProviderMetadata:
 def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
     """Return the content of a metadata document to register at `now`.
 
-    Raises InvalidInput if the document is invalid or expired, or does not contain a usable signing certificate.
+    Raises InvalidInput if it is invalid or expired, or has no usable signing certificate.
     """
     metadata = read_metadata(text)
     if metadata.valid_until is not None and metadata.valid_until <= now:
@@ -127,7 +126,7 @@ def _describe(entity: etree._Element, valid_until: datetime | None) -> IdentityP
 def _only_provider(root: etree._Element) -> etree._Element:
     """Return the one entity that is an identity provider.
 
-    It is the root, or one of several in an EntitiesDescriptor.
+    It is the root, or one in an EntitiesDescriptor.
     """
     if root.tag == md("EntityDescriptor"):
         candidates = [root]
@@ -161,7 +160,7 @@ def _earliest_end(entity: etree._Element) -> datetime | None:
 def _signing_keys(roles: list[etree._Element]) -> tuple[SamlSigningKey, ...]:
     """Return the usable signing keys in the document's order, without repeats.
 
-    Raises a Fault if the provider does not have a usable key.
+    Raises a Fault without a usable key.
     """
     found: dict[str, SamlSigningKey] = {}
     reasons: list[str] = []

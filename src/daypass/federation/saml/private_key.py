@@ -1,7 +1,6 @@
 """Read the private key that decrypts a provider's assertions.
 
-Owns the keys that AddPrivateKey of CreateSAMLProvider and UpdateSAMLProvider accepts. Leaves sealed storage to
-storage/.
+Owns the keys that AddPrivateKey accepts. Leaves sealed storage to storage/.
 Source: IAM User Guide, "Troubleshoot SAML federation with IAM", for the messages.
 """
 
@@ -38,7 +37,7 @@ def parse_private_key(pem: str) -> rsa.RSAPrivateKey:
 def read_private_key(pem: bytes) -> rsa.RSAPrivateKey:
     """Return a key that `parse_private_key` accepted at registration.
 
-    The proof that its parts match costs 40 milliseconds, and is not repeated at each sign-in.
+    The proof that its parts match, 40 milliseconds, is not repeated.
     """
     key = serialization.load_pem_private_key(pem, password=None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
@@ -49,7 +48,7 @@ def read_private_key(pem: bytes) -> rsa.RSAPrivateKey:
 def fingerprint(key: rsa.RSAPrivateKey) -> str:
     """Return the SHA-256 of the public key in DER.
 
-    It identifies the key without revealing the private key.
+    It identifies the private key without revealing it.
     """
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return hashlib.sha256(public).hexdigest()

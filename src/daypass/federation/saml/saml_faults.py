@@ -1,7 +1,7 @@
 """AWS's error messages for a SAML response that STS refuses.
 
-Owns the messages and their codes. Each function takes the `detail` for the audit event: the exact reason, which the
-caller does not see if AWS does not return it.
+Owns the messages and their codes. `detail` is the exact reason for the audit event, which the caller sees only if AWS
+returns it.
 Source: recorded answers of AssumeRoleWithSAML; IAM User Guide, "Troubleshoot SAML federation with IAM".
 """
 

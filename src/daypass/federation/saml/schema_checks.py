@@ -1,7 +1,7 @@
 """Check the schema of a response before any cryptography.
 
-Owns the grammar around signatures: which elements are allowed in which place, how many, and with which identifiers. The
-values that name a subject are not read here.
+Owns the grammar around signatures: the allowed elements, their places, numbers and identifiers. Values that name a
+subject are not read here.
 
 - After these checks there is one assertion, at most one signature for it and at most one for the response.
 - Each signature is a direct child of the element that it signs, with one reference to that parent. This stops signature
@@ -73,7 +73,7 @@ _RESPONSE: Mapping[str, tuple[int, int]] = {
     saml("EncryptedAssertion"): _MAYBE,
 }
 
-# One row for each element of a signature. KeyInfo has no rows below it, because its content is never used.
+# One row for each element of a signature, none below KeyInfo, whose content is never used.
 _SIGNATURE: Mapping[str, ElementGrammar] = {
     ds("Signature"): ElementGrammar(
         {ds("SignedInfo"): _ONE, ds("SignatureValue"): _ONE, ds("KeyInfo"): _MAYBE}, frozenset({"Id"})
@@ -97,7 +97,7 @@ _SIGNATURE: Mapping[str, ElementGrammar] = {
 }
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 
-# The elements that a KeyInfo may contain, at any depth. A reference to an external key is refused, not ignored.
+# Allowed in a KeyInfo, at any depth. A reference to an external key is refused, not ignored.
 _KEY_INFO = frozenset(
     {
         *map(ds, ("X509Data", "X509Certificate", "X509IssuerSerial", "X509IssuerName", "X509SerialNumber")),
@@ -143,7 +143,7 @@ def shape_response(root: etree._Element) -> ShapedResponse:
 def shape_assertion(assertion: etree._Element) -> None:
     """Check the schema of an assertion without a Response around it.
 
-    This is the case after decryption. Raises the Fault that STS returns if the schema is invalid.
+    A decrypted assertion has none. Raises the Fault that STS returns.
     """
     if assertion.tag != saml("Assertion"):
         raise malformed(f"{assertion.tag!s:.200} is not a SAML 2.0 Assertion")
@@ -163,7 +163,7 @@ def is_signed(element: etree._Element) -> bool:
 def require_unique_identifiers(root: etree._Element) -> None:
     """Refuse duplicate identifiers, and those under ambiguous names.
 
-    A name is ambiguous if only some parsers treat it as an identifier.
+    Only some parsers treat such a name as an identifier.
     """
     seen: set[str] = set()
     # Attributes by XPath: lxml's own iteration over an element's attributes is quadratic in their number.
@@ -203,7 +203,7 @@ def sort_children(element: etree._Element, allowed: Mapping[str, tuple[int, int]
 def _require_signatures_in_place(root: etree._Element, owners: set[etree._Element]) -> None:
     """Refuse each signature that is not the only one of an owner.
 
-    Refuse also a signature of another shape than the permitted one.
+    Refuse also a signature of another shape.
     """
     seen: set[etree._Element] = set()
     for signature in list(root.iter(ds("Signature"))):
@@ -264,10 +264,7 @@ def _require_reference(signature: etree._Element, owner: etree._Element) -> None
 
 
 def find_prefixes(element: etree._Element) -> list[str] | None:
-    """Return the PrefixList of an exclusive canonicalization, or None.
-
-    These prefixes are treated as in inclusive canonicalization.
-    """
+    """Return the PrefixList of an exclusive canonicalization, or None."""
     parameter = element.find(INCLUSIVE_NAMESPACES)
     if parameter is None:
         return None

@@ -1,7 +1,7 @@
 """Settings for SAML responses, and the registered provider.
 
-Owns the rule that decides which addresses and audiences are ours. The operation and the assertion consumer service
-create the values from the configuration and the directory, never from the response.
+Owns the rule which addresses and audiences are ours. The values come from the configuration and the directory, never
+from the response.
 """
 
 import re
@@ -19,7 +19,7 @@ _AWS_RECIPIENT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2
 class Trust:
     """A registered provider.
 
-    Contains its name in the directory, its metadata, and the keys that decrypt its assertions.
+    It has its name in the directory, its metadata, and the keys that decrypt its assertions.
     """
 
     account: str
@@ -43,7 +43,7 @@ class Trust:
 class SamlSettings:
     """The audiences and addresses of this server.
 
-    `expected_in_response_to` is the identifier of our own request. None disables the check: no request was sent.
+    `expected_in_response_to` is the identifier of our request. None disables the check: no request was sent.
     """
 
     audiences: frozenset[str] = frozenset({AWS_AUDIENCE})
@@ -57,6 +57,6 @@ class SamlSettings:
     def is_audience(self, name: str) -> bool:
         """Return whether `name` is one of our audiences.
 
-        The comparison is exact and case-sensitive.
+        The comparison is exact.
         """
         return name in self.audiences

@@ -1,8 +1,7 @@
 """Verify the signature of one element, and return the signed bytes.
 
-Owns all verification of XML signatures. It accepts only elements that passed the schema checks: one reference to the
-parent, two fixed transforms. Keys come from the registered metadata; KeyInfo is never read.
-Why not a library: docs/decisions/0003-saml-signature.md.
+Accepts only elements that passed the schema checks: one reference to the parent, two fixed transforms. Keys come from
+the registered metadata; KeyInfo is never read. Why not a library: docs/decisions/0003-saml-signature.md.
 Rules: XML Signature 1.1, 3.2 "Core validation".
 """
 
@@ -30,7 +29,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 class UnverifiedXmlSignature:
     """The signature on an element's SignedInfo.
 
-    It shows which key may have signed the element, but not which content was signed.
+    It shows the key, not the signed content.
     """
 
     octets: bytes
@@ -40,7 +39,7 @@ class UnverifiedXmlSignature:
     def is_made_by(self, key: PublicKey) -> bool:
         """Return whether a key made the signature over SignedInfo.
 
-        The element itself may still have been changed.
+        The element may still have been changed.
         """
         return _is_signed_by(key, self.value, self.octets, self.method)
 
@@ -61,8 +60,8 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
 def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:
     """Return the signed element, parsed from its canonical bytes.
 
-    The digest covers exactly these bytes. The returned tree does not refer to the original document. Raises the Fault
-    for a bad signature.
+    The digest covers exactly these bytes, and the tree does not refer to the original document. Raises the Fault for a
+    bad signature.
     """
     try:
         alone = cut_out(element)
@@ -79,7 +78,7 @@ def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sh
     signed_info = cut_out(_child(signature, "SignedInfo"))
     octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
     _verify_signed_info(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
-    # From here on use the SignedInfo that the key signed: parsed again, not taken from the message.
+    # From here on use the signed SignedInfo: parsed again, not taken from the message.
     reference = _child(parse_xml(octets, CANONICAL), "Reference")
     transform = _child(reference, "Transforms")[1]
     _take_out(signature)

@@ -1,7 +1,7 @@
 """Verify a SAML response: from untrusted bytes to a signed assertion.
 
-Owns the order of the steps; each step is in its own module. `verify_response` returns a tree that was parsed from the
-signed bytes. A VerifiedAssertion does not contain any part of the original document.
+Owns the order of the steps. A VerifiedAssertion was parsed from the signed bytes, without any part of the original
+document.
 Rules: docs/decisions/0003-saml-signature.md.
 """
 
@@ -110,7 +110,7 @@ def find_problem_with_base64(given: str, packed: str) -> str | None:
 def find_unverified_issuer(unverified_response: str) -> str | None:
     """Return the unverified issuer of a response, or None.
 
-    It is used to find the registered provider.
+    It is only used to find the registered provider.
     """
     try:
         root = decode_response(unverified_response)
@@ -146,8 +146,7 @@ def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:
 
 def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> VerifiedAssertion:
     keys = trusted_keys(trust, now)
-    # Verify the Response's signature before decryption: a swapped ciphertext is refused before a private key is used on
-    # it.
+    # Before decryption: a swapped ciphertext is refused before a private key is used on it.
     response = verify_envelope(response, keys, trust)
     envelope = read_envelope(response.root)
     if response.encrypted:
@@ -163,7 +162,7 @@ def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> Ver
 def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> ShapedResponse:
     """Return the response that its own signature covers.
 
-    A response without a signature is returned unchanged.
+    An unsigned response is returned unchanged.
     """
     if not response.signed:
         return response
@@ -173,8 +172,8 @@ def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: 
 def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> etree._Element:
     """Decrypt and verify, with one answer and one detail for every failure.
 
-    A caller that could distinguish bad padding, bad XML and a bad signature could decrypt the assertions of others. The
-    detail is for the audit log, but an account's auditors may read it on the operator page.
+    A caller that could distinguish bad padding, bad XML and a bad signature could decrypt the assertions of others. An
+    account's auditors may read the detail on the operator page.
     """
     try:
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)

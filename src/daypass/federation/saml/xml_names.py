@@ -1,7 +1,6 @@
 """Names of SAML, XML Signature and XML Encryption.
 
-Owns namespaces, tags, and the allow-lists of algorithms. An algorithm that is not in a table here is refused; a message
-cannot add to the tables.
+Owns namespaces, tags, and the tables of allowed algorithms; all others are refused.
 Source: SAML 2.0 core and metadata, XML Signature 1.1, XML Encryption 1.1, RFC 9231.
 """
 

@@ -1,9 +1,9 @@
 """Parse XML documents with a hardened parser and limits.
 
-Owns the settings of the parser and the limits. Every document is untrusted.
+Every document is untrusted.
 
 - A DOCTYPE is refused in every encoding; entities, network access and recovery are off.
-- Only UTF-8 is accepted, since a reviewer or a proxy may read a second encoding differently.
+- Only UTF-8 is accepted, since a proxy may read a second encoding differently.
 - Sizes and numbers are checked before any step that takes more than linear time.
 """
 
@@ -24,7 +24,7 @@ class UnreadableXmlError(Exception):
 class Limits:
     """Limits of one document.
 
-    They bound memory. Real providers stay far below them.
+    They bound memory, far above real providers.
     """
 
     octets: int
@@ -42,8 +42,8 @@ CANONICAL = Limits(octets=3_000_000, markup=8_000, namespaces=20_000, depth=40, 
 METADATA = Limits(octets=20_000_000, markup=200_000, namespaces=20_000, depth=60, attributes=64, comments=True)
 
 _DECLARED_ENCODING = re.compile(r"\A<\?xml\s[^>]*?encoding\s*=\s*[\"']([^\"'>]*)[\"']")
-# A namespace declaration with a long prefix, padding or name. Canonical form repeats a declaration in each place that
-# uses it, and would multiply a long one. Every quantifier is bounded: the search is linear.
+# A namespace declaration with a long prefix, padding or name, which canonical form would repeat wherever it is used.
+# Every quantifier is bounded: the search is linear.
 _PREFIX = r"xmlns(?::[^\s=\"'<>]{1,64})?"
 _LONG_NAMESPACE = re.compile(
     r"xmlns:[^\s=\"'<>]{65}"
@@ -63,7 +63,7 @@ def parse_xml(document: bytes, limits: Limits) -> etree._Element:
         raise UnreadableXmlError(f"not well-formed XML: {problem}") from None
     except etree.LxmlError as problem:  # pragma: no cover - lxml's other errors
         raise UnreadableXmlError(f"unreadable: {problem}") from None
-    # The parser's own result for the document type. The byte search above only saves parsing.
+    # The parser decides; the byte search above only saves parsing.
     if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableXmlError("a DOCTYPE is not allowed")
     _survey(root, limits)
@@ -112,7 +112,7 @@ def _weigh(document: bytes, limits: Limits) -> None:
 def _survey(root: etree._Element, limits: Limits) -> None:
     """Check the limits of the tree, level by level.
 
-    Neither recursion nor repeated access to ancestors is needed.
+    It needs neither recursion nor repeated access to ancestors.
     """
     level, depth = [root], 0
     while level:
@@ -130,7 +130,7 @@ def _survey(root: etree._Element, limits: Limits) -> None:
 def cut_out(element: etree._Element) -> etree._Element:
     """Return a copy of `element` as a document of its own.
 
-    It has the namespaces that were in scope. The element is serialized and parsed again, not copied in memory: the
-    surrounding document must not stay reachable.
+    It has the namespaces that were in scope. It is serialized and parsed again, not copied in memory: the surrounding
+    document must not stay reachable.
     """
     return parse_xml(etree.tostring(element, with_tail=False, encoding="utf-8"), CANONICAL)

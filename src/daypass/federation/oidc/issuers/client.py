@@ -1,8 +1,7 @@
 """Sign people in at an OpenID Connect provider.
 
-Owns the authorization code flow as a relying party: the URL to which a browser is sent, the call that redeems a code,
-and the checks of an ID token beyond those of every web identity token. fetch.py does the fetching, verify.py the
-verification.
+Owns the authorization code flow as a relying party: the browser's URL, the redemption of a code, and the checks of an
+ID token beyond those of every web identity token. fetch.py fetches, verify.py verifies.
 Rules: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE, only S256); RFC 9207.
 """
 
@@ -28,7 +27,7 @@ _SCOPES = ("openid", "email", "profile")
 class Client:
     """Our client registration at a provider.
 
-    Without a secret it is a public client, and only PKCE protects the code.
+    Without a secret only PKCE protects the code.
     """
 
     issuer: str
@@ -47,7 +46,7 @@ class Client:
 
     @property
     def host(self) -> str:
-        """Return the host to which people are sent, as the page shows it."""
+        """Return the host to which people are sent."""
         return self.issuer.partition("://")[2].partition("/")[0]
 
 
@@ -91,7 +90,7 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
 def _scopes(supported: object) -> str:
     """Return the scopes to request.
 
-    The session's name comes from the last two, and a provider may support neither.
+    The session's name comes from the last two, which a provider may not support.
     """
     listed = supported if isinstance(supported, list) else _SCOPES
     return " ".join(scope for scope in _SCOPES if scope == "openid" or scope in listed)
@@ -149,7 +148,7 @@ async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher,
     try:
         return await fetcher.post(endpoints.token, form, basic)
     except UnauthorizedFetchError:
-        # Glewlwyd and others allow each client one method, which the discovery document cannot tell.
+        # Glewlwyd and others allow each client one method, which discovery does not tell.
         return await fetcher.post(endpoints.token, in_form, {})
 
 

@@ -1,7 +1,7 @@
 """The sign-in endpoints of providers, fetched rarely.
 
-Owns that many visitors of our sign-in page cause few requests to a provider: one fetch serves all who wait, its result
-is used for five minutes, and a provider that hangs is contacted once at a time. client.py interprets the document.
+Many visitors cause few requests: one fetch serves all who wait, its result is used for five minutes, and a hanging
+provider is contacted once at a time. client.py interprets the document.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class EndpointCache:
         flight = self._flights.get(client.key)
         if flight is None:
             flight = self._flights[client.key] = asyncio.create_task(self._fetch(client))
-            # Retrieves the exception of a fetch for which all callers have given up, so that asyncio does not log it.
+            # All callers may have given up: asyncio must not log the exception.
             flight.add_done_callback(lambda done: done.cancelled() or done.exception())
         # A caller that gives up must not cancel the fetch for the others.
         return await asyncio.shield(flight)

@@ -1,8 +1,8 @@
 """The cached state of each issuer.
 
-Owns the eviction: accounts share a limited number of entries. If there are too many, the account with the most of them
-loses its least recently used one. An issuer that several accounts use stays until the last of them has lost it, so that
-one tenant's registrations cannot push out the keys that another tenant's tokens need.
+Owns the eviction: of too many entries, the account with the most loses its least recently used one. An issuer stays
+until the last of its accounts has lost it, so that one tenant's registrations cannot push out the keys that another
+tenant's tokens need.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ CacheKey = tuple[str, frozenset[str]]
 class IssuerEntry:
     """The cached state of one issuer.
 
-    `waiting` counts the callers of each account that wait for its fetch. `held_up` is the time at which an account last
-    lacked the capacity to contact the issuer.
+    `waiting` counts each account's callers that wait for its fetch. `held_up` is when an account last lacked the
+    capacity to contact it.
     """
 
     keys: KeySet | None = None

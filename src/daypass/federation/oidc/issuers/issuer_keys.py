@@ -1,7 +1,7 @@
 """Cache issuers' keys: fetched rarely, one fetch at a time per issuer.
 
-Owns the cache between verification, which is synchronous and needs keys, and fetching, which is asynchronous. Tokens of
-one issuer never wait for another issuer. The rules:
+Owns the cache between synchronous verification and asynchronous fetching. Tokens of one issuer never wait for another
+issuer. The rules:
 
 * Keys are fresh for five minutes. After that they are refetched in the background.
 * After an hour the caller waits for the refetch.
@@ -59,7 +59,7 @@ class IssuerKeys:
         self._clock = clock
         self._enforces = enforce_thumbprints
         self._entries = IssuerEntries(MAX_ISSUERS)
-        # Issuers that failed last time have their own lanes, so that issuers that hang delay only one another.
+        # Issuers that failed last time have their own lanes: hanging ones delay only one another.
         self._proven = FairLane(PROVEN_LANES)
         self._new = FairLane(NEW_LANES)
         self._failed = FairLane(FAILED_LANES)
@@ -67,7 +67,7 @@ class IssuerKeys:
     def cached_keys(self, provider: ProviderTerms, now: datetime) -> KeySet | NeedsFetch:
         """Return the provider's keys without waiting, or request a fetch.
 
-        Raises the failure of the last fetch if it was a moment ago and there are no older keys to use.
+        Raises the failure of a fetch a moment ago if there are no older keys to use.
         """
         if provider.pinned is not None:
             return provider.pinned
@@ -91,8 +91,8 @@ class IssuerKeys:
     async def fetch(self, provider: ProviderTerms) -> None:
         """Bring the provider's keys, or the reason of a failure, into the cache.
 
-        There is one fetch for each issuer: callers that come while it runs wait for it. Never raises for a failure of
-        the issuer, and never takes longer than the fetcher's limit and the wait for a lane together.
+        Each issuer has one fetch, for which later callers wait. Never raises for a failure of the issuer, and never
+        takes longer than the fetcher's limit and the wait for a lane together.
         """
         entry = self._entry(provider)
         if entry.flight is None:
@@ -119,7 +119,7 @@ class IssuerKeys:
         await asyncio.gather(*flights, return_exceptions=True)
 
     def _entry(self, provider: ProviderTerms) -> IssuerEntry:
-        # If thumbprints are enforced, keys that matched one account's thumbprints must not be used for another account.
+        # Keys that matched one account's enforced thumbprints must not be used for another account.
         key = (provider.issuer, provider.thumbprints if self._enforces else frozenset[str]())
         return self._entries.get(key, provider.account)
 
@@ -139,8 +139,7 @@ class IssuerKeys:
         return entry.flight is None and not held_up and not _is_within(entry.attempted, now, COOL_DOWN)
 
     def _is_due(self, entry: IssuerEntry, provider: ProviderTerms, now: datetime) -> bool:
-        # Keys older than an hour are not used before the running fetch has ended, unless the last fetch failed: then
-        # the issuer is down, and only its old keys are available.
+        # Keys older than an hour wait for the running fetch, unless the last one failed: then the issuer is down.
         overdue = entry.failure is None and not _is_within(entry.fetched, now, SERVED_FOR)
         return self._may_attempt(entry, provider, now) or (overdue and entry.flight is not None)
 
@@ -184,14 +183,14 @@ class IssuerKeys:
             entry.failure = InvalidIdentityToken(oidc_messages.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
-        # Counted from the end of the fetch too: a caller that waited for it must not start another one at once.
+        # From the end of the fetch too: a caller that waited must not start another one at once.
         entry.attempted = self._clock.now()
         entry.held_up.clear()
 
     def _hold_up(self, entry: IssuerEntry, turn: Turn) -> None:
         """Note that the issuer was not contacted, for lack of capacity.
 
-        Accounts that have capacity do not see this as a failure.
+        For accounts with capacity this is not a failure.
         """
         entry.attempted = None
         entry.held_up.update(dict.fromkeys(turn.accounts, self._clock.now()))
@@ -223,7 +222,7 @@ async def _get(fetcher: Fetcher, address: str, thumbprints: frozenset[str] = fro
 def require_name(document: Mapping[str, Any], issuer: str) -> None:
     """Refuse the discovery document of another issuer.
 
-    Its `issuer` must be equal to the requested one (OpenID Connect Discovery 1.0 section 4.3).
+    Its `issuer` must equal the requested one (OpenID Connect Discovery 1.0 section 4.3).
     """
     named = document.get("issuer")
     if named != issuer:
@@ -240,10 +239,10 @@ def _keys_address(document: Mapping[str, Any], issuer: str) -> str:
 
 
 def _is_within(moment: datetime | None, now: datetime, span: timedelta) -> bool:
-    # After the clock was set back, old times may be in the future; those count as old.
+    # Times in the future, after the clock was set back, count as old.
     return moment is not None and timedelta(0) <= now - moment < span
 
 
 def _again(failure: Fault) -> Fault:
-    # A raised exception collects the traceback of its caller, so each caller gets a new one.
+    # A raised exception collects tracebacks, so each caller gets a new one.
     return type(failure)(failure.message, detail=failure.detail)

@@ -1,7 +1,7 @@
 """The issuers that an account trusts, and on which terms.
 
-Owns the conversion of stored providers to ProviderTerms: one cached value for each account, with its keys and claims
-parsed once. The sender of a token chooses its issuer string, so it is never the key of a cache entry.
+Owns the conversion of stored providers to ProviderTerms: one cached value per account, with keys and claims parsed
+once. The sender chooses a token's issuer string, so it is never a cache key.
 Source: IAM User Guide, "Create an OpenID Connect identity provider in IAM"; "AssumeRoleWithWebIdentity".
 """
 
@@ -31,7 +31,7 @@ def providers_of(reader: Reader, account: str) -> list[OidcProvider]:
 def terms_of(provider: OidcProvider) -> ProviderTerms:
     """Return a stored provider's terms.
 
-    Raises ValueError if a part is unreadable: terms without that part would be different terms.
+    Raises ValueError if a part is unreadable: terms without it would differ.
     """
     return ProviderTerms(
         arn=provider.arn,

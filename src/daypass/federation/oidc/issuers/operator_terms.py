@@ -1,7 +1,7 @@
 """The terms of an issuer that only an operator may set.
 
-They are extra claims and pinned keys. Owns their rules and how they are stored, for every command that sets them. They
-change which tokens are trusted, so no IAM permission gives access to them.
+Owns the rules and storage of extra claims and pinned keys. They change which tokens are trusted, so no IAM permission
+gives access to them.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,7 @@ def set_terms(
 ) -> OidcProvider:
     """Store a provider with changed terms; a term that is None stays as it is.
 
-    An empty string for `pinned_keys` goes back to the keys that the issuer publishes. Raises ValueError with a message
-    for the operator.
+    An empty `pinned_keys` goes back to the published keys. Raises ValueError with a message for the operator.
     """
     new = provider
     if further_claims is not None:

@@ -1,8 +1,8 @@
 """The addresses at which an issuer may be.
 
-Owns the decision about one address: public addresses are allowed, and those in networks that an operator allowed. Names
-are resolved elsewhere; the decision is about the address of the actual connection. Pure. Source: IANA special-purpose
-address registries; RFC 6052 and 3056 for addresses that contain another.
+Owns the decision about the address of an actual connection: public ones are allowed, and those in networks that an
+operator allowed. Pure. Source: IANA special-purpose address registries; RFC 6052 and 3056 for addresses that contain
+another.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# The registries call these addresses global, or leave it open, but they lead to internal services.
+# Global or open in the registries, but they lead to internal services.
 _NEVER_PUBLIC: tuple[Network, ...] = (
     ip_network("168.63.129.16/32"),  # Azure's platform service, reachable from every virtual machine
     ip_network("192.0.0.0/24"),  # protocol assignments, among them a cloud's metadata service
@@ -52,7 +52,7 @@ def is_allowed(text: str, networks: Iterable[Network]) -> bool:
 
 
 def _unwrapped(address: Address) -> Address:
-    # A connection to a mapped, 6to4 or NAT64 address ends at the IPv4 address inside it, so that one is checked.
+    # A mapped, 6to4 or NAT64 address leads to the IPv4 address inside it, so check that one.
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:

@@ -1,7 +1,7 @@
 """Fetch one document from an issuer, or send it one form.
 
-Owns the only way in which Daypass reads from an identity provider, which may be hostile: https, checked addresses, no
-redirects, proxies, decompression or cookies, limited time and size. issuer_keys.py interprets the documents.
+Owns the only way to read from an identity provider, which may be hostile: https, checked addresses, no redirects,
+proxies, decompression or cookies, limited time and size. issuer_keys.py interprets the documents.
 Source: RFC 8725 sections 3.9 and 3.10; OWASP, "Server-Side Request Forgery Prevention".
 """
 
@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 class IssuerUnreachableError(Exception):
-    """The issuer did not answer in time, or failed itself. A retry may help."""
+    """The issuer did not answer in time, or failed. A retry may help."""
 
 
 class CrowdedError(IssuerUnreachableError):
@@ -171,8 +171,8 @@ class Fetcher:
 class _FetchSockets:
     """The sockets of one fetch, only to allowed addresses.
 
-    They are shut down when the fetch ends. By default, TLS waits half a minute for the issuer's close message, which a
-    hanging issuer never sends.
+    They are shut down when the fetch ends: TLS would wait half a minute for a close message that a hanging issuer never
+    sends.
     """
 
     def __init__(self, networks: Sequence[Network]) -> None:
@@ -181,13 +181,12 @@ class _FetchSockets:
 
     def open_socket(self, address: AddrInfoType) -> socket.socket:
         """Return a new socket for an address, or raise AddressRefusedError."""
-        # The last check, and the only one for literal addresses: aiohttp does not resolve those.
+        # The only check for literal addresses, which aiohttp does not resolve.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._networks):
             raise AddressRefusedError("a literal address that is not allowed")
         opened = socket.socket(family, kind, protocol)
-        # A duplicate, because the first descriptor's number may belong to another connection by the time of the
-        # shutdown.
+        # A duplicate: by the shutdown, the first number may belong to another connection.
         self._opened.append(opened.dup())
         return opened
 

@@ -1,8 +1,7 @@
 """Resolve an issuer's host to addresses to which connections are allowed.
 
 Owns name resolution for fetching: aiohttp connects to exactly the returned addresses, so a second lookup with another
-result (DNS rebinding) cannot happen. A slow name server delays only its own hosts. addresses.py decides which addresses
-are allowed.
+result (DNS rebinding) cannot happen. A slow name server delays only its own hosts.
 """
 
 import asyncio
@@ -60,11 +59,10 @@ class VettingResolver(AbstractResolver):
 class SystemLookup:
     """The system's resolver, in threads of its own.
 
-    The event loop has few threads, and a name server that hangs would block all of them: then no issuer could be
-    resolved. Here each host has at most one running lookup, and the number of all lookups is limited. Accounts share
-    that limit, because a tenant chooses the names of its issuers and may operate the name server that hangs. The
-    threads are daemon threads, because the system's resolver cannot be interrupted and must not delay the end of the
-    process.
+    A name server that hangs would block all of the event loop's few threads. Here each host has at most one running
+    lookup, and the number of all lookups is limited. Accounts share that limit, because a tenant may operate the name
+    server that hangs. The threads are daemons, because the system's resolver cannot be interrupted and must not delay
+    the end of the process.
     """
 
     def __init__(self) -> None:
@@ -78,7 +76,7 @@ class SystemLookup:
     def on_behalf_of(self, accounts: Collection[str]) -> Lookup:
         """Return a lookup for these accounts.
 
-        Each lookup is counted for the account with the fewest running.
+        It counts for the account with the fewest running.
         """
 
         async def look_up(host: str, port: int) -> Sequence[str]:
@@ -108,7 +106,7 @@ class SystemLookup:
                 return
             if isinstance(found, OSError):
                 future.set_exception(found)
-                future.exception()  # Marks the exception as retrieved, in case all callers have given up.
+                future.exception()  # All callers may have given up.
             else:
                 future.set_result(found)
 

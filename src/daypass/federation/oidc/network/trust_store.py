@@ -1,9 +1,9 @@
 """The certificates that an issuer may present.
 
-Owns the TLS settings of fetching: the system's authorities, additional ones of the operator and, if the operator
-enforces them, the thumbprints of the provider. A thumbprint never replaces an authority.
+Owns the TLS settings of fetching: the system's and the operator's authorities and, if enforced, the provider's
+thumbprints, which never replace an authority.
 Source: IAM User Guide, "Obtain the thumbprint for an OpenID Connect identity provider": the SHA-1 of the topmost
-certificate. Here any certificate of the verified chain counts, but not one that was merely sent with it.
+certificate. Here any certificate of the verified chain counts, not one merely sent with it.
 """
 
 import hashlib
@@ -36,10 +36,9 @@ class _Kept:
 class TlsContexts:
     """The TLS settings for each set of requirements.
 
-    Accounts share a limited number of them. If there are too many, the account with the most gives up its least
-    recently used ones, and settings that no account uses any more are dropped. A tenant chooses the thumbprints of its
-    providers, and must not make the fetches of other tenants read the authorities again. Settings without thumbprints
-    are the server's own and stay. Safe for threads.
+    Accounts share a limited number. Of too many, the account with the most gives up its least recently used ones, and
+    settings without an account are dropped: a tenant's thumbprints must not make the fetches of others read the
+    authorities again. Settings without thumbprints stay. Safe for threads.
     """
 
     def __init__(self, most: int = MOST_CONTEXTS) -> None:
@@ -128,7 +127,7 @@ def _enforcing(thumbprints: frozenset[str]) -> type[ssl.SSLObject]:
 
 
 def _verified_chain(connection: ssl.SSLObject) -> Iterable[bytes]:
-    # Public since Python 3.13. Before, the same method is one level deeper and returns certificate objects.
+    # Public since Python 3.13; before, one level deeper and with certificate objects.
     public = getattr(connection, "get_verified_chain", None)
     if public is not None:
         return list(public())

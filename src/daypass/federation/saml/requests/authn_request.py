@@ -1,7 +1,7 @@
 """The AuthnRequest that asks an identity provider to sign a user in.
 
-Owns the document and its two bindings: HTTP-Redirect (in a URL) and HTTP-POST (in a form). Every request is signed, as
-our metadata says. Leaves the signature to request_signature.py. Pure: identifier, time and key are arguments.
+Owns the document and its bindings HTTP-Redirect (in a URL) and HTTP-POST (in a form). Leaves the signature, which every
+request has, to request_signature.py. Pure: identifier, time and key are arguments.
 Rules: SAML core 3.4.1; SAML bindings 3.4.4.1 and 3.5.4.
 """
 

@@ -1,9 +1,8 @@
 """The key that signs requests to identity providers, and its rotation.
 
 Owns the kind of key, its certificate and the rules of rotation. Leaves storage to operations/saml_request_keys.py, and
-the signed bytes to request_signature.py. Providers get the certificate from our metadata, often by hand, and therefore
-keys are never added or removed automatically. The issuer and the dates of the certificate do not matter: it is only a
-container for a key.
+the signed bytes to request_signature.py. Providers get the certificate from our metadata, often by hand, so keys are
+never added or removed automatically. The certificate's issuer and dates do not matter.
 Rules: SAML metadata interoperability profile 2.6.1; NIST SP 800-57 part 1 for the size.
 """
 
@@ -20,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from daypass.mint.key_ring import SKEW, KeyRing, Material, RingKey, drop_expired
 
-# A request waits ten minutes for its answer, and its provider may check the signature until then.
+# The provider may check a request's signature for ten minutes.
 LONGEST_REQUEST = 600
 _BITS = 3_072
 _LIFETIME = timedelta(days=3_650)
@@ -55,7 +54,7 @@ class RequestSigner:
 
     def __init__(self, private: bytes, certificate: bytes) -> None:
         try:
-            # The primality test of the numbers takes a fifth of a second. They are ours, and were sealed.
+            # The numbers are ours, and were sealed: a primality test takes a fifth of a second.
             key = serialization.load_der_private_key(private, password=None, unsafe_skip_rsa_key_validation=True)
             public = x509.load_der_x509_certificate(certificate).public_key()
         except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
@@ -102,7 +101,7 @@ def make_key_pair(now: datetime) -> RequestKeyPair:
 def key_id(certificate: bytes) -> str:
     """Return the name of the key in a certificate.
 
-    It is the beginning of the certificate's SHA-256, which other tools show too.
+    It is the beginning of the SHA-256, which other tools show too.
     """
     hashed = hashes.Hash(hashes.SHA256())
     hashed.update(certificate)
@@ -122,7 +121,7 @@ def certificate_pem(certificate: bytes) -> str:
 def first_activation(now: int) -> int:
     """Return the activation time of a deployment's first key.
 
-    The key is active at once, also on a node with a slow clock.
+    It is active at once, also on a node with a slow clock.
     """
     return now - SKEW
 

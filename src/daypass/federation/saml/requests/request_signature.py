@@ -1,7 +1,6 @@
 """Sign a request to an identity provider, in a URL or in the document.
 
-Owns both forms, which depend on the binding. Leaves the choice of the key to its caller. Signatures are not verified
-here.
+Owns both forms, one for each binding. Leaves the choice of the key to its caller.
 Rules: SAML bindings 3.4.4.1 (DEFLATE encoding) and 3.5.4; SAML core 5.4; XML Signature 1.1; Exclusive XML
 Canonicalization 1.0.
 """
@@ -23,8 +22,8 @@ _SHA256 = f"{XENC}sha256"
 def sign_query(message: Sequence[tuple[str, str]], signer: RequestSigner) -> str:
     """Return a query with its signature.
 
-    `message` is SAMLRequest and RelayState in this order. The signature covers the exact string in the URL, because
-    another percent-encoding would be another string.
+    `message` is SAMLRequest and RelayState in this order. The signature covers the exact percent-encoded string in the
+    URL.
     """
     signed = urlencode([*message, ("SigAlg", RSA_SHA256)])
     return f"{signed}&{urlencode({'Signature': signer.sign(signed.encode('ascii'))})}"
@@ -47,7 +46,7 @@ def sign_document(document: str, signer: RequestSigner) -> str:
 def _signature(identifier: str, digest: str, signer: RequestSigner) -> str:
     """Return a Signature element.
 
-    SignedInfo is signed in the canonical form that it has inside the element.
+    SignedInfo is signed in its canonical form inside the element.
     """
     info = _canonical(etree.fromstring(_signed_info(identifier, digest)))
     return (

@@ -1,8 +1,7 @@
 """Describe Daypass to identity providers, as a SAML service provider.
 
-Owns the document behind /saml/metadata.xml. It requests the parts that the checks need: signed assertions, a persistent
-name, and the two attributes without which a user cannot get a role. It contains the certificates of the keys that sign
-our requests.
+Owns /saml/metadata.xml. It requests signed assertions, a persistent name, and the two attributes without which a user
+cannot get a role, and contains the certificates of the keys that sign our requests.
 Rules: SAML metadata 2.0, 2.4.1.1 and 2.4.4.
 """
 
@@ -21,11 +20,10 @@ _WANTED = ("Role", "RoleSessionName")
 def describe_service_provider(*, entity_id: str, consumers: Sequence[str], certificates: Sequence[bytes]) -> str:
     """Return the metadata of a service provider.
 
-    The first of its `consumers` is the default URL for responses. `certificates`, in DER, belong to the keys that sign
-    requests: the current one first, then the others.
+    The first of its `consumers` is the default URL for responses. `certificates` of the request keys are in DER, the
+    current one first.
     """
-    # Some providers keep the first of several keys (WSO2), others the last (Keycloak): list the current key in both
-    # places.
+    # Some providers keep the first key (WSO2), others the last (Keycloak): list the current one twice.
     named = [*certificates, *(certificates[:1] if len(certificates) > 1 else ())]
     keys = "".join(
         f'<md:KeyDescriptor use="signing"><ds:KeyInfo><ds:X509Data><ds:X509Certificate>'
