@@ -42,9 +42,8 @@ class PrincipalKind(Enum):
 class Principal(msgspec.Struct, frozen=True):
     """The caller, with every name that a policy may use for it.
 
-    Names that a kind of caller does not have are empty, and an empty name never matches. If `delegated` is true, the
-    caller acts on behalf of another principal: its session policies limit it even if a resource policy names that
-    principal.
+    Missing names are empty, and an empty name never matches. A `delegated` caller acts on behalf of another principal:
+    its session policies limit it even if a resource policy names that principal.
     """
 
     kind: PrincipalKind
@@ -63,8 +62,8 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
 
     Context keys are lower case. A string is the value of a single-valued key, a tuple of a multivalued key. All values
     are strings: booleans "true" and "false", numbers in decimal, dates ISO 8601 in UTC or epoch seconds, bytes base64.
-    `affordable` is the number of pattern characters that may be compared with the longest of all strings without a
-    closer estimate. It is always computed here, and a value that a caller passes is ignored.
+    `affordable` is the number of pattern characters that may be compared with the longest string without a closer
+    estimate; a passed value is ignored.
     """
 
     action: str

@@ -1,7 +1,6 @@
 """Policies in the form that evaluation uses.
 
-Owns the compilation of a document, which happens once, and the search for the statements about an action. evaluate.py
-tests whether a statement applies.
+Owns the compilation of a document, once, and the search for the statements about an action.
 """
 
 from collections.abc import Iterable, Sequence
@@ -70,7 +69,7 @@ class CompiledStatement:
     def applies(self, request: AuthorizationRequest) -> bool:
         """Return whether the resource and the conditions match.
 
-        The caller tests the action and the principal.
+        The caller tests action and principal.
         """
         context = request.context
         if self.resource is not None and not self.resource(request.resource, context):
@@ -98,8 +97,8 @@ class Policy:
 class PolicySet:
     """Several policies that are evaluated as one.
 
-    Immutable except for a cache of the statements about each action. `characters` is the number of pattern characters
-    that may be compared with a request, `action_characters` with an action.
+    Immutable except for a cache of each action's statements. `characters` is the number of pattern characters that may
+    be compared with a request, `action_characters` with an action.
     """
 
     policies: tuple[Policy, ...]

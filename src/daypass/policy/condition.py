@@ -1,14 +1,14 @@
 """One condition of a statement, compiled to a function of the context.
 
-Owns missing keys, negation, IfExists, multivalued keys and the set operators. Leaves the comparison of values to
-operators/. Source: IAM User Guide, "Condition operators" and "Set operators for multivalued context keys".
+Owns missing keys, negation, IfExists and multivalued keys. Leaves the comparison of values to operators/. Source: IAM
+User Guide, "Condition operators" and "Set operators for multivalued context keys".
 
 The rules:
 - If the key is missing, a positive operator is false, a negated operator true, IfExists true, ForAllValues true,
   ForAnyValue false.
 - A negated operator with several values is true if the request's value does not match any of them.
 - A value that cannot be parsed or compared counts against the caller: false in an Allow, true in a Deny (`on_doubt`).
-  The same applies to several values under an operator without a set prefix, negated or not.
+  So do several values under an operator without a set prefix, negated or not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ Holds = Callable[[ConditionKeys], bool]
 class UnknownOperatorError(ValueError):
     """The operator of a condition does not exist.
 
-    The parser refuses such a condition, and the compiler refuses it too.
+    The parser and the compiler refuse it.
     """
 
 
@@ -90,7 +90,7 @@ def _comparison(row: Operator, values: Sequence[str], *, variables: bool) -> Fit
 def _fixed(use: OperatorUse, values: Sequence[str], *, variables: bool) -> frozenset[str] | None:
     """Return the values of a plain StringEquals, or None for other conditions.
 
-    StringEquals is the most frequent condition. With these values it takes one lookup.
+    With these, the most frequent condition takes one lookup.
     """
     if use.operator.family is not Family.EQUALS or use.operator.negated or use.if_exists:
         return None
@@ -137,7 +137,7 @@ def _negated(key: str, fits: Fits, *, on_doubt: bool) -> Holds:
 def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
     """Require that every value matches (negated: does not match).
 
-    True without values. A Deny treats a single empty value as no value; an Allow compares it.
+    Returns True without values. A Deny treats a single empty value as no value; an Allow compares it.
     """
 
     def holds(context: ConditionKeys) -> bool:
@@ -159,7 +159,7 @@ def _for_all(key: str, fits: Fits, *, negated: bool, on_doubt: bool) -> Holds:
 def _for_any(key: str, fits: Fits, use: OperatorUse, *, on_doubt: bool) -> Holds:
     """Require that at least one value matches (negated: does not match).
 
-    False without values, unless the operator has IfExists.
+    Returns False without values, unless the operator has IfExists.
     """
     negated, if_exists = use.operator.negated, use.if_exists
 

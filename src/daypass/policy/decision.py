@@ -1,6 +1,6 @@
 """The decisions of the engine. Only this package can create an Allowed.
 
-Owns the values. Leaves AWS's wording to reasons/denial_messages.py and the detailed explanation to reasons/explain.py.
+Leaves AWS's wording to reasons/denial_messages.py and the explanation to reasons/explain.py.
 """
 
 from dataclasses import InitVar, dataclass
@@ -47,8 +47,8 @@ class Allowed:
 class Denied:
     """The request is refused.
 
-    `by` is the type of the policy that denied the request or has no Allow for it. `trust` is true if the resource
-    policy is a role's trust policy. `failure` is set if a statement could not be evaluated; it is for the audit log.
+    `by` is the type of the policy that denied the request or has no Allow for it. `trust`: the resource policy is a
+    trust policy. `failure`, for the audit log, is set if a statement could not be evaluated.
     """
 
     explicit: bool

@@ -26,10 +26,9 @@ from daypass.policy.work import LIGHT_PART, LIGHT_WORK, decision_work
 class Policies(msgspec.Struct, frozen=True):
     """All policies that apply to a request.
 
-    `boundary` and `session` are None if they do not exist; several session policies are one set. Control policies are
-    one set for each level, starting at the organization's root, and () if they do not exist. If `trust` is true,
-    `resource` is a role's trust policy, which must itself allow the request, in the same account too. `characters` is
-    the sum over all sets; it is always computed here, and a value that a caller passes is ignored.
+    `boundary` and `session` may be None; several session policies are one set. Control policies are one set for each
+    level, from the organization's root, or (). With `trust`, `resource` is a role's trust policy, which must itself
+    allow the request, in the same account too. `characters` is the sum over all sets; a passed value is ignored.
     """
 
     identity: PolicySet
@@ -71,7 +70,7 @@ _WITHOUT_OWN_SIDE = frozenset(
 def decide(request: AuthorizationRequest, policies: Policies) -> Decision:
     """Return Allowed or Denied.
 
-    The request is refused if a statement cannot be evaluated, or if the policies are too much work.
+    The request is refused if a statement cannot be evaluated, or the policies are too much work.
     """
     try:
         if policies.characters > request.affordable and (
@@ -142,7 +141,7 @@ def _find(statements: ResourceIndex[CompiledStatement], request: AuthorizationRe
 
 def _find_deny_to_caller(policy_set: PolicySet, request: AuthorizationRequest) -> CompiledStatement | None:
     for statement in policy_set.candidates(request.action)[0].candidates_for(request.resource):
-        # The parser refuses a resource policy without Principal. If one exists, its Deny applies to every principal.
+        # The parser refuses a resource policy without Principal; a Deny of one applies to every principal.
         meant = statement.principal is None or statement.principal.denies(request.principal)
         if meant and statement.applies(request):
             return statement
@@ -172,7 +171,7 @@ def _decide_allow(request: AuthorizationRequest, policies: Policies) -> Decision
 def _decide_across(request: AuthorizationRequest, policies: Policies, named: CompiledStatement | None) -> Decision:
     """Require an Allow of both accounts.
 
-    The caller's own account is evaluated first, because the caller may see its own account's refusals.
+    The caller's own account comes first, because the caller may see its refusals.
     """
     own = _decide_own_side(request, policies, None, PolicyBypass.DELEGATED)
     if isinstance(own, Denied):
@@ -187,7 +186,7 @@ def _decide_own_side(
 ) -> Decision:
     """Evaluate the caller's own policies.
 
-    Policies that are not needed because of the resource policy's Allow (`bypass`) are skipped.
+    It skips those that the resource policy's Allow makes unnecessary (`bypass`).
     """
     by: list[CompiledStatement] = []
     own = (
@@ -210,8 +209,7 @@ def _decide_own_side(
 def _is_free(policy_type: PolicyType, policy_set: PolicySet | None, request: AuthorizationRequest) -> bool:
     """Return whether this caller needs no Allow of a type of policy.
 
-    The root user does not have identity policies and does not need them. A federated user has the permissions of its
-    session policy: without a session policy it has no permissions.
+    The root user needs no identity policies. A federated user without a session policy has no permissions.
     """
     if policy_type is PolicyType.IDENTITY:
         return request.principal.kind is PrincipalKind.ROOT

@@ -1,7 +1,6 @@
 """Find, among many statements, the few that can apply to a resource.
 
-Owns an index by the literal prefix of Resource patterns. It excludes only statements that cannot apply; the statement
-itself decides whether it applies.
+Owns an index by the literal prefix of Resource patterns. It excludes only statements that cannot apply.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ _FEW = 6  # for so few statements a test of each is faster than a lookup
 class HasHeads(Protocol):
     """A statement that can be indexed.
 
-    Every resource to which it applies starts with one of its heads.
+    Its resources start with one of its heads.
     """
 
     @property

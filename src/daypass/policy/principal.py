@@ -1,8 +1,8 @@
 """Test whether a Principal element matches the caller, and by which name.
 
-Owns the names that match, and the reach of an Allow by each name. Wildcards do not exist here: a `*` inside a name is
-literal, and only the name `*` alone means every principal. Source: IAM User Guide, "IAM JSON policy elements:
-Principal", "NotPrincipal", and the table of implicit denies in "Policy evaluation logic".
+Owns the names that match, and the reach of an Allow by each name. A `*` inside a name is literal; only the name `*`
+alone means every principal. Source: IAM User Guide, "IAM JSON policy elements: Principal", "NotPrincipal", and the
+table of implicit denies in "Policy evaluation logic".
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,8 +84,7 @@ class PrincipalMatch:
         self._names = Names.of(statement.principals or ())
         self._inverted = statement.not_principal
         self._open = not closed
-        # AWS: Allows to `*` with a condition on aws:PrincipalArn are not limited by implicit denies of boundary or
-        # session.
+        # AWS: implicit denies of boundary or session do not limit Allows to `*` with a condition on aws:PrincipalArn.
         named = _names_principal_arn(statement.conditions)
         self._past_everyone = PolicyBypass.BYPASS_ALL if named else PolicyBypass.BYPASS_IDENTITY
 
@@ -135,7 +134,7 @@ class PrincipalMatch:
     def _bypass_of_others(self, caller: Principal) -> PolicyBypass:
         """Return the reach of NotPrincipal with Allow.
 
-        A caller that is listed by any name is not allowed. For other callers, their own account must allow.
+        A caller listed by any name is not allowed; for others, their own account must allow.
         """
         if caller.kind is PrincipalKind.ANONYMOUS:
             return PolicyBypass.BYPASS_ALL if self._open and not self._names.everyone else PolicyBypass.NO_MATCH
@@ -146,7 +145,7 @@ class PrincipalMatch:
     def _is_excepted(self, caller: Principal) -> bool:
         """Return whether NotPrincipal with Deny exempts the caller.
 
-        A caller is exempt only if all of its names are listed.
+        It does so only if all of its names are listed.
         """
         names = self._names
         if caller.kind is PrincipalKind.SERVICE:
@@ -161,7 +160,7 @@ class PrincipalMatch:
 def _all_listed(caller: Principal, exact: frozenset[str]) -> bool:
     """Return whether every name below the account is listed.
 
-    These are the user's, or the role's and the session's.
+    They are the user's, or the role's and the session's.
     """
     if caller.kind is PrincipalKind.ROOT:
         return True

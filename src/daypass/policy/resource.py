@@ -136,7 +136,7 @@ def _outside(
 ) -> ResourceMatch:
     """Match NotResource.
 
-    If a variable has no value, the excepted resources are unknown, and an Allow does not apply.
+    Without a variable's value, the exceptions are unknown, and an Allow does not apply.
     """
     inside = match_any(exact, fixed, open_tokens)
 

@@ -1,9 +1,8 @@
 """Policy variables: strings with `${…}`, and their values in a request.
 
-Owns the parsing of variables, of their defaults and of the escapes `${*}`, `${?}` and `${$}`, and the substitution of
-values. Source: IAM User Guide, "IAM policy elements: Variables and tags". A value is substituted once, as a literal
-string, and the result is never parsed again: `${$}{x}` is the string `${x}`, and the name of a user `*` is not a
-wildcard.
+Owns the parsing of variables, defaults and the escapes `${*}`, `${?}` and `${$}`, and the substitution of values.
+Source: IAM User Guide, "IAM policy elements: Variables and tags". A value is substituted once, as a literal string, and
+never parsed again: `${$}{x}` is the string `${x}`, and the name of a user `*` is not a wildcard.
 """
 
 import re
@@ -62,7 +61,7 @@ def has_variables(parts: Iterable[Part]) -> bool:
 def substitute(part: Variable, context: ConditionKeys) -> str | None:
     """Return the value of a variable, or None if it has no value.
 
-    A multivalued key cannot be a variable. Its default is only for absent keys, thus it does not apply either.
+    A multivalued key cannot be a variable, nor have its default, which is only for absent keys.
     """
     value = context.get(part.key)
     if value is None:

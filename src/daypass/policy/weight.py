@@ -1,7 +1,7 @@
 """The size of a statement, computed when the statement is compiled.
 
-Owns the sizes; work.py multiplies them with the sizes of a request. A size is never smaller than the actual work, so
-that a limit of sizes limits the work.
+work.py multiplies the sizes with those of a request. A size is never smaller than the actual work, so that a limit of
+sizes limits the work.
 """
 
 import msgspec
@@ -37,8 +37,8 @@ class PatternSize(msgspec.Struct, frozen=True):
 class Weight(msgspec.Struct, frozen=True):
     """The cost of one statement.
 
-    A statement compares its resources with the resource, and each condition with the value of a key. `characters` is
-    the sum, with the longest possible value for each variable: a limit that does not need the single keys.
+    It compares its resources with the resource, and each condition with a key's value. `characters` is the sum, with
+    the longest possible value for each variable: a limit without the single keys.
     """
 
     resources: PatternSize
@@ -57,7 +57,7 @@ class Weight(msgspec.Struct, frozen=True):
 def weigh(statement: Statement, *, variables: bool) -> Weight:
     """Return the weight of a statement.
 
-    Its patterns can contain variables only if `variables` is true.
+    `variables`: its patterns can contain variables.
     """
     resources = _size([resource_parts(pattern, variables=variables) for pattern in statement.resources or ()])
     conditions = tuple((test.key.lower(), _condition(test, variables=variables)) for test in statement.conditions)

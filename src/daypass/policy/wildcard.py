@@ -1,9 +1,9 @@
 """Match `*` and `?` without backtracking.
 
-Owns patterns as tokens and their matchers. Leaves to template.py which characters of a policy are wildcards; the value
-of a variable arrives here as a literal string. Policy strings are never compiled to regular expressions: with `*a*a*a*`
-a backtracking engine takes years, it retries a run of question marks at each character, and every holder of credentials
-can write a session policy.
+Owns patterns as tokens and their matchers. Leaves to template.py which characters are wildcards; a variable's value
+arrives as a literal string. Policy strings are never compiled to regular expressions: with `*a*a*a*` a backtracking
+engine takes years, it retries a run of question marks at each character, and every holder of credentials can write a
+session policy.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def tokens_of(text: str) -> list[Token]:
 def compile_wildcard(tokens: Sequence[Token]) -> Match:
     """Return the cheapest matcher for a pattern.
 
-    It is anchored at both ends and cheap to create.
+    Anchored at both ends and cheap to create.
     """
     wild = {token for token in tokens if isinstance(token, Wild)}
     if not wild:
@@ -93,9 +93,9 @@ def _match_ends(first: str, last: str) -> Match:
 def _match_places(tokens: Sequence[Token]) -> Match:
     """Follow every match at the same time: one bit for each position.
 
-    A set bit means that the pattern, as far as it was read, matches the string up to that position. One step of the
-    pattern moves all positions together. While a string fits into a few machine words, the work depends only on the
-    pattern's length; a run of question marks is one step, whatever its length.
+    A set bit means that the pattern so far matches the string up to that position. One step moves all positions
+    together. While a string fits into a few machine words, the work depends only on the pattern's length; a run of
+    question marks is one step.
     """
     steps = _steps_of(tokens)
     first, last = _literal(steps[0]), _literal(steps[-1])
@@ -137,7 +137,7 @@ def _last_places(steps: Sequence[tuple[Token, int]], reached: int, text: str) ->
 def _stay_in_part(token: Wild, times: int, reached: int, no_colon: int) -> int:
     """Move over characters except colons: exactly `times`, or any number."""
     if token is Wild.PART_ANY:
-        # Adding a bit to a run of ones carries to the end of the run, which marks every reachable position.
+        # Adding a bit to a run of ones carries to its end, which marks every reachable position.
         return reached | (((reached & no_colon) + no_colon) ^ no_colon)
     for _ in range(times):
         reached = (reached & no_colon) << 1
@@ -173,7 +173,7 @@ class _Places(dict[str, int]):
         return found
 
 
-# Only strings up to this length are cached: each different character of a longer one takes kilobytes.
+# Longer strings are not cached: each different character would take kilobytes.
 LONGEST_REMEMBERED = 2_048
 _remembered_places = lru_cache(maxsize=64)(_Places)
 

@@ -1,8 +1,8 @@
 """Estimate the work of a decision before it is made, and limit it.
 
-Owns the estimate and its two limits. The unit is a pattern character times a character of the string with which it is
-compared. Time is not measured: the same request has the same work on every machine. Why too much work is a denial, and
-what that costs: docs/decisions/0012-decision-budget.md.
+Owns the estimate and its limits. The unit is a pattern character times a character of the compared string. The same
+request has the same work on every machine. Why too much work is a denial, and its cost:
+docs/decisions/0012-decision-budget.md.
 """
 
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ LIGHT_WORK = MOST_WORK // LIGHT_PART
 def decision_work(request: AuthorizationRequest, sets: Iterable[PolicySet], enough: int) -> int:
     """Return an upper bound of the work to evaluate the relevant statements.
 
-    Each condition counts with the value of its own key. Counting stops once the work is more than `enough`.
+    Each condition counts with the value of its own key. Counting stops above `enough`.
     """
     work = 0
     for policy_set in sets:
-        # Counted also if the candidates are cached: the same request has the same work at any time.
+        # Also if the candidates are cached: the same request always has the same work.
         work += policy_set.action_characters * span(request.action)
         if work > enough:
             return work

@@ -25,7 +25,7 @@ _FULL_ACCESS = ("*",)
 
 
 class DocumentKind(Enum):
-    """The purpose of a document. It decides which elements are allowed."""
+    """The purpose of a document, which decides the allowed elements."""
 
     IDENTITY = "identity"
     SESSION = "session"
@@ -49,7 +49,7 @@ class Document:
     def variables(self) -> bool:
         """Return whether `${…}` is a variable.
 
-        Without a Version the old version applies, in which `${…}` is literal.
+        It is literal in the old version, which applies without a Version.
         """
         return self.version == VARIABLES_SINCE
 

@@ -1,8 +1,7 @@
 """The text of a policy.
 
-Owns reading the text within the limits of policies, with numbers as they were written. Owns also the size of the text
-without white space, and the place of each statement in it. The rules of strict JSON belong to daypass.strict_json, and
-the meaning of the elements to elements.py.
+Owns reading it within limits, with numbers as written, its size without white space, and the place of each statement.
+Leaves strict JSON to daypass.strict_json, and the elements to elements.py.
 """
 
 import json
@@ -16,7 +15,7 @@ MAX_TEXT = 131_072  # the longest policy document in IAM's service model
 MAX_DEPTH = 16  # the language itself needs six
 _LINE = MAX_TEXT * 2
 _READER = JsonReader(max_depth=MAX_DEPTH, max_characters=MAX_TEXT, integer=NumberText, decimal=NumberText)
-# A string without an end is one token too: another attempt at each quote inside it would cost the square of its length.
+# A string without an end is one token too: retries at each quote would cost the square of its length.
 _TEXT = r'"(?:[^"\\]|\\.)*+"?'
 _TOKENS = re.compile(rf"{_TEXT}|[][{{}}:]|\n", re.DOTALL)
 _STRINGS_OR_SPACE = re.compile(rf"({_TEXT})|[ \t\r\n]+", re.DOTALL)
@@ -48,7 +47,7 @@ def without_white_space(text: str) -> str:
 def statement_spans(text: str) -> tuple[Span, ...]:
     """Return the place of each statement of a well-formed policy.
 
-    The places are in the order of the statements.
+    They are in order.
     """
     spans: list[Span] = []
     opened: list[str] = []

@@ -1,8 +1,8 @@
 """Parse the elements of one statement, and refuse those that AWS refuses.
 
-Owns the grammar of a statement and the messages of a refusal. If AWS's message is known, it is used unchanged. Other
-messages name the path, such as `Statement[2].Condition.StringEquals`. Source: IAM User Guide, "Grammar of the IAM JSON
-policy language"; recordings of IAM's responses.
+Owns the grammar of a statement and the messages of a refusal: AWS's where known; others name the path, such as
+`Statement[2].Condition.StringEquals`. Source: IAM User Guide, "Grammar of the IAM JSON policy language"; recordings of
+IAM's responses.
 """
 
 import re
@@ -57,7 +57,7 @@ ELEMENTS = frozenset(
 _VENDOR = re.compile(r"[A-Za-z0-9.*?-]+")
 _ACTION_NAME = re.compile(r"[ -~]+")  # AWS accepts any name, also of actions that do not exist
 _CONDITION_KEY = re.compile(r"[^\x00-\x20{}$*?\"'][^\x00-\x1f{}\"']{0,1023}")
-# Dates that AWS accepts although they cannot be compared: without a zone, with an incomplete zone, or a year alone.
+# Dates that AWS accepts but that cannot be compared: without a zone, with an incomplete one, or a year alone.
 _ODD_DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:[+-][0-9]{2})?"
     r"|[0-9]{1,4}[Tt]|-[0-9]{1,9}"
@@ -195,7 +195,7 @@ def _conditions(value: Any, path: str, grammar: PolicyGrammar) -> tuple[Conditio
     for operator, keys in value.items():
         if not isinstance(keys, dict):
             refuse(f"{path}.{operator}", "must be an object of condition keys")
-        # AWS accepts an operator without keys, even an unknown one. Such a condition always holds.
+        # AWS accepts an operator without keys, even an unknown one: it always holds.
         if keys:
             tests += _tests_of(operator, keys, f"{path}.{operator}", grammar)
     return tuple(tests)

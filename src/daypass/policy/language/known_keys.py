@@ -118,6 +118,6 @@ def find_key(name: str) -> KnownKey | None:
 def is_foreign(name: str) -> bool:
     """Return whether the key belongs to an issuer or another service.
 
-    The complete list of such keys is not known here.
+    Their complete list is not known here.
     """
     return name.partition(":")[0].lower() not in _OWNERS

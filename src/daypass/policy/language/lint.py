@@ -1,7 +1,7 @@
 """Warnings about policies that are legal but probably not as intended.
 
-Owns the rules, one function for each, listed in RULES, and the test whether an operator can read a value of a
-condition: other values never match. Warnings do not refuse a policy.
+Owns the rules, one function each, listed in RULES, and the test whether an operator can read a condition's value:
+others never match.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

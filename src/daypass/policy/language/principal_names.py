@@ -1,8 +1,7 @@
 """Parse the Principal element, and refuse invalid names.
 
 Owns the names that a Principal may contain. Leaves matching to principal.py. Source: IAM User Guide, "IAM JSON policy
-elements: Principal". A wildcard inside a name would never match. It is refused here, so that policy authors do not rely
-on it.
+elements: Principal". A wildcard inside a name would never match, so it is refused.
 """
 
 import re

@@ -1,6 +1,6 @@
 """Compare quantities: numbers, dates, addresses and bytes.
 
-Owns parsing, the same for policy and request values, and comparison. A value that does not parse yields None, and the
+Owns parsing, the same for policy and request, and comparison. A value that does not parse yields None, and the
 statement fails closed: an Allow does not apply, a Deny does. Source: IAM User Guide, "Condition operators": Numeric,
 Date, Binary and IP address; W3C "Date and Time Formats".
 """

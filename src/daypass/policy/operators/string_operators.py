@@ -1,8 +1,7 @@
 """Compare strings, ARNs and booleans.
 
-Owns one matcher for each family. A matcher returns whether the request's value matches one of the policy's values.
-Leaves negation and multivalued keys to condition.py. Source: IAM User Guide, "Condition operators": String, Boolean and
-ARN.
+Owns one matcher for each family: whether the request's value matches one of the policy's. Leaves negation and
+multivalued keys to condition.py. Source: IAM User Guide, "Condition operators": String, Boolean and ARN.
 """
 
 from collections.abc import Callable, Sequence
@@ -79,7 +78,7 @@ def string_like(values: Sequence[str], *, variables: bool) -> Fits:
 def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
     """Match the six parts of an ARN one by one.
 
-    A value that is not a valid ARN never matches, on either side.
+    An invalid ARN never matches, on either side.
     """
     fits = arn_unlike(values, variables=variables)
     return lambda value, context: fits(value, context) is True
@@ -88,7 +87,7 @@ def arn_like(values: Sequence[str], *, variables: bool) -> Fits:
 def arn_unlike(values: Sequence[str], *, variables: bool) -> Fits:
     """Match ARNs for a negated operator.
 
-    A value that is not a valid ARN, on either side, does not count as a different ARN.
+    An invalid ARN, on either side, is not a different ARN.
     """
     templates = [parse_template(text, variables=variables) for text in values]
     # A variable that is the whole pattern is a whole ARN, in which wildcards are literal.

@@ -1,8 +1,8 @@
 """The condition operators, and the composition of their names.
 
 Owns the table and the parsing of a name such as `ForAnyValue:StringLikeIfExists`. Source: IAM User Guide, "IAM JSON
-policy elements: Condition operators" and "Single-valued vs. multivalued keys". Names are case-sensitive: AWS's
-documentation does not say that case is ignored, and the parser refuses unknown names.
+policy elements: Condition operators" and "Single-valued vs. multivalued keys". Names are case-sensitive: AWS does not
+document that case is ignored.
 """
 
 from collections.abc import Mapping

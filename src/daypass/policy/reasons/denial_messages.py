@@ -1,7 +1,7 @@
 """AWS's message for a denial.
 
-Owns the last part of the message "User: … is not authorized to perform: …". Source: IAM User Guide, "Troubleshoot
-access denied error messages".
+Owns the end of "User: … is not authorized to perform: …". Source: IAM User Guide, "Troubleshoot access denied error
+messages".
 """
 
 from collections.abc import Mapping

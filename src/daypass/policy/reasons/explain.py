@@ -1,7 +1,7 @@
 """Explain a decision: every policy, every statement, and each mismatch.
 
-Owns the trace as values; explanation_text.py renders it as sentences. Slow on purpose, and never called by decide(). It
-evaluates the same compiled statements, so the explanation cannot differ from the decision.
+Owns the trace as values; explanation_text.py renders it. Slow on purpose, and never called by decide(). It evaluates
+the same compiled statements, so it cannot differ from the decision.
 """
 
 from collections.abc import Iterator
@@ -50,8 +50,8 @@ class EvaluationDecision(Enum):
 class Reason:
     """One mismatch: the statement's values and the request's value.
 
-    For a condition `operator` and `key` are set, and `had` is None if the request does not have the key. `inverted` is
-    true for the Not- form of the element.
+    For a condition `operator` and `key` are set, and `had` is None if the request lacks the key. `inverted` marks the
+    Not- form.
     """
 
     part: Part
@@ -99,7 +99,7 @@ class TypeTrace:
     def matched(self) -> tuple[StatementTrace, ...]:
         """Return the statements that decide for this type.
 
-        These are the Deny statements that apply, or else the Allow statements.
+        They are the Deny statements that apply, or else the Allow statements.
         """
         applying = [one for policy in self.policies for one in policy.statements if one.applies]
         denies = tuple(one for one in applying if not one.allow)
@@ -110,8 +110,8 @@ class TypeTrace:
 class Trace:
     """The complete explanation of one decision.
 
-    `missing` lists the condition keys, as policies write them, that the request does not have and that statements about
-    this principal, action and resource test.
+    `missing` lists the condition keys, as policies write them, that statements about this principal, action and
+    resource test and the request lacks.
     """
 
     request: AuthorizationRequest
@@ -123,7 +123,7 @@ class Trace:
     def matched(self) -> tuple[StatementTrace, ...]:
         """Return the statements that decided the request.
 
-        These are all Deny statements that apply, or else all Allow statements that apply.
+        They are all Deny statements that apply, or else all such Allow statements.
         """
         applying = [
             one for of_type in self.types for policy in of_type.policies for one in policy.statements if one.applies
@@ -135,7 +135,7 @@ class Trace:
 def explain(request: AuthorizationRequest, policies: Policies) -> Trace:
     """Return the decision with every reason.
 
-    If the reasons are too much work to find, return the decision alone.
+    It omits reasons that are too much work.
     """
     decision = decide(request, policies)
     if isinstance(decision, Denied) and decision.failure:
@@ -162,7 +162,7 @@ def is_light_explanation(request: AuthorizationRequest, policies: Policies) -> b
 def explanation_work(request: AuthorizationRequest, policies: Policies, *, enough: int = MOST_EXPLANATION_WORK) -> int:
     """Return an upper bound of the work to explain a decision.
 
-    Counting stops once the work is more than `enough`.
+    Counting stops above `enough`.
     """
     return explanation_work_of_sets(request, policies.sets(), enough)
 

@@ -1,6 +1,6 @@
 """Render the parts of a trace as sentences.
 
-Owns the wording of explanations on the command line and in the portal. Leaves AWS's own messages to denial_messages.py.
+Owns the wording on the command line and in the portal. Leaves AWS's messages to denial_messages.py.
 """
 
 from daypass.policy.authorization_request import ContextValue

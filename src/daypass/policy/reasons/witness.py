@@ -1,7 +1,7 @@
 """Find a request context in which some conditions hold and others do not.
 
-Owns the candidate values for each key. The compiled condition alone decides whether it holds, so that a wrong candidate
-can only fail and never produces a wrong result. Pure, and not used by any decision.
+Owns the candidate values for each key. The compiled condition alone decides, so a wrong candidate never produces a
+wrong result. Pure, and not used by any decision.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from daypass.policy.operators.table import Family, OperatorUse, Quantifier, find
 from daypass.policy.template import fill, fill_tokens, parse_template, pattern_tokens
 
 _ANYTHING = "x"
-# The limit of candidate values for each condition: a policy can have hundreds of values, and a search must end.
+# Limits the candidate values of each condition: a policy can have hundreds, and a search must end.
 _MOST_TEXTS = 24
 # Values that policies rarely contain, for each family of operators.
 _OTHERS: Mapping[Family, tuple[str, ...]] = MappingProxyType(
