@@ -24,7 +24,7 @@ class MemoryAddress:
 class SqliteAddress:
     """A SQLite database file.
 
-    Its change counter and its generated master key are beside it.
+    Its change counter and generated master key are beside it.
     """
 
     path: Path
@@ -40,7 +40,7 @@ class PostgresqlAddress:
     def identity(self) -> str:
         """Return a name of the database for all processes of this machine.
 
-        It does not depend on the user of the database.
+        It does not depend on the database's user.
         """
         host = self.url.host or self.url.query.get("host", "")  # the latter is the directory of a socket
         return f"{host}:{self.url.port or 5432}/{self.url.database}"

@@ -2,14 +2,13 @@
 
 Owns freshness. A value can be used while three conditions are true:
 
-* The change counter has the value that it had at the last update of the cache. Thus no process of this machine has
-  written since then.
-* The cache queried the store for changes within the last second. Thus it can miss another machine's writes only for
-  that time.
+* The change counter is as at the cache's last update: no process of this machine has written since.
+* The cache queried the store for changes within the last second, and misses another machine's writes only for that
+  time.
 * No data from which the value was derived has changed.
 
-A value is derived from one snapshot, without a lock. It is kept only if the snapshot is at least as new as the cache.
-If a later change affects the value, the next update drops it.
+A value is derived from one snapshot, without a lock, and kept only if the snapshot is at least as new as the cache. The
+next update drops it if a later change affects it.
 
 While the database is unavailable, cached values are still served, for at most `stale_seconds` since the last query that
 it answered: a revocation may be among the changes that the cache cannot see. The exception is a write of this machine
@@ -51,7 +50,7 @@ _TEXT_WEIGHT = 6  # the weight of such a string, relative to a stored body: comp
 def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: AbstractSet[str]) -> str:
     """Return the account whose share a value counts against.
 
-    Returns an empty string if the value belongs to no account or to several.
+    It is empty if the value belongs to no account or several.
     """
     place = charged_argument(loader)
     if place is not None:
@@ -62,7 +61,7 @@ def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: 
 class _Freshness:
     """Whether the entries can be used now.
 
-    Only one thread writes it at a time. All threads read it.
+    One thread writes it at a time; all read it.
     """
 
     __slots__ = ("change_counter", "monotonic", "seen", "until")
@@ -142,7 +141,7 @@ class Loading:
 class StoreCache:
     """Keeps the values that loaders derive from a store.
 
-    The number of entries and their approximate size are limited. Accounts share the limits.
+    Accounts share limits on the number of entries and their approximate size.
     """
 
     def __init__(
@@ -185,7 +184,7 @@ class StoreCache:
     def start(self) -> None:
         """Start to poll for changes in the background.
 
-        Thus requests on the event loop do not have to wait for an update.
+        So requests on the event loop need not wait for an update.
         """
         self._poller.start()
 
@@ -202,7 +201,7 @@ class StoreCache:
         """Update the entries if necessary, or raise StoreUnavailableError."""
         if self._freshness.is_given():
             return
-        # While the database is unavailable, one thread waits for it. The others use the cached values.
+        # One thread waits for an unavailable database; the others use cached values.
         if not self._updating.acquire(blocking=not self._is_away):
             if self._freshness.is_overtaken():
                 raise StoreUnavailableError(

@@ -1,12 +1,11 @@
 """The entries of the cache: their bounds, eviction and dependencies.
 
-Owns the limits, the shares of accounts, and the index from dependencies to entries. Does not know the store or the
-time. Only `get` is safe for threads: cache.py holds a lock around all other calls.
+Owns the limits, the shares of accounts, and the index from dependencies to entries. Only `get` is safe for threads:
+cache.py holds a lock around all other calls.
 
-* If there are too many entries, the account with the largest share loses one. Thus an account cannot evict entries of
-an account with a smaller share.
-* Within one account, an entry that was used since its last check gets a second chance. Thus a flood of unknown names
-evicts other unknown names before entries that real traffic needs.
+* Of too many entries, the account with the largest share loses one, so it cannot evict those of a smaller share.
+* Within one account, an entry used since its last check gets a second chance, so a flood of unknown names evicts other
+  unknown names first.
 """
 
 import heapq
@@ -24,7 +23,7 @@ _SPARE_NOTES = 64
 class CacheEntry:
     """A derived value.
 
-    Every reader sets `used`, and eviction clears it. `owner` is the account whose share the entry counts against.
+    Readers set `used`, eviction clears it. `owner` is the account that it counts for.
     """
 
     __slots__ = ("dependencies", "owner", "used", "value", "weight")
@@ -50,8 +49,8 @@ class _Share:
 class _Shares:
     """The share of each account. Finds the largest share.
 
-    `_notes` is a heap of (minus weight, account). Each growth adds a note. An outdated note is corrected when it
-    reaches the top, thus finding the largest share takes about the logarithm of the number of accounts.
+    `_notes` is a heap of (minus weight, account). Each growth adds a note. An outdated note is corrected at the top, so
+    finding the largest share takes about the logarithm of the number of accounts.
     """
 
     def __init__(self) -> None:
@@ -151,7 +150,7 @@ class Entries:
     def _let_one_go(self) -> None:
         """Drop the oldest unused entry of the account with the largest share.
 
-        A used entry is skipped and marked as unused, thus the loop ends.
+        A used entry is skipped and marked as unused, so the loop ends.
         """
         entries = self._shares.heaviest().entries
         while True:

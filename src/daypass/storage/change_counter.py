@@ -1,9 +1,9 @@
 """The change counter: eight shared bytes that announce a write.
 
-Owns the file and its mapping. The processes of one machine share it. Every writer stores a new random number there
-after its commit and before it returns; a reader that finds another number than before reads the changes from the
-database. The number is random so that two writers never store the same number, in any order and without a lock. The
-file contains no secret and can be deleted; a process that writes to it can only make caches query more often.
+Owns the file and its mapping, which the processes of one machine share. Every writer stores a new random number there
+after its commit and before it returns; a reader that finds another number reads the changes from the database. The
+number is random so that two writers never store the same one, in any order and without a lock. The file contains no
+secret and can be deleted; writing to it can only make caches query more often.
 """
 
 import fcntl
@@ -25,7 +25,7 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 class ChangeCounter:
     """A mapped file with the change counter.
 
-    `light[0]` is the number; reading it costs about as much as an element of a list.
+    `light[0]` is the number, as cheap as an element of a list.
     """
 
     def __init__(self, path: Path, *, mode: int = 0o600) -> None:
@@ -48,7 +48,7 @@ class ChangeCounter:
     def alone(self) -> Iterator[None]:
         """Wait until no other process is in this context.
 
-        It protects the preparation of a database by two servers at once.
+        It protects the preparation of a database.
         """
         descriptor = _open(self._path, 0o600)
         try:
@@ -61,7 +61,7 @@ class ChangeCounter:
 def counter_beside(database: Path) -> ChangeCounter:
     """Return the change counter of a SQLite database.
 
-    Its file has the permissions of the database.
+    It has the permissions of the database.
     """
     kept = database.stat()
     change_counter = ChangeCounter(database.with_name(f"{database.name}-beacon"), mode=stat.S_IMODE(kept.st_mode))
@@ -90,7 +90,7 @@ def _open(path: Path, mode: int) -> int:
 def _require_private(folder: Path) -> None:
     """Create the directory, or verify that it belongs to this user.
 
-    In a shared temporary directory, any user could have created it.
+    In a shared temporary directory any user could create it.
     """
     try:
         folder.mkdir(mode=0o700, exist_ok=True)

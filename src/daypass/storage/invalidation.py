@@ -1,7 +1,6 @@
 """The dependencies that a change invalidates. Pure.
 
-Owns the names of dependencies. The cache records those that a loader reads, and drops the loader's value if a change
-invalidates one of them.
+Owns their names. The cache records those that a loader reads, and drops its value if a change invalidates one.
 
 A page depends on the folder of its prefix, the part up to the last slash, so that a change below /eng/ does not affect
 a cached page of /ops/.

@@ -2,11 +2,10 @@
 
 Owns the rules:
 
-- The key is given as a string or in a file; otherwise it is generated beside a SQLite database, and only for an empty
-  store.
+- The key is given as a string or in a file, or generated beside an empty SQLite database.
 - A missing key must never be replaced by a new one: it could not decrypt the store.
-- A key is 32 bytes, written as 64 hexadecimal digits or in base64. Any other string of 16 characters or more is a
-  passphrase and is stretched.
+- A key is 32 bytes, as 64 hexadecimal digits or in base64. Any other string of 16 characters or more is a passphrase
+  and is stretched.
 
 Leaves reading the environment to the configuration.
 """
@@ -60,8 +59,8 @@ def find_master_key(
 ) -> MasterKey:
     """Return the given or the generated key.
 
-    Raises MasterKeyMissingError or StoreOpenError. `text` and `file` are the values of DAYPASS_MASTER_KEY and
-    DAYPASS_MASTER_KEY_FILE. A store is empty while its revision is 0.
+    Raises MasterKeyMissingError or StoreOpenError. `text` and `file` are DAYPASS_MASTER_KEY and
+    DAYPASS_MASTER_KEY_FILE. An empty store has revision 0.
     """
     if text is not None and file is not None:
         raise StoreOpenError("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
@@ -98,7 +97,7 @@ def parse_master_key(text: str, *, source: str) -> MasterKey:
 def _stretch(passphrase: bytes) -> MasterKey:
     """Stretch a passphrase to make guessing expensive.
 
-    The salt is fixed, because the key must be known before the store is read.
+    The salt is fixed: the store is not readable yet.
     """
     return MasterKey(Scrypt(salt=b"daypass master key", length=KEY_BYTES, n=2**15, r=8, p=1).derive(passphrase))
 
@@ -134,7 +133,7 @@ def _beside(file: Path, store_is_empty: bool, entropy: Entropy) -> MasterKey:  #
 def _generate(file: Path, entropy: Entropy) -> None:
     """Write a new key, complete and durable before it gets its name.
 
-    If two servers do this at once, the key of one stays.
+    Of two servers at once, one key stays.
     """
     descriptor, written = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")  # mode 0600
     try:

@@ -1,8 +1,7 @@
 """A store in the memory of this process, for tests and trials.
 
-Owns the simplest implementation of every promise in directory/store.py; tests compare the databases with it. A writer
-changes a copy and then replaces the original, so that the snapshot of a reader does not change. It is slow with very
-many records.
+Owns the simplest implementation of directory/store.py; tests compare the databases with it. A writer changes a copy and
+then replaces the original, so that a reader's snapshot does not change. Slow with very many records.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -40,7 +39,7 @@ T = TypeVar("T")
 class _State:
     """The data of one revision.
 
-    After a writer has published it, only its claims change.
+    Once published, only its claims change.
     """
 
     revision: int = 0

@@ -1,8 +1,7 @@
 """Open a store by its URL.
 
-Owns the order of the steps: prepare the file or the database, migrate its tables, return the store. Every problem is
-raised as StoreOpenError with a message for the operator. After that, a database that goes down raises
-StoreUnavailableError.
+Owns the steps: prepare the file or the database, migrate its tables, return the store. Every problem is a
+StoreOpenError with a message for the operator; later, a database that goes down raises StoreUnavailableError.
 """
 
 import os

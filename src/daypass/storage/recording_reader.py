@@ -1,7 +1,6 @@
 """A Reader that records the dependencies of its reads for the cache.
 
-Owns only the record; the names of dependencies are in invalidation.py. A failed read is recorded like a successful one:
-a key that appears later changes the result too.
+A failed read is recorded like a successful one: a key that appears later changes the result too.
 """
 
 # ruff: noqa: D102 - directory/store.py documents the promises of each method
@@ -18,8 +17,8 @@ F = TypeVar("F", Record, Link)
 class RecordingReader:
     """A Reader that counts the bytes of its bodies, and their accounts.
 
-    It passes every call on to another Reader. A name that is not found does not count for an account, because
-    every caller may request the names of any account.
+    It wraps another Reader. A missing name does not count for an account, because callers may request names of any
+    account.
     """
 
     def __init__(self, reader: Reader) -> None:

@@ -1,6 +1,6 @@
 """Reasons why a store cannot be used, with messages for the operator.
 
-They are not Faults, because callers of the API do not see them: the command line exits with code 6.
+They are not Faults: the command line exits with code 6.
 """
 
 

@@ -1,7 +1,7 @@
 """The version of the tables: read it, migrate, refuse unknown versions.
 
-Owns the order of versions. Leaves the steps to Alembic, in migrations/versions/. The import of Alembic takes longer
-than a server may take to start, thus one plain query detects an up-to-date store.
+Owns the order of versions. Leaves the steps to Alembic, in migrations/versions/. Importing Alembic takes longer than a
+server may take to start, so one plain query detects an up-to-date store.
 """
 
 from pathlib import Path
@@ -28,7 +28,7 @@ def is_current(engine: Engine) -> bool:
 def migrate(engine: Engine) -> None:
     """Migrate the tables in one transaction.
 
-    If two processes do this at once, the second one finds it done.
+    Of two processes at once, the second finds it done.
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":

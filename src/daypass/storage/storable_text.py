@@ -17,7 +17,7 @@ def is_storable(*texts: str | None) -> bool:
 class UnstorableTextError(ValidationError, ValueError):
     """A name that a store cannot contain.
 
-    Operations refuse it earlier with AWS's message; this is the last check.
+    Operations refuse it earlier, with AWS's message.
     """
 
 

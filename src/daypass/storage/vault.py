@@ -1,12 +1,12 @@
 """The vault: secrets at rest, sealed under the store's data key.
 
-The data key is wrapped under the master key. Owns the format of a sealed secret and of the wrapped data key, and the
-one record that contains it. That record also detects a wrong master key, and it is the only one to be sealed again when
-the master key changes. Leaves the source of the master key to master_key.py.
+Owns the format of a sealed secret, and the record with the data key, wrapped under the master key. That record detects
+a wrong master key, and is the only one to be sealed again when the master key changes. Leaves the source of the master
+key to master_key.py.
 
-A sealed secret is: version (1 byte), salt (16 bytes), AES-256-GCM of the secret. Key and nonce are derived by HKDF from
-the data key and the salt, so that no number of secrets gets near a nonce's bounds. The owner of the secret is
-authenticated with it: a sealed secret that is moved to another owner does not open.
+A sealed secret is: version (1 byte), salt (16 bytes), AES-256-GCM of the secret. HKDF derives key and nonce from the
+data key and the salt, so that no number of secrets gets near a nonce's bounds. The owner is authenticated too: a secret
+moved to another owner does not open.
 """
 
 import os
@@ -76,8 +76,8 @@ def open_vault(store: Store, master_key: MasterKey, *, entropy: Entropy = os.ura
 def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = os.urandom) -> None:
     """Wrap the data key under another master key.
 
-    Open vaults continue to work; secrets stay unchanged. An attacker with the old master key and a copy of the store
-    knows the data key: in that case the secrets themselves must be replaced.
+    Open vaults continue to work; secrets stay unchanged. If an attacker has the old master key and a copy of the store,
+    the secrets themselves must be replaced.
     """
     with store.write() as writer:
         record = _find(writer)

@@ -4,7 +4,7 @@ Owns the difference between the views, and each account's share of the worker th
 
 - The view of the event loop raises WouldBlockError for everything that is not in the cache.
 - The view of a worker thread opens snapshots and transactions, and waits for them.
-- A call of an account that uses its share of the threads gets Throttling, so that other accounts find a free thread.
+- A call beyond its account's share of the threads gets Throttling, so that others find a free thread.
 """
 
 import sys
@@ -43,7 +43,7 @@ class WorkShares:
     def take(self, account: str) -> Iterator[None]:
         """Take one share for `account`, or raise Throttling.
 
-        It never waits, because a waiting call would occupy the thread.
+        It never waits: that would occupy the thread.
         """
         with self._lock:
             if self._running[account] >= self._of_one or self._running.total() >= self._of_all:
@@ -77,7 +77,7 @@ class OpenedStore:
 class _CacheAccess:
     """Gives access to the cache alone.
 
-    This is the hot path, so it avoids the cost of a generator.
+    This is the hot path, so it avoids a generator.
     """
 
     __slots__ = ("ctx",)
@@ -95,8 +95,8 @@ class _CacheAccess:
 class NonBlockingView:
     """The store as the event loop uses it.
 
-    A cache miss raises WouldBlockError. Every request comes here first, so unsigned calls are counted here. A call with
-    an invalid signature is counted on the thread that detects it.
+    A cache miss raises WouldBlockError. Every request comes here first, so unsigned calls are counted here; invalid
+    signatures where they are detected.
     """
 
     def __init__(
@@ -199,8 +199,7 @@ class BlockingView(NonBlockingView):
             with self._opened.store.read() as reader:
                 yield self._context(now, region, reader)
         else:
-            # The store has one writer at a time. Calls that wait for their turn occupy threads, so one account may not
-            # use all of them.
+            # Calls that wait for the one writer occupy threads, so one account may not use all.
             with self._writers.take(account), self._opened.store.write() as writer:
                 yield self._context(now, region, writer)
 

@@ -1,7 +1,6 @@
 """The connections to each database: pools, timeouts and durability.
 
-Owns every difference between SQLite and PostgreSQL at run time. Every wait is bounded: a request that cannot be
-answered in time gets an error.
+Owns every difference between SQLite and PostgreSQL at run time. Every wait is bounded.
 """
 
 import sqlite3
@@ -40,7 +39,7 @@ class Engines:
 def sqlite_engines(path: Path) -> Engines:
     """Return the engines of a SQLite database.
 
-    Several threads and processes may share it.
+    Threads and processes may share it.
     """
     url = URL.create("sqlite+pysqlite", database=str(path))
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_POOL)
@@ -48,8 +47,7 @@ def sqlite_engines(path: Path) -> Engines:
     event.listen(engine, "begin", _begin_sqlite)
     return Engines(
         reading=engine.execution_options(daypass_begin="BEGIN"),
-        # IMMEDIATE, so that a writer waits for its turn at the start; a transaction that reads first and writes later
-        # would fail at once instead.
+        # IMMEDIATE: a writer waits for its turn at the start; one that reads first would fail at its first write.
         writing=engine.execution_options(daypass_begin="BEGIN IMMEDIATE"),
         has_one_writer=True,
     )
@@ -73,7 +71,7 @@ def postgresql_engines(url: URL) -> Engines:
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
     unsaid = {name: value for name, value in connect_args.items() if name not in url.query}
-    # Test a connection before use, so that requests do not fail after the database was down for a time.
+    # Test a connection before use: the database may have been down.
     engine = create_engine(url, connect_args=unsaid, pool_pre_ping=True, **_POOL)
     return Engines(
         reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
@@ -85,7 +83,7 @@ def postgresql_engines(url: URL) -> Engines:
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     """Set the options of a SQLite connection.
 
-    WAL is a property of the file, which is set when the store is opened.
+    WAL, a property of the file, is set when the store is opened.
     """
     connection.isolation_level = None  # the driver does not begin transactions: _begin_sqlite does
     connection.execute("PRAGMA synchronous = FULL")  # a commit is on disk before it returns

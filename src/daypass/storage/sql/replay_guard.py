@@ -1,7 +1,6 @@
 """The replay guard in SQL: one statement that claims a key or fails.
 
-The primary key of the database makes it atomic: if two processes claim at once, one inserts, and the other waits for it
-and then finds the row.
+The primary key makes it atomic: of two processes, one inserts, and the other waits and finds the row.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,6 +1,6 @@
 """Queries of the tables, on one connection inside one transaction.
 
-Owns the SELECT statements. Leaves the transaction and the translation of driver errors to sql_store.py.
+Leaves the transaction and driver errors to sql_store.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py

@@ -1,8 +1,7 @@
 """The store in a database: SQLite or PostgreSQL, one implementation.
 
 Owns the transactions, the order of a write (lock, change, log, commit, change counter) and the translation of driver
-errors. Leaves the differences between the two databases to engines.py, and the statements to sql_reader.py and
-sql_writer.py.
+errors. Leaves the differences between databases to engines.py, and the statements to sql_reader.py and sql_writer.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -27,7 +26,7 @@ from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.sql_writer import SqlWriter
 
 _DETAIL_LENGTH = 200
-# This lock serializes writers. SQLite's BEGIN IMMEDIATE already does, and omits FOR UPDATE.
+# This lock serializes writers. SQLite, whose BEGIN IMMEDIATE does so already, omits FOR UPDATE.
 _LOCK = select(tables.revision.c.number).with_for_update()
 _NEWEST = select(tables.revision.c.number)
 _LOGGED = select(tables.changes.c.touched)
@@ -64,8 +63,8 @@ class SqlStore:
                 yield writer
                 is_committing = writer.finish()
         finally:
-            # After the commit and before the return; also if the commit failed with unknown result. A write that did
-            # not reach its commit must not change the counter: that would announce changes that do not exist.
+            # After the commit and before the return, also if the commit's result is unknown. A write that did not reach
+            # its commit must not announce changes.
             if is_committing:
                 self._change_counter.bump()
 
@@ -78,7 +77,7 @@ class SqlStore:
     def _in_turn(self) -> Iterator[None]:
         """Queue the writers of this process.
 
-        A database does not serve the waiters for its lock in order.
+        A database does not serve waiters in order.
         """
         if not self._turn.acquire(timeout=LOCK_WAIT_SECONDS):
             raise StoreUnavailableError("another writer did not finish in time")
@@ -97,7 +96,7 @@ class SqlStore:
             if newest == revision:
                 return Changes(newest, frozenset())
             logged = connection.execute(_LOGGED.where(tables.changes.c.revision > revision)).scalars().all()
-        # Fewer entries than revisions: the log was trimmed, or the database was restored to an older state.
+        # Fewer entries than revisions: the log was trimmed, or an older database restored.
         if len(logged) != newest - revision or any(entry is None for entry in logged):
             return None
         return Changes(newest, frozenset(change for entry in logged for change in _log_entry.decode(entry)))
@@ -110,8 +109,7 @@ class SqlStore:
 def _transaction(engine: Engine) -> Iterator[Connection]:
     """Begin a transaction, and commit it unless there was an exception.
 
-    Exceptions of the driver are translated here. A violated constraint, or a value that the database cannot read, is
-    our own bug and is not translated.
+    Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
     """
     try:
         with engine.begin() as connection:
@@ -127,7 +125,7 @@ def _transaction(engine: Engine) -> Iterator[Connection]:
 def _detail(error: BaseException | None) -> str:
     """Return the error without the statement and its parameters.
 
-    These may contain values that must not be logged.
+    Their values must not be logged.
     """
     first_line, *_ = str(error).splitlines() or [""]
     return f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH]

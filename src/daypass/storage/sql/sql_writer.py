@@ -1,8 +1,8 @@
 """Changes of the tables inside the only writing transaction.
 
-Owns the INSERT, UPDATE and DELETE statements, the counts and the log of changes. A SqlWriter exists only under the lock
-of the revision row (see sql_store.py), thus its reads stay correct until its writes. A statement must not violate a
-constraint: on PostgreSQL that would abort the rest of the transaction.
+Owns the counts and the log of changes. A SqlWriter exists only under the lock of the revision row (sql_store.py), so
+its reads stay correct until its writes. A statement must not violate a constraint: on PostgreSQL that would abort the
+transaction.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -101,7 +101,7 @@ class SqlWriter(SqlReader):
     def finish(self) -> bool:
         """Record the new revision and its changes.
 
-        Returns whether there is a revision: a write without changes does not make one.
+        Returns False for a write without changes, which makes no revision.
         """
         if not self._changed:
             return False

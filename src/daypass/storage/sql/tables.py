@@ -67,8 +67,7 @@ links = Table(
     Index(None, "kind", "target", "source", unique=True),
 )
 
-# The number of records of a kind in an account: quotas read it before every insert, even of the hundred thousandth
-# record.
+# Numbers of records by kind and account, which quotas read before every insert.
 counts = Table(
     "counts",
     metadata,
@@ -84,7 +83,7 @@ claims = Table(
     Column("kept_until", BigInteger, nullable=False, index=True),  # microseconds since 1970
 )
 
-# One row. Every writer locks it first, thus writers are serialized and updates are not lost.
+# One row, which every writer locks first: writers are serialized and updates are not lost.
 revision = Table(
     "revision",
     metadata,

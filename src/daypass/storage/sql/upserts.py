@@ -1,7 +1,7 @@
 """The four INSERT statements with ON CONFLICT.
 
-SQLAlchemy has one class for each database and no common one. They are built once for the database in use; the dialect
-of the other is never imported.
+SQLAlchemy has a class for each database. They are built once for the database in use; the other dialect is never
+imported.
 """
 
 from dataclasses import dataclass

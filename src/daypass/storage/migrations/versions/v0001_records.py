@@ -1,6 +1,6 @@
 """The first tables.
 
-They contain records and links, their counts, claims, the revision and the log of changes.
+They are for records, links, their counts, claims, the revision and the log of changes.
 """
 
 import sqlalchemy as sa
