@@ -1,7 +1,7 @@
 """Accept connections within the limits, before they cost anything.
 
-Owns accepting. uvicorn learns the peer only after a TLS handshake, and would thus keep a descriptor for each silent
-peer that never begins one. Here a connection gets a slot or is closed at once.
+uvicorn learns the peer only after a TLS handshake, and would keep a descriptor for each silent peer. Here a connection
+gets a slot or is closed at once.
 """
 
 import asyncio
@@ -73,7 +73,8 @@ class Acceptor:
             except ConnectionError:
                 continue  # The client has closed it already.
             except OSError:
-                # No descriptors or memory: the client waits in the backlog. A pause keeps the event loop from spinning.
+                # No descriptors or memory: the client waits in the backlog. Pause, so that the event loop does not
+                # spin.
                 self._loop.remove_reader(self._listener.fileno())
                 self._pausing = self._loop.call_later(_PAUSE, self.start)
                 return

@@ -1,7 +1,7 @@
 """The ASGI application: the API at /, and pages for machines beside it.
 
 Owns the steps between the socket and the pipeline: the limits of a body, the client's address, the choice between the
-event loop and a worker thread. The pipeline decides the content of a response.
+event loop and a worker thread.
 """
 
 import asyncio
@@ -46,10 +46,9 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that of
-    a worker thread for a request that the event loop has not tried. `issuers` serves the keys that verify our web
-    identity tokens, `portal` all other paths. `connections` limits the connections; `is_ready` returns whether the
-    store is available.
+    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that for
+    a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `portal` all
+    other paths. `is_ready` returns whether the store is available.
     """
 
     pipeline: Pipeline
@@ -125,7 +124,7 @@ class App:
             return await self._answer_with_keys(needed, request, request_id)
 
     async def _answer_with_keys(self, needed: KeysNeededError, request: HttpRequest, request_id: str) -> HttpResponse:
-        # This waits on the event loop: an issuer that does not answer must not occupy a worker thread.
+        # On the event loop: a silent issuer must not occupy a worker thread.
         account = needed.provider.account
         if self._fetching.take(account, request):
             try:

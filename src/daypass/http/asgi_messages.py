@@ -1,6 +1,6 @@
 """Sends a response as messages of ASGI.
 
-Owns the framing: a response always has a Content-Length, so that it is never sent in chunks.
+A response always has a Content-Length, so it is never chunked.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,7 +1,7 @@
 """Read a request's body within limits of size, time and memory.
 
-Owns the limits; the limit of memory applies to all requests together. A body over the limit is not read to its end: the
-request is marked `truncated` and refused.
+The limit of memory is for all requests together. A body over the limit is not read to its end: the request is marked
+`truncated` and refused.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ Receive = Callable[[], Awaitable[Any]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 LARGEST = 10_000_000  # bytes; AWS's limit
-# Bytes. Bodies up to this size are not counted. The longest assertion fits, so a peer that occupies all slots for large
-# bodies with slow uploads cannot keep others from signing in.
+# Bytes. Bodies up to this size are not counted. The longest assertion fits, so slow uploads of large bodies cannot keep
+# others from signing in.
 _SMALL = 131_072
 _LARGE_AT_ONCE = 8
 _PATIENCE = 30.0  # seconds for the whole body to arrive
@@ -35,7 +35,7 @@ class BodyTimeoutError(Exception):
 class Upload:
     """The client of an upload, and the stack that holds its slot.
 
-    `peer` is the network under which the client is counted.
+    `peer` is the network that it counts for.
     """
 
     peer: str
@@ -45,9 +45,9 @@ class Upload:
 class BodyReader:
     """Reads bodies. At most a few large ones are in memory at a time.
 
-    Other large bodies wait for a slot. One peer gets at most half of the slots, so that its slow uploads leave slots
-    for others. A large body keeps its slot until the stack of its Upload is closed. That is after the response, because
-    the request may wait for a worker thread.
+    Others wait for a slot. One peer gets at most half of them, so that its slow uploads leave slots for others. A large
+    body keeps its slot until the stack of its Upload is closed after the response, because the request may wait for a
+    worker thread.
     """
 
     def __init__(self) -> None:

@@ -1,15 +1,12 @@
 """One connection: uvicorn's, with timeouts, and a fast path for the API.
 
-Owns the timeouts and the fast path. framing.py splits the bytes into requests and limits the head of a request. body.py
-limits the body.
+framing.py splits the bytes into requests and limits their heads; body.py limits bodies.
 
-Without the timeouts a client could hold connections open for ever: by silence, by requests that never become complete,
-or by responses that it never reads.
+Without timeouts a client could hold connections for ever: by silence, incomplete requests, or unread responses.
 
-The fast path is for calls of the API. A call of the API is small and complete, and its response rarely has to wait; the
-task and the messages of ASGI would then cost more than the response. Such a call is buffered until it is complete,
-answered where it was read, and its response is written at once. All other requests take uvicorn's path: other pages,
-large or unusual requests, responses that have to wait.
+A call of the API is small and its response rarely has to wait; the task and the messages of ASGI would cost more than
+the response. On the fast path it is buffered until it is complete, answered where it was read, and its response is
+written at once. All others take uvicorn's path: other pages, large or unusual requests, responses that have to wait.
 """
 
 import asyncio
@@ -35,8 +32,8 @@ AtOnce = Callable[[Any, bytes], HttpResponse | Awaitable[HttpResponse]]
 class Connection(OneRequestAtATime):
     """Closes itself if the client is too slow.
 
-    That is a client that is silent, or that sends a request or reads a response too slowly. If the application has a
-    method `at_once`, it is called for requests with POST to /.
+    It may be silent, or send a request or read a response too slowly. An application's method `at_once` is called for
+    POST to /.
     """
 
     patience = 60.0  # seconds for a whole request, and for each part of a response that the client reads
@@ -160,7 +157,7 @@ class Connection(OneRequestAtATime):
     def _is_short(self) -> bool:
         """Return whether a request may take the fast path.
 
-        It is a small call of the API, and the connection stays open after it.
+        It is a small API call that does not close the connection.
         """
         return (
             self.url == b"/"
@@ -192,7 +189,7 @@ class Connection(OneRequestAtATime):
                 self.on_response_complete()
                 return
         except Exception:
-            # The parser, which called this, would treat the exception as a malformed request.
+            # The calling parser would treat the exception as a malformed request.
             self.logger.exception("the response could not be created")
             self.transport.close()
             return
@@ -237,7 +234,7 @@ class Connection(OneRequestAtATime):
     def _watch_writing(self) -> None:
         """Make sure that the client reads.
 
-        Unread data stays in memory, even after the connection was closed.
+        Unread data stays in memory, even after a close.
         """
         if self._stalled is None:
             left = self.transport.get_write_buffer_size()
@@ -246,7 +243,7 @@ class Connection(OneRequestAtATime):
     def _watch_tls_end(self) -> None:
         """Make sure that the server stops.
 
-        A silent client never ends TLS, and the transport would wait for it for a long time.
+        The transport would wait long for a silent client to end TLS.
         """
         if self._is_stopping and self._tls_end is None and self.transport.is_closing():
             self._tls_end = self.loop.call_later(self.patience_for_tls_end, self._drop_if_sent)
@@ -267,7 +264,7 @@ class Connection(OneRequestAtATime):
 def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
     """Return an application that handles its cancellation.
 
-    The server cancels it after the grace period of a shutdown.
+    The server cancels it after a shutdown's grace period.
     """
 
     async def cancellable(scope: object, receive: object, send: Callable[[Any], Awaitable[None]]) -> None:

@@ -1,7 +1,7 @@
 """Limits on the connections of one peer and of the process.
 
-Owns the counts and the limit of descriptors. A peer is an IPv4 address or the /64 network of an IPv6 address, because
-the owner of one such address has the whole network. Trusted proxies are not counted, because they carry many clients.
+Owns the counts and the limit of descriptors. A peer is an IPv4 address or the /64 of an IPv6 address, because its owner
+has the whole network. Trusted proxies carry many clients and are not counted.
 """
 
 import ipaddress
@@ -38,7 +38,7 @@ class ConnectionSlot:
 class ConnectionLimits:
     """Counts connections.
 
-    A `per_peer` or a `most` of 0 means no limit. `on_refusal` is called for each refusal.
+    0 in `per_peer` or `most` means no limit. `on_refusal` is called for each refusal.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """The page that a delegation request links to: the owner's next steps.
 
-Owns the page. It does not show the request, because it does not authenticate the reader; the commands on the page do.
+It does not show the request, because it does not authenticate the reader; the commands on the page do.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Limits on the requests that wait for keys of issuers, and their memory.
 
-Owns the two limits, which accounts share fairly. An issuer that never answers, or many of them in one account, delays
-requests for the roles of this account and leaves slots for those of other accounts.
+Accounts share both limits fairly: issuers that never answer delay only requests for the roles of their account.
 """
 
 from daypass.federation.oidc.shares import Shares
@@ -21,7 +20,7 @@ class FetchSlots:
     def take(self, account: str, request: HttpRequest) -> bool:
         """Take a slot for a request to an account's provider.
 
-        Returns False if the account may not have another slot.
+        Returns False if the account may not have another.
         """
         size = _size(request)
         if len(request.body) > LARGEST or not self._requests.take(account):

@@ -1,14 +1,13 @@
 """One request at a time: how the bytes of a connection become requests.
 
-Owns the framing, on top of uvicorn's connection. It does not rely on the parser to find the border between two
-requests, because llhttp skips bodies (Upgrade) and continues after requests that are the last of their connection:
+Owns the framing, on top of uvicorn's connection, without relying on the parser for the border between two requests:
+llhttp skips bodies (Upgrade) and continues after the last request of a connection:
 
 - The parser is fed in stretches, and a stretch never extends beyond the end of a request. The next request is not
-  parsed until the response before it is complete. Thus waiting requests are bytes and not objects, and reading is
-  paused.
+  parsed until the response before it is complete: waiting requests are bytes and not objects, and reading is paused.
 - A request that begins anywhere else is refused, even if the parser accepts it.
 - Data after the last request of a connection, or after a refused request, is not read. A request that was answered
-  while its client waited for permission to send the body (Expect: 100-continue) is the last one too.
+  before its client sent the body (Expect: 100-continue) is the last one too.
 - The bytes of a head, the number of its headers, and the overhead of a chunked body are limited.
 - Trailers are discarded (RFC 9110 section 6.5.1): the headers of a request are complete when its head is.
 
@@ -37,8 +36,7 @@ LARGEST_HEAD = 131_072
 _STRETCH = 8_192
 _LARGEST_HELD = 1_048_576  # bytes that wait for their turn; one read of the transport is at most a quarter of it
 
-# A chunked body: each chunk adds at least a size and two line ends. All other overhead is chunk extensions and
-# trailers.
+# Each chunk adds at least a size and two line ends; all other overhead is extensions and trailers.
 _BYTES_A_CHUNK = 12
 _LARGEST_EXTRAS = 4_096  # bytes, in total
 _MOST_TINY_CHUNKS = 4_096
@@ -57,8 +55,8 @@ _OVERLAP = len(_END) - 1
 class OneRequestAtATime(HttpToolsProtocol):
     """A connection that reads a request after the previous response.
 
-    A subclass may handle requests in another way: it overrides `take_head`, `take_body` and `take_end`, and `is_busy`
-    returns whether the next request has to wait.
+    A subclass may override `take_head`, `take_body` and `take_end`; `is_busy` returns whether the next request has to
+    wait.
     """
 
     flow: "HoldingFlow"
@@ -147,8 +145,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         buffer, at = self._buffer, self._at
         if self._left:
             return min(len(buffer), at + self._left)
-        # A head ends with an empty line, and so does a chunked body. The line ends may be split between two reads, or
-        # precede this position.
+        # An empty line ends a head and a chunked body. It may be split between two reads, or precede this position.
         if at < _OVERLAP and self._in_message:
             return at + 1
         found = buffer.find(_END, max(at - _OVERLAP, 0), at + _STRETCH + _OVERLAP)
@@ -176,7 +173,7 @@ class OneRequestAtATime(HttpToolsProtocol):
         else:
             self._check_bounds()
             if self._trailers and not self._in_message:
-                # llhttp lets trailers such as `Connection: close` affect the next request. A new parser has not seen
+                # llhttp lets trailers such as `Connection: close` affect the next request; a new parser has not seen
                 # them.
                 self._trailers = 0
                 self.parser = httptools.HttpRequestParser(self)
@@ -242,8 +239,8 @@ class OneRequestAtATime(HttpToolsProtocol):
             self._reason = str(refused)
             raise
         self.take_head()
-        # A client that waits for 100-continue may omit its body after a final response. Its next request would then be
-        # read as the body. Thus a response ends the connection, unless the body arrived before.
+        # After a final response, a client that waits for 100-continue may omit its body, and its next request would be
+        # read as the body. So a response ends the connection, unless the body arrived before.
         if self._has_cycle and (self._is_last or self.expect_100_continue):
             self.cycle.keep_alive = False
 
@@ -345,7 +342,7 @@ class HoldingFlow(FlowControl):
 class _BodyEvents:
     """Passes on the events of a second parser.
 
-    It reads the body of a request whose head was read already.
+    It reads a body after its head was read.
     """
 
     def __init__(self, connection: OneRequestAtATime) -> None:

@@ -1,19 +1,18 @@
 """The rules for the head of a request, from RFC 9110 and RFC 9112. Pure.
 
-The parser has split the head into its parts. These rules decide whether the request is served, how long its body is,
-and whether another request may follow on the connection:
+They decide whether the request is served, how long its body is, and whether another request may follow:
 
 - The version is HTTP/1.0 or HTTP/1.1 (RFC 9112 section 2.3), and the method is not CONNECT.
 - A head has at most `MOST_HEADERS` headers.
 - An HTTP/1.1 request has exactly one Host header with a valid value (RFC 9112 section 3.2). An empty value does not
   name a server (RFC 9110 section 4.2.1), so it counts as a missing header. HTTP/1.0 requests may omit Host only for the
-  two health pages, because health checks of proxies do.
-- A target does not contain a fragment (RFC 9112 section 3.2). A parser of URLs would drop the fragment, and a proxy may
-  not, so that the two would see different paths.
+  two health pages, as health checks of proxies do.
+- A target does not contain a fragment (RFC 9112 section 3.2). A parser of URLs would drop it, and a proxy may not, so
+  that the two would see different paths.
 - A target in absolute form must have the scheme of the connection, and its authority replaces Host (RFC 9112 3.2.2).
 - A body has one Content-Length, or the transfer coding `chunked` and no other (RFC 9112 section 6.1).
-- The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list with others and
-  hold the body back, so a list with any other element is refused.
+- The only expectation is `100-continue` (RFC 9110 section 10.1.1). A proxy may find that word in a list and hold the
+  body back, so a list with any other element is refused.
 - A request that asks for another protocol is served as if it had not (RFC 9110 section 7.8), and it is the last
   of its connection: some parsers and proxies treat its body as data of the other protocol.
 """
@@ -35,7 +34,7 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Za-z:._~%-]+\])(?::
 _ABSOLUTE = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)(.*)", re.DOTALL)
 _LONGEST_HOST = 300  # bytes; a name has at most 253
 _LONGEST_LENGTH = 18  # digits
-# Headers that most requests lack. A request without them skips the further checks.
+# Most requests lack these headers, and skip the further checks.
 _UNUSUAL = frozenset({b"connection", b"upgrade", b"http2-settings", b"transfer-encoding"})
 _SWITCHING = frozenset({b"upgrade", b"http2-settings"})
 _ENDING = frozenset({b"close", b"upgrade"})

@@ -1,8 +1,7 @@
 """The public pages of issuers: discovery documents and signing keys.
 
-Relying parties verify our web identity tokens with them. Owns their paths and headers; directory/outbound.py creates
-the content. Everyone may read and cache them. A request for an unknown issuer reads the store each time, so peers share
-the slots of waiting requests.
+Owns their paths and headers; directory/outbound.py creates the content. Everyone may read and cache them. A request for
+an unknown issuer reads the store, so peers share the slots of waiting requests.
 Source: OpenID Connect Discovery 1.0, section 4.
 """
 
@@ -20,10 +19,10 @@ from daypass.wire.peer_network import peer_network
 
 PREFIX = "/issuer/"
 
-# Much shorter than the time between the publication of a new key and its first signature.
+# Much shorter than from a key's publication to its first signature.
 _SECONDS = 3_600
 _MOST_WAITING = 64
-# The only forms of ids. Other paths do not need a database query.
+# The only forms of ids: other paths need no query.
 _PATH = re.compile(
     r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|notifications)"
     r"/\.well-known/(openid-configuration|jwks\.json)"

@@ -1,8 +1,7 @@
 """Count responses, and expose the metrics to Prometheus.
 
-Owns the metrics of one process, and the port on which they are served if one is configured. The port of the API then
-does not serve them. Labels contain only actions and error codes that Daypass knows, never an account, an ARN, an issuer
-or another value of a caller.
+Owns the metrics of one process, and their own port if configured; the API's port then does not serve them. Labels
+contain only known actions and error codes, never a value of a caller.
 """
 
 from collections import defaultdict

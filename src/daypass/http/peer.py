@@ -1,7 +1,7 @@
 """Resolve the client's address: the peer's, or one from a trusted proxy.
 
-Owns the rule. Forwarded headers count only from peers inside the configured networks. They are read from the right, hop
-by hop, up to the first address that is not a trusted proxy. Any hop that is not an address ends the walk.
+Forwarded headers count only from peers inside the configured networks. They are read from the right, hop by hop, up to
+the first address that is not a trusted proxy, or the first hop that is not an address.
 """
 
 import ipaddress
@@ -67,7 +67,7 @@ class PeerRule:
 def plain_address(text: str) -> str:
     """Return a peer's address, with an IPv4-mapped address as IPv4.
 
-    A socket for both versions maps IPv4 addresses into IPv6.
+    Dual sockets map IPv4 addresses into IPv6.
     """
     if not text.startswith("::ffff:"):
         return text

@@ -1,7 +1,6 @@
 """Record each answered request.
 
-It updates the metrics, writes an audit event, and notes the last use of a key or role. Owns the order of these three,
-and the log of a bug. Leaves each of them to its own module.
+Owns the order of metrics, audit event, and last use of a key or role, and the log of a bug.
 """
 
 import traceback
@@ -19,12 +18,9 @@ from daypass.policy.authorization_request import PrincipalKind
 
 
 def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    """Return the function that records a request.
+    """Return the function that records a request."""
 
-    It updates the metrics, writes the audit event, and notes the last use.
-    """
-
-    # Inlines `make_counter`: this runs for every request, and the extra call is measurable.
+    # Inlines `make_counter`: for every request, the extra call is measurable.
     def record_request(record: AuditRecord) -> None:
         fault = record.fault
         metrics.answered(record.action, "" if fault is None else fault.code)
@@ -36,10 +32,7 @@ def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[Aud
 
 
 def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
-    """Return the function that counts an already recorded request.
-
-    The audit event of the request is already written.
-    """
+    """Return the function that counts an already recorded request."""
 
     def count_request(record: AuditRecord) -> None:
         fault = record.fault
@@ -64,6 +57,6 @@ def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:
 
 def report_bug(request_id: str, bug: Exception) -> None:
     """Log a bug with its traceback."""
-    # The plain traceback: values of local variables may be secret, and are never logged.
+    # The plain traceback: local variables may be secret, and are never logged.
     text = "".join(traceback.format_exception(bug))
     structlog.get_logger().error("bug", request_id=request_id, traceback=text)

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
 _BACKLOG = 2048
 _PR_SET_PDEATHSIG = 1
 _GRACE = 25  # seconds for running requests
-# Net allocations before the collector checks young objects for cycles. The objects of a request, and those that
-# the audit log's queue keeps for a moment, stay below this number. So the collector does not follow values that are
-# about to be freed anyway.
+# Net allocations before the collector checks young objects for cycles. The objects of a request and of the audit log's
+# queue stay below this number, so the collector does not follow values that are about to be freed.
 _YOUNG_OBJECTS = 20_000
 _QUICK_DEATH = 1.0  # seconds; a worker that lives no longer than this is not restarted
 
@@ -69,7 +68,7 @@ class Server(uvicorn.Server):
 class _SignalledServer(Server):
     """A server that exits with code 0 after a signal to stop.
 
-    `on_hangup` is called at SIGHUP. If SIGHUP arrived while the application was built, it is called at the start too.
+    `on_hangup` is called at SIGHUP, and at the start if SIGHUP arrived earlier.
     """
 
     def __init__(
@@ -181,7 +180,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
 def spare_long_lived_objects() -> None:
     """Exclude long-lived objects from garbage collection.
 
-    Service models, modules and tables live as long as the server.
+    They are service models, modules and tables.
     """
     gc.collect()
     gc.freeze()
@@ -234,7 +233,7 @@ def supervise(workers: int, run: Callable[[], int]) -> int:
             continue
         structlog.get_logger().error("worker_died", pid=child, status=status)
         if time.monotonic() - born < _QUICK_DEATH:
-            # The worker cannot start. Its log has the reason, and endless restarts would hide it.
+            # The worker cannot start: endless restarts would hide the reason in its log.
             pass_on(signal.SIGTERM, None)
             code = 1
             continue
@@ -249,7 +248,7 @@ def _start_child(run: Callable[[], int]) -> int:
         return child
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
-    # Until the application is built, there is no file to reopen.
+    # No file to reopen until the application is built.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _die_with(parent)
     code = 1

@@ -1,8 +1,8 @@
 """Throttle peers that make too many calls without an authenticated caller.
 
-Owns one bucket for each peer, and the limit on their number. Two kinds of calls are counted: unsigned calls, before
-they cost a signature check or a fetch, and signed calls whose authentication failed, after the check. A call with a
-valid signature is never counted, so other clients behind the same address cannot cause it to be throttled.
+Owns one bucket for each peer, and their limit. Unsigned calls are counted before they cost a fetch, signed calls after
+their authentication failed. A call with a valid signature is never counted, so other clients behind its address cannot
+cause it to be throttled.
 """
 
 import threading
@@ -19,7 +19,7 @@ _MOST_PEERS = 10_000
 class Throttle:
     """A token bucket for each peer.
 
-    A `per_minute` of 0 means no limit. `on_refusal` is called for each refusal.
+    0 `per_minute` means no limit. `on_refusal` is called for each refusal.
     """
 
     def __init__(self, per_minute: int, clock: Callable[[], float], *, on_refusal: Callable[[], None]) -> None:

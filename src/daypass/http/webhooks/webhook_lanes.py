@@ -1,15 +1,14 @@
 """Choose the notifications that may be posted now.
 
-Owns the lanes, and the pause of a host that failed, so that accounts and hosts do not delay one another. Leaves the
-posting to webhook_sender.py. Pure: the time is an argument. The rules:
+Accounts and hosts must not delay one another. Leaves the posting to webhook_sender.py. Pure: the time is an argument.
+The rules:
 
 - 64 notifications are posted at a time, at most 4 of them for one account and 2 for one host of an account;
 - after a failure, all notifications of this account for the host wait for 1, 2, 4 … up to 300 seconds;
 - accounts with a host that failed last time share 16 of the lanes, so hosts that do not answer delay only one another.
   Each of these accounts may use one of the 16, and more only while half of them are free.
 
-A host counts separately for each account: many accounts may have webhooks at the same host, and the wrong path of one
-account does not affect the others.
+A host counts separately for each account: one's wrong path does not affect others at the host.
 """
 
 from collections import Counter, OrderedDict
@@ -49,7 +48,7 @@ class WebhookLanes:
     def take(self, notification: str, lane: Lane, *, now: int) -> bool:
         """Take a lane for a notification, by its id.
 
-        Returns False if the notification has to wait or is being posted.
+        Returns False if it has to wait or is being posted.
         """
         account, _ = lane
         failure = self._failures.get(lane)
@@ -93,7 +92,7 @@ class WebhookLanes:
         return before
 
     def _clean(self, now: int) -> None:
-        """Forget the oldest failures. They are first in the dictionary."""
+        """Forget the oldest failures, first in the dictionary."""
         while self._failures:
             lane, failure = next(iter(self._failures.items()))
             if len(self._failures) <= _MOST_REMEMBERED and now < failure.again + _FORGOTTEN_AFTER:

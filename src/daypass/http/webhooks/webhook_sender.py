@@ -1,9 +1,8 @@
 """Send webhook notifications, independently of any request.
 
 Owns the thread, the polling of the queue and the guarded connection: https only, checked addresses, no redirects, no
-proxies, limited time. The content of a notification was decided before. It is signed and posted here, and retried until
-the webhook accepts it or it expires. webhook_lanes.py decides which notification is next. Every server of a store may
-send notifications; a claim ensures that only one of them does.
+proxies, limited time. A notification is signed and posted here, and retried until the webhook accepts it or it expires.
+webhook_lanes.py decides which one is next. Every server of a store may send them; a claim ensures that only one does.
 Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signature.
 """
 
@@ -52,7 +51,7 @@ Attempt: TypeAlias = "asyncio.Task[None]"
 class WebhookSender(Background):
     """Sends notifications from its own thread.
 
-    A notification that is not delivered when the thread stops stays in the queue.
+    Undelivered ones stay in the queue.
     """
 
     def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
@@ -97,8 +96,8 @@ class WebhookSender(Background):
     def _find_due(self, reader: Reader) -> list[Notification]:
         """Return the due notifications, from the end of the last check on.
 
-        The check restarts at the beginning after it has reached the end. A notification that waits for a lane stays
-        due. If each check started at the beginning, the notifications of one account could hide those of all others.
+        After the end it restarts. A notification that waits for a lane stays due: if each check started at the
+        beginning, one account's could hide those of all others.
         """
         found: list[Notification] = []
         begun, now = self._place, self._now()
@@ -143,7 +142,7 @@ class WebhookSender(Background):
     def _claim(self, notification: Notification, now: int) -> bool:
         """Claim an attempt for this minute and the next.
 
-        While the attempt runs, no other server starts it.
+        No other server starts it meanwhile.
         """
         until = self._clock.now() + timedelta(seconds=3 * _CLAIM_SECONDS)
         minute = now // _CLAIM_SECONDS
