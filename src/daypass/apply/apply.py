@@ -1,7 +1,7 @@
 """Apply a file to a store.
 
-Owns the order of the steps: make a plan on a snapshot, then execute it in one transaction. If the store has changed in
-the meantime, the plan is made again. Every refusal comes before the commit.
+The plan is made on a snapshot, then executed in one transaction, and made again if the store has changed meanwhile.
+Every refusal comes before the commit.
 """
 
 from collections.abc import Callable
@@ -31,8 +31,8 @@ from daypass.wire.catalog import Catalog
 class Tools:
     """The environment of an apply.
 
-    `open_context` makes the RequestContext of one transaction. `progress` is called after each completed change. With
-    `refused`, a refusal is passed to it and the other changes continue.
+    `open_context` makes the RequestContext of a transaction. `progress` is called after each change. `refused` gets a
+    refusal, and the other changes continue.
     """
 
     store: Store
@@ -51,7 +51,7 @@ class Tools:
 class Manner:
     """How a file is applied: with pruning, as a trial, or with ownership.
 
-    With an owner, marks record the entities that the file has created.
+    With an owner, marks record created entities.
     """
 
     prune: bool = False
@@ -74,8 +74,8 @@ class _RollbackError(Exception):
 def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     """Change the store to the state that the file describes.
 
-    This is one transaction. Raises ApplyFileError, and then the store is unchanged. A trial executes the same changes
-    and rolls them back, so that it finds every refusal.
+    This is one transaction. Raises ApplyFileError, and then the store is unchanged. A trial executes the changes too,
+    to find every refusal, and rolls them back.
     """
     with tools.store.read() as reader:
         revision = reader.revision()
@@ -100,7 +100,7 @@ def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     except _RollbackError:
         return ApplyResult(plan)
     except ApplyFileError:
-        # The changes were rolled back and are not recorded; the refusal is.
+        # Rolled-back changes are not recorded; the refusal is.
         _record(tools, [record for record in audit_records if record.fault is not None])
         raise
     _record(tools, audit_records)

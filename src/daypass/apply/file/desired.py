@@ -1,8 +1,8 @@
 """The desired state: a file as a State.
 
 Pure. Owns the meaning of the file's fields: names become ARNs, secrets are found by name, and `requireMfa` becomes a
-policy that denies every action without MFA, except those that manage the caller's own MFA device. Leaves to
-plan/references.py and to the API whether the state is possible.
+policy that denies every action without MFA, except those on the caller's own MFA device. Leaves to plan/references.py
+and to the API whether the state is possible.
 """
 
 from collections.abc import Callable, Mapping
@@ -107,7 +107,7 @@ class NewAccount:
 class Desired:
     """The desired state.
 
-    `sections` contains the accounts and the kinds of entities that the file mentions.
+    `sections` has the accounts and the kinds of entities in the file.
     """
 
     name: str
@@ -119,7 +119,7 @@ class Desired:
     def accounts(self) -> tuple[str, ...]:
         """Return the accounts that the file names, in order.
 
-        Units do not belong to an account; they come first.
+        Units, without an account, come first.
         """
         return (*(("",) if ("", "unit") in self.sections else ()), *sorted(self.new_accounts))
 
@@ -241,7 +241,7 @@ _PLAIN: Mapping[str, Callable[[Any], Any]] = {
 def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:
     """Return the ARN of a policy.
 
-    A policy that the file does not define is expected below the path `/`.
+    A policy outside the file is expected below the path `/`.
     """
     return text if text.startswith("arn:") else policies.get(text.lower(), iam_arn(account, "policy", "/", text))
 

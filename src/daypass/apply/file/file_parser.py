@@ -50,7 +50,7 @@ def read_text(content: bytes) -> LocatedValue:
         if text.count(",") > MAX_NODES:
             raise ApplyFileError(_TOP, f"the file holds more than {MAX_NODES} values")
         return _as_nodes(read_json(text))
-    # A file that was cut off inside a line may still be valid YAML with less content.
+    # A cut file may still be valid YAML with less content.
     if not text.endswith(("\n", "\n...")):
         raise ApplyFileError(_TOP, "the last line has no line end: the file may be incomplete")
     return _Builder().read(text)
@@ -155,7 +155,7 @@ class _Builder:
             return
         plain = event.implicit[0] and event.tag is None
         node = LocatedValue(_plain(event.value) if plain else event.value, *_line(event))
-        # A long string counts more, so that a thousand aliases of it do too.
+        # A long string counts more, and so do its aliases.
         self._add(event, node, 1 + len(event.value) // _TEXT_OF_A_VALUE)
 
     def _key(self, parent: _OpenCollection, event: Any) -> None:

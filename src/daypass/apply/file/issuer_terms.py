@@ -1,7 +1,7 @@
 """Settings of an issuer that AWS's API does not have.
 
-These are further claims and pinned keys. Pure. Owns both shapes, the canonical form in which key sets are compared, and
-the Protocol of the files beside the applied one. Leaves the rules of a claim and of a key set to federation/oidc.
+Pure. Owns the shapes of further claims and pinned keys, the canonical form in which key sets are compared, and the
+Protocol of the files beside the applied one. Leaves the rules of claims and key sets to federation/oidc.
 """
 
 import json
@@ -107,7 +107,7 @@ def load_key_set(value: str | FileName, files: Files, place: FilePosition) -> st
     if isinstance(value, str):
         return value
     try:
-        # This is more than any set may have; parse_jwks refuses it with its own message.
+        # More than any set may have; parse_jwks refuses it.
         content = files.read(value.name, 1024 * 1024)
     except OSError as error:
         raise ApplyFileError(place, f"cannot read {value.name}: {error.strerror}") from error
@@ -136,7 +136,7 @@ def read_key_set(data: bytes, place: FilePosition) -> str:
 def stored_key_set(text: str) -> str:
     """Return a stored key set in canonical form.
 
-    Private keys in it are omitted: they are not trusted, and they must never be shown.
+    It omits private keys, which are not trusted and must never be shown.
     """
     if not text:
         return ""

@@ -1,7 +1,6 @@
 """A value of a file with its position, and the error that reports it.
 
-Pure. Owns LocatedValue, FilePosition and ApplyFileError. Leaves parsing to file_parser.py and the allowed values to
-shapes.py.
+Pure. Leaves parsing to file_parser.py and the allowed values to shapes.py.
 """
 
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ from typing import Any
 class LocatedValue:
     """A value and its line and column, counted from one.
 
-    Line and column are 0 if the format does not report them. `value` is a string, number, boolean or None, a list of
-    nodes, or a mapping from strings to nodes.
+    Both are 0 if the format does not report them. `value` is a string, number, boolean or None, a list of nodes, or a
+    mapping from strings to nodes.
     """
 
     value: Any
@@ -37,7 +36,7 @@ class FilePosition:
     def below(self, name: str) -> "FilePosition":
         """Return the place of a part whose own line is not known.
 
-        The line of the enclosing value is used.
+        It has the line of the enclosing value.
         """
         return FilePosition(f"{self.path}.{name}" if self.path else name, self.line, self.column)
 
@@ -49,8 +48,8 @@ class FilePosition:
 class ApplyFileError(Exception):
     """An error in a file.
 
-    `place` is the position. `words` describe the error and the remedy. `refused` means that the rules of the API
-    refused the file; otherwise its format is invalid.
+    `words` describe the error and the remedy. `refused`: the rules of the API refused the file; otherwise its format is
+    invalid.
     """
 
     def __init__(self, place: FilePosition, words: str, *, refused: bool = False) -> None:

@@ -1,6 +1,6 @@
 """A password policy in a file.
 
-Pure. Owns the names of its fields. It is set as a whole, as on AWS: fields that the file omits get the default of AWS.
+Pure. Owns the names of its fields. It is set as a whole: omitted fields get AWS's default.
 """
 
 from collections.abc import Mapping

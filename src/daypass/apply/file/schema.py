@@ -1,8 +1,8 @@
 """The format of the file: its fields and their shapes.
 
-Pure. Owns the tables. They are the parser of the file and the source of docs/apply.schema.json (a test compares the
-two). A new kind of entity is one row in ACCOUNT_SECTIONS here, in KINDS (desired.py), in ATTRIBUTES (state.py), and in
-the tables of steps.py.
+Pure. Owns the tables, which are the parser and the source of docs/apply.schema.json (a test compares the two). A new
+kind of entity is one row in ACCOUNT_SECTIONS here, in KINDS (desired.py), in ATTRIBUTES (state.py), and in the tables
+of steps.py.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """References to secrets by name; the secrets are outside the file.
 
-Pure. Owns the format of the name, the Protocol of a source of secrets, and the error for a missing secret.
+Pure. Owns the format of names, the Protocol of a source, and the error for a missing secret.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
 """The shapes of values in the file.
 
-Pure. Owns the kinds of values: strings, numbers, lists, mappings with fixed or free names, policy documents, references
-to secrets. One definition makes both the parser and the published JSON Schema. Leaves the position of each shape to the
-table in schema.py.
+Pure. Owns the kinds of values. One definition makes both the parser and the JSON Schema. Leaves the position of each
+shape to schema.py.
 """
 
 import json
@@ -55,7 +54,7 @@ class StringShape:
     def read(self, node: LocatedValue, place: FilePosition) -> str:
         """Return the string.
 
-        A number is accepted if the pattern allows only digits, such as an account id.
+        Accepts a number if the pattern allows only digits, such as an account id.
         """
         value = node.value
         if self.digits and isinstance(value, int) and not isinstance(value, bool):
@@ -160,7 +159,7 @@ class ListOf:
 class MapOf:
     """A mapping with free names.
 
-    Two names may differ only in the case of letters if they are keys of tags.
+    Only keys of tags may differ in case alone.
     """
 
     name: StringShape
@@ -245,7 +244,7 @@ class Fields:
 class PolicyDocument:
     """A policy: a mapping of the policy language, or its JSON in a string.
 
-    Leaves the validation of the policy to the policy language.
+    The policy language validates it.
     """
 
     def read(self, node: LocatedValue, place: FilePosition) -> dict[str, Any]:
@@ -294,17 +293,14 @@ def plain_values(node: LocatedValue) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SecretShape:
-    """A reference to a secret: `{secret: NAME}`.
-
-    The secret itself must not be in the file.
-    """
+    """A reference to a secret: `{secret: NAME}`."""
 
     allowed: StringShape = field(default_factory=lambda: StringShape("the name of a secret", SECRET_NAME, 64))
 
     def read(self, node: LocatedValue, place: FilePosition) -> SecretReference:
         """Return the reference.
 
-        An error message never repeats the value: it may be a secret.
+        Messages never repeat the value: it may be a secret.
         """
         if not isinstance(node.value, dict) or set(node.value) != {"secret"}:
             raise ApplyFileError(

@@ -1,7 +1,7 @@
 """The directory as entities with attributes.
 
-This is the one form in which a file and a store can be compared. Pure. Owns Thing and State. desired.py makes the State
-of a file, store/store_state.py makes the State of a store, and plan/differences.py compares them.
+The form in which a file and a store are compared. Pure. desired.py makes the State of a file, store/store_state.py that
+of a store, and plan/differences.py compares them.
 
 An attribute is a value (a path, a document) or a mapping of parts (tags by key, inline policies by name, attached
 policies by ARN). ATTRIBUTES says which.
@@ -145,7 +145,7 @@ NOUNS: Mapping[str, str] = {
 class KeyValue:
     """An access key.
 
-    `secret` is None if the file names a secret that was not provided; `name` is the name of the secret.
+    `secret` is None if it was not provided; `name` is its name.
     """
 
     active: bool
@@ -157,7 +157,7 @@ class KeyValue:
 class PrivateKeyValue:
     """A private key, identified by its fingerprint.
 
-    Two keys with one fingerprint are equal. `id` is the id of a stored key.
+    `id` is that of a stored key.
     """
 
     secret: Secret | None = field(default=None, compare=False)

@@ -1,10 +1,9 @@
 """The plan: the differences between the desired state and the store.
 
-Pure. Owns the decision whether an entity is created, changed, deleted or left unchanged. Three sides are compared: the
-file, the store and the marks.
+Pure. Compares the file, the store and the marks.
 
-- A file deletes only entities that files of its name have created, and removes only parts that they have added.
-- With pruning, a file owns everything in the accounts and sections that it mentions.
+- A file deletes only entities and parts that files of its name have created.
+- With pruning, it owns everything in its accounts and sections.
 """
 
 from collections.abc import Iterator, Mapping
@@ -36,7 +35,7 @@ class Verb(Enum):
 class Difference:
     """One attribute, or one part of it, before and after.
 
-    `part` is empty if the attribute is a single value. An added part has no `before`, a removed part has no `after`.
+    `part` is empty for a single value. An added part has no `before`, a removed one no `after`.
     """
 
     attribute: str
@@ -51,8 +50,7 @@ class Difference:
 class Change:
     """The change of one entity.
 
-    `before` and `after` are the entity itself. `before` is None if it does not exist yet, `after` is None if it is
-    deleted.
+    `before` is None if it does not exist yet, `after` if it is deleted.
     """
 
     verb: Verb
@@ -77,7 +75,7 @@ class Change:
 class ApplyPlan:
     """The changes of one run.
 
-    `kept` counts the entities and parts that no file has created and this file does not name.
+    `kept` counts entities and parts that no file created and this one does not name.
     """
 
     changes: tuple[Change, ...] = ()
@@ -92,7 +90,7 @@ class ApplyPlan:
 class RemovalRule:
     """The permission to delete.
 
-    It covers the entities and parts in the marks of the file, and with `prune` everything in the sections of the file.
+    It covers the entities and parts in the file's marks, and with `prune` everything in its sections.
     """
 
     marks: Mapping[str, Mark] = field(default_factory=dict)
@@ -178,7 +176,7 @@ def _wanted_value(name: str, wanted: Thing, found: Thing, rule: RemovalRule) -> 
     mark = rule.marks.get(found.id)
     is_organized = wanted.kind in {"account", "unit"}
     was_set = (rule.prune and not is_organized) or (mark is not None and name in mark.values)
-    # A name has no default. An account stays in its unit if the file does not mention one.
+    # A name has no default, and an account stays in its unit without one in the file.
     is_undone = was_set and (not is_organized or name in _SETTINGS)
     return wanted.value(name) if is_undone else found.value(name)
 

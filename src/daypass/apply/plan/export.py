@@ -1,7 +1,7 @@
 """The contents of a store, as a file that `daypass apply` accepts.
 
-Pure. Owns the choice of fields: values that are still the default are omitted, and `requireMfa` is recognized. Secrets
-are never written. Access keys are written only on request, as references to secrets.
+Pure. Owns the choice of fields: defaults are omitted, and `requireMfa` is recognized. Secrets are never written; access
+keys only on request, as references.
 """
 
 import json
@@ -102,7 +102,7 @@ def _fold_mfa(thing: Thing, fields: dict[str, Any], hidden: set[str]) -> None:
 def _shorten(thing: Thing, fields: dict[str, Any]) -> None:
     """Replace the ARNs of the account's own policies below `/` by names.
 
-    Then the file also suits another account.
+    So the file suits another account.
     """
     prefix = iam_arn(thing.account, "policy", "/", "")
 

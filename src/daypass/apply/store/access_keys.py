@@ -1,7 +1,6 @@
 """Access keys whose id and secret an operator chooses.
 
-Owns the operation that the API does not have: to create or rotate a key with a given secret, or change its status.
-Quota, encryption and audit are those of CreateAccessKey.
+The API cannot create or rotate a key with a given secret. Quota, encryption and audit are those of CreateAccessKey.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The administrators of an account.
 
-An administrator is a user or role whose policies allow it to administer users and roles. The root user does not count:
-it is for the day when all other administrators are gone.
+They are users or roles whose policies allow them to administer users and roles. The root user does not count: it is for
+the day when all others are gone.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
 """The IAM API inside the process, called by the root user of an account.
 
-Owns the path from nested parameters to the `perform` of an action. Parameters pass the service model, so that names,
-lengths and patterns are checked as for every client. A refused call raises an ApplyFileError with its position in the
-file. Every call becomes an audit event when the transaction is certain.
+Owns the path from nested parameters to the `perform` of an action. The service model checks names, lengths and patterns
+as for every client. A refused call raises an ApplyFileError with its position. Calls become audit events when the
+transaction is certain.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,7 +1,7 @@
 """A transaction that caches its own reads and its new links.
 
-Owns only the cache. A transaction with write access is alone in its store, thus a cached record stays correct until the
-same transaction changes it. A file of ten thousand roles reads each of them a dozen times.
+A writing transaction is alone in its store, so a cached record stays correct until the transaction changes it. A file
+of ten thousand roles reads each a dozen times.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -65,7 +65,7 @@ class CachingWriter:
         self._writer.insert(record)
         self._records[record.kind, record.account, record.key] = record
         if record.unique_id is not None and record.unique_id not in self._gone:
-            # Unique ids are random: a new id has no links yet, and all of its links will pass through here.
+            # Unique ids are random: a new one has no links yet, and all will pass through here.
             self._new.add(record.unique_id)
 
     def replace(self, record: Record) -> None:
@@ -85,7 +85,7 @@ class CachingWriter:
     def _forget(self, old: Record) -> None:
         """Read the links of an id from the store from now on.
 
-        Its record may be inserted again under another name and still have them.
+        Its record may be inserted again under another name.
         """
         if old.unique_id is not None:
             self._gone.add(old.unique_id)

@@ -1,7 +1,6 @@
 """The RequestContext of an operator's command.
 
-It is one transaction without the server's cache. Owns the value alone. It neither keeps nor invalidates entries: a
-command ends with its transaction.
+It is one transaction without the server's cache: a command ends with its transaction.
 """
 
 from collections.abc import Callable

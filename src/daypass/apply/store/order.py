@@ -1,7 +1,7 @@
 """The order in which roles are created.
 
-Pure. A role that the trust policies of other roles name comes first. Roles that name each other in a cycle are created
-with a trust policy that denies everyone, and get their own policy when all of them exist.
+Pure. A role in other roles' trust policies comes first. Roles in a cycle are created with a trust policy that denies
+everyone, and get their own when all of them exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ NOBODY: Mapping[str, Any] = {
 def ordered(roles: Iterable[Thing]) -> list[tuple[Thing, bool]]:
     """Return the roles in the order of creation.
 
-    The boolean of each pair says whether the trust policy of the role must wait.
+    The boolean says whether its trust policy must wait.
     """
     waiting = {role.arn: role for role in roles}
     names = {_session_prefix(role): arn for arn, role in waiting.items()}

@@ -1,8 +1,7 @@
 """The organization in a file.
 
-This covers the units, the unit of each account, and the control policies of each level. Owns reading the organization
-from a store and applying its changes. The in-process API does not cover it; the rules are in organization_changes.py,
-which the operators' command uses too.
+Owns reading units, accounts' units and levels' control policies from a store, and applying changes by
+organization_changes.py, like the operators' command.
 """
 
 import json
@@ -82,7 +81,7 @@ def account_attributes(reader: Reader, account: Account, paths: Mapping[str, str
 def control_attributes(attached: ControlPolicies) -> dict[str, Any]:
     """Return the control policies of a level.
 
-    AWS's own policies, which allow everything, are a separate boolean.
+    AWS's own are a separate boolean.
     """
     return {
         "fullAccess": FULL_ACCESS_SERVICE in attached.service,
@@ -136,7 +135,7 @@ def unit_id(reader: Reader, path: str) -> str:
 def _control(change: Change, api: Api) -> None:
     """Attach policies before detaching others.
 
-    A level must always have a service control policy.
+    A level always needs a service control policy.
     """
     full = next(change.parts("fullAccess"), None)
     if full is not None and full.after and not full.is_new:

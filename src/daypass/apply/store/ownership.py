@@ -1,7 +1,6 @@
 """The ownership marks of a file.
 
-Owns the record of the entities and parts that a file has created and may therefore remove. A part that existed before
-the file named it does not become owned.
+They record the entities and parts that a file has created and may remove, not those that existed before.
 """
 
 from collections.abc import Mapping

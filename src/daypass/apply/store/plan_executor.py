@@ -1,13 +1,12 @@
 """Execute a plan inside one transaction.
 
-Owns the order across entities: an entity that others refer to is created first and deleted last.
+Owns the order: an entity that others refer to is created first and deleted last.
 
 - Policies come first, then groups and users, then roles, then buckets, whose policies name these, then attachments
 and other parts.
 - Users and roles are deleted before any trust policy is written, so that a new trust policy cannot name a deleted one.
 - Groups and policies are deleted last.
 
-The alias and the password policy of an account go through the actions of the IAM API here.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -103,7 +102,7 @@ class PlanExecutor:
     def _discard(self, thing: Thing) -> None:
         """Delete a partly created entity.
 
-        An action may refuse an entity after it was stored.
+        An action may refuse it after storing it.
         """
         records.delete_if_present(self.api.ctx.writer, ENTITIES[thing.kind], thing.account, thing.name)
 
@@ -216,7 +215,7 @@ class PlanExecutor:
 def _new_accounts(plan: ApplyPlan, desired: Desired) -> list[Thing]:
     """Return the accounts to create, the management account first.
 
-    The other accounts need it to become members of its organization.
+    The others join its organization.
     """
     made = [change.thing for change in plan.of(Verb.CREATE, "account")]
     return sorted(made, key=lambda thing: desired.new_accounts[thing.account].standing != "management")
@@ -230,7 +229,7 @@ def _parts_of(change: Change) -> Iterator[Difference]:
 def release_alias(change: Change, api: Api) -> None:
     """Remove an alias that the file changes or omits.
 
-    This runs before any account gets an alias, so that two accounts can swap theirs.
+    This comes before any account gets an alias, so that two can swap theirs.
     """
     for difference in change.parts("alias"):
         if difference.before:

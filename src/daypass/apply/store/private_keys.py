@@ -1,8 +1,7 @@
 """The private keys and the encryption mode of SAML providers.
 
-The mode says whether assertions must be encrypted. Owns the order of additions and removals: a provider that requires
-encryption always has a key for decryption. A file names a key by its fingerprint and never contains the key. Quota,
-encryption at rest and audit are those of UpdateSAMLProvider.
+Owns the order of additions and removals: a provider that requires encryption always has a key. A file names a key by
+its fingerprint and never contains it. Quota, encryption at rest and audit are those of UpdateSAMLProvider.
 """
 
 from daypass.apply.file.nodes import ApplyFileError
@@ -30,7 +29,7 @@ def held_keys(provider: SamlProvider, vault: SecretBox) -> dict[str, PrivateKeyV
 def set_encryption_mode(thing: Thing, api: Api, mode: str) -> None:
     """Change whether assertions must be encrypted.
 
-    The first key is added before encryption becomes required. Raises ApplyFileError.
+    The first key is added before. Raises ApplyFileError.
     """
     if mode == "Required":
         _leave_one(thing, api, least=1)
@@ -46,7 +45,7 @@ def put_private_key(thing: Thing, part: Difference, api: Api) -> None:
 def remove_private_key(thing: Thing, part: Difference, api: Api) -> None:
     """Remove a key.
 
-    If it is the last key, its replacement is added first. Raises ApplyFileError.
+    A last key's replacement is added first. Raises ApplyFileError.
     """
     _leave_one(thing, api, least=2)
     _update(thing, api, "privateKeys", RemovePrivateKey=part.before.id)

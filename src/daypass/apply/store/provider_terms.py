@@ -1,6 +1,6 @@
 """Settings of a provider that the IAM API does not have.
 
-Owns the calls of the functions behind `daypass oidc set` and `daypass saml set`, and their audit events.
+They are those of `daypass oidc set` and `daypass saml set`, with audit events.
 """
 
 from typing import Any

@@ -1,7 +1,6 @@
 """The calls that apply one change, as tables.
 
-Owns the IAM actions for each difference: how a kind of entity is created, changed and deleted. Leaves the order across
-entities to plan_executor.py.
+Owns how a kind of entity is created, changed and deleted. Leaves the order across entities to plan_executor.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -149,7 +148,7 @@ BORN_WITH: frozenset[str] = frozenset({"tags", "clientIds"})
 def _new_version(subject: Subject, after: Any) -> None:
     """Create a version and make it the default.
 
-    If the policy has the maximum number of versions, the oldest version that is not the default is deleted.
+    At the maximum, the oldest version that is not the default is deleted.
     """
     versions = subject.call("ListPolicyVersions")["Versions"]
     if len(versions) >= subject.api.ctx.settings.quotas.policy_versions:

@@ -1,7 +1,6 @@
 """The present state: the selected accounts of a store as a State.
 
-Owns reading it. Entities are read completely, with their attachments. Secrets of access keys are decrypted for the
-comparison.
+Entities are read with their attachments. Secrets of access keys are decrypted for the comparison.
 """
 
 import json
