@@ -35,7 +35,7 @@ _TEN_BITS = (1 << 10) - 1
 _SECRET_BYTES = 30  # forty characters of base64, without padding
 _UNIQUE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _UNIQUE_LENGTH = 17
-# Forty bits more than seventeen characters need, thus every character is equally likely.
+# Forty bits more than needed, so that characters are equally likely.
 _UNIQUE_BYTES = 16
 
 

@@ -1,8 +1,7 @@
 """The claim that stores the issuing access keys in a web identity token.
 
-Owns the name of the claim and its sealed format. A relying party can neither read nor create it: only a server with the
-same sealing keys opens it, and only together with the token's own `jti`. Leaves the decision which tokens are our own
-to the operation.
+Owns its name and sealed format. Only a server with the same sealing keys opens it, and only with the token's own `jti`.
+Leaves the decision which tokens are our own to the operation.
 """
 
 from daypass.mint.key_chain import ChainBrokenError, KeyChain, decode_chain, encode_chain

@@ -1,6 +1,6 @@
 """Session durations, in seconds.
 
-Owns the rules that the service model cannot express. The ranges of the model were checked before.
+Owns the rules beyond the service model's ranges.
 Source: STS API Reference, DurationSeconds of each action. The messages are AWS's.
 """
 
@@ -18,7 +18,7 @@ _OVER_CHAINING = "The requested DurationSeconds exceeds the 1 hour session limit
 def role_duration(requested_seconds: int | None, *, role_maximum: int, chained: bool) -> int:
     """Return the duration of a role session.
 
-    The default is an hour; for a chained session an hour is also the maximum.
+    The default is an hour, also the maximum of a chained session.
     """
     if requested_seconds is None:
         return min(HOUR, role_maximum)
@@ -37,7 +37,7 @@ def user_duration(requested_seconds: int | None) -> int:
 def root_user_duration(requested_seconds: int | None) -> int:
     """Return the duration of such a session of a root user, at most an hour.
 
-    A longer requested duration is reduced to an hour.
+    A longer one is reduced.
     """
     return HOUR if requested_seconds is None else min(requested_seconds, HOUR)
 
@@ -45,6 +45,6 @@ def root_user_duration(requested_seconds: int | None) -> int:
 def root_task_duration(requested_seconds: int | None) -> int:
     """Return the duration of an AssumeRoot session.
 
-    Zero is valid and requests a session that has expired already when it is issued.
+    Zero is valid: the session has expired already.
     """
     return ROOT_TASK if requested_seconds is None else min(requested_seconds, ROOT_TASK)

@@ -1,7 +1,7 @@
 """Exchange tokens, which a partner exchanges for delegated credentials.
 
-Owns the token. It is sealed for the partner's account alone. Its delegation request, and whether that request is still
-valid, is read from the store when the token is redeemed.
+Sealed for the partner's account alone. The store has its delegation request, which is checked when the token is
+redeemed.
 Source: STS API Reference, GetDelegatedAccessToken.
 """
 

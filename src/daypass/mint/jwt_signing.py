@@ -2,7 +2,7 @@
 
 Owns the compact form and the JWK of a private key of `cryptography`. The caller owns the claims and the key ids.
 
-* The algorithm follows from the key: RS256 for RSA, ES256 or ES384 for a key on P-256 or P-384. Other keys are refused.
+* The key decides the algorithm: RS256 for RSA, ES256 or ES384 on P-256 or P-384. Other keys are refused.
 * An ECDSA signature is r and s, each as long as a coordinate of the curve, and not DER (RFC 7518 section 3.4).
 * Coordinates have their full length (section 6.2.1); the numbers of an RSA key have no leading zero (section 6.3.1).
 

@@ -1,12 +1,12 @@
 """The key chain of a session, and its compact form in a session token.
 
-A key chain is the list of access keys through which a session was issued. Owns the value, its limit and its encoding.
-Leaves its position in a token to tokens.py, and the effect of a revoked key to directory/revocations.py.
+Owns the value, its limit and its encoding. Leaves its position in a token to tokens.py, and the effect of a revoked key
+to directory/revocations.py.
 
 - A chain lists each access key from the long-term key to the key that signed the request, oldest first. A session that
   several chains lead to (a delegated one) lists the keys of all of them.
-- The time of a temporary key is the second in which its own session was issued. The time of a long-term key is the
-  second in which it issued the first session of the chain. A revocation of the key ends the chain if it is later.
+- A temporary key's time is the second in which its own session was issued, a long-term key's that in which it issued
+  the first session of the chain. A later revocation ends the chain.
 - A chain has at most 16 keys. A request for one more is refused.
 - A session that was issued with delegated credentials also lists the delegation request, in front of the key of these
   credentials. It is not a key and does not count towards the 16. Its time is the second of the acceptance.
@@ -48,8 +48,8 @@ _TOO_LONG = (
 class KeyChain(msgspec.Struct, frozen=True):
     """Access keys, oldest first, each with its time in seconds since 1970.
 
-    If a chain is not complete, keys may be missing: an older release issued one of the sessions. Only the chain in a
-    token may omit all times.
+    An incomplete chain may lack keys: an older release issued one of the sessions. Only the chain in a token may omit
+    all times.
     """
 
     keys: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def require_room(chain: KeyChain) -> KeyChain:
 def join_chains(first: KeyChain, second: KeyChain) -> KeyChain:
     """Return the keys of both chains.
 
-    A key that is in both counts from its earlier time.
+    A key in both counts from its earlier time.
     """
     times = dict(zip(first.keys, first.times, strict=True))
     for key, time in zip(second.keys, second.times, strict=True):
@@ -131,7 +131,7 @@ def decode_chain(data: bytes) -> tuple[KeyChain, bytes]:
     Raises ChainBrokenError if the chain is invalid.
     """
     end = _HEAD + int.from_bytes(data[1:_HEAD])
-    # A version that this release does not know may be a restriction, thus it is refused, never skipped.
+    # An unknown version may be a restriction, so it is refused.
     if data[:1] != _VERSION or not _KEYS_AT <= end <= len(data):
         raise ChainBrokenError
     flags, number, at = data[_HEAD], data[_HEAD + 1], _KEYS_AT

@@ -3,7 +3,7 @@
 Owns the rules for keys of every kind.
 
 - A key becomes active at its activation time, and the previous key retires at the same instant.
-- Only activation times are stored, thus two nodes cannot disagree about the state of a key.
+- Only activation times are stored, so nodes cannot disagree about a key's state.
 - A retired key is kept until everything that it made has expired.
 """
 
@@ -26,8 +26,8 @@ class KeyState(Enum):
     DESTROYED = "destroyed"  # cannot be needed any more, to be removed
 
 
-# Without slots: a generic alias sets an attribute on the instances that it creates, and a frozen class with slots does
-# not allow this (CPython 3.11).
+# Without slots: a generic alias sets an attribute on its instances, which a frozen class with slots does not allow
+# (CPython 3.11).
 @dataclass(frozen=True)
 class RingKey(Generic[Material]):
     """One key. Times are whole seconds since 1970."""
@@ -48,7 +48,7 @@ class KeyRing(Generic[Material]):
     __slots__ = ("_by_id", "keys")
 
     def __init__(self, keys: tuple[RingKey[Material], ...] = ()) -> None:
-        # The ID orders keys with the same activation time, in the same way on every node.
+        # The ID orders keys of one activation time, alike on every node.
         self.keys = tuple(sorted(keys, key=lambda key: (key.activates, key.id)))
         self._by_id = {key.id: key for key in keys}
         if len(self._by_id) != len(keys):
@@ -73,7 +73,7 @@ class KeyRing(Generic[Material]):
     def state(self, key: RingKey[Material], *, now: int, longest: int) -> KeyState:
         """Return the state of `key` at `now`.
 
-        `longest` is the maximum lifetime of a token that the key makes, in seconds.
+        `longest` is the maximum lifetime of its tokens, in seconds.
         """
         retires = self.retires(key)
         if retires is not None and retires + longest + SKEW <= now:

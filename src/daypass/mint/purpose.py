@@ -1,7 +1,7 @@
 """Purposes of sealed strings.
 
-Owns the table of purposes: the prefix of their strings, the label of their keys, and the maximum length. Each purpose
-has keys of its own, thus a string of one purpose is not valid for another.
+Owns their prefix, the label of their keys, and the maximum length. Each has its own keys, so a string of one is not
+valid for another.
 """
 
 from dataclasses import dataclass

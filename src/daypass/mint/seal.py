@@ -5,11 +5,11 @@ Owns the format.
 - A sealed string is valid for one purpose and one bound name only.
 - The bytes before base64: tag of purpose and version (3), key ID (6), salt (24), then AES-256-GCM of the payload and
   its padding.
-- The salt derives a key for this one string. The nonce may therefore be constant, and the number of strings is far from
-  any bound.
+- The salt derives a key for this one string, so the nonce may be constant, and the number of strings is far from any
+  bound.
 - Tag, key ID and bound name are associated data.
-- Base64 uses the URL-safe alphabet, and the padding inside the seal makes every length a multiple of three bytes: there
-  is no `=` and no spare bit, thus a string has exactly one spelling.
+- Base64 is URL-safe, and the padding inside the seal makes every length a multiple of three bytes: without `=` and
+  spare bits, a string has exactly one spelling.
 """
 
 import binascii
@@ -35,7 +35,7 @@ _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")  # the characters of the othe
 class SealBrokenError(Exception):
     """The string was not sealed by us for this purpose and name.
 
-    The exception never says which part is wrong.
+    It never says which part is wrong.
     """
 
 
@@ -84,7 +84,7 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingR
 
 
 def _name_bytes(name: str) -> bytes:
-    # A name may come from a request, and must not cause any other exception than ours.
+    # A request's name must not cause other exceptions than ours.
     return name.encode("utf-8", "surrogatepass")
 
 

@@ -1,7 +1,6 @@
 """The ring of sealing keys.
 
-Owns the content of a sealing key and its rotation. Leaves the lifecycle of a key to key_ring.py, and sealing to
-seal.py.
+Owns the content of a key and its rotation. Leaves its lifecycle to key_ring.py, and sealing to seal.py.
 """
 
 import hmac
@@ -18,7 +17,7 @@ from daypass.ports import Entropy
 
 KEY_BYTES = 32
 KEY_ID_BYTES = 6
-# Every node must know a new key before the first token arrives that was sealed with it.
+# Every node must know a new key before its first token arrives.
 LEAD = 60
 
 
@@ -57,7 +56,7 @@ SealingRing: TypeAlias = KeyRing[SealingMaterial]
 def first_sealing_ring(*, now: int, entropy: Entropy) -> SealingRing:
     """Return a ring of one key.
 
-    The key is active at once, also on a node with a slow clock.
+    It is active at once, also on a node with a slow clock.
     """
     return SealingRing((_new_key(now=now, activates=now - SKEW, entropy=entropy),))
 
@@ -65,7 +64,7 @@ def first_sealing_ring(*, now: int, entropy: Entropy) -> SealingRing:
 def rotate(sealing_ring: SealingRing, *, now: int, entropy: Entropy, lead: int = LEAD) -> SealingRing:
     """Return the ring with a new key that becomes active after `lead` seconds.
 
-    If a new key is not active yet, the ring is returned unchanged: two rotations in a row have the effect of one.
+    It does not change while a new key is not active yet: two rotations in a row have the effect of one.
     """
     if sealing_ring.has_pending(now):
         return sealing_ring
@@ -75,8 +74,8 @@ def rotate(sealing_ring: SealingRing, *, now: int, entropy: Entropy, lead: int =
 def maintain_sealing_ring(sealing_ring: SealingRing, *, now: int, rotate_after: int, entropy: Entropy) -> SealingRing:
     """Return the ring after maintenance at `now`.
 
-    Destroyed keys are removed, and a new key is added if the active key is too old. `rotate_after` is how many seconds
-    a key is active. 0 means that a key is active until an operator rotates it.
+    Removes destroyed keys, and adds a new one if the active one is older than `rotate_after` seconds; 0 leaves rotation
+    to an operator.
     """
     sealing_ring = drop_expired(sealing_ring, now=now, longest=LONGEST)
     if rotate_after and sealing_ring.active(now).activates + rotate_after <= now:

@@ -1,6 +1,6 @@
 """A secret access key that cannot be printed by accident.
 
-Owns the type alone. Leaves creating a secret to access_keys.py, and sealing it to seal.py.
+Leaves its creation to access_keys.py, and sealing to seal.py.
 """
 
 import hmac

@@ -24,11 +24,9 @@ class SessionKind(Enum):
 class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, kw_only=True):
     """A session. Times are whole seconds since 1970.
 
-    - The fields are sealed in this order. A server refuses a token with a field that it does not know, because the
-      field might be a restriction.
-    - New fields come last, with a default that has the meaning of an absent field. tokens.py lists the fields that this
-      release writes.
-    - `issued` is the value of aws:TokenIssueTime. For delegated credentials it is the moment of the approval.
+    - The fields are sealed in this order. A server refuses a token with an unknown field, which might be a restriction.
+    - New fields come last, with a default that means absent. tokens.py lists the fields that this release writes.
+    - `issued` is aws:TokenIssueTime; for delegated credentials, the approval.
     """
 
     kind: SessionKind

@@ -1,12 +1,11 @@
 """Session tokens: seal and open a Session.
 
-Owns the token of temporary credentials and the layouts of its fields. Leaves expiry to authenticate/, because AWS
-checks it after the token itself.
+Owns the layouts of its fields. Leaves expiry to authenticate/, because AWS checks it after the token itself.
 
 - The layout of 0.1.0 ends with `delegation`, and servers of that release refuse a token with more fields.
 - This release writes that layout and puts the key chain in front of the padding in `filler`, which those servers do not
   read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
-- A token of 0.1.0 has neither. It names one or two of its keys, and its chain counts as incomplete.
+- A token of 0.1.0 names one or two of its keys, and its chain counts as incomplete.
 
 Decision: docs/decisions/0014-chains-of-issuing-keys.md.
 """
@@ -35,7 +34,7 @@ def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entro
     payload = _lay_out(session, chain + session.filler)
     short = at_least - sealed_length(len(payload))
     if short > 0:
-        # Four characters of a token encode three bytes, and a token grows by four characters at a time.
+        # Four characters encode three bytes, so a token grows by four.
         payload = _lay_out(session, chain + bytes(-(-short // 4) * 3))
     try:
         return seal(
@@ -53,7 +52,7 @@ def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entro
 def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> Session:
     """Return the session of a token, or raise InvalidClientTokenId.
 
-    The token must have been sealed for this access key ID.
+    It must have been sealed for this access key ID.
     """
     try:
         session = _decode(unseal(Purpose.SESSION, token, bound_to=access_key_id, sealing_ring=sealing_ring))

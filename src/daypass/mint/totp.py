@@ -23,8 +23,7 @@ def hotp(seed: bytes, counter: int) -> str:
 def find_step(seed: bytes, code: str, *, now: int, window: int = 2) -> int | None:
     """Return the time step of `code`, or None if the code is not valid.
 
-    The step is at most `window` steps from `now`. Every step is compared, thus the time does not show which one
-    matched.
+    It is at most `window` steps from `now`. Every step is compared, so the time does not show which matched.
     """
     # str.isdigit() alone accepts the digits of every script.
     if len(code) != _DIGITS or not code.isascii() or not code.isdigit():

@@ -17,7 +17,7 @@ from daypass.mint.jwt_signing import algorithm_of, load_jwt_key, public_jwk, sig
 from daypass.mint.key_ring import SKEW, KeyRing, Material, RingKey, drop_expired
 
 LONGEST_TOKEN = 3_600
-# A new key is published a day before it signs. Relying parties cache a key set for a much shorter time.
+# A new key is published a day before it signs; relying parties cache for much less.
 LEAD = 86_400
 _RSA_BITS = 2048
 
@@ -79,7 +79,7 @@ class IssuerRings:
 def first_token_key(algorithm: Algorithm, *, now: int) -> TokenKey:
     """Return an issuer's first key.
 
-    The key is active at once, also on a node with a slow clock.
+    It is active at once, also on a node with a slow clock.
     """
     return _new_key(algorithm, 0, now=now, activates=now - SKEW)
 
@@ -87,7 +87,7 @@ def first_token_key(algorithm: Algorithm, *, now: int) -> TokenKey:
 def rotate_issuer_ring(issuer_ring: IssuerRing, algorithm: Algorithm, *, now: int) -> IssuerRing:
     """Return the ring with a new key that signs after `LEAD` seconds.
 
-    Relying parties have this time to fetch the key. If a new key is not active yet, the ring is returned unchanged: two
+    Relying parties have this time to fetch it. The ring does not change while a new key is not active yet: two
     rotations in a row have the effect of one.
     """
     if issuer_ring.has_pending(now):
@@ -99,7 +99,7 @@ def rotate_issuer_ring(issuer_ring: IssuerRing, algorithm: Algorithm, *, now: in
 def needs_maintenance(issuer_ring: KeyRing[Material], *, now: int, rotate_after: int) -> bool:
     """Return whether a ring needs maintenance.
 
-    It does if it has destroyed keys, or an old active key without a successor. 0 for `rotate_after` disables rotation.
+    It has destroyed keys, or an old active key without a successor. 0 for `rotate_after` disables rotation.
     """
     if drop_expired(issuer_ring, now=now, longest=LONGEST_TOKEN) is not issuer_ring:
         return True
@@ -110,7 +110,7 @@ def needs_maintenance(issuer_ring: KeyRing[Material], *, now: int, rotate_after:
 def maintain_issuer_ring(issuer_ring: IssuerRing, algorithm: Algorithm, *, now: int, rotate_after: int) -> IssuerRing:
     """Return the ring after maintenance at `now`.
 
-    Destroyed keys are removed, and a new key is added if the active key is too old.
+    Removes destroyed keys, and adds a new one if the active one is too old.
     """
     issuer_ring = drop_expired(issuer_ring, now=now, longest=LONGEST_TOKEN)
     if needs_maintenance(issuer_ring, now=now, rotate_after=rotate_after):
