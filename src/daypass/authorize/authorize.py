@@ -1,14 +1,14 @@
 """Check the permissions of an operation.
 
-Owns the step from the permissions of an operation to an Authorized or to a Fault:
+Owns the step from permissions to an Authorized or a Fault:
 
 - The first permission that is denied ends the check.
-- If two sources set one condition key, the operation's value overrides the organization's, which overrides the
-  request's. `daypass explain` builds its requests with the same function.
+- An operation's condition keys override the organization's, which override the request's. `daypass explain` builds its
+  requests with the same function.
 - A decision or an explanation that is too much work for the event loop runs on a worker thread, within the account's
   share.
-- A refusal is in AWS's words. A denial of sts:AssumeRole does not contain a reason: a caller must not learn whether a
-  role is missing, forbidden to it, or not granted by its own policies.
+- A refusal is in AWS's words. A denial of sts:AssumeRole has no reason: a caller must not learn whether a role is
+  missing, forbidden to it, or not granted by its own policies.
 
 Leaves the decision to policy/evaluate.py, and the content of the encoded message to denial.py.
 """
@@ -80,7 +80,7 @@ def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ct
     if isinstance(decision, Allowed):
         return decision
     fault = refusal(check, request, policies, decision, caller)
-    # A refusal is valid without its reasons. If the account has too many of them, the request is still refused.
+    # A refusal is valid without its reasons, of which the account may have too many.
     light = is_light_explanation(request, policies)
     with suppress(Throttling), nullcontext() if light else ctx.heavy_work(payer):
         fault.encoded = encode_denial(request, policies, caller, ctx)
@@ -104,7 +104,7 @@ def refusal(
 def encode_denial(request: AuthorizationRequest, policies: Policies, caller: Caller, ctx: RequestContext) -> str | None:
     """Return the encoded authorization message of a denial.
 
-    Return None for an unsigned call: its caller could not decode the message.
+    Returns None for an unsigned call, whose caller could not decode it.
     """
     if request.principal.kind in _UNSIGNED:
         return None

@@ -1,7 +1,6 @@
 """Describe how a request must be so that a condition holds, or does not.
 
-Owns the sentences of remedies. Each sentence ends with the condition as its policy writes it, so that readers do not
-have to guess its meaning.
+Owns the sentences of remedies. Each ends with the condition as its policy writes it, so that readers need not guess.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +11,7 @@ from daypass.policy.operators.table import Family, OperatorUse, Quantifier, Rela
 _MFA = "Use an MFA code: --mfa-serial auto."
 _TLS = "Make the call over TLS, to an https URL."
 
-# The predicates for true and false, by family and relation. `{}` is replaced by the policy's values.
+# Predicates for true and false, by family and relation, with `{}` for the policy's values.
 _IS: Mapping[Family, tuple[str, str]] = {
     Family.EQUALS: ("be {}", "not be {}"),
     Family.EQUALS_IGNORING_CASE: ("be {}, in upper or lower case", "not be {}, in upper or lower case"),
@@ -39,7 +38,7 @@ _ORDER: Mapping[Family, Mapping[Relation, tuple[str, str]]] = {
     },
 }
 
-# The names of keys in sentences. A name that ends with a slash is for a family of keys.
+# Names of keys in sentences; with a final slash, of a family of keys.
 _SUBJECTS: Mapping[str, str] = {
     "aws:currenttime": "The time of the call",
     "aws:epochtime": "The time of the call",
@@ -61,7 +60,7 @@ _SUBJECTS: Mapping[str, str] = {
 def say_requirement(test: ConditionTest, *, wanted: bool) -> str:
     """Return the requirement for a request as a sentence.
 
-    The condition then holds or, if `wanted` is false, does not hold.
+    With `wanted` false, the condition must not hold.
     """
     written = f"({test.operator} {test.key}: {', '.join(test.values) or 'no value'})"
     use = find_operator(test.operator)
@@ -113,10 +112,7 @@ def _subject(key: str) -> str:
 
 
 def _if_true(words: str) -> Callable[[OperatorUse, ConditionTest, bool], str]:
-    """Return the sentence for a key that must be true, or present.
-
-    Other requirements get the general sentence.
-    """
+    """Return the sentence for a key that must be true, or present."""
 
     def say(use: OperatorUse, test: ConditionTest, wanted: bool) -> str:  # noqa: FBT001 - as say_requirement has it
         if use.operator.family is Family.NULL:

@@ -1,10 +1,9 @@
 """Build the request context: the condition keys of every request.
 
-Owns the global `aws:` keys of a request, and the keys of the organizations of the caller and of the resource's owner
+Owns the global `aws:` keys of a request, and the keys of the caller's and the resource owner's organizations
 (aws:PrincipalOrgID to aws:ResourceOrgPaths). Leaves the caller's keys to authenticate/caller_keys.py. Operations add
-their own keys to their permission checks; an assertion or a token adds its claims. All values are strings, all names
-lower case. A key without a value for this request is absent. Rules: IAM User Guide, "AWS global condition context
-keys".
+their own keys, assertions and tokens their claims. All values are strings, all names lower case. A key without a value
+is absent. Rules: IAM User Guide, "AWS global condition context keys".
 """
 
 from datetime import datetime
@@ -21,7 +20,7 @@ from daypass.wire.http import HttpRequest
 
 __all__ = ["RequestInfo", "as_written", "build_context", "organization_keys"]
 
-# Policy patterns are compared with these headers, whose length the sender chooses.
+# Patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024
 
 _UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
@@ -30,7 +29,7 @@ _UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONY
 class RequestInfo(msgspec.Struct, frozen=True):
     """The properties of a request apart from its parameters.
 
-    These are the time, the connection, the headers and the region.
+    They are time, connection, headers and region.
     """
 
     now: datetime

@@ -1,10 +1,9 @@
 """The content of an encoded authorization message.
 
-Owns the choice of policies whose content the message may contain. It never contains a role's side of sts:AssumeRole,
-nor facts about a role by which a caller could distinguish a role that does not exist from a role that is closed to the
-caller, nor another account's policies. It then contains the result of the caller's own account, evaluated without the
-other side. Rules: IAM User Guide, "Troubleshoot access denied error messages"; authorization_message.py owns the
-format.
+Owns the choice of its policies. It never contains a role's side of sts:AssumeRole, nor facts by which a caller could
+distinguish a missing role from a closed one, nor another account's policies. It then contains the result of the
+caller's own account alone. Rules: IAM User Guide, "Troubleshoot access denied error messages"; authorization_message.py
+owns the format.
 """
 
 from collections.abc import Iterable, Iterator
@@ -118,7 +117,7 @@ def _marked(values: tuple[str, ...], *, inverted: bool) -> tuple[str, ...]:
 def _in_order(request: AuthorizationRequest, trace: Trace) -> tuple[Condition, ...]:
     """Return the request's keys.
 
-    Keys of conditions that failed are first, then the others by name.
+    Those of failed conditions come first, then the others by name.
     """
     failed = {
         reason.key.lower()

@@ -1,7 +1,7 @@
 """Collect the policies that apply to a caller.
 
-Owns the choice of policies: the caller's own, its boundary, its session's and its organization's. Leaves their
-evaluation to policy/evaluate.py. Rules: IAM User Guide, "Policy evaluation logic".
+They are its own, its boundary, its session's and its organization's. Leaves their evaluation to policy/evaluate.py.
+Rules: IAM User Guide, "Policy evaluation logic".
 """
 
 from daypass.authenticate.caller import Caller
@@ -19,8 +19,7 @@ from daypass.policy.language.document import DocumentKind
 NOTHING = compile_set(())
 _OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
-# A root user does not have policies and may do everything. The permissions of a federated user that a root user created
-# are limited from that.
+# A root user may do everything, without policies. Its federated users are limited from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
 _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, "root")),))
 
@@ -61,7 +60,7 @@ def _caller_policies(
 def _is_exempt(caller: Caller) -> bool:
     """Return whether service control policies do not apply to a caller.
 
-    They do not apply to callers without an account and to service-linked roles.
+    They apply neither to callers without an account nor to service-linked roles.
     """
     if caller.principal.kind in _OF_NO_ACCOUNT:
         return True
@@ -78,6 +77,5 @@ def _session_policies(caller: Caller, session: Session, views: Views) -> PolicyS
         return task_limits(session.root_task_policy)
     if session.policy_arns or session.policy:
         return views.get(load_session_policies, session.policy_arns, session.policy, session.account)
-    # Without session policies, a federated user does not have permissions. A role session has all permissions of its
-    # role.
+    # Without session policies, a federated user has no permissions, and a role session has all of its role's.
     return NOTHING if caller.principal.kind is PrincipalKind.FEDERATED_USER else None

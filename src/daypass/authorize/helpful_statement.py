@@ -1,7 +1,7 @@
 """Write the statement that a type of policy lacks, and add it.
 
-Owns the content of the statement. It is never less strict than the nearest statements: it contains all of their
-conditions. If these conditions exclude each other, no statement is written.
+It is never less strict than the nearest statements: it contains all of their conditions. If these exclude each other,
+no statement is written.
 """
 
 import json
@@ -107,7 +107,7 @@ def _compile(statement: Mapping[str, Any], by: PolicyType, *, trust: bool) -> Po
     try:
         return compile_document(parse_document(text, kind), PolicySource(by, HELPFUL))
     except MalformedPolicyDocument:
-        return None  # A resource control policy can only deny, and not every string is a valid resource.
+        return None  # Resource control policies only deny, and not every string is a valid resource.
 
 
 def _principal(request: AuthorizationRequest) -> dict[str, str]:

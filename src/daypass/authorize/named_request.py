@@ -1,7 +1,7 @@
 """A caller and a request by their names, for explanations.
 
-Such requests are not signed and not executed. Owns the assumptions about such a request: the current time, an encrypted
-connection, no address, a role session named `explain` without session policies. Explicit values override assumptions.
+Such requests are neither signed nor executed. Owns the assumptions, which explicit values override: the current time,
+an encrypted connection, no address, a role session named `explain` without session policies.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ def _identity(unique_id: str, views: SnapshotViews) -> Identity:
 def session_of(role: Identity, session_name: str, now: datetime) -> Caller:
     """Return a session of a role as sts:AssumeRole would create it.
 
-    The session has all permissions of the role.
+    It has all permissions of the role.
     """
     session = Session(
         kind=SessionKind.ROLE,

@@ -1,7 +1,7 @@
 """Replace unique ids in explanations by ARNs.
 
-Trust policies store the ids of users and roles, but people know their ARNs. Owns the choice of ids: only those in the
-place of a principal, not those in values of a request.
+Trust policies store ids, but people know ARNs. Only ids in the place of a principal are replaced, not those in values
+of a request.
 """
 
 import json
@@ -20,8 +20,7 @@ _NOTE = " (it did not exist when the policy was saved, so it never matches)"
 def readable(statement: str, views: SnapshotViews, foreign: Mapping[str, str]) -> str:
     """Return a JSON statement with ARNs in the place of unique ids.
 
-    `foreign` maps ids to the strings that the policy was given. They are escaped, since an ARN can contain quotation
-    marks.
+    `foreign` maps ids to the given strings, which are escaped: an ARN can contain quotation marks.
     """
     return _UNIQUE_ID.sub(lambda found: _in_json(_shown(found, views, foreign)), statement)
 

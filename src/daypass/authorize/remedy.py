@@ -2,7 +2,7 @@
 
 The rules:
 
-- If an Allow fails only on its conditions, the remedy is to meet them. A statement without them is never written.
+- If an Allow fails only on its conditions, the remedy is to meet them, never a statement without them.
 - If a Deny applies because of its conditions, the remedy is a request to which it does not apply.
 - A condition that the request already meets is listed if another condition on the same key fails: a new value has to
   meet both.
@@ -11,8 +11,8 @@ The rules:
 - With the statement, a request that misses one of its conditions must be refused, unless it was allowed without the
   statement.
 
-Owns the search; remedy_plan.py owns the check. A remedy that fails its check is not shown. A statement solves one
-request; an administrator should read it before adding it.
+Owns the search; remedy_plan.py owns the check, without which no remedy is shown. A statement solves one request; an
+administrator should read it before adding it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,10 +30,9 @@ from daypass.policy.reasons.witness import Requirement
 from daypass.policy.source import PolicyType
 
 _MOST = 3
-# The harder a mismatch is to fix, the higher its weight: a condition can be met, another principal is another
-# statement.
+# Weights grow with the effort: a condition can be met, another principal is another statement.
 _WEIGHT: Mapping[Part, int] = {Part.CONDITION: 1, Part.RESOURCE: 10, Part.PRINCIPAL: 100, Part.ACTION: 1000}
-# A remedy with more steps is not helpful, and a search must end.
+# More steps do not help, and a search must end.
 _MOST_STEPS = 8
 _MOST_TRIES = 200
 # The conditions that a caller can meet most easily.
@@ -67,7 +66,7 @@ class Remedy:
 def closest_statements(trace: Trace) -> tuple[StatementTrace, ...]:
     """Return the closest Allow statements about the action.
 
-    Return () if the denial is not for a missing Allow.
+    Returns () if the denial is not for a missing Allow.
     """
     lacking = _find_lacking(trace)
     if lacking is None:
@@ -109,7 +108,7 @@ def find_remedy(request: AuthorizationRequest, policies: Policies) -> Remedy | N
 def _with_conditions_on_changed_keys(plan: RemedyPlan, every: Iterable[Need]) -> RemedyPlan:
     """Return the plan with more needs on the keys whose values change.
 
-    These are the needs that the request meets with its present value.
+    The request meets these with its present value.
     """
     changed = {need.requirement.key for need in plan.needs}
     missed = {id(need) for need in plan.needs}
@@ -183,7 +182,7 @@ def _closest(policy_set: PolicySet, request: AuthorizationRequest) -> list[Compi
 def _lacking_sets(plan: RemedyPlan, decision: Denied) -> tuple[list[PolicySet], int]:
     """Return the sets in which an Allow would help.
 
-    For control policies, return also the level without an Allow.
+    Returns also the level of control policies without an Allow.
     """
     policies, request = plan.changed, plan.changed_request
     levels = {

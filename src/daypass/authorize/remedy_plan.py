@@ -1,7 +1,6 @@
 """The changes of a remedy, and their check by the engine.
 
-Owns the tests whether a plan works, which parts of it are needless, and whether it bypasses a condition. Leaves the
-search for plans to remedy.py.
+Owns the tests whether a plan works, has needless parts, or bypasses a condition. Leaves the search to remedy.py.
 """
 
 from collections.abc import Iterator
@@ -34,7 +33,7 @@ class Need:
 class RemedyPlan:
     """A request, its policies, and the changes of both.
 
-    `needs` contains also the conditions that hold already, because a change for one condition must not break another.
+    `needs` also has conditions that hold already: a change for one must not break another.
     """
 
     request: AuthorizationRequest
@@ -79,7 +78,7 @@ def _shorter(plan: RemedyPlan) -> Iterator[RemedyPlan]:
 def is_safe(plan: RemedyPlan) -> bool:
     """Return whether a request that misses a condition stays refused.
 
-    The condition is one of the needs, or of an added statement.
+    It is one of the needs, or of an added statement.
     """
     if not plan.works() or any(isinstance(decide(one, plan.changed), Allowed) for one in _missing_one(plan)):
         return False

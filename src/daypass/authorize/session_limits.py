@@ -1,7 +1,7 @@
 """The actions and regions of each kind of credentials, before any policy.
 
-Owns the table. It is checked before an operation reads its parameters, so that a session without access does not
-learn anything about them and does not use up an MFA code.
+The table is checked before an operation reads its parameters, so that a session without access does not learn about
+them or use up an MFA code.
 Source: IAM User Guide, "Compare AWS STS credentials". The messages are AWS's if they are known.
 """
 
@@ -38,7 +38,7 @@ def _has_mfa(session: Session) -> bool:
 def _is_task(session: Session) -> bool:
     """Return whether AssumeRoot or GetDelegatedAccessToken created the session.
 
-    The permissions of such a session are in its own policy.
+    Its permissions are in its own policy.
     """
     return bool(session.root_task_policy or session.delegation)
 
@@ -47,8 +47,8 @@ def _is_task(session: Session) -> bool:
 class _Limit:
     """The actions that one kind of session may call.
 
-    `iam` returns whether it may call IAM; `sts` lists the actions of STS. If `sts` is None, the session may call every
-    action that does not require long-term credentials.
+    `iam` returns whether it may call IAM; `sts` lists the actions of STS, or is None for all that do not require
+    long-term credentials.
     """
 
     iam: Callable[[Session], bool]
@@ -69,8 +69,8 @@ _LIMITS: Mapping[SessionKind, _Limit] = {
 def check_session_limits(signer: Signer, service: str, action: str, *, regions: frozenset[str]) -> None:
     """Check that the credentials may call this action of `sts` or `iam`.
 
-    Raises a Fault if they may not. STS is activated in `regions`, or in all regions if it is empty. IAM has one
-    endpoint for all regions.
+    Raises a Fault if they may not. STS is activated in `regions`, or everywhere if empty. IAM has one endpoint for all
+    regions.
     """
     account, session = signer.caller.account, signer.caller.session
     if service == "sts" and regions and signer.region not in regions:

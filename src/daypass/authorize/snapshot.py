@@ -1,6 +1,6 @@
 """Derived values of one snapshot of the store, for commands.
 
-Owns only the cache of loaded values. Commands read many of them and then end.
+Commands read many of them and then end.
 """
 
 from collections.abc import Callable

@@ -67,8 +67,8 @@ def account_graph(
 ) -> Graph:
     """Return the graph of one account's roles, as that account may see it.
 
-    It contains only those facts about other accounts that the account's own trust policies name. Raises
-    GraphTooLargeError if `is_over` returns true before every role is evaluated.
+    Of other accounts it contains only facts in the account's own trust policies. Raises GraphTooLargeError if `is_over`
+    returns true before every role is evaluated.
     """
     found = views.get(load_account, account)
     accounts = () if found is None else (found,)
@@ -108,7 +108,7 @@ def _edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed, *, insid
 def _join(edges: list[Edge]) -> tuple[tuple[GraphNode, ...], tuple[Edge, ...]]:
     """Return nodes and edges, with users of equal permissions in one node.
 
-    The edges of one of these users represent all of them.
+    The edges of one of them represent all.
     """
     doings: dict[str, list[Edge]] = {}
     for edge in edges:

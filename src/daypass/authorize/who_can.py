@@ -1,11 +1,10 @@
 """The reverse query: who can assume a role, and on which conditions.
 
-Owns the search through all accounts, and the limits of the same search for one account. The engine makes each decision,
-for a request with the assumptions of named_request.py. If the request is refused, the engine evaluates it again without
-conditions. If it is then allowed, it is possible on conditions, and these are returned.
+Owns the search through all accounts, and its limits for one account. The engine decides a request with the assumptions
+of named_request.py. If it is refused, but allowed without conditions, these conditions are returned.
 
-A search for one account does not read other accounts' users, roles and policies. Its result contains only the
-principals that the account's own trust policies name, and whether the organization's policies have conditions.
+A search for one account does not read other accounts' users, roles and policies. It returns only the principals in the
+account's own trust policies, and whether the organization's policies have conditions.
 """
 
 import json
@@ -44,7 +43,7 @@ _CONDITIONS_ABOVE = "the organization's policies have conditions"
 class Way:
     """One way to a role: principal, statements, and conditions.
 
-    `conditions` is empty if the principal can assume the role now. `texts` are the statements, in JSON.
+    Without `conditions` the principal can assume the role now. `texts` are the statements, in JSON.
     """
 
     principal: str
@@ -64,7 +63,7 @@ def accounts_of(views: SnapshotViews) -> Iterator[Account]:
 class _Search:
     """The parameters of the search.
 
-    `allows` and `denies` are the statements of the role's trust policy about the action.
+    `allows` and `denies` are the trust policy's statements about the action.
     """
 
     action: str
@@ -87,14 +86,14 @@ class _Search:
     def foreign(self) -> Mapping[str, str]:
         """The strings to show for ids.
 
-        An account sees the strings that it gave for other accounts' principals, an operator the present ARNs.
+        An account sees its own strings for other accounts' principals, an operator the present ARNs.
         """
         return self.role.foreign if self.inside else unresolved_of(self.role.foreign)
 
     def may_mean(self, principal: Principal) -> bool:
         """Return whether an Allow matches this principal or its account.
 
-        A principal without such an Allow need not be evaluated.
+        Others need not be evaluated.
         """
         return any(
             statement.principal is not None and statement.principal.bypass(principal) > PolicyBypass.NO_MATCH
@@ -107,8 +106,8 @@ def who_can(
 ) -> Iterator[Way]:
     """Yield the ways to a role.
 
-    Users and roles of all accounts are first, then the other principals that its trust policy names. With `inside` (the
-    role's own account), yield only the ways that this account may see.
+    Users and roles of all accounts first, then other principals in its trust policy. With `inside` (the role's own
+    account), only those that this account may see.
     """
     about_action = role.trust.statements_about(action)
     allows, denies = (
@@ -142,7 +141,7 @@ def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
 def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
     """Yield the way of any session of a role.
 
-    If there is no such way, yield the ways of the sessions that the trust policy names.
+    Without one, yield those of the sessions that the trust policy names.
     """
     for session_name in (SESSION_NAME, *_sessions_named(other, search)):
         arn = assumed_role_arn(other.account, other.name, session_name)
@@ -180,7 +179,7 @@ def _evaluate(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:
     if isinstance(decision, Allowed):
         yield _way(shown, kind, caller, decision.statements, policies, search)
         return
-    # The second decision is only information: no access depends on it.
+    # Only information: no access depends on it.
     possible = decide(request, _without_conditions(policies))
     if isinstance(possible, Denied):
         return
@@ -290,7 +289,7 @@ def _ways_of_others(statement: CompiledStatement, search: _Search) -> Iterator[W
 def _denial(name: PrincipalName, search: _Search) -> tuple[str, ...] | None:
     """Return the requirement for a principal that cannot be evaluated.
 
-    Return None if a Deny applies to it unconditionally.
+    Returns None if a Deny applies to it unconditionally.
     """
     shown = _name_of(name, search)
     for deny in search.denies:
@@ -310,7 +309,7 @@ _SIGNING = frozenset({"user", "role", "account", "everybody"})
 def _name_of(name: PrincipalName, search: _Search) -> str:
     """Return the ARN of a name.
 
-    Users and roles are stored by id, and accounts have two names.
+    Users and roles are stored by id; accounts have two names.
     """
     if name.type != "AWS":
         return name.value
@@ -321,7 +320,7 @@ def _name_of(name: PrincipalName, search: _Search) -> str:
 def _kind_outside(shown: str, account: str, search: _Search) -> str:
     """Return the kind of a principal that was not evaluated above.
 
-    Return "" if it was evaluated or does not exist any more.
+    Returns "" if it was evaluated or is gone.
     """
     if shown == "*" and search.inside:
         return "everybody"
