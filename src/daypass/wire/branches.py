@@ -1,8 +1,7 @@
 """The parameters of lists, maps and structures as a tree of prefixes.
 
 Lists are `Name.member.1`, maps `Name.entry.1.key`. Indexes only order the elements, so gaps and huge indexes are free.
-Parameters with an unknown spelling are refused rather than ignored: a session policy that was silently dropped would
-widen a session.
+Unknown spellings are refused: a silently dropped session policy would widen a session.
 """
 
 import re
@@ -21,7 +20,7 @@ _INDEX = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 class Branch:
     """Parameters that share a prefix.
 
-    `texts` contains those that end here, `branches` those with further parts.
+    `texts` end here, `branches` have further parts.
     """
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -52,7 +51,7 @@ def find_elements(branch: Branch, name: str, container: str | None, path: str) -
     """Return the branch of a list's or map's elements, or None if absent.
 
     `Name=` is an empty one. `container` is the word between name and index, or None for a flattened list. Raises
-    MalformedInput if the parameter has no elements.
+    MalformedInput without elements.
     """
     own = branch.branches.get(name)
     if own is None:

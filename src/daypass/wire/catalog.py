@@ -1,6 +1,6 @@
 """Every action of the two services, compiled at its first use.
 
-The catalog also contains actions that Daypass does not implement: operations/registry.py lists those that it does.
+It includes actions that operations/registry.py does not implement.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from daypass.wire.constraints import shortened
 from daypass.wire.model import SERVICES, ServiceModel, load_service
 from daypass.wire.operation import OperationModel
 
-# A longer name or version is not a typing error, and is not repeated in full.
+# A longer name or version is not a typing error: do not repeat it in full.
 _MAX_ECHO = 128
 
 

@@ -1,8 +1,8 @@
 r"""The constraints of the service models, and the report of violations.
 
-Owns AWS's messages for them ("N validation error(s) detected: …"), and the translation of the service models' patterns
-from Java to Python. request_shapes.py finds the value of a parameter and its path. Source: recorded responses of STS
-and IAM; for lists of plain values, those of similar AWS services.
+Owns AWS's messages ("N validation error(s) detected: …"), and the translation of patterns from Java to Python.
+request_shapes.py finds values and their paths. Source: recorded responses of STS and IAM; for lists of plain values,
+those of similar AWS services.
 
 Java's `\w`, `\d` and `\s` are ASCII by default; Java's `matches` is Python's `fullmatch`; `\uXXXX` is the same in both.
 Only the Unicode categories need a translation. Python's `\w` for strings is exactly the union of the categories L and N
@@ -17,12 +17,12 @@ from typing import Any
 from daypass.errors import ValidationError
 from daypass.wire.model import Shape
 
-# AWS prints a refused value in full. A valid value is never longer than the first limit. A hostile request with many
-# such values must not cause a large response.
+# AWS prints a refused value in full. A valid one is never longer than the first limit. Many hostile ones must not cause
+# a large response.
 MAX_QUOTED = 2_048
 MAX_REPORT = 16_384
 
-# A string far beyond its maximum length is refused for that alone: the pattern does not run on it.
+# A far too long string is refused without running the pattern.
 _PATTERN_SLACK = 8_192
 
 NOT_NULL = "Member must not be null"
@@ -123,7 +123,7 @@ def shortened(text: str, room: int = MAX_QUOTED) -> str:
 def _printed(value: object, room: int) -> str:
     """Print a value as Java prints collections: [a, b] and {k=v}."""
     if isinstance(value, list):
-        # Each element takes at least two characters, so later elements are never visible.
+        # Each element takes at least two characters: later ones are never visible.
         text = f"[{', '.join(_printed(element, room) for element in value[: room // 2])}]"
     elif isinstance(value, Mapping):
         text = f"{{{', '.join(f'{name}={_printed(part, room)}' for name, part in value.items())}}}"
@@ -135,7 +135,7 @@ def _printed(value: object, room: int) -> str:
 def compile_pattern(pattern: str) -> Callable[[str], object]:
     """Return the test of a Java pattern.
 
-    It is truthy for a string that matches as a whole. Raises ValueError for a category that is not in the table.
+    It is truthy for a string that matches as a whole. Raises ValueError for an unknown category.
     """
     flags = re.ASCII
     translated = pattern

@@ -2,10 +2,10 @@
 
 Owns the limits on size. The rules:
 
-- Parameters come from the query and, for a POSTed form, from the body. A relay of signed requests (such as HashiCorp
-  Vault) reads only one of the two, so they must not contradict each other.
+- Parameters come from the query and, for a POSTed form, from the body. A relay (such as HashiCorp Vault) reads only one
+  of the two, so they must not contradict each other.
 - A body that is not a POSTed form is refused, because a session policy in it would be ignored.
-- A request without an action and a form comes from a browser, and is redirected to the sign-in page.
+- A request without an action and a form is a browser's, and is redirected to the sign-in page.
 """
 
 import msgspec
@@ -59,7 +59,7 @@ def decode(request: HttpRequest, catalog: Catalog) -> Call:
 def is_json_wanted(request: HttpRequest) -> bool:
     """Return whether the client names application/json in Accept.
 
-    All other clients get XML.
+    All others get XML.
     """
     accept = request.header(b"accept")
     if accept is None or _JSON not in accept.lower():

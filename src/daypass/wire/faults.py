@@ -25,7 +25,7 @@ _NO_SERVICE_NAMESPACE = "http://webservices.amazon.com/AWSFault/2005-15-09"
 # These responses have an empty body, as at AWS's front end.
 _BARE = (MissingAction, QueryTooLong, RequestEntityTooLarge)
 
-# Accept is not signed: caches must not mix the two formats, and a browser must not guess another type.
+# Accept is not signed: caches must not mix the formats, and browsers must not guess a type.
 _COMMON: Headers = (
     (b"vary", b"Accept"),
     (b"x-content-type-options", b"nosniff"),
@@ -43,7 +43,7 @@ def answer(body: bytes, *, request_id: str, wants_json: bool, extra: Headers = (
 def render_fault(fault: Fault, *, request_id: str, service: str | None, wants_json: bool) -> HttpResponse:
     """Return a refusal.
 
-    `service` is None if the call was refused before its service was known.
+    `service` is None if it was not known yet.
     """
     if isinstance(fault, _BARE):
         way: Headers = ((b"location", WAY_IN),) if isinstance(fault, MissingAction) else ()

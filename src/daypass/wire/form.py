@@ -1,7 +1,7 @@
 """Decode `application/x-www-form-urlencoded` data of a body or a query.
 
-The first of two parameters with one name is used, as on AWS. Data that is not valid UTF-8, or whose percent escapes are
-broken, is refused: a guess could make Daypass execute something other than the signed request.
+Of two parameters with one name, the first is used, as on AWS. Invalid UTF-8 and broken percent escapes are refused: a
+guess could execute something other than the signed request.
 """
 
 import re
@@ -9,7 +9,7 @@ from binascii import a2b_qp
 
 from daypass.errors import MalformedQueryString
 
-# Calls of STS and IAM have far fewer. A body of a million empty names must not become a million strings.
+# Calls have far fewer. A million empty names must not become a million strings.
 MAX_PARAMETERS = 4_096
 
 _WORDS = "The query string contains a syntax error."
@@ -38,8 +38,8 @@ def _decoded(text: str) -> str:
     if _BROKEN_ESCAPE.search(raw):
         raise MalformedQueryString(_WORDS, detail="a broken percent escape")
     # Quoted-printable is the same encoding with another sign, and its decoder is written in C: ten million bytes of
-    # escapes take milliseconds and only a few copies. Every sign now has its two digits, so the decoder's other rules
-    # (soft line ends, lone signs) never apply.
+    # escapes take milliseconds. Every sign has two digits here, so its other rules (soft line ends, lone signs) never
+    # apply.
     return _as_text(a2b_qp(raw.replace(b"=", b"=3D").replace(b"%", b"=")))
 
 

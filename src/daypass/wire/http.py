@@ -1,7 +1,7 @@
 """The two values at the HTTP edge: a request and its response.
 
-They are not decoded or verified here: signatures cover exactly these bytes. http/ reads the socket and resolves the
-client's address.
+They are not decoded or verified: signatures cover exactly these bytes. http/ reads the socket and resolves the client's
+address.
 """
 
 import msgspec
@@ -13,7 +13,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """One request.
 
     Header names are lower case, in the order received, with duplicates, as in ASGI. `peer` is the client's address,
-    resolved through trusted proxies. `truncated` is True if the body was longer than the limit; the body is then empty.
+    resolved through trusted proxies. `truncated`: the body was longer than the limit, and is empty here.
     """
 
     method: str

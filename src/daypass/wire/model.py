@@ -1,8 +1,8 @@
 """The service models of botocore as typed values, without documentation.
 
-Owns the layout of botocore's `service-2.json`, and the few places where AWS differs from its own model.
-request_shapes.py and response_shapes.py implement the shapes on the wire. The session code of botocore is never
-imported: its data files are sufficient, and they load in a fraction of the time.
+Owns the layout of botocore's `service-2.json`, and where AWS differs from its own model. request_shapes.py and
+response_shapes.py implement the shapes on the wire. botocore's session code is never imported: its data files load in a
+fraction of the time.
 """
 
 import gzip
@@ -15,7 +15,7 @@ from msgspec import Struct, field, json, structs
 class Ref(Struct, frozen=True):
     """A reference to a shape.
 
-    A member of a structure, an element of a list, and a key or value of a map refer to shapes.
+    A structure's member, a list's element, and a map's key or value refer to shapes.
     """
 
     shape: str
@@ -78,21 +78,20 @@ SERVICES: Mapping[str, str] = {"sts": "2011-06-15", "iam": "2010-05-08"}
 # Observed behaviour of AWS that differs from its model: (service, shape) -> the fields that differ.
 OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
     ("sts", "sourceIdentityType"): {"max": 256},
-    # The model has no maximum length. The ARN of a device is a serial number, for which the model allows 256
-    # characters.
+    # Without a maximum in the model; a device's ARN is a serial number, of at most 256 characters.
     ("iam", "virtualMFADeviceName"): {"max": 226},
 }
 
 # Deliberate differences of Daypass: (service, shape) -> the fields that differ.
 OURS: Mapping[tuple[str, str], Mapping[str, str]] = {
-    # Notifications go to https URLs here, where AWS publishes them to topics. All topic names remain valid.
+    # Notifications go to https URLs here, to topics on AWS. All topic names remain valid.
     ("iam", "notificationChannelType"): {"pattern": r"^([a-zA-Z0-9:_.-]+|https://[!-~]+)$"},
 }
 
 _CONTEXT_TYPES = ("string", "numeric", "boolean", "ip", "binary", "date")
 
-# The values that operations distinguish: (service, shape) -> the enumeration. A value that a newer model adds is
-# refused until it is added here, because an operation that does not know it would treat it as another value.
+# The values that operations distinguish: (service, shape) -> the enumeration. A newer model's value is refused until it
+# is added here, because an operation would treat it as another one.
 VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam", "AttachmentType"): ("user", "group", "role"),
     ("iam", "ContextKeyTypeEnum"): tuple(name for one in _CONTEXT_TYPES for name in (one, f"{one}List")),
@@ -116,7 +115,7 @@ VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
 
 # Observed behaviour of AWS for one member: (service, structure, member) -> its real shape.
 OBSERVED_MEMBERS: Mapping[tuple[str, str, str], str] = {
-    # The packed size limits its length, as for AssumeRole, not the validation.
+    # The packed size limits its length, as for AssumeRole.
     ("sts", "AssumeRoleWithWebIdentityRequest", "Policy"): "unrestrictedSessionPolicyDocumentType",
 }
 

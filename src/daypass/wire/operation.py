@@ -13,7 +13,7 @@ from daypass.wire.supported import Declared, compile_supported
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
 
-# The notations of times in a response, in XML and JSON, by whether they have milliseconds.
+# The notations of times, in XML and JSON, by whether they have milliseconds.
 _TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     False: (response_shapes.xml_seconds, response_shapes.plain_seconds),
     True: (response_shapes.xml_milliseconds, response_shapes.plain_milliseconds),
@@ -23,7 +23,7 @@ _TIMES: Mapping[bool, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
 class OperationModel:
     """A compiled action: `parse` its parameters, `render` its result.
 
-    `signed` is False for the two actions that an assertion or a token authenticates.
+    `signed` is False for the two actions with an assertion or a token.
     """
 
     def __init__(self, service: str, model: ServiceModel, shape: OperationShape) -> None:

@@ -1,7 +1,6 @@
 """Return the network under which a peer is counted.
 
-Owns the rule for every limit "per peer". It is below the API, the portal and the audit log, so that all of them count
-alike:
+Every limit "per peer", of the API, the portal and the audit log, counts alike:
 
 * An IPv4 address counts by itself.
 * An IPv6 address counts with its whole /64: a host can use any address of its network (RFC 6177, RFC 8981).

@@ -1,7 +1,7 @@
 """Parsers of request parameters, compiled once from the service model.
 
-A reader finds its value among the parameters, converts it to its type, and reports violated constraints with the path
-in AWS's spelling: `tags.1.member.key`.
+A reader finds its value, converts it to its type, and reports violated constraints with the path in AWS's spelling:
+`tags.1.member.key`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +20,8 @@ Values = dict[str, Any]
 # The maximum length of a map's key in the path of an error.
 _MAX_KEY = 128
 
-# A reader takes the branch that contains the value, the value's name in it, and its path in AWS's spelling. It returns
-# None for an absent value.
+# A reader takes the value's branch, its name there, and its path in AWS's spelling, and returns None for an absent
+# value.
 Reader = Callable[[Branch, str, str, ConstraintViolations], Any]
 
 
@@ -62,7 +62,7 @@ def _members(shapes: Shapes, shape: Shape) -> Callable[[Branch, str, ConstraintV
         values, texts, branches = {}, branch.texts, branch.branches
         for member, spelled, camel, reader, required in members:
             value = None
-            # Most members of most calls are absent, and this is the hot path.
+            # The hot path: most members of most calls are absent.
             if spelled in texts or spelled in branches:
                 value = reader(branch, spelled, prefix + camel, report)
             if value is not None:
@@ -177,7 +177,7 @@ def _ref(ref: Ref | None) -> Ref:
 def _element_reader(shapes: Shapes, ref: Ref) -> tuple[Reader, tuple[ConstraintRule, ...]]:
     """Return the reader of an element, and the rules for the whole list.
 
-    AWS reports violations of these rules once for a list, in one line.
+    AWS reports violations of these once for a list.
     """
     shape = shapes[ref.shape]
     if shape.type in SCALARS:

@@ -1,7 +1,6 @@
 """Writers of XML and plain JSON values, compiled from the service model.
 
-A result with a member that the model does not know is a bug of Daypass. It is refused, because the member would
-otherwise be missing silently.
+A member that the model does not know is a bug, and is refused: it would be missing silently.
 """
 
 from base64 import b64encode

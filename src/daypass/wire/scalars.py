@@ -1,7 +1,7 @@
 """Convert the strings of a request to integers, booleans, times and blobs.
 
-Integers follow Java's Integer.parseInt, which AWS uses: a sign and leading zeros are allowed; spaces, fractions and
-exponents are not. An invalid value is MalformedInput without a message, as on AWS.
+Integers follow Java's Integer.parseInt, as on AWS: a sign and leading zeros are allowed; spaces, fractions and
+exponents are not. An invalid value is MalformedInput without a message.
 """
 
 import re

@@ -1,7 +1,6 @@
 """Refuse request parameters that an action does not read.
 
-If Daypass ignored a parameter that restricts access, the caller would get too much access. So every parameter name is
-checked:
+An ignored parameter may be a restriction, so every name is checked:
 
 - A member that the operation declares is read, and may be sent.
 - A member that the service model knows and the operation does not declare is refused.
