@@ -1,7 +1,7 @@
 """Limits on the strings of an audit event, in bytes as written.
 
-Owns truncation and escaping. A string is measured in its encoded form, because one character may take six bytes there.
-The limits thus bound the disk space that an attacker can use. Pure.
+Owns truncation and escaping. Strings are measured encoded, where one character may take six bytes, so that the limits
+bound an attacker's disk space. Pure.
 """
 
 import json
@@ -17,8 +17,8 @@ _CUT_BYTES = len(CUT.encode())
 _WIDEST = 6  # bytes of one character in JSON: \u0001
 _QUOTES = 2
 _encode = msgspec.json.Encoder().encode
-# JSON may contain these unescaped (RFC 8259 section 7). But a terminal interprets DEL and C1 controls, programs split
-# lines at U+0085, U+2028 and U+2029, and bidirectional controls display a line in another order.
+# JSON may contain these unescaped (RFC 8259 section 7), but terminals interpret DEL and C1 controls, programs split
+# lines at U+0085, U+2028 and U+2029, and bidirectional controls reorder a displayed line.
 _ACTED_ON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 
 
@@ -26,7 +26,7 @@ class Bounds(msgspec.Struct, frozen=True):
     """How much of a call's parameters is stored.
 
     `characters` and `text_bytes` limit one string, `items` the members of a list or mapping, and `inner_items` those of
-    a nested list or mapping. With `inner_items` 0, such a value becomes one mark.
+    a nested one; with 0, that becomes one mark.
     """
 
     characters: int
@@ -38,8 +38,7 @@ class Bounds(msgspec.Struct, frozen=True):
 def encode_json(value: Any) -> bytes:
     """Return JSON in which control and line-separating characters are escaped.
 
-    These are the characters that a terminal or a line reader would interpret. Raises UnicodeEncodeError for a lone
-    surrogate.
+    Terminals and line readers would interpret these. Raises UnicodeEncodeError for a lone surrogate.
     """
     encoded = _encode(value)
     if encoded.isascii() and b"\x7f" not in encoded:  # nearly always true
@@ -56,7 +55,7 @@ def cut_text(text: str, most_bytes: int) -> str:
 
     Raises UnicodeEncodeError for a lone surrogate, which JSON in UTF-8 cannot contain.
     """
-    # Each character takes at least one byte, so a string with more characters is cut without encoding all of it.
+    # Each character takes at least one byte, so a longer string is cut without encoding all of it.
     if len(text) * _WIDEST <= most_bytes or (len(text) <= most_bytes and _written_bytes(text) <= most_bytes):
         return text
     low, high = 0, min(len(text), most_bytes)

@@ -1,7 +1,6 @@
 """One CloudTrail-shaped event for each request.
 
-Owns the content of an event. Secrets, tokens, assertions, policy documents and codes are never in it. Pure. sinks.py
-writes events.
+Owns its content, never secrets, tokens, assertions, policy documents or codes. Pure. sinks.py writes events.
 Source: AWS CloudTrail User Guide, "CloudTrail record contents".
 """
 
@@ -29,7 +28,7 @@ _TYPES: Mapping[PrincipalKind, str] = {
     PrincipalKind.SAML: "SAMLUser",
 }
 
-# Parameters whose values prove an identity, or may contain such a value.
+# Parameters that prove an identity, or may contain a proof.
 HIDDEN = frozenset(
     {
         "TokenCode",
@@ -60,7 +59,7 @@ _LONGEST_ADDRESS = 64
 _LONGEST_MESSAGE, _LONGEST_DETAIL = 1_024, 2_048
 _SHORT_MESSAGE, _SHORT_DETAIL = 512, 1_024
 _MESSAGE_CHARACTERS, _DETAIL_CHARACTERS = 256, 1_024
-# 50 items, which is the maximum number of session tags. CloudTrail truncates long records too.
+# 50 items, the maximum number of session tags. CloudTrail truncates long records too.
 _PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
 # Anyone can cause the event of a refused unauthenticated call, so it is short.
 _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)

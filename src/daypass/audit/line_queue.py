@@ -1,7 +1,6 @@
 """The queue of audit log lines that are not written yet.
 
-Owns the waiting lines, their order and their limits, and the count of lines that did not fit. A line stays here until
-the system has written it.
+Owns their order and limits, and the count of lines that did not fit. A line stays here until the system has written it.
 """
 
 import threading
@@ -47,7 +46,7 @@ class LineQueue:
 
     def put(self, line: bytes) -> bool:
         """Add a line. Return whether many lines wait."""
-        # No lock: this runs for every request, and a deque accepts lines from several threads.
+        # No lock on the hot path: a deque accepts lines from several threads.
         self._incoming.append(line)
         if len(self._incoming) <= _MOST_INCOMING and len(line) <= _LONG_LINE:
             return False
@@ -77,7 +76,7 @@ class LineQueue:
     def next_lines(self) -> list[bytes]:
         """Return lines from the front of the queue.
 
-        They stay in the queue until they are written.
+        They stay in the queue.
         """
         lines, size = list[bytes](), 0
         with self._lock:
@@ -106,7 +105,7 @@ class LineQueue:
     def give_up(self, awaited: AwaitedLine) -> None:
         """Refuse a line that took too long.
 
-        A line that is being written at this moment may still be written.
+        It may still be written if that has begun.
         """
         with self._lock:
             if awaited.done.is_set():
@@ -135,8 +134,8 @@ class LineQueue:
                 self._lose(line)
 
     def _most(self) -> int:
-        # After a loss, half of the queue must be free first. Otherwise short lines that just fit would split one gap
-        # into many records.
+        # After a loss, half of the queue must be free first: short lines that just fit would split one gap into many
+        # records.
         return _MOST_QUEUED // 2 if self._queue and isinstance(self._queue[-1], Losses) else _MOST_QUEUED
 
     def _lose(self, line: bytes) -> None:

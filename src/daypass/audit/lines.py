@@ -1,6 +1,6 @@
 """One audit event as one line of JSON, of limited size for any input.
 
-Owns the encoding, the limit of a whole line and the ids of events. event.py chooses the content.
+Owns the encoding, the limit of a line and the ids of events. event.py chooses the content.
 """
 
 import os
@@ -51,7 +51,7 @@ def new_event_ids() -> Callable[[], str]:
 def to_line(record: AuditRecord, event_id: str) -> bytes:
     """Return the event of a request as a line.
 
-    An event that cannot be encoded in full is written in part.
+    The line has a part of the event if it cannot be encoded in full.
     """
     try:
         line = encode_event(to_event(record, event_id))

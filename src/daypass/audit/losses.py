@@ -1,7 +1,7 @@
 """The events that could not be recorded: how many, which, and when.
 
-Owns the counts by action and outcome, and the record that replaces lost events once the log can be written again. Pure.
-The caller ensures that only one thread uses it at a time.
+Owns the counts by action and outcome, and the record that replaces lost events once the log can be written again. Pure,
+for one thread at a time.
 """
 
 from datetime import datetime
@@ -37,8 +37,7 @@ _decode = msgspec.json.Decoder(_AuditLine).decode
 class Losses(msgspec.Struct):
     """Counts of lost events.
 
-    Each `kind` is an action and an error code, which is empty for a success. `counted` is the number of events that
-    were known to be lost before.
+    Each `kind` is an action and an error code, empty for a success. `counted` events were known to be lost before.
     """
 
     count: int = 0

@@ -1,20 +1,18 @@
 """Group similar unauthenticated refusals into one event with a count.
 
-Anyone can cause such refusals. Owns the definition of similar, the time window, and the maximum number of groups.
-Its rules:
+Anyone can cause such refusals. Rules:
 
-- Only refusals of unauthenticated calls are grouped. A success, and a refusal of an authenticated caller, always has
-  its own event.
+- A success, and a refusal of an authenticated caller, always has its own event.
 - The first refusal of a kind is recorded at once. Those that follow within the window become one event at its end.
-- A kind consists of peer, action, error code, the role's account, and the access key id if that key exists. An attacker
-  can choose unknown key ids, user agents and other parameters freely, so these are not part of a kind.
-- Accounts share the groups, each for its own keys. Thus a caller cannot hide attempts with another account's key behind
-  attempts with its own keys. All unknown keys together count as one more account.
+- A kind consists of peer, action, error code, the role's account, and the access key id if that key exists. Unknown key
+  ids, user agents and other parameters, which an attacker chooses freely, are not part of a kind.
+- Accounts share the groups, each for its own keys, so that attempts with one's own keys cannot hide attempts with
+  another account's. All unknown keys count as one more account.
 - One peer has few groups, apart from those of existing keys, and the total is limited. Refusals beyond these limits are
-  counted in a common group of the peer, of the peer and key, or of all, by error code. Thus memory and disk use do not
-  grow with an attacker's input, and attempts with a real key are not lost among attempts with invented ones.
+  counted in a common group of the peer, of the peer and key, or of all, by error code. So memory and disk use do not
+  grow with an attacker's input, and attempts with a real key are not lost among invented ones.
 
-It has no clock: times are arguments. The caller ensures that only one thread uses it at a time.
+Times are arguments. Only one thread uses it at a time.
 """
 
 from collections import Counter
@@ -125,7 +123,7 @@ def _known_key(refusal: AuditRecord) -> str:
 def _account_of(refusal: AuditRecord) -> str:
     """Return the account of the requested role, or "".
 
-    The operators of the account see the refusal. They must not see refusals of another account in the same event.
+    Its operators see the refusal, and must not see another account's in the same event.
     """
     role = (refusal.parameters or {}).get("RoleArn", "")
     arn = Arn.find(role) if isinstance(role, str) else None

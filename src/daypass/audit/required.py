@@ -1,7 +1,7 @@
 """The audit log that is written before a response: `audit_log_required`.
 
-With it, credentials are not issued and data does not change without a record. Owns the refusal. The pipeline decides
-which calls are recorded first, and the sink writes.
+With it, credentials are not issued and data does not change without a record. The pipeline decides which calls are
+recorded first, and the sink writes.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _REFUSAL = (
 class RequiredLog:
     """Records before the response.
 
-    `count` counts a response that was recorded this way, as `record` does for all others.
+    `count` counts such a response, as `record` does for all others.
     """
 
     sink: ServerSink

@@ -1,11 +1,10 @@
 """The targets of audit events: a file, standard output, or no log.
 
-Owns the thread that writes the queue (line_queue.py), separate from the requests. A line is created immediately, while
-all of its values exist, so that requests are not kept in memory for their records.
+Owns the thread that writes the queue (line_queue.py). A line is created immediately, so that requests are not kept in
+memory for their records.
 
 - One thread writes. Other threads do not wait for a disk or for the reader of a pipe.
-- The queue is limited in bytes. Events beyond the limit are counted. A record with their number replaces them in the
-  log as soon as it can be written.
+- The queue is limited in bytes. A record with the number of further events replaces them as soon as it can be written.
 - Data from a caller, or a full disk, never stops the thread.
 """
 
@@ -63,8 +62,8 @@ class ServerSink(Sink, Protocol):
     def record_now(self, record: AuditRecord, /) -> None:
         """Write an event before returning. Waits at most some seconds.
 
-        Raises NotRecordedError if the system does not accept the line in time. The line may then still be written; it
-        precedes the refusal.
+        Raises NotRecordedError if the system does not accept the line in time; it may still be written, before the
+        refusal.
         """
         ...
 
@@ -140,7 +139,7 @@ class LineSink:
     def __call__(self, record: AuditRecord, /) -> None:
         """Queue one event.
 
-        It is counted instead if the queue is full, or if similar refusals form a group.
+        It is only counted if the queue is full, or in a group of similar refusals.
         """
         if record.is_unproven_refusal and not self._is_first(record):
             return
@@ -178,7 +177,7 @@ class LineSink:
     def close(self) -> None:
         """Write the queued events, then stop.
 
-        Events that cannot be written within some seconds are counted in the server's log.
+        The server's log counts events that cannot be written within some seconds.
         """
         self._writer.stopping.set()
         self._wake.set()
@@ -276,8 +275,7 @@ def _log(event: str, *, level: str = "error", **more: Any) -> None:
 def open_sink(target: str, health: Health | None = None, peer_of: Callable[[str], str] = str) -> ServerSink:
     """Return the sink for a file's path, `-` (standard output) or `none`.
 
-    Only the owner can read a new file. `peer_of` returns the peer of an address: similar refusals of one peer are
-    grouped.
+    Only the owner can read a new file. `peer_of` returns an address's peer, whose similar refusals are grouped.
     """
     if target == "none":
         return NoSink()

@@ -1,6 +1,6 @@
 """The targets of the audit log's lines: a file, or a stream.
 
-Owns that whole lines are written, and that a truncated line never damages the next one:
+Whole lines are written, and a truncated one never damages the next:
 
 - Several processes may share a file. Each writes with a lock (flock) and at the end of the file (O_APPEND).
 - A line that did not fit on the disk is removed from the file, if no other data follows it.
@@ -138,7 +138,7 @@ class Stream:
             sent = self._stream.write(data) or 0
             self._stream.flush()
             return sent
-        # After one timeout it does not wait again: callers need to know at once that the log cannot be written.
+        # After a timeout do not wait again: callers need to know at once.
         patience = 0 if self._is_stalled else int(_STALLED_AFTER * 1000)
         self._is_stalled = not self._poll.poll(patience)
         if self._is_stalled:
@@ -180,7 +180,7 @@ def _send(write_some: Callable[[memoryview], int], data: bytes) -> tuple[int, OS
 
 
 def _result(lines: Sequence[bytes], whole: int, left: int, problem: OSError | None) -> Written:
-    # If only the line end is missing, the line counts: the next write begins with a line end.
+    # A line without its end counts: the next write begins with a line end.
     return Written(whole + (left > 0 and left == len(lines[whole]) - 1), problem)
 
 
