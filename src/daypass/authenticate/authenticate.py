@@ -1,7 +1,7 @@
 """Authenticate a request: key, session token, principal, signature.
 
-Owns the order of the checks, which is AWS's: scope, session token, expiry, principal, signature. Leaves parsing and
-computing signatures to sigv4/.
+Owns the order of the checks, which is AWS's: scope, session token, expiry, principal, signature. Leaves signatures to
+sigv4/.
 """
 
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def authenticate(
 ) -> Signer:
     """Return the signer of the request, or raise the Fault that AWS returns.
 
-    `services` are the service names that are valid in the credential scope for the called API.
+    `services` are the valid service names in the credential scope.
     """
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
     named = _find_named(unverified.access_key_id, unverified.token, lookup)
@@ -113,7 +113,7 @@ def load_key_holder(reader: Reader, access_key_id: str) -> KeyHolder | None:
 def _find_named(access_key_id: str, token: str | None, lookup: Lookup) -> KeyHolder | Session:
     """Return the long-term key or the session that the request names.
 
-    The signature is not verified yet, thus the caller has not proved that it has the key.
+    The caller has not proved yet that it has the key.
     """
     if token is not None:
         return lookup.keychain.session_of(token, access_key_id, lookup.load_sealing_ring())
@@ -161,7 +161,7 @@ def _session_caller(session: Session, lookup: Lookup) -> Caller:
 
 
 def _require_identity(unique_id: str, lookup: Lookup) -> Identity:
-    # By unique ID: a user or role that is created again under the same name must not revive old sessions.
+    # By unique ID: a user or role created again must not revive old sessions.
     identity = lookup.views.get(load_identity, unique_id)
     if identity is None:
         raise InvalidClientTokenId(_INVALID, detail="the user or role of the credentials does not exist any more")

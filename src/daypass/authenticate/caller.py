@@ -1,7 +1,7 @@
 """The Caller: the verified identity that makes a request.
 
-Owns the value and its names in AWS's answers. Leaves verification to authenticate.py (signed calls) and to federation/
-(assertions and tokens).
+Owns its names in AWS's answers. Leaves verification to authenticate.py (signed calls) and federation/ (assertions and
+tokens).
 Source: IAM User Guide, "IAM JSON policy elements: Principal" and the table of `aws:userid`.
 """
 
@@ -18,12 +18,11 @@ class Caller(msgspec.Struct, frozen=True):
     """A caller whose identity was verified.
 
     - `arn` and `user_id` are the values that GetCallerIdentity returns.
-    - `identity` is the user or role whose policies apply. It is None for a root user, and for a federated caller that
-      does not have an identity yet.
+    - `identity` is the user or role whose policies apply, or None for a root user, and for a federated caller without
+      one yet.
     - `session` is set for temporary credentials only.
-    - `mfa_at` is the time of the MFA code, in seconds since 1970: the code came with this request, or with the request
-      that created a user's session. A role session does not have this time, because it does not pass it along a role
-      chain, but the conditions of that session may still contain it.
+    - `mfa_at` is the time of the MFA code of this request, or of the request that created a user's session, in seconds
+      since 1970. A role session does not pass it along a chain and lacks it, but its conditions may still contain it.
     """
 
     account: str
@@ -43,7 +42,7 @@ class Caller(msgspec.Struct, frozen=True):
     def key_chain(self, now: int) -> KeyChain:
         """Return the key chain of a session that this caller issues at `now`.
 
-        The caller's own key is the last key of the chain.
+        The caller's own key is last.
         """
         if self.session is not None:
             chain, session = self.session.key_chain, self.session
@@ -80,7 +79,7 @@ def user_caller(user: Identity, access_key_id: str, session: Session | None = No
 def role_caller(role: Identity, session: Session) -> Caller:
     """Return a role session.
 
-    The ARN of the session does not contain the role's path. The principal keeps the role's own ARN.
+    The session's ARN lacks the role's path; the principal keeps the role's ARN.
     """
     principal = Principal(
         kind=PrincipalKind.ROLE_SESSION,
@@ -97,7 +96,7 @@ def role_caller(role: Identity, session: Session) -> Caller:
 def federated_caller(account: str, parent: Identity | None, session: Session) -> Caller:
     """Return a GetFederationToken session.
 
-    Its permissions are a subset of those of the user, or root user, that created it.
+    Its permissions are a subset of its creator's.
     """
     principal = Principal(
         kind=PrincipalKind.FEDERATED_USER,

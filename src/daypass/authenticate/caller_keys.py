@@ -1,7 +1,7 @@
 """Condition keys that describe the caller: names, tags, session.
 
-Owns the table of principal types and the keys of each kind of caller. Leaves the keys of the request to
-authorize/context.py. The policy simulator uses the keys of a caller without a request.
+Owns the table of principal types and each kind's keys. Leaves the keys of the request to authorize/context.py. The
+policy simulator uses a caller's keys without a request.
 Rules: IAM User Guide, "AWS global condition context keys", "Properties of the principal" and "of a role session".
 """
 
@@ -38,7 +38,7 @@ def iso_of(seconds: int) -> str:
 def caller_keys(caller: Caller, *, seconds: int) -> NewConditionKeys:
     """Return the condition keys of a caller at an instant.
 
-    An unsigned call does not have such keys until it has assumed its role.
+    An unsigned call has none until it has assumed its role.
     """
     if caller.principal.kind not in _TYPES:
         return {}
@@ -60,7 +60,7 @@ def principal_keys(principal: Principal, identity: Identity | None) -> NewCondit
         # The role's ARN with its path, never the ARN of the session.
         "aws:principalarn": principal.issuer_arn if principal.kind is PrincipalKind.ROLE_SESSION else principal.arn,
     }
-    # A federated user gets the permissions of the user that created it, but not the user's name or tags.
+    # A federated user gets its creator's permissions, but not the name or tags.
     if identity is None or principal.kind is PrincipalKind.FEDERATED_USER:
         return keys
     if principal.kind is PrincipalKind.USER:

@@ -1,7 +1,7 @@
 """Caches of a signature check: secrets, session tokens, signing keys.
 
-Owns three bounded caches in the process. Each entry depends on its cache key only and therefore cannot be stale: a
-changed access key has another ciphertext, and another session has another token. Decisions are not cached.
+Owns three bounded caches in the process. An entry depends on its cache key only, so it cannot be stale: a changed
+access key has another ciphertext, another session another token. Decisions are not cached.
 """
 
 from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey

@@ -30,7 +30,7 @@ def fold_headers(headers: tuple[tuple[bytes, bytes], ...]) -> Headers:
     values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         values.setdefault(name, []).append(trim(value))
-    # Joined once: appending to a value again and again would copy it each time.
+    # Joined once: each append would copy the value.
     return {name: b",".join(trimmed) for name, trimmed in values.items()}
 
 
@@ -139,10 +139,10 @@ def canonical_request(
 def canonical_headers(headers: Headers, signed: Collection[bytes]) -> list[bytes] | None:
     """Return one line for each signed header, or None if the list is invalid.
 
-    The list is invalid if the request lacks one of its headers, or if it names a header twice.
+    It is invalid if the request lacks one of its headers, or if it names one twice.
     """
     if len(set(signed)) != len(signed):
-        return None  # A long header that is named a thousand times would be a million bytes to hash.
+        return None  # A long header named a thousand times would be a million bytes to hash.
     lines = []
     for name in signed:
         value = headers.get(name)

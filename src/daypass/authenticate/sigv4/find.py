@@ -1,6 +1,6 @@
 """Find the signature of a request, in its header or its query.
 
-Owns the choice between Authorization header and query. A signature among the parameters of a form does not count.
+A signature among the parameters of a form does not count.
 """
 
 from collections.abc import Container
@@ -18,15 +18,15 @@ _PARAMETER_SIGNATURES = ("X-Amz-Signature", "Signature")
 def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) -> UnverifiedSignature:
     """Return the unverified signature of a request, or raise a Fault.
 
-    The Fault says which part is missing. `form_params` are only used to record in the audit log that a caller signed in
-    a way that this server does not support.
+    The Fault says which part is missing. `form_params` only serve to record an unsupported way of signing in the audit
+    log.
     """
     headers = fold_headers(request.headers)
     authorization = headers.get(b"authorization")
     in_query = find_parameters(request.query) if request.query else None
     if authorization:
         if in_query is not None:
-            # A request with two signatures is refused: a relay might have checked the other one.
+            # Refuse two signatures: a relay might have checked the other one.
             raise SignatureDoesNotMatch(
                 "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header."
             )

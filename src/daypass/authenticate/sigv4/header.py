@@ -1,8 +1,8 @@
 """Parse the signature in an Authorization header, without verifying it.
 
 Owns the header's grammar and AWS's messages for its missing parts.
-Source: IAM User Guide, "Elements of an AWS API request signature". AWS quotes a refused header as a hash, thus a bearer
-token that is sent here by mistake does not appear in a log.
+Source: IAM User Guide, "Elements of an AWS API request signature". AWS quotes a refused header as a hash, so a mistaken
+bearer token does not appear in a log.
 """
 
 import re
@@ -29,7 +29,7 @@ _SEPARATORS = re.compile(r"[\s,]+")
 def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
     """Return the unverified signature of an Authorization header."""
     text = authorization.decode("latin-1")
-    # The format of all SDKs. The part before the signature stays the same all day, and its parsed form is cached.
+    # The format of all SDKs. The part before the signature stays the same all day, and is cached.
     before, _, signature = text.rpartition(", Signature=")
     usual = _read_usual(before) if signature.isalnum() and len(before) <= _LONGEST_REMEMBERED else None
     if usual is not None:

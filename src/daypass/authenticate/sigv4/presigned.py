@@ -1,7 +1,7 @@
 """Parse the signature in the query of a presigned URL, unverified.
 
-Owns the list of its parameters and AWS's messages for those that are missing. X-Amz-Expires is ignored, as STS does: a
-presigned GetCallerIdentity is valid for fifteen minutes with any value of X-Amz-Expires.
+Owns its parameters and AWS's messages for missing ones. X-Amz-Expires is ignored, as by STS: a presigned
+GetCallerIdentity is valid for fifteen minutes with any value.
 Source: IAM User Guide, "Elements of an AWS API request signature", query string parameters.
 """
 
@@ -15,7 +15,7 @@ from daypass.authenticate.sigv4.timestamp import parse_timestamp
 from daypass.errors import IncompleteSignature
 
 REQUIRED = ("X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-SignedHeaders", "X-Amz-Date")
-# Any of these shows that the caller intended to sign; a date or a token alone does not.
+# These show that the caller intended to sign; a date or a token alone does not.
 _TELLING = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
 _TOKEN = "X-Amz-Security-Token"  # noqa: S105 - the name of a parameter
 _READ = frozenset({*REQUIRED, _TOKEN})

@@ -1,8 +1,7 @@
 """The syntax of AWS region names.
 
-Owns that syntax. It is a pattern, not a list, because a new region must not need a new release of Daypass. The words in
-it are a closed set, because a scope with an invented region is a mistake that must be reported. Operators who restrict
-the regions, or use their own names, pass a predicate of their own.
+It is a pattern, because a new region must not need a new release. Its words are a closed set, because an invented
+region must be reported. Operators who restrict the regions, or use their own names, pass their own predicate.
 Source: botocore's partitions; AWS General Reference, "AWS service endpoints".
 """
 

@@ -1,6 +1,6 @@
 """Check that a signature is meant for this server and was made recently.
 
-Owns the checks that do not need a key, their order and AWS's message for each.
+Owns the checks without a key, their order and AWS's messages.
 """
 
 from collections.abc import Callable
@@ -29,8 +29,8 @@ def check_scope(
 ) -> None:
     """Check the credential scope, the signed Host header and the time.
 
-    `services` are the service names that are valid for the called API, usually one. Raises SignatureDoesNotMatch if the
-    scope is not valid here, Host is not signed, or the time is not near.
+    `services` are the valid service names, usually one. Raises SignatureDoesNotMatch if the scope is not valid here,
+    Host is not signed, or the time is not near.
     """
     region_fits = is_region(unverified.region)
     if (
@@ -60,7 +60,7 @@ def _wrong_scope(unverified: UnverifiedSignature, services: frozenset[str], *, r
 
 
 def _check_time(unverified: UnverifiedSignature, now: datetime) -> None:
-    # A signature that is exactly fifteen minutes old, or early, is still valid.
+    # A signature of exactly fifteen minutes ago, or ahead, is still valid.
     age = now - unverified.signed_at
     if age > SKEW:
         raise SignatureDoesNotMatch(

@@ -1,6 +1,6 @@
 """A signature before and after its verification.
 
-Owns the two values alone. Leaves parsing to header.py and presigned.py, and verification to verify.py.
+Leaves parsing to header.py and presigned.py, and verification to verify.py.
 """
 
 from datetime import datetime
@@ -14,8 +14,8 @@ TERMINATOR = "aws4_request"
 class UnverifiedSignature(msgspec.Struct, frozen=True):
     """The claims of a request about its signer. Do not trust any of them yet.
 
-    `date` to `terminator` are the credential scope, `timestamp` is the string that was signed and `signed_at` is the
-    instant that it means. `token` is None if the request does not contain one; an empty token is still a token.
+    `date` to `terminator` are the credential scope, `timestamp` is the signed string and `signed_at` its instant.
+    `token` is None if absent; an empty token is still a token.
     """
 
     access_key_id: str

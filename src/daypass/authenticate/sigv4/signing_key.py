@@ -1,6 +1,6 @@
 """Signing keys for one date, region and service, derived from a secret.
 
-Owns the derivation and a bounded cache of derived keys. Leaves the owner of the secret access key to its caller.
+Owns the derivation and a bounded cache.
 Source: IAM User Guide, "Create a signed AWS API request", step 4.
 """
 
@@ -36,7 +36,7 @@ def signing_key(secret: str, date: str, region: str, service: str) -> SigV4Signi
 class SigningKeys:
     """A bounded cache of signing keys by secret, date, region and service.
 
-    The oldest keys are evicted first.
+    It evicts the oldest.
     """
 
     def __init__(self, capacity: int = 4096) -> None:

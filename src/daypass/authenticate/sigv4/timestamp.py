@@ -1,6 +1,6 @@
 """The time of a signature: X-Amz-Date, or else the Date header.
 
-Owns parsing both formats. Leaves the comparison with the current time to scope.py.
+Leaves the comparison with the current time to scope.py.
 Source: IAM User Guide, "Elements of an AWS API request signature"; RFC 9110 5.6.7 for the Date header.
 """
 
@@ -32,7 +32,7 @@ def parse_timestamp(text: str) -> datetime:
 def parse_date_header(text: str) -> tuple[str, datetime]:
     """Return the basic timestamp and the instant of a Date header.
 
-    The string to sign contains the basic format for every format of the header.
+    The string to sign always contains the basic format.
     """
     if len(text) == _BASIC_LENGTH:
         return text, parse_timestamp(text)

@@ -1,6 +1,6 @@
 """Compare the signature of a request with the one that its key makes.
 
-Owns the last step: only after it is the signature verified. Leaves the choice of the key to its caller.
+This is the last step. Leaves the choice of the key to its caller.
 
 - The body is always part of the signature: its hash is computed here and not read from a header. UNSIGNED-PAYLOAD, and
   a hash of another body, fail like any other wrong signature.
@@ -37,12 +37,12 @@ def verify_signature(
 ) -> VerifiedSignature:
     """Return the verified signature, or raise SignatureDoesNotMatch.
 
-    `signing_key` belongs to the claimed access key and to the claimed date, region and service. Headers that are not
-    signed may have any value, since proxies add their own. The only one of them that affects the decision, a session
-    token, must be signed. The header x-amz-content-sha256 is ignored: the hash of the actual body counts.
+    `signing_key` is for the claimed access key, date, region and service. Unsigned headers may have any value, since
+    proxies add their own; the only one that affects the decision, a session token, must be signed. x-amz-content-sha256
+    is ignored: the hash of the actual body counts.
     """
     if request.truncated:
-        # Such a body reads as empty, and a signature over an empty body must not cover a long one.
+        # It reads as empty, and a signature over an empty body must not cover a long one.
         raise SignatureDoesNotMatch(_MISMATCH, detail="the body is too long to be read")
     signed = unverified.signed_headers
     headers = fold_headers(request.headers)
