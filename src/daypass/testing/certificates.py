@@ -1,6 +1,6 @@
 """Certificates for servers on loopback, valid or with a flaw.
 
-Owns a temporary certificate authority. Everything here is for tests only: the keys live as long as their process.
+For tests only: the keys live as long as their process.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ class Authority:
     def write_server_identity(self, path: Path, hosts: Sequence[str], flaw: Flaw = Flaw.NONE) -> Path:
         """Write a key and certificate chain for `hosts` into one file.
 
-        The file has the format of ssl.load_cert_chain.
+        It has the format of ssl.load_cert_chain.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         issuer, signer = self.certificate.subject, self.key

@@ -135,7 +135,7 @@ class OidcIssuer:
     def rotate(self, alg: str = "RS256", key: SigningKey | None = None) -> SigningKey:
         """Sign with a new key of `alg` from now on.
 
-        The new key replaces the old one in the published key set.
+        It replaces the old one in the published key set.
         """
         self._serial += 1
         new = key or SigningKey.generate(alg, f"{alg}-{self._serial}")
@@ -250,7 +250,7 @@ class _IssuerServer(ThreadingHTTPServer):
             with self._context.wrap_socket(request, server_side=True) as secured:
                 _IssuerHandler(secured, client_address, self)
         except OSError:
-            return  # The client closed the connection or did not trust the certificate, as many tests expect.
+            return  # The client did not trust the certificate, as many tests expect.
 
 
 class _IssuerHandler(BaseHTTPRequestHandler):
@@ -322,7 +322,7 @@ _USED_PORTS: set[int] = set()
 def _server_on_new_port(issuer: OidcIssuer, context: ssl.SSLContext) -> _IssuerServer:
     """Listen on a port that no issuer of this process has used.
 
-    A server caches keys by issuer. With a port of an earlier issuer, it would verify tokens with the earlier keys.
+    A server caches keys by issuer, and would verify tokens with an earlier issuer's keys.
     """
     rejected: list[_IssuerServer] = []
     while (server := _IssuerServer(issuer, context)).server_port in _USED_PORTS:

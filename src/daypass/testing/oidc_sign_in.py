@@ -1,7 +1,7 @@
 """The sign-in endpoints of the issuer for tests.
 
-The authorization endpoint signs in without a dialog; the token endpoint checks. Owns the checks of a correct provider:
-the registered redirect address, the client's secret and its authentication method, PKCE, and the single use of a code.
+The authorization endpoint signs in without a dialog; the token endpoint checks the registered redirect address, the
+client's secret and authentication method, PKCE, and the single use of a code.
 """
 
 import base64

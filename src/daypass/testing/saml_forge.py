@@ -1,8 +1,8 @@
 """Sign and encrypt SAML elements, correctly or wrongly.
 
 Owns the signer's side of XML Signature and XML Encryption for tests, with options that a real signer hides: the
-referenced element, the claimed transforms, the signing key, the content of KeyInfo. It shares no code with the verifier
-under test.
+referenced element, the claimed transforms, the signing key, the content of KeyInfo. It shares no code with the
+verifier.
 """
 
 import base64
