@@ -2,7 +2,7 @@
 
 Pure. Owns the choices, which fail closed:
 
-- An unreadable policy may contain a Deny, thus its holder is denied everything until an operator checks it.
+- An unreadable policy may contain a Deny, so its holder is denied everything until an operator checks it.
 - An unreadable trust policy trusts no principal.
 - Principals that do not exist in this store stay strings that never match.
 """
@@ -41,8 +41,7 @@ class Omission:
 class ImportTarget:
     """The facts about the store that an import needs.
 
-    `exists` returns whether a user or role with this ARN exists. `account` is the target account, `accounts` are all
-    accounts after the import.
+    `exists` tells whether a user or role exists. `account` is the target, `accounts` are all after the import.
     """
 
     account: str
@@ -75,7 +74,7 @@ class Conversion:
     def put(self, kind: str, name: str, attributes: Mapping[str, Any], **more: Any) -> bool:
         """Add an entity.
 
-        Names that differ only in case are equal; AWS does not allow two of them.
+        Names that differ only in case are equal.
         """
         place = FilePosition(f"{kind} {name}")
         thing = Thing(self.target.account, kind, name, attributes, place=place, **more)

@@ -1,7 +1,7 @@
 """Import an account's entities into a store.
 
-Owns the order and the choice of the target account: the named account, else the account of the file if it exists, else
-the account of the previous import, else a new one. Leaves the changes to daypass.apply.
+Owns the choice of the target account: the named one, else the file's if it exists, else that of the previous import,
+else a new one. Leaves the changes to daypass.apply.
 """
 
 from collections.abc import Callable
@@ -138,7 +138,7 @@ def _finder(reader: Reader) -> Callable[[str], bool]:
 
 def _desired(conversion: Conversion, origin: str) -> Desired:
     account = conversion.target.account
-    # A new account gets a name that states its origin; an existing account keeps its name.
+    # A new account's name states its origin; an existing one keeps its name.
     name = {"name": f"imported from {origin}"} if conversion.target.is_new else {}
     whole = Thing(account, "account", account, name, place=FilePosition(f"account {account}"))
     return Desired("import", {whole.key: whole, **conversion.state}, {account: NewAccount()})
