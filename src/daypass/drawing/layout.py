@@ -53,8 +53,7 @@ class Layout:
 def lay_out(names: Sequence[str], arrows: Sequence[Arrow], *, leftmost: AbstractSet[str] = frozenset()) -> Layout:
     """Return the positions of boxes and arrows.
 
-    Names and arrows are unique; an arrow to itself does not get a path. `leftmost` are the names in the first layer;
-    arrows do not end at them.
+    Names and arrows are unique; an arrow to itself gets no path. `leftmost`, the first layer, has no incoming arrows.
     """
     turned = _against_the_flow(names, arrows)
     forward = [(b, a) if (a, b) in turned else (a, b) for a, b in arrows if a != b]
@@ -127,7 +126,7 @@ def _layers(names: Sequence[str], forward: Sequence[Arrow], leftmost: AbstractSe
             waiting[step] -= 1
             if not waiting[step]:
                 ready.append(step)
-    # The start of a chain is directly before the first name that it leads to, not far left.
+    # A chain starts directly before its first name, not far left.
     entered = {b for _, b in forward}
     for name in names:
         if name not in entered and name not in leftmost and following[name]:

@@ -1,8 +1,8 @@
 """The trust graph as SVG: boxes for principals, arrows for AssumeRole.
 
-Owns shapes, colours and words in the picture. Every element has a title, which browsers show on hover and screen
-readers read. The picture does not refer to external fonts, style sheets or scripts. A single file contains its style; a
-page with a strict content security policy has STYLE in its own files.
+Every element has a title, which browsers show on hover and screen readers read. The picture refers to no external
+fonts, style sheets or scripts. A single file contains its style; a page with a strict content security policy has STYLE
+in its own files.
 """
 
 import html
@@ -76,8 +76,8 @@ def draw_inside(graph: Graph) -> str:
 def draw_linked(graph: Graph, link: Callable[[GraphNode], str]) -> str:
     """Return the picture for a page without scripts.
 
-    The page has STYLE, and a table with the same content. Links of boxes (`link`) are for the mouse only: screen
-    readers and keyboards use the table.
+    The page has STYLE, and a table with the same content for screen readers and keyboards: links of boxes (`link`) are
+    for the mouse only.
     """
     return _draw(graph, _Look(style=False, link=link))
 
@@ -91,7 +91,7 @@ def _draw(graph: Graph, look: _Look) -> str:
     width = max(layout.width + 2 * MARGIN, 620.0)
     height = layout.height + top + MARGIN + (24.0 if graph.closed and look.heading else 0.0)
     told = 'aria-hidden="true"' if look.link else 'role="img" aria-labelledby="graph-title graph-desc"'
-    # A page shrinks a picture that is slightly too wide; a wider picture can be scrolled.
+    # A page shrinks a slightly too wide picture; a wider one can be scrolled.
     fits = ' class="fits"' if look.link and _ROOM < width <= _SHRINKABLE else ""
     parts = [
         f'<svg{fits} xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}"',
