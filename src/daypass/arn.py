@@ -1,6 +1,6 @@
 """Amazon Resource Names: their parts, and the ARNs that Daypass issues.
 
-Owns parsing and building of ARNs. Matching of ARN patterns belongs to policy/.
+Owns parsing and building; policy/ matches patterns.
 Source: IAM User Guide, "IAM identifiers"; AWS General Reference, "Amazon Resource Names".
 """
 
@@ -57,7 +57,7 @@ def iam_arn(account: str, kind: str, path: str, name: str) -> str:
 def assumed_role_arn(account: str, role_name: str, session_name: str) -> str:
     """Return the ARN of a role session.
 
-    It omits the path of the role, as AWS does.
+    It omits the role's path, as on AWS.
     """
     return f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}"
 

@@ -1,7 +1,6 @@
 """A background thread that can be stopped.
 
-Owns start and stop. The caller owns the work: it checks `stopping` between two steps, and waits on it instead of
-sleeping.
+The caller's work checks `stopping` between two steps, and waits on it instead of sleeping.
 """
 
 import threading

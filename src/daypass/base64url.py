@@ -1,7 +1,7 @@
 """Canonical base64url: one spelling for each sequence of bytes.
 
-Owns the spelling of tokens, keys, PKCE challenges and random strings. Padding, the standard alphabet, white space and
-stray trailing bits are refused: a second spelling of a token would bypass a replay check that compares strings.
+For tokens, keys, PKCE challenges and random strings. Padding, the standard alphabet, white space and stray trailing
+bits are refused: a second spelling of a token would bypass a replay check.
 Source: RFC 7515 section 2 and appendix C; RFC 4648 section 3.5.
 """
 
@@ -10,11 +10,11 @@ import binascii
 import string
 
 _ALPHABET = string.ascii_letters + string.digits + "-_"
-# Maps base64url to the standard alphabet, and all other bytes (padding, "+" and "/" too) to an invalid byte.
+# Maps base64url to the standard alphabet, and all other bytes (also padding, "+" and "/") to an invalid one.
 _TO_STANDARD = bytes(
     {"-": ord("+"), "_": ord("/")}.get(chr(byte), byte if chr(byte) in _ALPHABET else 0) for byte in range(256)
 )
-# The valid last characters, by the length modulo four: other characters have bits that would be dropped.
+# The valid last characters, by the length modulo four: others have spare bits.
 _LAST = (_ALPHABET, "", "AQgw", "AEIMQUYcgkosw048")
 _PADDING = (b"", b"", b"==", b"=")
 

@@ -1,6 +1,6 @@
 """Create an account: its id, its name and the access key of its root user.
 
-Owns these records and the choice of ids. The command line shows the secret once.
+Owns the choice of ids. The command line shows the secret once.
 Source: IAM User Guide, "AWS account root user".
 """
 
@@ -27,7 +27,7 @@ class AccountCreationError(Exception):
 class RootKey:
     """The root access key of a new account.
 
-    It contains the secret in clear text; the store keeps it encrypted only.
+    It has the secret in clear text; the store keeps it encrypted.
     """
 
     account: str
@@ -62,7 +62,7 @@ def create_account(
 ) -> RootKey:
     """Create an account and its root access key.
 
-    Without a requested standing, the account joins the store's organization if one exists. Raises AccountCreationError.
+    By default it joins the store's organization, if any. Raises AccountCreationError.
     """
     account_id = wanted.account or new_account_id(writer, entropy)
     if not is_account_id(account_id):
@@ -107,7 +107,7 @@ def _standing(reader: Reader, wanted: NewAccountRequest) -> Literal["management"
 def new_account_id(reader: Reader, entropy: Entropy) -> str:
     """Return the id of an account that does not exist."""
     while True:
-        # Twelve random digits without a leading zero. They are unlikely to be the id of a real AWS account of the user.
+        # Twelve random digits without a leading zero, hardly a real AWS account of the user.
         account_id = str(10**11 + int.from_bytes(entropy(8)) % (9 * 10**11))
         if records.find(reader, Account, "", account_id) is None:
             return account_id

@@ -1,6 +1,6 @@
 """A dictionary that drops its oldest entries when it is full.
 
-Owns the limit on the number of entries. Caches with weights or a second chance for entries own these rules themselves.
+Caches with weights or a second chance own these rules themselves.
 """
 
 from collections import OrderedDict
@@ -13,8 +13,8 @@ V = TypeVar("V")
 class BoundedMemory(Generic[K, V]):
     """A thread-safe dictionary with at most `capacity` entries.
 
-    Each call is one atomic step of the interpreter, or several safe ones. Keys must have built-in hash and equality,
-    such as strings and tuples of strings.
+    Calls are atomic steps of the interpreter, if keys have built-in hash and equality, such as strings and tuples of
+    strings.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -1,8 +1,8 @@
 """The settings of the server, and their types.
 
-Owns the table of settings. Command-line flags override the environment, which overrides the TOML file, which overrides
-the defaults. This module reads no files or variables: the command line passes the environment and the text of the file.
-Secrets are not part of Config; they are read only at the first start (see bootstrap.py).
+Flags override the environment, which overrides the TOML file, which overrides the defaults. This module reads no files
+or variables: the command line passes them. Secrets are not part of Config; they are read only at the first start (see
+bootstrap.py).
 """
 
 import ipaddress
@@ -30,7 +30,7 @@ class ConfigurationError(Exception):
 class ClientSetting:
     """The client registration at an OpenID Connect provider for sign-in.
 
-    Without a secret file it is a public client.
+    It is a public client without a secret file.
     """
 
     issuer: str
@@ -154,8 +154,8 @@ _TABLES_OF_THE_GATEWAY = frozenset({"gateway", "verify"})
 def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: str | None = None) -> Config:
     """Return the effective settings.
 
-    `flags` contains the command line's values by the name of the setting; None means not given. `environment` is read
-    for `DAYPASS_<NAME>`. `toml` is the text of the configuration file. Raises ConfigurationError.
+    `flags` are the command line's values by setting; None means not given. `environment` is read for `DAYPASS_<NAME>`.
+    `toml` is the text of the configuration file. Raises ConfigurationError.
     """
     values: dict[str, Any] = {}
     values.update(_from_file(toml))

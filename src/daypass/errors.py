@@ -1,7 +1,7 @@
 """The errors of the API: one Fault class for each error code.
 
-Owns AWS's error codes, their HTTP status and their type (Sender or Receiver). The code that refuses a request writes
-the message; wire/ encodes a Fault.
+Owns the codes, their HTTP status and their type (Sender or Receiver). The refusing code writes the message; wire/
+encodes a Fault.
 Source: botocore's models of sts/2011-06-15 and iam/2010-05-08, "Common Errors" of both API references.
 """
 
@@ -19,10 +19,9 @@ class Blame(Enum):
 class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
     """A refusal as the caller sees it.
 
-    `message` is sent to the caller. `detail` goes only to the audit event and never contains a secret. `encoded` is the
-    encoded authorization message of a denial, if there is one.
-    `names_known_key` and `key_account` are for the audit log too: the caller was not authenticated, but the call names
-    an access key id that exists here and belongs to this account.
+    `detail` goes only to the audit event and never contains a secret. `encoded` is the encoded authorization message of
+    a denial, if any. `names_known_key` and `key_account` are for the audit log too: an unauthenticated call names an
+    access key id that exists here, in this account.
     """
 
     code: ClassVar[str] = "InternalFailure"
@@ -95,7 +94,7 @@ class QueryTooLong(SenderFault):
 class MalformedQueryString(SenderFault):
     """The parameters cannot be parsed.
 
-    They have broken escapes, are not UTF-8, are too many, or contradict each other.
+    They have broken escapes, are not UTF-8, too many, or contradictory.
     """
 
     code = "MalformedQueryString"
@@ -104,7 +103,7 @@ class MalformedQueryString(SenderFault):
 class MissingAction(SenderFault):
     """A request without an action and a form.
 
-    It comes from a browser, which is redirected to the sign-in page.
+    It is a browser's, which is redirected to the sign-in page.
     """
 
     code, status = "MissingAction", 302
@@ -113,7 +112,7 @@ class MissingAction(SenderFault):
 class Throttling(SenderFault):
     """Too many calls of one peer or one account.
 
-    The peer made too many unauthenticated calls, or the account too many large decisions or writes at a time.
+    Unauthenticated calls of a peer, or large decisions or writes at a time of an account.
     """
 
     code = "Throttling"
@@ -122,7 +121,7 @@ class Throttling(SenderFault):
 class ServiceUnavailable(Fault):
     """The server cannot answer safely now.
 
-    The database is not available, or the queue is full.
+    The database is down, or the queue full.
     """
 
     code, status = "ServiceUnavailable", 503

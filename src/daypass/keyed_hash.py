@@ -1,6 +1,6 @@
 """HMAC-SHA256 with one key that is used many times.
 
-Owns the two padded keys. They are hashed in advance, which halves the cost of each use.
+The two padded keys are hashed in advance, which halves the cost of each use.
 Source: RFC 2104.
 """
 

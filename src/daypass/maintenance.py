@@ -1,7 +1,7 @@
 """The maintenance that a server does every minute, such as key rotation.
 
-Owns the thread. mint/ decides when keys are added and removed. Every server of a store does the same maintenance. The
-store allows one writer at a time, and the second server then finds that the work is done.
+mint/ decides when keys are added and removed. Every server of a store does the same maintenance: the store allows one
+writer at a time, and the second server finds the work done.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _DAY = 86_400
 class Maintenance(Background):
     """A thread that runs a server's chores every minute.
 
-    It runs them at the start and once more at the end.
+    It runs them also at the start and at the end.
     """
 
     def __init__(self, *chores: Callable[[], None]) -> None:
@@ -86,7 +86,7 @@ class KeyMaintenance:
                 maintain_issuer_keys(writer, account, now=now, rotate_after=self._rotate_after, vault=self._vault)
 
     def _drop_request_keys(self, now: int) -> None:
-        # Operators rotate these keys: identity providers need a new certificate in advance.
+        # Operators rotate these: identity providers need a new certificate in advance.
         with self._store.read() as reader:
             if not has_expired_keys(reader, now=now):
                 return

@@ -1,6 +1,6 @@
 """The stages of one request, in order. Read this file first.
 
-A request passes through these stages, which exchange values. A stage never calls the next one:
+The stages exchange values; a stage never calls the next one:
 
 1. decode: the bytes of the request become a Call
 2. authenticate: verify the signature and the session token
@@ -12,9 +12,9 @@ A request passes through these stages, which exchange values. A stage never call
 8. render: encode the result as XML or JSON
 9. record: write the audit event
 
-`Pipeline.answer` is a synchronous function of a request. On the event loop it gets a store view that raises
-WouldBlockError instead of waiting. The HTTP edge (http/) then calls it again on a worker thread, where waiting is
-allowed. A call that raises WouldBlockError has not changed the store or recorded an event.
+`Pipeline.answer` is synchronous. On the event loop it gets a store view that raises WouldBlockError instead of waiting;
+http/ then calls it again on a worker thread. A call that raises WouldBlockError has not changed the store or recorded
+an event.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ from daypass.wire.render import render
 class StoreView(Protocol):
     """The store as one thread may use it.
 
-    The view of the event loop raises WouldBlockError; the view of a worker thread waits.
+    That of the event loop raises WouldBlockError; that of a worker thread waits.
     """
 
     views: Views
@@ -84,7 +84,7 @@ class StoreView(Protocol):
     ) -> AbstractContextManager[RequestContext]:
         """Open the data that an operation accesses, for a signer's account.
 
-        That is the cache alone, one snapshot, or one transaction.
+        This is the cache alone, one snapshot, or one transaction.
         """
         ...
 
@@ -124,15 +124,15 @@ class Pipeline:
     def answer(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to any request.
 
-        Raises only WouldBlockError and KeysNeededError, before the request has any effect. After KeysNeededError, the
-        edge fetches the keys and calls `answer_at_last`.
+        Raises only WouldBlockError and KeysNeededError, before any effect. After KeysNeededError, the edge fetches the
+        keys and calls `answer_at_last`.
         """
         return self._answer(request, request_id, store_view, (WouldBlockError, KeysNeededError))
 
     def answer_at_last(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to a request after its keys were fetched.
 
-        The request is refused if keys are still missing.
+        It refuses the request if keys are still missing.
         """
         return self._answer(request, request_id, store_view, (WouldBlockError,))
 
@@ -162,7 +162,7 @@ class Pipeline:
     def record_first(self, record: AuditRecord) -> None:
         """Record a response from outside of the pipeline before it is sent.
 
-        A required log may wait, and raises ServiceUnavailable if the record cannot be written.
+        A required log may wait, and may raise ServiceUnavailable.
         """
         if self.required_log is None:
             self.record(record)
@@ -253,8 +253,8 @@ class Pipeline:
 def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trace: RequestTrace) -> Fault:
     """Return the fault, or Throttling if the peer failed too often.
 
-    A signature is known to be valid only after the check. Only failures are counted, so valid calls from the same
-    address are never throttled because of other callers behind it.
+    Only failures are counted, after the check, so valid calls are never throttled because of other callers behind their
+    address.
     """
     if trace.signer is not None or trace.is_counted or fault.blame is not Blame.SENDER:
         return fault
@@ -268,8 +268,8 @@ def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trace:
 def _without_frames(fault: Fault) -> Fault:
     """Return a fault without tracebacks, also of the errors that caused it.
 
-    Their frames refer to the trace of the request. This cycle would keep the whole request in memory until the next
-    garbage collection.
+    Their frames refer to the request's trace: this cycle would keep the whole request in memory until the next garbage
+    collection.
     """
     fault.__cause__ = fault.__context__ = None
     return fault.with_traceback(None)

@@ -1,7 +1,6 @@
 """Protocols for the outside world: time and randomness.
 
-Owns the Protocols that the pure packages and the operations receive. wiring.py chooses their implementations; tests
-pass a fixed clock and deterministic randomness.
+wiring.py chooses their implementations; tests pass a fixed clock and deterministic randomness.
 """
 
 from datetime import datetime

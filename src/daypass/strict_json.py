@@ -1,15 +1,14 @@
 """Read JSON from untrusted sources, with only one interpretation.
 
-Owns the syntax of tokens, key sets, discovery documents, policies and files of operators. Parsers differ on the inputs
-below. If two readers see different values in one document, a check can be bypassed. Every reader refuses:
+For tokens, key sets, discovery documents, policies and files of operators. Parsers differ on the inputs below, and a
+check can be bypassed if two readers see different values. Every reader refuses:
 
 * an object with two equal keys,
 * NaN and Infinity, and decimal numbers that a float cannot represent,
 * values that are nested deeper than the reader allows, before the recursive parser sees them,
 * text after the value, and lone surrogates, which cannot be encoded again.
 
-A reader sets the maximum length and depth, how numbers are returned, and whether NUL is refused. The callers own the
-meaning of the members.
+A reader sets the maximum length and depth, how numbers are returned, and whether NUL is refused.
 Source: RFC 8259, RFC 8725 section 2.4 and 3.
 """
 
@@ -22,7 +21,7 @@ from typing import Any, NoReturn
 _LONGEST_ECHO = 64
 _MOST_DIGITS = 19
 _BLANK = re.compile(r"[ \t\n\r]*")
-# An unterminated string matches to the end at once: a new attempt at each later quote would be quadratic.
+# An unterminated string matches to the end: retries at each quote would be quadratic.
 _BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -31,7 +30,7 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 class NotStrictJsonError(ValueError):
     """The text is not JSON, or two parsers could read it differently.
 
-    `line` and `column` count from one. They are 0 if the position is not known.
+    `line` and `column` count from one; 0 if unknown.
     """
 
     def __init__(self, words: str, *, line: int = 0, column: int = 0) -> None:
@@ -135,10 +134,10 @@ class JsonReader:
         """
         if self._max_characters is not None and len(text) > self._max_characters:
             raise NotStrictJsonError(f"longer than {self._max_characters} characters")
-        # Most documents have fewer brackets than the allowed depth, thus the scan is rarely needed.
+        # Rarely needed: most documents have fewer brackets than the allowed depth.
         if text.count("[") + text.count("{") > self._max_depth:
             self._check_depth(text)
-        # In decoded text only an escape can produce them, thus the walk is rarely needed.
+        # Rarely needed: in decoded text only an escape can produce them.
         return ("\\u" in text or not text.isascii()) and _UNSAFE.search(text) is not None
 
     def _check_depth(self, text: str) -> None:

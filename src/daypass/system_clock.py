@@ -1,6 +1,6 @@
 """The clock of the computer, as the protocol in ports.py.
 
-Owns the only place of the server that reads the time. Tests pass a clock that does not move.
+The only place of the server that reads the time.
 """
 
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
 """Build the server: the only module that chooses implementations.
 
-Owns the choice and the order of construction. It returns values and objects that implement a Protocol.
+Owns the choice and the order of construction.
 """
 
 import os
@@ -196,7 +196,7 @@ def fetch_limits(config: Config) -> FetchLimits:
 def webhook_limits(config: Config) -> FetchLimits:
     """Return the allowed networks of webhooks.
 
-    A network that is allowed for issuers is not automatically allowed for webhooks.
+    Separate from those of issuers.
     """
     return replace(fetch_limits(config), networks=config.webhook_allowed_networks)
 
@@ -204,7 +204,7 @@ def webhook_limits(config: Config) -> FetchLimits:
 def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
     """Return the keys of OpenID Connect issuers.
 
-    They are fetched within the operator's limits. Raises ConfigurationError.
+    Fetched within the operator's limits. Raises ConfigurationError.
     """
     limits = fetch_limits(config)
     try:
@@ -230,11 +230,11 @@ def _secret(file: str) -> str:
     try:
         secret = Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        # The content of a file that is not text is not repeated: it may still be the secret.
+        # Never repeat the content: it may be the secret.
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {reason}") from None
     if not secret:
-        # A confidential client whose secret is missing must not become a public client.
+        # A confidential client without its secret must not become a public one.
         raise ConfigurationError(f"oidc_clients: {file} does not contain a secret")
     return secret
 
@@ -266,7 +266,7 @@ def _audit_file(config: Config) -> str:
 def audit_target(config: Config) -> str:
     """Return the target of audit events.
 
-    That is the configured target, else a file beside the database, else standard output.
+    It is the configured one, else a file beside the database, else standard output.
     """
     if config.audit_log:
         return config.audit_log
@@ -275,7 +275,7 @@ def audit_target(config: Config) -> str:
 
 
 def _region_rule(config: Config) -> Callable[[str], bool]:
-    # A real region that is not served is named in the refusal once the caller is authenticated; an invalid name is not.
+    # A refusal names a real region that is not served, once the caller is authenticated.
     if not config.regions:
         return is_aws_region
     return lambda name: is_aws_region(name) or name in config.regions
