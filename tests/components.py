@@ -1,8 +1,9 @@
 """The real programs that tests need: how each is found, and how many tests used it.
 
 Owns the table COMPONENTS and the pytest hooks that read it. A test names a program with
-`@pytest.mark.component("nginx")`; tests with a fixture or a parameter of FIXTURES or PARAMETERS are marked here. A test
-whose program is missing is skipped with the name of the Debian package. The summary counts the tests of each program.
+`@pytest.mark.component("nginx")`; tests with a fixture or a parameter of FIXTURES or PARAMETERS are marked here.
+Without its program, a test is skipped with the name of the Debian package. The summary counts the tests of each
+program.
 
 Two environment variables serve `.ci/run`, whose runs of pytest count together: DAYPASS_COMPONENTS_FILE is a file to
 which each run adds its counts; DAYPASS_COMPONENTS_REQUIRED names the programs, separated by spaces, that some test must
@@ -83,8 +84,8 @@ def find_vectors() -> str | None:
 def find_vector_paths(*layouts: str) -> list[Path]:
     """Return those of these paths that exist in the directory of vectors.
 
-    The list is empty without DAYPASS_TEST_VECTORS. Raises FileNotFoundError if the directory contains no such path, so
-    that a wrong directory is an error and not a skipped test.
+    The list is empty without DAYPASS_TEST_VECTORS. Raises FileNotFoundError if the directory contains no such path: a
+    wrong directory must not skip a test.
     """
     folder = find_vectors()
     if folder is None:

@@ -16,8 +16,8 @@ def connect(url: str, source: str = "127.0.0.1", *, timeout: float = 30) -> sock
 def free_port() -> int:
     """Return a loopback port that is free now.
 
-    It is below the range from which the system takes ports for outgoing connections. Thus no connection takes it before
-    the server does, and two processes of the suite rarely choose the same one.
+    It is below the system's range for outgoing connections, so no connection takes it before the server does, and two
+    processes of the suite rarely choose the same one.
     """
     while True:
         port = random.randrange(*_PORTS)  # noqa: S311 - not a secret

@@ -128,10 +128,7 @@ def test_unlike_refusals_are_not_taken_together(other: AuditRecord) -> None:
     ],
 )
 def test_what_an_attacker_chooses_freely_makes_no_kind(other: AuditRecord) -> None:
-    """A key ID that does not exist, an agent or a parameter has no own group.
-
-    The attacker can choose them freely.
-    """
+    """An invented key ID, an agent or a parameter, which the attacker chooses freely, has no own group."""
     log = Log()
     assert log.take(refusal())
     assert not log.take(other)
@@ -218,10 +215,7 @@ def test_refusals_of_a_proven_caller_and_answers_are_never_taken_together(tmp_pa
 
 
 def test_a_connection_at_full_speed_writes_little(daypass_server: RunningServer, tmp_path: Path) -> None:
-    """Agents, key IDs, actions and codes vary with each call.
-
-    A window of all of them takes some kilobytes.
-    """
+    """A window of varying agents, key IDs, actions and codes takes some kilobytes."""
     calls, file = 300, tmp_path / "audit"
     for number in range(calls):
         action = ("GetCallerIdentity", "GetSessionToken", "NoSuchThing", "AssumeRole")[number % 4]
@@ -246,10 +240,7 @@ def test_a_connection_at_full_speed_writes_little(daypass_server: RunningServer,
 
 
 def test_what_is_gathered_is_written_at_the_end(tmp_path: Path) -> None:
-    """A server that stops writes its counts.
-
-    Counts of refusals that cannot be written in full are written too.
-    """
+    """A server that stops writes its counts, also of refusals that cannot be written in full."""
     file = tmp_path / "audit"
     sink = open_sink(str(file))
     for number in range(7):

@@ -92,10 +92,7 @@ def test_cutting_costs_what_is_kept_and_not_what_was_sent(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("character", WIDE)
 def test_a_refusal_that_anybody_can_cause_is_short(character: str) -> None:
-    """The attacker's strings take at most 4 KB in the worst case.
-
-    These are agent, address, key ID, message, detail and parameters.
-    """
+    """The attacker's agent, address, key ID, message, detail and parameters take at most 4 KB in the worst case."""
     long = character * 2_000
     agent = (b"user-agent", character.encode("utf-8") * 2_000)
     parameters = {f"{name}{number}": long for number, name in enumerate(("RoleArn", "PrincipalArn", "ProviderId") * 3)}

@@ -64,10 +64,7 @@ async def trickle() -> dict[str, object]:
 
 
 async def read_beside_slow_uploads(begun: int, rest: int, slow_peers: tuple[str, ...]) -> bytes | None:
-    """Return a body in two parts, beside slow large bodies.
-
-    Each of the slow peers sends one.
-    """
+    """Return a body in two parts, beside slow large bodies of other peers."""
 
     async def last() -> dict[str, object]:
         await asyncio.sleep(0)

@@ -23,10 +23,9 @@ from daypass.testing.server import RunningServer
 
 
 def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningServer, as_caller: ClientFactory) -> None:
-    """Only service-linked roles have their path, and the path exempts no role.
+    """Only service-linked roles have their path, and it exempts no role.
 
-    Otherwise an administrator of a member account could create a role with this path, assume it and bypass every
-    control policy.
+    Otherwise an administrator of a member account could assume a role with this path and bypass every control policy.
     """
     server.new_account(standing="management")
     member = server.new_account()

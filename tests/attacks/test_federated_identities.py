@@ -80,10 +80,7 @@ def sts(server: RunningServer) -> Any:
 
 
 def test_a_provider_s_twin_in_another_account_opens_nothing_of_the_first(stage: Stage, account: Account) -> None:
-    """A provider and its role must be in the same account.
-
-    Both accounts trust the same identity provider, but only the account in the request counts.
-    """
+    """A provider and its role must be in the same account, even if both accounts trust the same identity provider."""
     account.iam.create_saml_provider(Name="idp", SAMLMetadataDocument=stage.idp.metadata_xml())
     twin = f"arn:aws:iam::{account.id}:saml-provider/idp"
     mine = stage.role("twin")
@@ -102,10 +99,7 @@ def test_a_provider_s_twin_in_another_account_opens_nothing_of_the_first(stage: 
 
 
 def test_a_role_paired_with_one_provider_is_not_had_through_another(stage: Stage) -> None:
-    """A role paired with one provider is not available through another.
-
-    An assertion names the pair, and each provider signs only for itself.
-    """
+    """A role paired with one provider is not available through another: each provider signs only for itself."""
     other = SamlIdentityProvider("https://other.example.org")
     stage.iam.create_saml_provider(Name="other", SAMLMetadataDocument=other.metadata_xml())
     second = f"arn:aws:iam::{ACCOUNT}:saml-provider/other"
@@ -138,10 +132,7 @@ def _saml_trust(*providers: str, **more: Any) -> dict[str, Any]:
     ],
 )
 def test_a_provider_s_arn_has_one_spelling(stage: Stage, bend: Callable[[str], str], expected: str) -> None:
-    """An ARN is compared exactly.
-
-    A string that does not start like an ARN is refused before that.
-    """
+    """An ARN is compared exactly. Other strings are refused before that."""
     role = f"arn:aws:iam::{ACCOUNT}:role/spelling"
     code, status, _ = stage.refused(stage.response(granting(role)), role, provider=bend(PROVIDER))
     assert (code, status) == (expected, 400)
@@ -248,7 +239,7 @@ def test_no_further_claim_shadows_who_the_token_is_about(
 ) -> None:
     """Claims are case-sensitive, condition keys are not.
 
-    A claim in other letters does not change the tested value.
+    A claim in another case does not change the tested value.
     """
     role = account.role("r", account.trust(issuer, StringEquals={f"{name_of(issuer)}:{key}": "victim"}))
     if claim != key:
@@ -389,10 +380,7 @@ def test_tags_of_an_assertion_have_their_room(stage: Stage) -> None:
 
 @pytest.fixture(params=["saml", "web"])
 def session(request: pytest.FixtureRequest, stage: Stage, issuer: OidcIssuer, sts: Any) -> dict[str, Any]:
-    """Return a federated session with tags and a source identity.
-
-    One of the tags is transitive.
-    """
+    """Return a federated session with tags, one of them transitive, and a source identity."""
     owner = Account(ACCOUNT, stage.iam, stage.server)
     name = f"chain-{request.param}"
     trust = document(_saml_trust(PROVIDER)) if request.param == "saml" else owner.trust(issuer)
@@ -426,10 +414,7 @@ def test_a_federated_session_is_a_role_s_and_no_more(stage: Stage, session: dict
 
 
 def test_tags_and_source_identity_go_on_only_where_they_may(stage: Stage, session: dict[str, Any]) -> None:
-    """A role that does not accept transitive tags refuses the session.
-
-    The same applies to the source identity.
-    """
+    """A role that does not accept transitive tags or the source identity refuses the session."""
     sts = stage.client("sts", session["Credentials"])
     for number, actions in enumerate((["sts:AssumeRole"], ["sts:AssumeRole", "sts:TagSession"])):
         closed = _onward(stage, f"onward-closed-{number}", actions)

@@ -158,10 +158,7 @@ def test_a_disk_that_was_full_gets_every_event_once_and_in_order(tmp_path: Path)
 
 
 def test_the_log_says_exactly_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit events are counted, by action and outcome.
-
-    One record is in their place.
-    """
+    """One record with counts by action and outcome replaces events beyond the limit."""
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 20_000)
     path, watch = tmp_path / "audit", Watch()
     sink = open_sink(str(path), watch)
@@ -230,10 +227,7 @@ def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(
 
 
 def test_a_reader_that_stalls_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A pipe that is not read becomes full, but calls do not wait.
-
-    Events wait within the limit, then they are counted.
-    """
+    """Calls do not wait for a full pipe. Events wait within the limit, then they are counted."""
     monkeypatch.setattr("daypass.audit.line_queue._MOST_QUEUED", 100_000)
     watch = Watch()
     reading, writing = os.pipe()

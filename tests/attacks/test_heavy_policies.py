@@ -97,10 +97,7 @@ HOSTILE = [f"*{'?' * 511}b{number}*" for number in range(10)]
 
 
 class Places(list[AuditRecord]):
-    """The audit's events, and the thread that wrote each.
-
-    An event is written by the thread that answered the request.
-    """
+    """The audit's events, and the thread that answered and wrote each."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,10 +117,7 @@ def places(daypass_server: RunningServer) -> Places:
 
 
 def hostile_user(client: ClientFactory, policies: int) -> RootKey:
-    """Return a user with many managed policies through groups.
-
-    Each group has ten policies. One policy allows everything.
-    """
+    """Return a user with many managed policies through groups of ten. One policy allows everything."""
     iam = client("iam")
     text = document(deny("sts:AssumeRole", Condition={"StringLike": {"aws:UserAgent": HOSTILE}}))
     iam.create_role(RoleName="target", AssumeRolePolicyDocument=document(trusting({"AWS": "123456789012"})))

@@ -50,10 +50,7 @@ def test_invented_session_policies_push_out_those_of_their_own_account_alone() -
 
 
 def test_a_refused_request_is_not_kept(daypass_server: RunningServer) -> None:
-    """A refused request leaves the memory with its response.
-
-    It does not wait for a search for reference cycles.
-    """
+    """A refused request leaves the memory with its response, not with a search for reference cycles."""
     sink = Recorder()
     app = build_app(daypass_server.config, daypass_server.there, sink=sink)
     body, headers = signed(daypass_server, WHO, extra={"X-Amz-Security-Token": "A" * 1_000})

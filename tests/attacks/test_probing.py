@@ -386,20 +386,14 @@ def test_what_another_account_has_looks_as_if_it_were_missing(
     action: str,
     parameters: dict[str, Any],
 ) -> None:
-    """The response for an entity that exists is that for a missing one.
-
-    It is the same for an account that does not exist.
-    """
+    """The response is the same for an existing entity, a missing one, and a missing account."""
     client = client_factory(server)(service, eve)
     answers = {told(client, action, parameters, names) for names in subjects}
     assert len(answers) == 1
 
 
 def test_a_delegation_request_tells_no_account_number(server: RunningServer, victim: RootKey) -> None:
-    """A request to an account that does not exist looks like any other.
-
-    It also expires.
-    """
+    """A request to an account that does not exist looks and expires like any other."""
     iam = client_factory(server)("iam")
     iam.create_policy(PolicyName="template", PolicyDocument=EVERYTHING)
     answers = set()

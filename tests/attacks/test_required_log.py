@@ -70,10 +70,7 @@ def test_a_line_is_written_when_the_call_returns(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("room", [0, 1, 200, 600, 700])
 def test_a_line_that_was_refused_is_never_written(tmp_path: Path, room: int) -> None:
-    """An event is in the file if and only if its caller got a success.
-
-    This is true wherever the disk becomes full.
-    """
+    """Wherever the disk becomes full, an event is in the file if and only if its caller got a success."""
     path, told = tmp_path / "audit", list[str]()
     sink = open_sink(str(path), Watch())
     with room_for(room):

@@ -36,10 +36,7 @@ def may_list_users(iam: Any) -> bool:
 
 @pytest.mark.parametrize("inline", [False, True])
 def test_a_policy_that_is_deleted_widens_no_session(clients: ClientFactory, *, inline: bool) -> None:
-    """A deleted Deny policy does not give a session more access.
-
-    The session has a policy that allows everything and one that denies. Without the second it may not do anything.
-    """
+    """A deleted Deny policy does not give a session more access: without it, the session may not do anything."""
     iam, name = clients("iam"), f"narrowed-{inline}"
     user = iam.create_user(UserName=name)["User"]
     iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=document("Allow", "*"))

@@ -120,10 +120,7 @@ def test_a_caller_without_a_signature_has_none(kind: PrincipalKind) -> None:
     ],
 )
 def test_the_age_of_an_mfa_code(of_session: int | None, of_request: int | None, age: str | None) -> None:
-    """The age counts from the time when the code was accepted.
-
-    The code came with this request, or else with the request that created the session.
-    """
+    """The age counts from the acceptance of the code, with this request or with the one that created the session."""
     made = session(SessionKind.USER, mfa_time=of_session)
     caller = msgspec.structs.replace(user_caller(USER, made.access_key_id, made), mfa_at=of_request)
     found = keys(caller)

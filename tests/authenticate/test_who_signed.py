@@ -81,10 +81,7 @@ def test_a_revoked_key_ends_what_was_issued_before_that_second(
 
 
 def test_an_expired_session_says_so_before_anything_else(directory: Directory) -> None:
-    """AWS's order: an expired session is ExpiredToken first.
-
-    This is also true if it was revoked or its role was deleted.
-    """
+    """AWS's order: an expired session is ExpiredToken first, even if it was revoked or its role was deleted."""
     made = session()
     directory.revoke(KEY_ID, before=ENDS)
     directory.delete(directory.role)
@@ -155,10 +152,7 @@ USELESS: dict[str, tuple[str, Callable[[Directory], None]]] = {
 
 @pytest.mark.parametrize("name", USELESS)
 def test_a_long_term_key_that_is_of_no_use(directory: Directory, name: str) -> None:
-    """Each is InvalidClientTokenId with the same message.
-
-    Thus a caller cannot find out which keys exist.
-    """
+    """Each is InvalidClientTokenId with the same message: a caller cannot find out which keys exist."""
     key_id, spoil = USELESS[name]
     spoil(directory)
     with pytest.raises(InvalidClientTokenId) as caught:

@@ -1,7 +1,7 @@
 """Fuzz one target with atheris: `python -m tests.fuzz.run TARGET --seconds N [--seed S]`.
 
-Owns the corpus and the directory of crashes: build/fuzz/TARGET. A crash is written there and printed, and the exit code
-is not 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
+Owns the corpus and the directory of crashes: build/fuzz/TARGET. A crash is written there and printed, with an exit code
+other than 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
 """
 
 import argparse

@@ -104,7 +104,7 @@ def test_a_document_is_an_object_in_utf_8(data: bytes) -> None:
 @pytest.mark.parametrize("text", ['"' * 100_000, '"\\' * 100_000, "[" * 100_000, '["' * 100_000, "{" * 1_000_000])
 @pytest.mark.timeout(5)
 def test_no_text_costs_more_than_its_length(text: str) -> None:
-    """Parsing is linear in the length of any document.
+    """Parsing any document is linear in its length.
 
     A string without an end is one token. Deep nesting is refused before the recursive parser sees it.
     """

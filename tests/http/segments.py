@@ -39,20 +39,14 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def exchange(url: str, segments: Iterable[bytes], *, head_only: bool = False) -> list[Reply]:
-    """Send segments, and return the responses until the server closes.
-
-    Each segment is sent after the server has read the one before it.
-    """
+    """Send segments, each after the one before it was read, and return the responses until the server closes."""
     with connected(url) as connection:
         send_segments(connection, segments)
         return read_until_closed(connection, head_only=head_only)
 
 
 def send_segments(connection: socket.socket, segments: Iterable[bytes]) -> None:
-    """Send segments, each after the server has read the one before it.
-
-    The function returns early if the server closes.
-    """
+    """Send segments, each after the server has read the one before it, until the server closes."""
     for number, segment in enumerate(segments):
         try:
             if number:
@@ -109,10 +103,7 @@ def _replies(received: bytes, *, head_only: bool) -> Iterator[Reply]:
 
 
 def splits(data: bytes) -> dict[str, list[bytes]]:
-    """Return ways to split bytes into segments.
-
-    They are whole, split around the end of the head, and split inside it.
-    """
+    """Return bytes as segments: whole, split around the end of the head, and split inside it."""
     head = data.find(b"\r\n\r\n") + 4
     cuts = {
         "whole": [],

@@ -31,10 +31,7 @@ def is_refused(replies: list[Reply]) -> bool:
 @pytest.mark.parametrize("before", [0, 1, 3])
 @pytest.mark.parametrize("segment", [10_000, 65_536, 1_000_000])
 def test_a_head_has_a_greatest_size(shared_server: RunningServer, before: int, segment: int) -> None:
-    """Exactly the maximum is read.
-
-    That holds in one segment or many, alone or behind other requests.
-    """
+    """Exactly the maximum is read, in one segment or many, alone or behind other requests."""
     for size, status in ((LARGEST_HEAD, 200), (LARGEST_HEAD + 1, 400)):
         data = NEXT * before + head_of(size) + LAST
         with connected(shared_server.url) as connection:
@@ -62,10 +59,7 @@ def test_a_head_of_many_headers_is_refused_before_it_ends(shared_server: Running
 
 
 def test_empty_lines_are_not_endless(shared_server: RunningServer) -> None:
-    """Empty lines before a request are ignored, up to a limit.
-
-    They count as its head (RFC 9112 section 2.2).
-    """
+    """Empty lines before a request are ignored, up to the limit of its head (RFC 9112 section 2.2)."""
     assert is_refused(exchange(shared_server.url, [b"\r\n" * LARGEST_HEAD]))
 
 

@@ -130,10 +130,7 @@ def refused(server: RunningServer) -> float:
 
 
 def test_a_peer_with_too_many_is_refused_and_others_are_not() -> None:
-    """The connection is closed at once and counted.
-
-    Silent connections, slow heads and idle connections count alike.
-    """
+    """The connection is closed at once and counted. Silent, slow and idle connections count alike."""
     with running_server(config=replace(Config(), connections_per_peer=3)) as server, ExitStack() as held:
         silent, slow, idle = (held.enter_context(connect(server.url, timeout=20)) for _ in range(3))
         slow.sendall(b"GET /healthz HT")
@@ -168,10 +165,7 @@ def certificate(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
 
 
 def test_the_limit_holds_before_the_handshake(certificate: tuple[trustme.CA, Path, Path]) -> None:
-    """The limit applies before the TLS handshake.
-
-    A peer that never begins TLS uses its slots too, and does not cost the server a handshake.
-    """
+    """The limit applies before the TLS handshake, so a peer that never begins TLS uses its slots too."""
     authority, cert, key = certificate
     context = ssl.create_default_context()
     authority.configure_trust(context)

@@ -1,7 +1,4 @@
-"""The fast path and uvicorn's path give the same responses.
-
-That holds for any segments of a request.
-"""
+"""The fast path and uvicorn's path give the same responses, for any segments of a request."""
 
 import socket
 from collections.abc import Iterator

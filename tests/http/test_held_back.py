@@ -26,10 +26,7 @@ Attempt = tuple[bytes, dict[str, str]]
 
 @pytest.fixture
 def server() -> Iterator[RunningServer]:
-    """Run a server that allows a peer three failures, behind a proxy.
-
-    The proxy names the client's address.
-    """
+    """Run a server that allows a peer three failures, behind a proxy that names the client's address."""
     with running_server(
         config=replace(Config(), unsigned_calls_per_minute=BUDGET, trusted_proxies=(ip_network("127.0.0.1"),))
     ) as running:

@@ -108,10 +108,7 @@ def test_empty_lines_do_not_keep_a_connection() -> None:
 @pytest.mark.parametrize("request_", [GET.replace(b"/ ", b"/large "), GET.replace(b"/ ", b"/large ") * 3])
 @pytest.mark.parametrize("ending", [b"", b"Connection: close\r\n"])
 def test_a_client_that_does_not_read_is_given_up(request_: bytes, ending: bytes) -> None:
-    """A response that is never read does not stay in memory.
-
-    That also holds after the connection was closed.
-    """
+    """A response that is never read does not stay in memory, even after the connection was closed."""
     with serving(Hasty) as (server, url), connect(url) as connection:
         connection.sendall(request_.replace(b"Host: x\r\n", b"Host: x\r\n" + ending))
         assert connection.recv(12) == b"HTTP/1.1 200"

@@ -101,10 +101,7 @@ def test_requests_before_it_are_answered(shared_server: RunningServer, how: str)
 @pytest.mark.parametrize("body", ["length", "chunked"])
 @pytest.mark.parametrize("how", ["whole", "behind the head", "before the head's end", "behind one byte of the body"])
 def test_its_body_is_the_body(shared_server: RunningServer, body: str, how: str) -> None:
-    """A signed call is answered as if it had not asked for HTTP/2.
-
-    Java clients ask for HTTP/2 in their first request.
-    """
+    """A signed call is answered as if it had not asked for HTTP/2, as Java clients do in their first request."""
     form, headers = signed(shared_server, WHO)
     lines = ["POST / HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), *UPGRADES["h2c"]]
     if body == "chunked":

@@ -1,8 +1,8 @@
 """The calls of terraform-provider-aws for each resource.
 
-For each resource: create, read, update, delete and import. Written from the provider's public source
-(internal/service/iam), call by call and in its order; the provider itself cannot run here. A resource's state has its
-arguments, as `read` returns them. None means that the resource does not exist.
+For each: create, read, update, delete and import. Written from the provider's public source (internal/service/iam),
+call by call; the provider itself cannot run here. A resource's state has its arguments, as `read` returns them, or is
+None if the resource does not exist.
 """
 
 import json
@@ -21,10 +21,7 @@ def normalized(text: str) -> str:
 
 
 def shown(document: Any) -> str:
-    """Return a document from an answer in the form that the provider compares.
-
-    botocore has decoded the document.
-    """
+    """Return a decoded document from an answer in the form that the provider compares."""
     return json.dumps(document, separators=(",", ":"))
 
 
@@ -39,10 +36,7 @@ def tags_out(tags: list[dict[str, str]]) -> dict[str, str]:
 
 
 def or_none(read: Callable[[], State]) -> State | None:
-    """Return the result of a read.
-
-    Returns None if the provider would remove the resource from its state.
-    """
+    """Return the result of a read, or None if the provider would remove the resource from its state."""
     try:
         return read()
     except ClientError as error:

@@ -16,10 +16,7 @@ from daypass.testing.server import running_server
 
 
 def at_once(calls: list[Callable[[], Any]]) -> list[str]:
-    """Make each call in its own thread, and return their error codes.
-
-    The code of a successful call is empty.
-    """
+    """Make each call in its own thread, and return their error codes, empty for a success."""
     with ThreadPoolExecutor(8) as threads:
         return list(threads.map(code_of, calls))
 

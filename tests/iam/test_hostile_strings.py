@@ -131,10 +131,7 @@ def hostile_forms(service: str) -> Iterator[bytes]:
 
 
 def is_refused_as_read(form: bytes, catalog: Catalog) -> bool:
-    """Tell whether the server refuses a form before it runs the operation.
-
-    The server reads the form and checks it against the model first.
-    """
+    """Tell whether the server refuses a form by the model, before it runs the operation."""
     try:
         params = read_form(form)
         catalog.find(params["Action"], params["Version"]).parse(params)

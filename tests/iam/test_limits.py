@@ -49,10 +49,7 @@ def outcome(call: Callable[..., Any], **parameters: Any) -> tuple[str, int]:
     [(3_599, VALIDATION), (3_600, TAKEN), (3_601, TAKEN), (43_199, TAKEN), (43_200, TAKEN), (43_201, VALIDATION)],
 )
 def test_a_roles_longest_session(iam: Any, seconds: int, expected: tuple[str, int]) -> None:
-    """The maximum session duration is one to twelve hours.
-
-    The rule applies when a role is created and when it is updated.
-    """
+    """The maximum session duration is one to twelve hours, when a role is created and when it is updated."""
     iam.create_role(RoleName="before", AssumeRolePolicyDocument=EC2)
     made = outcome(iam.create_role, RoleName="r", AssumeRolePolicyDocument=EC2, MaxSessionDuration=seconds)
     assert made == outcome(iam.update_role, RoleName="before", MaxSessionDuration=seconds) == expected
@@ -82,10 +79,7 @@ def test_two_keys_of_a_root_user_are_the_most(iam: Any) -> None:
 
 
 def sized(characters: int, statement: dict[str, Any] | None = None) -> str:
-    """Return a policy of this many characters.
-
-    It has many statements; the Sid of the last one fills the rest.
-    """
+    """Return a policy of this many characters: many statements, whose last Sid fills the rest."""
     like = statement or allow("s3:GetObject")
     statements = [{**like, "Sid": f"s{number}"} for number in range(characters // 150)]
     whole = {"Version": "2012-10-17", "Statement": [*statements, {**like, "Sid": ""}]}

@@ -106,10 +106,7 @@ def test_what_is_no_issuer_url_is_refused(iam: Any, url: str) -> None:
 
 @pytest.mark.parametrize("host", ["aws", "STS", "iam:8443", "saml"])
 def test_an_issuer_whose_condition_keys_would_pass_for_aws_s_is_refused(iam: Any, host: str) -> None:
-    """An issuer must not be able to set AWS's condition keys.
-
-    A claim of the issuer `https://aws` would be the key `aws:…`.
-    """
+    """An issuer must not set AWS's condition keys: a claim of the issuer `https://aws` would be the key `aws:…`."""
     assert refused(iam.create_open_id_connect_provider, Url=f"https://{host}")[0] == "ValidationError"
 
 
@@ -202,7 +199,7 @@ def test_permissions_are_checked_for_the_provider(account: str, iam: Any, user_c
 def test_a_trust_policy_for_a_shared_issuer_must_say_whose_tokens(iam: Any, account: str) -> None:
     """A trust policy for GitHub's issuer must restrict the repository.
 
-    Every GitHub user can get tokens of the issuer. Without a condition, all of them could assume the role.
+    Otherwise every GitHub user could assume the role.
     """
     github = "token.actions.githubusercontent.com"
     open_to_all = federated(arn_of(account, github), StringEquals={f"{github}:aud": "sts.amazonaws.com"})

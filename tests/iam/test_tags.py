@@ -96,10 +96,7 @@ def test_fifty_tags_are_the_most(thing: Tagged) -> None:
 
 
 def test_what_is_not_there_cannot_be_tagged(thing: Tagged) -> None:
-    """Each kind has its message for a missing entity.
-
-    Tagging, untagging and listing use the same message.
-    """
+    """Each kind has its message for a missing entity, the same for tagging, untagging and listing."""
     tags, keys = [{"Key": "a", "Value": "b"}], ["a"]
     answers = {
         refused(getattr(thing.iam, f"tag_{thing.kind}"), **thing.nobody, Tags=tags),

@@ -238,7 +238,7 @@ def test_a_document_that_is_nested_without_end_denies(directory: Directory) -> N
 
 
 def test_policies_of_aws_that_are_not_built_in_are_copied(directory: Directory) -> None:
-    """The file contains the document: the copy belongs to the account, so that other accounts are not affected."""
+    """The copy of the file's document belongs to the account, so that other accounts are not affected."""
     text = page(
         policies=[policy("AmazonNoSuchThing", allow("s3:*"), owner="aws"), policy("AmazonNoSuchThing", allow("a:*"))],
         roles=[role("r", trust(Service="ec2.amazonaws.com"), AttachedManagedPolicies=attached(

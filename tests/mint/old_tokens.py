@@ -1,6 +1,6 @@
 """Session tokens of version 0.1.0: their layout, and two sealed tokens.
 
-Servers of that version share a store with newer ones during an upgrade. Therefore this module must never change.
+This module must never change: servers of that version share a store with newer ones during an upgrade.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """Tokens of version 0.1.0 still open, and the format has not changed.
 
-New tokens are equal byte by byte. Nodes of two versions share one store and one ring, and sessions outlive an upgrade.
+New tokens are equal byte by byte. Nodes of two versions share a store and a ring, and sessions outlive an upgrade.
 """
 
 import msgspec
@@ -53,10 +53,7 @@ def counting(count: int, /) -> bytes:
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_sealed_text_has_the_form_that_it_always_had(purpose: Purpose) -> None:
-    """A change of the format would invalidate every session.
-
-    The format is the tag, key ID, salt, nonce, padding and associated data.
-    """
+    """A change of tag, key ID, salt, nonce, padding or associated data would invalidate every session."""
     assert seal(purpose, b"payload", bound_to="name", sealing_ring=RING, now=NOW, entropy=counting) == SEALED[purpose]
     assert unseal(purpose, SEALED[purpose], bound_to="name", sealing_ring=RING) == b"payload"
 

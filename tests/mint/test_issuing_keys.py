@@ -199,10 +199,7 @@ def test_a_chain_has_sixteen_keys() -> None:
 
 
 def test_joined_chains_have_each_key_once() -> None:
-    """A key that is in both counts from its earlier time.
-
-    One incomplete chain makes the joined chain incomplete.
-    """
+    """A key in both counts from its earlier time. One incomplete chain makes the joined one incomplete."""
     first, second = KeyChain(("A" * 20, "B" * 20), (5, 6)), KeyChain(("C" * 20, "A" * 20), (1, 2), is_complete=False)
     assert join_chains(first, second) == KeyChain(("B" * 20, "C" * 20, "A" * 20), (6, 1, 2), is_complete=False)
 
@@ -210,10 +207,7 @@ def test_joined_chains_have_each_key_once() -> None:
 @settings(max_examples=100, deadline=None)
 @given(chain=chains(), at_least=st.integers(0, 8000))
 def test_a_token_is_as_long_as_requested(chain: KeyChain, at_least: int) -> None:
-    """The token is never shorter than requested, with or without a chain.
-
-    It is longer by at most eight characters.
-    """
+    """With or without a chain, the token is as long as requested, or at most eight characters longer."""
     bare, token = sealed(with_chain(chain)), sealed(with_chain(chain), min(at_least, 7_992))
     assert min(at_least, 7_992) <= len(token) <= max(min(at_least, 7_992) + 8, len(bare))
 

@@ -36,10 +36,7 @@ def opened(text: str, purpose: Purpose = Purpose.SESSION, name: str = NAME) -> b
 @settings(deadline=None)
 @given(PAYLOADS, st.text(max_size=9))
 def test_what_was_sealed_comes_out(payload: bytes, name: str) -> None:
-    """Any payload of any purpose is returned unchanged.
-
-    This is also true if it ends like padding.
-    """
+    """Any payload of any purpose is returned unchanged, even if it ends like padding."""
     for purpose in Purpose:
         text = sealed(payload, purpose, name)
         assert opened(text, purpose, name) == payload
@@ -125,10 +122,7 @@ def test_two_seals_of_one_payload_have_nothing_in_common() -> None:
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_text_is_never_longer_than_its_purpose_allows(purpose: Purpose) -> None:
-    """A string that is too long is refused when it is sealed.
-
-    It is also refused, unread, when it is opened.
-    """
+    """A string that is too long is refused when it is sealed and, unread, when it is opened."""
     room = max(size for size in range(8_000) if sealed_length(size) <= purpose.value.longest)
     assert opened(sealed(b"x" * room, purpose), purpose) == b"x" * room
     with pytest.raises(PayloadTooLargeError):

@@ -1,7 +1,7 @@
 """Wildcards, exhaustively: every short pattern with every short string.
 
-Random patterns rarely match random strings, and rarely find a matcher that matches too much. The textbook's table has
-the expected results.
+Random patterns rarely match random strings, or find a matcher that matches too much. The textbook's table has the
+expected results.
 """
 
 from collections.abc import Iterator, Sequence

@@ -91,10 +91,7 @@ def lines_run(match: Callable[[str], bool], text: str) -> int:
 )
 @pytest.mark.parametrize("within_parts", [False, True])
 def test_steps_grow_with_the_pattern_and_not_with_the_text(pattern: str, *, within_parts: bool) -> None:
-    """A longer string does not take more steps.
-
-    One step of the pattern moves over the whole string.
-    """
+    """A longer string does not take more steps: one step moves over the whole string."""
     tokens: list[Token] = tokens_of(pattern)
     if within_parts:
         to_part = {Wild.ANY: Wild.PART_ANY, Wild.ONE: Wild.PART_ONE}

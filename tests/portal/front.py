@@ -14,8 +14,8 @@ _HOP = {"connection", "keep-alive", "transfer-encoding", "date", "server"}
 class Front(HttpSite):
     """A load balancer with a new connection for each request.
 
-    `went` records the server and path of each response, in order. Asset files are not counted, so that the steps of a
-    sign-in rotate independently of the files that the browser fetches.
+    `went` records the server and path of each response, in order, without asset files, so that they do not affect the
+    rotation of a sign-in's steps.
     """
 
     def __init__(self) -> None:

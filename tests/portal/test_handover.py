@@ -100,7 +100,7 @@ def test_an_unsolicited_response_completes_no_sign_in(portal: Portal, visit: Vis
 
 
 def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal, visit: Visit) -> None:
-    """Two commands wait in one browser. A response to the first one's request never completes the second."""
+    """Two commands wait in one browser: a response to the first one's request never completes the second."""
     portal.idp.waits = True
     first, second = Command(portal.url, "device"), Command(portal.url, "device")
     page = visit(f"{portal.url}/device")

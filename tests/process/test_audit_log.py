@@ -238,10 +238,7 @@ def test_a_rotation_by_copying_and_truncating_loses_and_doubles_no_event(tmp_pat
 
 
 def test_a_hangup_during_the_start_ends_no_server(tmp_path: Path) -> None:
-    """A SIGHUP during the startup does not end the server.
-
-    It may arrive before there is a file or a certificate to reopen.
-    """
+    """A SIGHUP before there is a file or a certificate to reopen does not end the server."""
     is_up = threading.Event()
 
     def hang_up() -> None:

@@ -52,9 +52,9 @@ def test_a_write_that_was_answered_survives_kill_9(tmp_path: Path) -> None:
 
 
 def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -> None:
-    """Without a terminal, the key is written to a file of mode 0600.
+    """Without a terminal, the key is written to a file of mode 0600, whose name is printed.
 
-    The name of the file is printed. The key is never logged.
+    The key is never logged.
     """
     with serving(f"sqlite:///{tmp_path / 'd.db'}", environment={}) as server:
         [file] = tmp_path.glob("daypass-root-*.ini")
@@ -263,10 +263,7 @@ def test_the_figures_may_have_a_port_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_makes_no_account(tmp_path: Path) -> None:
-    """A server that cannot listen does not create an account.
-
-    The key of an account is shown only once, so the server must be able to start.
-    """
+    """A server that cannot listen does not create an account, whose key is shown only once."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run("serve", "--port", port, "--store", f"sqlite:///{tmp_path / 'd.db'}")

@@ -1,7 +1,7 @@
 """The public names of Daypass: the names that scripts, other tools and documentation use.
 
-Owns the tables of existing and promised names. `test_public_names.py` tests each name in the program and fails if one
-is missing. A name is added here with its feature, and leaves `NOT_YET` then. It is never removed.
+Owns the tables of existing and promised names. `test_public_names.py` fails if one is missing in the program. A name is
+added here with its feature, and leaves `NOT_YET` then. It is never removed.
 """
 
 from collections.abc import Mapping

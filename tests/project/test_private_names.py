@@ -1,8 +1,7 @@
 """Private names of uvicorn and httptools that the HTTP edge uses.
 
-A new minor version may change the meaning of such a name silently, and the border between two requests depends on it.
-Thus each name is listed here, the versions are bounded, and an engineer who raises a bound reads the changes of these
-names first.
+A new minor version may change their meaning silently, and the border between two requests depends on it. So each name
+is listed here, the versions are bounded, and an engineer who raises a bound reads their changes first.
 """
 
 import ast

@@ -112,10 +112,7 @@ def test_the_policy_lets_in_who_is_inside(daypass_behind_proxies: Running, insid
 
 
 def test_the_audit_names_the_client(behind: Behind, daypass_behind_proxies: Running) -> None:
-    """The audit event has the client's address.
-
-    It is neither the proxy's nor one from the client's headers.
-    """
+    """The audit event has the client's address, not the proxy's or one from the client's headers."""
     name = f"Client-of-{behind.name}"
     trailers = TRAILERS["an address and a scheme"]
     head = signed_head(root(), LIST, f"User-Agent: {name}", "Transfer-Encoding: chunked", "Connection: close")

@@ -1,7 +1,7 @@
 """Two servers with one store, called without sockets.
 
-Signatures, pipeline, caches and store are real; the test sets the time. The nodes represent two machines: a write is
-not announced to the other node, which checks the store once its cached values are 0.9 s old.
+Signatures, pipeline, caches and store are real; the test sets the time. As on two machines, a write is not announced to
+the other node, which checks the store once its cached values are 0.9 s old.
 """
 
 import json

@@ -107,7 +107,7 @@ class Delegation:
 def test_a_temporary_key_takes_its_whole_chain_along(client: ClientFactory, revoke: Command) -> None:
     """Revoking a temporary key ends every session that grew from it.
 
-    A thief of the first session who assumed three more roles is stopped; its owner continues.
+    A thief who assumed three more roles is stopped; the owner continues.
     """
     alice, role = new_user(client("iam"), "alice"), new_role(client("iam"), "r")
     chain = [alice.key]

@@ -20,10 +20,7 @@ def delegated(scene: Scene, approver: Key, app: Key, seconds: int = 3600) -> tup
 
 
 def delegate_again(scene: Scene, key: Key) -> Key:
-    """Delegate again from a role session. Return the partner's credentials.
-
-    An administrator sends the exchange token.
-    """
+    """Delegate again from a role session, by an administrator's token; return the partner's credentials."""
     request = scene.request(43_200)
     scene.accept(key, request)
     token = scene.send(scene.root, request)

@@ -37,10 +37,7 @@ def stored(scene: Scene, request: str) -> DelegationRequest:
 
 
 def as_stored_by_old(scene: Scene, request: str) -> None:
-    """Remove the fields of a request that version 0.1.0 does not know.
-
-    Such a server drops them when it stores the request again.
-    """
+    """Remove the fields of a request that a server of version 0.1.0 drops when it stores it again."""
     known = stored(scene, request)
     new = {"accepted": None, "keys": (), "key_times": (), "has_all_keys": False, "ends": None}
     assert known.approver is not None
@@ -61,10 +58,7 @@ def cut_off(scene: Scene, kind: type[User | Role], name: str, before: datetime |
 
 
 def refuse(scene: Scene, app: Key, token: str) -> str:
-    """Redeem a token that is refused. Return the reason of the audit event.
-
-    The caller gets less detail.
-    """
+    """Redeem a refused token. Return the audit event's reason, of which the caller gets less."""
     with pytest.raises(CallRefusedError) as refusal:
         scene.redeem(app, token)
     assert (refusal.value.code, refusal.value.message) == ("AccessDenied", WITHDRAWN)
@@ -217,10 +211,7 @@ def test_a_policy_of_the_console_counts(
 def test_the_acceptance_is_what_a_cut_is_compared_with(
     scene: Scene, alice: Key, app: Key, offset: int, *, alive: bool
 ) -> None:
-    """The time of the acceptance is compared, in whole seconds.
-
-    That holds for a policy and for a revoked key. The time of redeeming does not matter.
-    """
+    """A policy and a revoked key compare the time of the acceptance, in whole seconds, not that of redeeming."""
     accepted = scene.clock.now()
     tokens = [finalized(scene, alice)[1] for _ in range(2)]
     scene.clock.move(MINUTE)
@@ -355,9 +346,9 @@ class TestRequestsOfOldServers:
     """Version 0.1.0 stores neither the approver's keys nor the acceptance."""
 
     def test_an_accepted_request_counts_from_its_acceptance(self, scene: Scene, alice: Key, app: Key) -> None:
-        """The request's own date of acceptance is used.
+        """The request's own date of acceptance, which a newer server keeps, is used.
 
-        A newer server keeps it when it sends the request. The chain counts as incomplete.
+        The chain counts as incomplete.
         """
         request = scene.request()
         scene.clock.move(MINUTE)

@@ -22,10 +22,7 @@ def chain_of(key: Key, scene: Scene, steps: int) -> list[Key]:
 
 
 def test_a_session_four_steps_away_ends(scene: Scene, alice: Key) -> None:
-    """A session four steps away from the revoked session ends.
-
-    A thief of the first session who assumed three more roles is stopped; the key of its owner is not.
-    """
+    """A session four steps away from the revoked session ends; the key of its owner does not."""
     sessions = chain_of(alice, scene, 4)
     scene.revoke(sessions[0].key_id)
     scene.settle()
@@ -89,10 +86,7 @@ def test_the_present_second_is_on_the_closed_side(fraction: int) -> None:
 
 
 def test_what_grew_from_a_void_session_is_void(scene: Scene, alice: Key) -> None:
-    """A session from a revoked session is revoked.
-
-    That also holds if it was issued after the second of the revocation.
-    """
+    """A session from a revoked session is revoked, even if it was issued after the second of the revocation."""
     first = scene.assume(alice)
     scene.clock.move(timedelta(seconds=10))
     second = scene.assume(first)

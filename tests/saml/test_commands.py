@@ -206,10 +206,7 @@ def _redeem(server: Running, response: str) -> Any:
 def test_the_store_s_providers_are_found_listed_and_switched_beside_a_live_server(
     idp: SamlIdentityProvider, tmp_path: Path
 ) -> None:
-    """The issuer finds the provider; a running server follows `set`.
-
-    Its next request uses the new setting. The change can be undone.
-    """
+    """The issuer finds the provider; a running server's next request follows `set`. The change can be undone."""
     store = f"sqlite:///{tmp_path}/d.db"
     with serving(store) as server:
         iam = server.client("iam")

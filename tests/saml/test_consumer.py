@@ -235,10 +235,7 @@ def test_another_role_than_those_offered_is_refused(site: Site) -> None:
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example.org"}, {"Sec_Fetch_Site": "cross-site"}])
 def test_another_site_cannot_choose(site: Site, headers: dict[str, str]) -> None:
-    """A form on another site's page is refused.
-
-    It does not matter what that site knows.
-    """
+    """A form on another site's page is refused, whatever that site knows."""
     browser = site.browser()
     offer = site.hand_in(browser, FIRST).document
     choice = {"Handle": offer["Handle"], "RoleArn": FIRST, "PrincipalArn": PROVIDER}

@@ -168,10 +168,7 @@ def test_either_order_of_a_role_value_names_the_provider(shared: Stage) -> None:
 
 
 def test_choosing_has_a_limit() -> None:
-    """A response is compared with a limited number of keys.
-
-    The number of registered keys does not matter.
-    """
+    """A response is compared with a limited number of keys, whatever is registered."""
     idp = SamlIdentityProvider(keys=[make_key_pair("p-256")])
     found = read_candidates(decode_response(idp.response(granting(ROLE), now=NOW)))
     for _ in range(BUDGET // VERIFY_EC):

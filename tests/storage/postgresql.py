@@ -1,8 +1,8 @@
 """A temporary PostgreSQL server for tests, here and in other folders.
 
-`DAYPASS_TEST_POSTGRESQL` (the URL of a role that may create databases) names a server to use. Otherwise one is started
-in a temporary directory on a free loopback port, if its programs are installed. If neither is possible, tests that need
-it are skipped and say why.
+`DAYPASS_TEST_POSTGRESQL` (the URL of a role that may create databases) names a server. Otherwise one is started in a
+temporary directory on a free loopback port, if its programs are installed, or tests that need it are skipped and say
+why.
 """
 
 import atexit

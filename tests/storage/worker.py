@@ -1,6 +1,6 @@
 """Another process that works on the same store, started by tests.
 
-Its command line contains the task. It prints a line when it is ready, waits for a line, works, and prints the result.
+Its command line is the task. It prints a line when ready, waits for a line, works, and prints the result.
 """
 
 import sys

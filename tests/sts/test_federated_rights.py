@@ -1,7 +1,7 @@
 """A federated user's permissions: only those that both its creator and its session policies have.
 
-Resource servers ask the engine; STS and IAM refuse such sessions earlier. So this test calls the engine itself, with
-tokens from the server.
+STS and IAM refuse such sessions earlier, so this test calls the engine, like a resource server, with tokens from the
+server.
 """
 
 import json

@@ -1,6 +1,6 @@
 """The data of version 0.1.0, and a server of the present version on a copy of it.
 
-Owns unpacking, and the time: the clocks of server and clients stand at the second at which the data was written.
+The clocks of server and clients stand at the second at which the data was written.
 """
 
 import gzip

@@ -1,7 +1,7 @@
 """Version 0.1.0 can read all data of the present version: old and new nodes share a store.
 
-Owns the comparison with `data/layouts.json`: the JSON Schemas of all values that version stored or sealed. A new field
-of a record is allowed, since an old node ignores it. A new field of a token is not: the old decoder refuses the token.
+`data/layouts.json` has the JSON Schemas of all values that it stored or sealed. A new field of a record is allowed,
+since an old node ignores it; a new field of a token is not, since the old decoder refuses it.
 """
 
 import json

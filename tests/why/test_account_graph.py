@@ -1,6 +1,6 @@
 """The graph that one account may see.
 
-It contains all principals of the account and, of other accounts, those that its own trust policies name.
+It has all principals of the account and those of others that its trust policies name.
 """
 
 import json
@@ -51,10 +51,7 @@ def role(iam: Any, name: str, *statements: dict[str, Any]) -> None:
 
 
 def test_who_of_another_account_may_is_not_told(two: Two) -> None:
-    """A trust policy that names an account does not reveal its principals.
-
-    The server knows which of them may assume the role, but the graph shows only the account.
-    """
+    """A trust policy that names an account does not reveal which of its principals may assume the role."""
     two.abroad.create_user(UserName="spy")
     two.abroad.put_user_policy(UserName="spy", PolicyName="p", PolicyDocument=document(allow("sts:*")))
     role(two.iam, "shared", trusting({"AWS": THEIRS}))

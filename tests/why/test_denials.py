@@ -247,10 +247,7 @@ def test_an_unsigned_call_gets_no_message(server: RunningServer) -> None:
 def test_the_audit_names_the_statement(
     server: RunningServer, new_user: NewUser, as_caller: ClientFactory, root: RootKey
 ) -> None:
-    """The audit event has the statement and policy that denied.
-
-    This is also true if the caller does not get a reason.
-    """
+    """The audit event has the statement and policy that denied, even if the caller does not get a reason."""
     key = new_user("alice", allow("*"), deny("sts:AssumeRole", Sid="Never"))
     refused(
         as_caller("sts", key).assume_role,

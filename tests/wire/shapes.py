@@ -1,7 +1,4 @@
-"""Generate values for any shape of the service models.
-
-They are for the tests that use botocore as oracle.
-"""
+"""Generate values for any shape of the service models, for tests with botocore as oracle."""
 
 import re
 from collections.abc import Mapping

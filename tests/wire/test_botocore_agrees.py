@@ -42,10 +42,7 @@ def botocores(service: str) -> Any:
 @QUICK
 @given(data=st.data())
 def test_what_a_client_sends_is_read(catalog: Catalog, service: str, action: str, data: st.DataObject) -> None:
-    """Any valid input that the AWS CLI serializes is parsed to an equal value.
-
-    The check of parameter names accepts each of its names.
-    """
+    """Any valid input that the AWS CLI serializes is parsed to an equal value, and each of its names is accepted."""
     shape = OURS[service].operations[action].input
     params = data.draw(inputs(OURS[service].shapes, shape.shape)) if shape else {}
     operation = botocores(service).operation_model(action)

@@ -51,10 +51,7 @@ def test_published_cases_are_read(vector: tuple[dict[str, Any], dict[str, Any]])
 
 
 def _given(shapes: dict[str, Shape], shape: Shape, value: Any) -> Any:
-    """Return a case's value in our types.
-
-    Blobs are bytes, and members that the client omits are absent.
-    """
+    """Return a case's value in our types: blobs as bytes, without members that the client omits."""
     if shape.type == "structure":
         parts = {
             name: _given(shapes, shapes[ref.shape], value[name])

@@ -69,10 +69,7 @@ def verify(request: HttpRequest) -> VerifiedSignature:
 def test_whatever_botocore_signs_in_the_header_verifies(
     method: str, path: str, query: str, headers: Pairs, body: bytes
 ) -> None:
-    """The canonical request is that of AWS's signer.
-
-    This is true for any method, path, query, header and body.
-    """
+    """The canonical request is that of AWS's signer, for any method, path, query, header and body."""
     target = f"{path}?{query}" if query else path
     verified = verify(sign(unsigned(method, target, headers, body)))
     assert (verified.access_key_id, verified.region, verified.service) == (ACCESS_KEY_ID, REGION, "sts")

@@ -1,8 +1,7 @@
 """AWS's own signing test suite decides about the canonical request.
 
-The suite is read from outside the repository. AWS publishes it in two layouts. botocore's has one signed request for
-each case; aws-c-auth's has one that is signed in the header and one that is signed in the query. The tests read each
-layout that the directory of DAYPASS_TEST_VECTORS contains.
+The suite is outside the repository, in two layouts. botocore's has one signed request for each case; aws-c-auth's has
+one signed in the header and one in the query. The tests read each layout in the directory of DAYPASS_TEST_VECTORS.
 """
 
 from pathlib import Path
@@ -50,8 +49,8 @@ def name_of(path: Path | None) -> str:
 def read_request(path: Path) -> HttpRequest:
     """Read a request in the format of the suite.
 
-    Header lines are folded, line feeds are bare, and the path may contain spaces. In botocore's layout the header
-    Authorization is in the file .authz, because the one in .sreq is only a placeholder in some cases.
+    Header lines are folded, line feeds are bare, and the path may contain spaces. In botocore's layout .authz has the
+    header Authorization, for which .sreq may have a placeholder.
     """
     head, _, body = path.read_bytes().replace(b"\r\n", b"\n").partition(b"\n\n")
     first, *lines = head.split(b"\n")

@@ -76,10 +76,7 @@ def test_no_header_stands_in_for_the_hash_of_the_body(payload: str) -> None:
 
 @pytest.mark.parametrize("path", [b"*", b"!", b"/x", b"//x", b"/%2F"])
 def test_another_path_is_another_request(path: bytes) -> None:
-    """A signature for the root path does not cover any other path.
-
-    This is true for every order of their bytes.
-    """
+    """A signature for the root path does not cover any other path, in whichever order."""
     request = sign(unsigned())
     with pytest.raises(SignatureDoesNotMatch):
         verify(replace(request, path=path))

@@ -1,6 +1,6 @@
 """The fixtures of the token tests: an issuer's keys, a provider's terms, one time.
 
-Keys are made once, because making RSA keys is slow. Tokens are built by daypass.testing, which shares no code with the
+Keys are made once, because RSA keys are slow to make. daypass.testing, which builds tokens, shares no code with the
 code under test.
 """
 

@@ -107,10 +107,7 @@ async def _pass(lane: FairLane, turn: Turn) -> None:
 
 
 def test_a_tenants_hanging_issuers_leave_lanes_for_another() -> None:
-    """Load: one account has more hanging new issuers than there are lanes.
-
-    Another's new issuer is fetched at once.
-    """
+    """One account's hanging new issuers fill its lanes; another's new issuer is fetched at once."""
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as good:
         authority = good.authority
@@ -140,10 +137,7 @@ def test_a_tenants_hanging_issuers_leave_lanes_for_another() -> None:
 
 
 def test_one_accounts_callers_leave_room_at_an_issuer() -> None:
-    """A hundred callers of one account wait for an issuer.
-
-    Callers of another account may wait too.
-    """
+    """While a hundred callers of one account wait for an issuer, another account's may wait too."""
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as issuer:
         issuer.answers[DISCOVERY] = Answer.hang()
@@ -242,10 +236,7 @@ def test_a_tenants_names_that_hang_leave_lookups_for_another(monkeypatch: pytest
 
 
 def test_want_of_room_is_no_failure_to_another_account() -> None:
-    """An account has no capacity to contact an issuer.
-
-    Another account has it, and both get the keys.
-    """
+    """One account has capacity to contact an issuer, another has not: both get the keys."""
     clock, full = MovedClock(), [True]
 
     async def lookup(host: str, port: int) -> list[str]:

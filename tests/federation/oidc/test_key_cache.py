@@ -314,10 +314,9 @@ def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
 
 
 def test_hanging_issuers_do_not_delay_others(stage: Stage) -> None:
-    """A hundred issuers hang, twice, while another one is used for the first time and then again.
+    """A hundred issuers hang, twice, while tokens of another one are verified for the first time and then again.
 
-    The other one is verified while all of them still hang. The limit of a fetch is long, because the machine may be
-    busy.
+    The limit of a fetch is long, because the machine may be busy.
     """
     authority = stage.issuer.authority
     with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:

@@ -1,7 +1,6 @@
 """An attack on a response: its name, its manipulation, its outcome.
 
-The test first checks that the genuine response is accepted. Otherwise a refusal of the manipulated one would prove
-little.
+The genuine response is accepted first, or a refusal of the manipulated one would prove little.
 """
 
 import copy

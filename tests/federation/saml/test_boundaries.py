@@ -149,10 +149,7 @@ def _identity(world: World, given: int | None, ends_in: int | None) -> SamlIdent
 
 
 def test_an_assertion_is_remembered_for_as_long_as_it_can_be_redeemed(world: World) -> None:
-    """Otherwise a one-use assertion could be redeemed twice.
-
-    The second time would be after it was forgotten.
-    """
+    """Otherwise a one-use assertion could be redeemed again after it was forgotten."""
     root = world.unsigned()
     for path in (CONDITIONS, CONFIRMATION):
         child(assertion_of(root), path).set("NotOnOrAfter", written(86_400))

@@ -414,10 +414,7 @@ def test_an_answer_to_our_own_request_says_so(world: World, answers: str | None)
 
 
 def test_the_refusals_have_awss_words(world: World) -> None:
-    """AWS forwards two messages from an internal service.
-
-    They include its suffix and the request identifier.
-    """
+    """Two of AWS's messages have an internal service's suffix and the request identifier."""
     tail = (
         " (Service: AWSOpenIdDiscoveryService; Status Code: 400; Error Code: AuthSamlInvalidSamlResponseException; "
         "Request ID: 01234567-89ab-cdef-0123-456789abcdef; Proxy: null)"

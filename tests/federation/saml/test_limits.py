@@ -235,10 +235,7 @@ def test_an_encrypted_element_that_is_not_an_assertion(world: World, name: str) 
     ],
 )
 def test_text_between_elements(world: World, path: str, place: str) -> None:
-    """Two parsers could read such text differently, thus it is refused.
-
-    It is refused with and without a signature.
-    """
+    """Two parsers could read such text differently, so it is refused, with and without a signature."""
     root = world.unsigned()
     element = child(root, path) if path else root
     if place == "front":

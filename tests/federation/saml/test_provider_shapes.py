@@ -1,7 +1,7 @@
 """Responses that real identity providers sent to this server.
 
-They were recorded without their signatures and are signed again. The files in `shapes` have the name of the provider
-and its version. Times, names and addresses are ours.
+They were recorded without their signatures and are signed again. The files in `shapes` are named after provider and
+version. Times, names and addresses are ours.
 """
 
 from datetime import timedelta

@@ -76,10 +76,7 @@ def verify_query(query: str, certificate: x509.Certificate) -> Mapping[str, str]
 
 
 def test_an_address_carries_its_signature(keys: Keys) -> None:
-    """SAMLRequest, RelayState and SigAlg are signed in this order.
-
-    They are signed as sent. The XML does not contain a signature.
-    """
+    """SAMLRequest, RelayState and SigAlg are signed in this order, as sent. The XML does not contain a signature."""
     url = ASKING.to_url("_relay", keys.signer)
     assert url.startswith("https://idp/sso?a=1&b=2&SAMLRequest=")
     fields = verify_query(urlsplit(url).query, keys.certificate)

@@ -1,7 +1,4 @@
-"""Signatures that are forged, weakened, confused or truncated.
-
-The attacks use keys, algorithms, references and transforms.
-"""
+"""Signatures that are forged, weakened, confused or truncated."""
 
 import base64
 import copy
@@ -55,10 +52,7 @@ def _evil(world: World, how: Signing, *, by_attacker: bool = True) -> etree._Ele
 
 
 def _genuine(world: World, how: Signing) -> etree._Element:
-    """Return a response with the right subject, signed by the provider.
-
-    `how` selects the form of the signature.
-    """
+    """Return a response with the right subject, signed by the provider as `how` says."""
     return world.sealed(world.unsigned(), how=how)
 
 

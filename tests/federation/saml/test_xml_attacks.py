@@ -334,10 +334,7 @@ _COSTLY = {
 
 @pytest.mark.parametrize("name", _COSTLY)
 def test_costs_are_bounded(world: World, name: str) -> None:
-    """A refusal costs a fraction of a second and at most 20 MiB.
-
-    This is true for every document.
-    """
+    """Every refusal costs a fraction of a second and at most 20 MiB."""
     text = encode(_COSTLY[name].encode())
     tracemalloc.start()
     started = time.process_time()

@@ -37,10 +37,7 @@ _GENUINE = {alg: _signed(alg, key) for alg, key in _KEYS.items()}
 
 
 def fuzz_one(data: bytes) -> None:
-    """Verify a token.
-
-    It is an arbitrary string, a damaged token, one with exchanged parts, or one that another key signed.
-    """
+    """Verify an arbitrary string, a damaged token, one with exchanged parts, or one that another key signed."""
     choices = Choices(data)
     choices.pick((_raw, _bent, _exchanged, _strange, _own))(choices)
 

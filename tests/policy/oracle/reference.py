@@ -174,10 +174,7 @@ def _named(element: Any) -> Iterable[tuple[str, str]]:
 
 
 def _waiver(kind: str, name: str, who: Principal, *, deny: bool) -> Waiver | None:  # noqa: PLR0911 - a table
-    """Return the implicit denies that a grant to this name skips.
-
-    Return None if the name is not the caller's.
-    """
+    """Return the implicit denies that a grant to this name skips, or None if it is not the caller's."""
     if kind == "Service":
         return EVERY_LIMIT if who.kind is PrincipalKind.SERVICE and name == who.service else None
     if kind == "Federated":

@@ -104,10 +104,7 @@ def _one_holds(
 
 
 def _passes(name: str, value: str, texts: list[str], context: Context, *, variables: bool, doubt: bool) -> bool:
-    """Return whether any of the policy's values matches.
-
-    For a negated operator, return whether all of them differ.
-    """
+    """Return whether any of the policy's values matches or, for a negated operator, all of them differ."""
     positive = NEGATED.get(name, name)
     if positive == "Bool":
         return any(truth(value) is truth(text) is not None for text in texts)

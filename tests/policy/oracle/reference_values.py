@@ -1,7 +1,7 @@
 """Compare one request value with one policy value, for the reference.
 
 Slow on purpose, and written only from the documentation: IAM User Guide, "Condition operators" and "Variables and
-tags". It does not share code with the engine, so that both agree only if both are correct.
+tags". It shares no code with the engine, so that both agree only if both are correct.
 """
 
 import base64

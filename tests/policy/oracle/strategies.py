@@ -1,7 +1,7 @@
 """Documents, callers and contexts on which two engines probably disagree.
 
-Owns the strategies of the differential test and the laws. The alphabets are small on purpose, so that patterns and
-values, names and callers, accounts and owners match often. Each row tests a rule that an implementation got wrong.
+Owns the strategies of the differential test and the laws. The alphabets are small, so that patterns and values, names
+and callers, accounts and owners match often. Each row tests a rule that an implementation got wrong.
 """
 
 from typing import Any

@@ -1,8 +1,7 @@
 """The engine and the reference make the same decisions.
 
 The decisions are equal if both allow, or both deny, and a Deny statement is or is not the reason. A normal run uses a
-few fixed examples. To test more, set the number of examples of each test. They are then random, and a difference is
-shrunk before it is shown:
+few fixed examples. With a number of examples, they are random, and a difference is shrunk before it is shown:
 
     DAYPASS_ORACLE_EXAMPLES=20000 pytest tests/policy/oracle/test_differential.py --timeout=0
 """
@@ -115,10 +114,7 @@ def test_actions_and_resources(document: Document, question: AuthorizationReques
 def test_one_principal(
     *, named: Any, effect: str, element: str, open_handed: bool, question: AuthorizationRequest
 ) -> None:
-    """Test every name of a caller, for every kind of caller.
-
-    The caller has permissions of its own, or not.
-    """
+    """Test every name of every kind of caller, with and without permissions of its own."""
     statement = {"Effect": effect, element: named, "Action": "*", "Resource": "*"}
     everyone = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     resource = {"Version": "2012-10-17", "Statement": [statement, *([everyone] if effect == "Deny" else [])]}
