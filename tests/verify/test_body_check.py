@@ -46,6 +46,15 @@ def test_a_body_that_is_too_long_is_refused_at_once() -> None:
     assert refused.value.reason is VerifyReason.BODY_LENGTH
 
 
+def test_a_body_that_is_too_short_is_named_so() -> None:
+    """A cut body is another fault of the client than a changed one."""
+    check = BodyCheck(sha256(b"ab").hexdigest(), length=2)
+    check.feed(b"a")
+    with pytest.raises(VerifyError) as refused:
+        check.finish()
+    assert refused.value.reason is VerifyReason.BODY_LENGTH
+
+
 def _pass_on(check: BodyCheck, pieces: list[bytes], seen: list[bytes]) -> None:
     for piece in pieces:
         seen += [check.feed(piece)]

@@ -224,6 +224,12 @@ def test_an_unsigned_amz_header_is_refused(line: bytes, *, presigned: bool) -> N
     assert refused.fields["HeadersNotSigned"] == name
 
 
+def test_the_form_of_the_body_is_a_signed_header() -> None:
+    """Only a presigned request may have x-amz-content-sha256 outside SignedHeaders, as its signer did not know it."""
+    refused = refuse(Signing(leave_unsigned=frozenset({"x-amz-content-sha256"})).by_header())
+    assert refused.fields["HeadersNotSigned"] == "x-amz-content-sha256"
+
+
 def test_host_must_be_signed() -> None:
     """A signature without Host would be valid at any server."""
     for head in (Signing(leave_unsigned=frozenset({"host"})).by_header(),):
@@ -447,6 +453,8 @@ def test_the_hash_of_the_body_completes_a_signature() -> None:
     signing = Signing(service="inventory", plain=True, method="POST", payload=HASH, headers={"content-length": "21"})
     head = signing.by_header()
     assert refuse(head, profile=PLAIN).reason is VerifyReason.PAYLOAD_MISSING
+    chunked = with_header(Signing(service="inventory", plain=True).block_by_header(), b"Transfer-Encoding: chunked")
+    assert refuse(chunked, profile=PLAIN).reason is VerifyReason.PAYLOAD_MISSING
     verified = verify_head(head, make_keys(), service=PLAIN, now=NOW, body_sha256=HASH)
     assert verified is not None
     with pytest.raises(VerifyError) as refused:
