@@ -72,7 +72,10 @@ class GatewayMetrics(Collector):
         }
 
     def add(self, snapshot: Mapping[str, Any], *, is_alive: bool) -> None:
-        """Add the counts of another worker. The connections count only if it is alive."""
+        """Add the counts of another worker.
+
+        Its connections count only if it is alive.
+        """
         for operation, status, count in snapshot["answers"]:
             self._answers[operation, status] += count
         self._seconds = [own + other for own, other in zip(self._seconds, snapshot["seconds"], strict=True)]

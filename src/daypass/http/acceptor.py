@@ -17,7 +17,7 @@ _PAUSE = 0.05  # seconds until the next attempt, if the system has no descriptor
 
 
 class AcceptedConnection(Protocol):
-    """A protocol of asyncio that releases its slot when the connection is lost."""
+    """A protocol of asyncio that releases its slot at the end."""
 
     place: ConnectionSlot | None
 

@@ -203,9 +203,9 @@ def listen(config: Config) -> socket.socket:
 
 
 def supervise(workers: int, run: Callable[[], int]) -> int:
-    """Keep `workers` children alive that call `run`, and pass signals on to them.
+    """Keep `workers` children alive that call `run`.
 
-    Return the exit code.
+    Pass signals on to them. Return the exit code.
     """
     children: dict[int, float] = {}
     stopping = False

@@ -83,7 +83,10 @@ class BackendConnection(asyncio.BufferedProtocol):
         self._state, self._buffer, self._interim, self.has_answered = _HEAD, b"", 0, False
 
     def end(self, *, is_complete: bool) -> None:
-        """End the use. The connection is kept if the exchange was complete in both directions."""
+        """End the use.
+
+        The connection is kept if the exchange was complete in both directions.
+        """
         is_usable = is_complete and self._state == _END and not self._buffer
         is_usable = is_usable and self._head is not None and not self._head.is_last
         is_usable = is_usable and not self.transport.get_write_buffer_size()

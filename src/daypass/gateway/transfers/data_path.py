@@ -75,7 +75,10 @@ class DataPath:
         self.metrics.answered(operation, answer.status, seconds, received=transfer.body.received, sent=answer.sent)
 
     async def drain(self, seconds: float) -> None:
-        """End all connections: the unused ones now, the others after their request or after `seconds`."""
+        """End all connections within `seconds`.
+
+        The unused ones end now, the others after their request.
+        """
         self.is_draining = True
         for connection in list(self.connections):
             connection.drain()

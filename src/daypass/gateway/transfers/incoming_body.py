@@ -41,7 +41,7 @@ class IncomingBody:
         return (data,)
 
     def is_within(self, data: bytes) -> bool:
-        """Return whether the rest of the body is certainly at the beginning of `data`."""
+        """Return whether `data` certainly begins with the rest of the body."""
         return self.is_done or (self._decoder is None and self._left <= len(data))
 
     def skip(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The answer to a client: its head, its framing, and the bytes of the body.
+"""The answer to a client: its head, its framing and its body.
 
 Owns the writing of one answer, and the collection of a store's answer that is edited first. Leaves the choice of the
 answer to the plan, and the end of the connection to the transfer.
@@ -21,11 +21,17 @@ _BODILESS = frozenset({204, 304})
 
 
 class AnswerError(Exception):
-    """The answer cannot be sent: it has two ends, a header with a line break, or it is too long to be edited."""
+    """The answer cannot be sent.
+
+    It has two ends or a header with a line break, or it is too long to be edited.
+    """
 
 
 class OutgoingAnswer:
-    """One answer. `status` is 0 until its head was rendered, and `sent` counts the bytes of its body."""
+    """One answer.
+
+    `status` is 0 until its head was rendered, and `sent` counts the bytes of its body.
+    """
 
     __slots__ = ("_client", "_collected", "_is_chunked", "_is_head", "_pending", "collected", "edit", "sent", "status")
 

@@ -19,7 +19,10 @@ Connected = Callable[[BackendConnection | None], None]  # None: the store cannot
 
 
 class BackendPool:
-    """The connections to one store. Newest first, so that surplus ones grow old and are closed."""
+    """The connections to one store.
+
+    The newest one is used first, so that surplus ones grow old and are closed.
+    """
 
     def __init__(self, backend: Backend, limits: TransferLimits, read_buffer: ReadBuffer) -> None:
         self._backend = backend

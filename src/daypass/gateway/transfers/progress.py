@@ -18,7 +18,10 @@ class TransferProgress:
         self._quiet_ticks = self._rate_ticks = self._rate_mark = 0
 
     def is_too_slow(self, received: int) -> bool:
-        """Return whether the body of a request comes too slowly. Called once a tick while it is read."""
+        """Return whether the body of a request comes too slowly.
+
+        Called once a tick while the body is read.
+        """
         limits = self._limits
         self._rate_ticks += 1
         if self._rate_ticks * limits.tick < limits.rate_seconds:

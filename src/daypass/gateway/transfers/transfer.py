@@ -325,7 +325,10 @@ class Transfer:
         self._client.resume(Pause.STORE_FULL)
 
     def takes_answer(self, head: StoreHead) -> bool:
-        """Return whether the answer may be passed on now, or has to wait for the end of the body."""
+        """Return whether the answer may be passed on now.
+
+        Otherwise it has to wait for the end of the body.
+        """
         if self._is_uploaded:
             return True
         if head.status < 400:  # noqa: PLR2004
@@ -398,7 +401,7 @@ class Transfer:
             self._follow(answer)
 
     def store_lost(self, reason: str) -> None:
-        """Take the end of a connection to the store that is not the end of the answer."""
+        """Take the loss of the store's connection before the end of the answer."""
         store, self._store = self._store, None
         plan = self._plan
         if isinstance(plan, Forward) and store is not None and not self._has_retried and self._may_retry(plan, store):
@@ -434,7 +437,7 @@ class Transfer:
             self._store.resume_reading()
 
     def tick(self) -> None:
-        """Check the progress. The data path calls this once in `limits.tick` seconds."""
+        """Check the progress, once in `limits.tick` seconds."""
         limits, store, answer = self._path.limits, self._store, self.answer
         progress = self._progress
         if progress is None:

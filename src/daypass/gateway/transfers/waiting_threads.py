@@ -24,9 +24,10 @@ class WaitingThreads:
     def run(
         self, call: Callable[[], T], then: Callable[[T | None, BaseException | None], None], *, must_run: bool = False
     ) -> bool:
-        """Run `call` on a thread, then `then` on the event loop, with its result or its exception.
+        """Run `call` on a thread, then `then` on the event loop.
 
-        Return False if too many calls wait already. That does not count for a call that must run.
+        `then` gets the result or the exception. Return False if too many calls wait already. That does not count for
+        a call that must run.
         """
         if self._count >= self._most and not must_run:
             return False
