@@ -165,7 +165,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         ),
         resource_servers=ResourceServerPage(
             ResourceServers(
-                GrantSource(opened.store, opened.vault, keychain),
+                GrantSource(opened.store, opened.vault, keychain, config.quotas.buckets),
                 blocking,
                 now=opened.clock.now,
                 is_region=_region_rule(config),

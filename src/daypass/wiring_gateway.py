@@ -166,10 +166,10 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     )
 
 
-def connect_directory(settings: GatewaySettings, config: Config, bucket_map: BucketMap) -> Directory:
-    """Return the directory of a gateway that asks a server elsewhere. Raises ConfigurationError."""
+def connect_server(settings: GatewaySettings) -> ServerConnection:
+    """Return the connection of a gateway to its server. Raises ConfigurationError."""
     try:
-        connection = ServerConnection(
+        return ServerConnection(
             settings.server,
             settings.resource_server,
             load_credentials(settings.identity_profile),
@@ -178,6 +178,10 @@ def connect_directory(settings: GatewaySettings, config: Config, bucket_map: Buc
         )
     except ValueError as error:
         raise ConfigurationError(f"--server: {error}") from error
+
+
+def ask_directory(connection: ServerConnection, config: Config, bucket_map: BucketMap) -> Directory:
+    """Return the directory of a gateway that asks a server elsewhere, and follow its changes."""
     facts = RemoteFacts(ServerChanges(connection), stale_seconds=config.gateway_stale_seconds)
     keys = RemoteKeys(connection, facts)
     facts.start()

@@ -12,25 +12,27 @@ import msgspec
 
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
 from daypass.directory.entities.resource_server_entities import ResourceServer
-from daypass.directory.store import Store
 from daypass.errors import AccessDenied, ValidationError
 from daypass.gateway.bucket_writer import StoreBucketWriter
 from daypass.gateway.buckets import Bucket
+from daypass.resource_server.grants import GrantSource
 from daypass.verify.protocol import BucketChange, BucketChanged
 from daypass.verify.s3.errors import S3Error
 
 ACTION = "daypass:ManageBuckets"
 
 
-def change_bucket(change: BucketChange, server: ResourceServer, store: Store, now: datetime) -> BucketChanged:
+def change_bucket(change: BucketChange, server: ResourceServer, source: GrantSource, now: datetime) -> BucketChanged:
     """Make one change, and return the error of S3 if it is refused. Raises a Fault."""
     if not server.serves(change.account):
         raise AccessDenied(f"{server.name} does not serve account {change.account}.")
     make = _CHANGES.get(change.action)
     if make is None:
         raise ValidationError(f"The change {change.action!r} is not known. Update the server or the gateway.")
+    block = _block(change.new_block)
+    writer = StoreBucketWriter(source.store.write, block, most_buckets=source.most_buckets)
     try:
-        make(change, StoreBucketWriter(store.write, _block(change.new_block)), now)
+        make(change, writer, now)
     except S3Error as refused:
         return BucketChanged(refused.code, refused.message, dict(refused.extra))
     return BucketChanged()

@@ -2,8 +2,8 @@
 
 Owns the checks of a claim, in this order: the service and region are the resource server's own; the date is the one
 that was signed and is recent; the key or token is valid; the resource server serves the caller's account; the signature
-over the string to sign is right. Without the last check, a resource server that was broken into could collect keys for
-tokens that it merely holds.
+over the string to sign, or over the policy of an HTML form, is right. Without the last check, a resource server that
+was broken into could collect keys for tokens that it merely holds.
 
 A key is valid for its date, region and service. It signs nothing else.
 """
@@ -26,6 +26,8 @@ from daypass.errors import InvalidClientTokenId, SignatureDoesNotMatch, Validati
 from daypass.resource_server.snapshot import RecordedSnapshot, open_snapshot
 from daypass.verify.grant_json import Documents, encode_caller
 from daypass.verify.protocol import GrantAnswer, GrantRequest
+from daypass.verify.s3.errors import S3Error
+from daypass.verify.s3.post_policy import parse_post_policy
 
 MAX_AGE = 60  # seconds for which a caller may be cached without another question
 _SKEW = timedelta(minutes=15)
@@ -41,11 +43,12 @@ _MISMATCH = "The signature does not match the string to sign."
 
 
 class GrantSource(msgspec.Struct, frozen=True):
-    """The store and the keys that open tokens and secrets."""
+    """The store, the keys that open tokens and secrets, and the quota of buckets."""
 
     store: Store
     vault: SecretBox
     keychain: Keychain
+    most_buckets: int
 
 
 def grant(
@@ -103,18 +106,42 @@ def _check_scope(request: GrantRequest, server: ResourceServer, now: datetime) -
             f"Credential should be scoped to the service {server.service} and a region of this endpoint: "
             f"{', '.join(server.regions)}."
         )
+    if not _DATE.fullmatch(request.date):
+        raise ValidationError("date is not a date of a scope.")
     parts = _STRING_TO_SIGN.fullmatch(request.string_to_sign)
-    if parts is None or not _DATE.fullmatch(request.date):
-        raise ValidationError("stringToSign is not a string to sign of Signature Version 4.")
-    stamp, *scope = parts.groups()
-    if scope != [request.date, request.region, request.service] or stamp[: len(request.date)] != request.date:
-        raise ValidationError("stringToSign does not have the scope of the request.")
+    if parts is None:
+        stamp, longest = _stamp_of_form(request, now), _PRESIGNED
+    else:
+        stamp, *scope = parts.groups()
+        if scope != [request.date, request.region, request.service]:
+            raise ValidationError("stringToSign does not have the scope of the request.")
+        longest = _PRESIGNED if request.presigned else _SKEW
+    if stamp[: len(request.date)] != request.date:
+        raise ValidationError("stringToSign was not signed on the date of the scope.")
     signed_at = _instant(stamp)
-    longest = _PRESIGNED if request.presigned else _SKEW
     if not -_SKEW <= now - signed_at <= longest:
         raise SignatureDoesNotMatch(f"Signature expired: {stamp} is too far from the present time.")
     day = datetime.strptime(request.date, "%Y%m%d").replace(tzinfo=UTC)
     return day + _DAY + longest
+
+
+def _stamp_of_form(request: GrantRequest, now: datetime) -> str:
+    """Return the time of a form whose policy document was signed.
+
+    Raises a Fault unless the policy names this scope and has not expired. Source: Amazon S3 API Reference, "Creating a
+    POST policy".
+    """
+    try:
+        policy = parse_post_policy(request.string_to_sign)
+    except S3Error as problem:
+        raise ValidationError("stringToSign is neither a string to sign nor a POST policy.") from problem
+    named = {condition.field: condition.value for condition in policy.conditions if condition.operator == "eq"}
+    scope = f"{request.access_key_id}/{request.date}/{request.region}/{request.service}/{TERMINATOR}"
+    if named.get("x-amz-credential") != scope:
+        raise ValidationError("The POST policy does not have the scope of the request.")
+    if now >= policy.expiration:
+        raise SignatureDoesNotMatch("The POST policy has expired.")
+    return named.get("x-amz-date", "")
 
 
 def _instant(stamp: str) -> datetime:

@@ -134,7 +134,7 @@ class ResourceServers:
             return encode(answer_facts(_read(request.body, FactRequest), server, self.source.store))
         if path == BUCKET_CHANGES_PATH:
             change = _read(request.body, BucketChange)
-            return encode(change_bucket(change, server, self.source.store, self._now()))
+            return encode(change_bucket(change, server, self.source, self._now()))
         if path == KEYS_PATH:
             answer, documents = grant(_read(request.body, GrantRequest), server, self.source, self._now())
             for name, text in documents.items():

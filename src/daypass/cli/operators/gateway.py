@@ -34,8 +34,9 @@ from daypass.storage.master_key import MasterKeySource
 from daypass.wiring import open_everything
 from daypass.wiring_gateway import (
     Backends,
+    ask_directory,
     build_gateway,
-    connect_directory,
+    connect_server,
     gateway_audit_target,
     map_buckets,
     map_buckets_elsewhere,
@@ -122,7 +123,7 @@ def _run(settings: GatewaySettings, config: Config) -> int:
 
     def build() -> GatewayWorker:
         if settings.server:
-            directory = connect_directory(settings, config, bucket_map)
+            directory = ask_directory(connect_server(settings), config, bucket_map)
         else:
             directory = open_directory(config, open_everything(config, keys), bucket_map)
         return build_gateway(settings, config, directory, backends=backends)
