@@ -83,6 +83,10 @@ class ClientConnection(asyncio.BufferedProtocol):
         self._address = plain_address(address[0]) if address else ""
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         self._tls = tls is not None
+        # A transport with TLS keeps bytes that it has received, too. asyncio does not document how many.
+        limit_reading = getattr(transport, "set_read_buffer_limits", None)
+        if limit_reading is not None:
+            limit_reading(WRITE_BUFFER)
         version = (tls.version() or "") if tls is not None else ""
         cipher = tls.cipher() if tls is not None else None
         self._cipher = cipher[0] if cipher is not None else ""
