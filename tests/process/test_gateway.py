@@ -127,6 +127,13 @@ def test_two_commands_give_a_store_the_access_model_of_aws(tmp_path: Path, moto_
             "the account 999999999999 does not exist in the store",
         ),
         (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--listen", "0.0.0.0:1"), "TLS is needed"),
+        (
+            (
+                *("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}"),
+                *("--tls-cert", "{open}", "--tls-key", "{open}"),
+            ),
+            "--tls-key: {open} is open to other users: run `chmod 600 {open}`",
+        ),
     ],
 )
 def test_a_gateway_that_cannot_start_says_why(
@@ -135,14 +142,15 @@ def test_a_gateway_that_cannot_start_says_why(
     """The exit code is that of a wrong configuration."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
     run("account", "create", "--store", store, "--id", ACCOUNT)
-    places = {"folder": str(tmp_path), "key": key_file(tmp_path, moto_store)}
+    places = {"folder": str(tmp_path), "key": key_file(tmp_path, moto_store), "open": str(tmp_path / "open.pem")}
+    (tmp_path / "open.pem").touch(mode=0o644)
     ended = run(
         "gateway",
         *("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--store", store),
         *(word.format(**places) for word in words),
     )
     assert ended.returncode == 6
-    assert message in ended.stderr
+    assert message.format(**places) in ended.stderr
 
 
 def test_a_missing_store_of_accounts_is_named(tmp_path: Path, moto_store: StoreServer) -> None:

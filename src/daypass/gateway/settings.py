@@ -8,6 +8,7 @@ Leaves `[[verify.route]]` to verify/routes.py, and reading files and variables t
 
 import json
 import re
+import ssl
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -27,6 +28,7 @@ DEFAULT_BACKEND = "default"
 """The name of the backend that `--backend` gives."""
 
 _LONGEST_KEY_FILE = 8_192
+_LONGEST_TLS_KEY = 65_536
 _LAST_PORT = 65_535
 _PORTS = {"http": 80, "https": 443}
 NOT_ROUTED = frozenset({"s3", "sts", "iam", "daypass"})
@@ -350,6 +352,22 @@ def parse_backend_url(backend: BackendSetting) -> BackendUrl:
     number = _PORTS[parts.scheme] if port is None else port
     authority = host if number == _PORTS[parts.scheme] else f"{host}:{number}"
     return BackendUrl(parts.scheme == "https", parts.hostname, number, authority, parts.path.rstrip("/"))
+
+
+def check_files(settings: GatewaySettings) -> None:
+    """Raise ConfigurationError if the key or the CAs of TLS cannot be used."""
+    if settings.tls_key:
+        try:
+            read_key_file(Path(settings.tls_key), most_bytes=_LONGEST_TLS_KEY)
+        except KeyFileError as error:
+            raise ConfigurationError(f"--tls-key: {error}") from error
+    for backend in settings.backends:
+        try:
+            ssl.create_default_context(cafile=backend.ca_bundle or None)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigurationError(
+                f"the ca_bundle of the backend {backend.name} cannot be read: {error.strerror or error}"
+            ) from error
 
 
 def profile_of(backend: BackendSetting) -> StoreProfile:

@@ -27,7 +27,7 @@ from daypass.config import Config, ConfigurationError
 from daypass.gateway.buckets import BucketMap
 from daypass.gateway.profiles import UNKNOWN
 from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
-from daypass.gateway.settings import GatewaySettings, check, load_settings
+from daypass.gateway.settings import GatewaySettings, check, check_files, load_settings
 from daypass.http.server import ListenError
 from daypass.storage.address import PostgresqlAddress, parse_address
 from daypass.storage.master_key import MasterKeySource
@@ -104,6 +104,7 @@ def read_settings(flags: dict[str, Any], config: Config, config_file: Path | Non
 
 
 def _run(settings: GatewaySettings, config: Config) -> int:
+    check_files(settings)
     backends = open_backends(settings)
     keys = read_keys(os.environ)
     if not settings.server:
