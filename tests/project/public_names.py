@@ -73,6 +73,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--tls-key",
         "--store",
         "--server",
+        "--resource-server",
         "--identity-profile",
     ),
     "daypass resource-server": (),
@@ -321,6 +322,33 @@ JSON_FIELDS: Mapping[str, tuple[str, ...]] = {
     "saml inspect {response}": _REPORT,
 }
 
+# The tables of a gateway in the configuration file, with a valid value of each key.
+GATEWAY_TABLES: Mapping[str, Mapping[str, str]] = {
+    "gateway": {
+        "listen": "127.0.0.1:7000",
+        "admin_listen": "127.0.0.1:7001",
+        "verify_listen": "127.0.0.1:7002",
+        "domains": "s3.example.com",
+        "account": "123456789012",
+        "workers": "2",
+        "tls_cert": "c",
+        "tls_key": "k",
+        "server": "https://daypass.example.com",
+        "identity_profile": "gateway",
+        "audit_log": "-",
+        "audit_reads": "0.5",
+    },
+    "gateway.backend": {
+        "name": "a",
+        "url": "https://s3.example.com",
+        "key_file": "k",
+        "profile": "moto",
+        "region": "eu-west-1",
+        "ca_bundle": "c",
+    },
+    "gateway.bucket": {"match": "team-*", "account": "123456789012", "backend": "a"},
+}
+
 BENCH_FIELDS = ("name", "value", "unit", "ratio_to_bare")
 BENCH_FIGURES = (
     "bare",
@@ -342,6 +370,7 @@ EXIT_CODES_OF_EXEC = (125, 126, 127)
 MAKE_TARGETS = ("demo", "test", "bench", "serve", "check", "fuzz", "help")
 EXTRAS = ("keyring", "postgres", "server", "testing")
 FIXTURES = ("daypass_server",)
+FILES = ("packaging/proxies",)
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider")
 # Names of `daypass.verify`, by their place below it.
@@ -423,7 +452,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "packaging/container/Containerfile",
         "packaging/kubernetes",
         "packaging/monitoring",
-        "packaging/proxies",
         "packaging/systemd",
     ),
     "figure of the benchmark": (

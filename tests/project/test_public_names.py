@@ -26,6 +26,7 @@ from tests.project.command_tree import commands
 from daypass.cli.main import cli
 from daypass.cli.shared.exit_codes import Exit
 from daypass.config import Config, load_config
+from daypass.gateway.settings import GatewaySettings, load_settings
 from daypass.testing import plugin
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
@@ -280,6 +281,29 @@ def test_the_names_for_tests_exist() -> None:
     for name in public_names.TESTING:
         module, _, attribute = name.partition(".")
         assert hasattr(import_module(f"daypass.testing.{module}"), attribute), name
+
+
+@pytest.mark.parametrize("name", public_names.FILES)
+def test_a_file_that_tools_look_for_exists(name: str) -> None:
+    """Other programs refer to it by its place in the repository."""
+    assert (_ROOT / name).exists()
+
+
+@pytest.mark.parametrize("name", public_names.GATEWAY_TABLES)
+def test_a_table_of_a_gateway_has_its_keys(name: str) -> None:
+    """A key is read from the file; those of [gateway] from their variables too."""
+    table = public_names.GATEWAY_TABLES[name]
+    head = f"[[{name}]]" if "." in name else f"[{name}]"
+    lines = "\n".join(f'{key} = "{value}"' for key, value in table.items())
+    settings = load_settings({}, {}, f"{head}\n{lines}")
+    if "." in name:
+        [record] = settings.backends or settings.buckets
+        assert {key: getattr(record, key) for key in table} == table
+        return
+    variables = {f"DAYPASS_GATEWAY_{key.upper()}": value for key, value in table.items() if key != "domains"}
+    from_environment = load_settings({}, {**variables, "DAYPASS_GATEWAY_DOMAIN": table["domains"]}, None)
+    assert settings == from_environment
+    assert all(getattr(settings, key) != getattr(GatewaySettings(), key) for key in table)
 
 
 def _existing(kind: str, server: RunningServer) -> Callable[[str], bool]:
