@@ -137,6 +137,7 @@ class Directory:
 
     keys: Keys
     buckets: Buckets
+    waiting_buckets: Buckets
     writer: BucketWriter
     bucket_map: BucketMap
     now: Callable[[], datetime]
@@ -156,6 +157,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     return Directory(
         keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
         buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
+        waiting_buckets=StoreBuckets(cache.loading, cache.loading, bucket_map),
         writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
         bucket_map=bucket_map,
         now=opened.clock.now,
@@ -185,11 +187,11 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
     facts = RemoteFacts(ServerChanges(connection), stale_seconds=config.gateway_stale_seconds)
     keys = RemoteKeys(connection, facts)
     facts.start()
+    waiting = RemoteViews(connection, facts, waits=True)
     return Directory(
         keys=keys,
-        buckets=RemoteBuckets(
-            RemoteViews(connection, facts, waits=False), RemoteViews(connection, facts, waits=True), bucket_map
-        ),
+        buckets=RemoteBuckets(RemoteViews(connection, facts, waits=False), waiting, bucket_map),
+        waiting_buckets=RemoteBuckets(waiting, waiting, bucket_map),
         writer=RemoteBucketWriter(connection, facts, bucket_map.new_block),
         bucket_map=bucket_map,
         now=SystemClock().now,
@@ -230,6 +232,7 @@ def build_gateway(
         JudgeParts(
             keys=directory.keys,
             buckets=directory.buckets,
+            waiting_buckets=directory.waiting_buckets,
             bucket_map=directory.bucket_map,
             writer=directory.writer,
             calls=calls,

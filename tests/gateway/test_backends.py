@@ -133,6 +133,13 @@ def test_the_only_account_owns_what_nothing_maps(moto_store: StoreServer) -> Non
         assert gateway.s3().head_bucket(Bucket=name)["BucketRegion"] == "eu-test-1"
 
 
+def test_a_list_of_many_buckets_is_complete(moto_store: StoreServer) -> None:
+    """The owner of each is looked up, however many they are."""
+    names = {moto_store.new_bucket() for _ in range(80)}
+    with running_gateway(moto_store) as gateway:
+        assert names <= {one["Name"] for one in gateway.s3().list_buckets()["Buckets"]}
+
+
 def test_an_account_can_adopt_what_nothing_maps(moto_store: StoreServer) -> None:
     """--account decides it among several accounts."""
     name = moto_store.new_bucket()

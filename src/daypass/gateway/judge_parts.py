@@ -30,12 +30,14 @@ class StoreBackend(msgspec.Struct, frozen=True):
 class JudgeParts(msgspec.Struct, frozen=True):
     """What a judge is made of.
 
-    `failure_allowed` counts a request of a peer that failed before its caller was known, and returns whether the peer
-    may have more of them.
+    - `waiting_buckets` may wait. They serve the steps that run on a worker thread.
+    - `failure_allowed` counts a request of a peer that failed before its caller was known, and returns whether the peer
+      may have more of them.
     """
 
     keys: Keys
     buckets: Buckets
+    waiting_buckets: Buckets
     bucket_map: BucketMap
     writer: BucketWriter
     calls: ObjectCalls

@@ -228,7 +228,9 @@ class Judgement:
         self._require(permissions(self._request))
         account, parts = self._own_account(), self._parts
         self._wait()
-        listed = buckets_of_account(account, buckets=parts.buckets, bucket_map=parts.bucket_map, calls=parts.calls)
+        listed = buckets_of_account(
+            account, buckets=parts.waiting_buckets, bucket_map=parts.bucket_map, calls=parts.calls
+        )
         return self._exchange.respond(_OK, _XML, render_buckets(account, listed, self._request.parameters))
 
     def create_bucket(self) -> Plan:
@@ -247,7 +249,7 @@ class Judgement:
         answer = create_bucket(
             self._bucket_request(body),
             request.bucket,
-            buckets=parts.buckets,
+            buckets=parts.waiting_buckets,
             bucket_map=parts.bucket_map,
             writer=parts.writer,
             backend_calls=parts.calls,
