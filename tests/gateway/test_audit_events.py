@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -15,7 +16,12 @@ from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, running_gat
 from tests.gateway.stores import StoreServer
 
 from daypass.audit.event import AuditRecord, to_event
+from daypass.audit.lines import LARGEST_UNPROVEN_LINE, to_line
+from daypass.gateway.audit_events import ExchangeLog, RequestExchange
+from daypass.gateway.plan import Peer
 from daypass.gateway.settings import GatewaySettings
+from daypass.verify.caller import ANONYMOUS, static_caller
+from daypass.verify.s3.errors import s3_error
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +143,28 @@ def test_an_upload_that_was_cut_is_not_a_success(gateway: RunningGateway) -> Non
     record = gateway.audit.first(lambda each: (each.parameters or {}).get("key") == "cut")
     assert (record.action, record.code) == ("PutObject", "IncompleteBody")
     assert "Contents" not in gateway.s3().list_objects_v2(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_proven", "longest"),
+    [
+        ("\x01" * 1_024, False, LARGEST_UNPROVEN_LINE),
+        ("\x01" * 1_024, True, 16_384),
+        ("\ud800", False, LARGEST_UNPROVEN_LINE),  # cannot be in a path, and must not lose the event
+    ],
+)
+def test_an_event_is_written_for_any_key(key: str, longest: int, *, is_proven: bool) -> None:
+    """The line of a request that anyone can send is short."""
+    written_records: list[AuditRecord] = []
+    log = ExchangeLog(written_records.append, lambda _: None, lambda *_: None, lambda *_: None, lambda: True)
+    exchange = RequestExchange(log, "id", Peer("192.0.2.1", secure=False), None, datetime.now(UTC))
+    exchange.operation, exchange.bucket, exchange.key = "GetObject", "bucket", key
+    exchange.caller = static_caller("123456789012", "alice", access_key_id="AKID") if is_proven else ANONYMOUS
+    exchange.refuse(s3_error("AccessDenied"))
+    exchange.done(status=403, bytes_in=0, bytes_out=0)
+    line = to_line(written_records[0], "id")
+    assert json.loads(line)["errorCode"] == "AccessDenied"
+    assert len(line) <= longest
 
 
 @pytest.mark.parametrize(

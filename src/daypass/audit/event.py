@@ -63,6 +63,8 @@ _MESSAGE_CHARACTERS, _DETAIL_CHARACTERS = 256, 1_024
 _PROVEN = Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10)
 # Anyone can cause the event of a refused unauthenticated call, so it is short.
 _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
+# A key has at most 1,024 bytes, and its ARN must be whole for a search.
+_OF_DATA = Bounds(characters=2_048, text_bytes=8_192, items=50, inner_items=10)
 EVENT_VERSION = "1.11"
 _SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com", "s3": "s3.amazonaws.com", "daypass": "daypass"}
 
@@ -182,21 +184,25 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
         _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
     )
     if record.data is not None:
-        event = _with_data(event, record.data)
+        event = _with_data(event, record.data, _UNPROVEN if is_short else _OF_DATA)
     return event if fault is None else _refused(event, fault, is_short=is_short)
 
 
-def _with_data(event: Event, data: DataEvent) -> Event:
+def _with_data(event: Event, data: DataEvent, bounds: Bounds) -> Event:
     return msgspec.structs.replace(
         event,
-        additional_event_data=data.additional or None,
+        additional_event_data=cut_value(data.additional, bounds) or None,
         read_only=data.read_only,
-        resources=data.resources or None,
+        resources=tuple([_cut_fields(each, bounds) for each in data.resources]) or None,
         management_event=False,
         event_category="Data",
         recipient_account_id=data.account or None,
-        tls_details=data.tls,
+        tls_details=None if data.tls is None else _cut_fields(data.tls, bounds),
     )
+
+
+def _cut_fields(fields: Mapping[str, str], bounds: Bounds) -> dict[str, str]:
+    return {name: cut_text(value, bounds.text_bytes) for name, value in fields.items()}
 
 
 # Most requests share these values, so they are cached. Both caches are small for any input.

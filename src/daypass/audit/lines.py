@@ -80,7 +80,10 @@ def encode_event(event: Event) -> bytes:
 def _without_contents(record: AuditRecord, problem: Exception) -> AuditRecord:
     detail = f"the rest of this event could not be written: {type(problem).__name__}"
     fault = None if record.fault is None else type(record.fault)(detail=detail)
-    return replace(record, parameters=None, fault=fault, access_key_id=ascii(record.access_key_id)[1:-1])
+    if fault is not None and record.fault is not None:
+        fault.code = record.fault.code  # type: ignore[misc] # the errors of S3 share one class
+    data = None if record.data is None else replace(record.data, resources=(), additional={}, tls=None)
+    return replace(record, parameters=None, fault=fault, access_key_id=ascii(record.access_key_id)[1:-1], data=data)
 
 
 def _shortened(record: AuditRecord, event_id: str, most: int) -> Event:
