@@ -23,7 +23,7 @@ from daypass.directory import records
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.store import Writer
 from daypass.storage.master_key import MasterKeySource
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 _ACCOUNT = "111122223333"
 _IN_USE = 10

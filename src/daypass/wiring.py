@@ -3,7 +3,6 @@
 Owns the choice and the order of construction.
 """
 
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
 from daypass.directory.store import Store, StoreUnavailableError
-from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
@@ -33,7 +31,6 @@ from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.maintenance import KeyMaintenance, Maintenance
-from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline
@@ -43,48 +40,15 @@ from daypass.ports import Clock
 from daypass.resource_server.grants import GrantSource
 from daypass.resource_server.page import ResourceServerPage
 from daypass.resource_server.service import ResourceServers
-from daypass.storage.address import Address, SqliteAddress, parse_address
+from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
-from daypass.storage.master_key import MasterKeySource, find_master_key
-from daypass.storage.open import open_address
-from daypass.storage.vault import Vault, open_vault
 from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
-from daypass.system_clock import SystemClock
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
 _THREADS = 16
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
 _WRITERS_OF_ONE = 12  # threads that the writes of one account may use at a time
-
-
-def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | None = None) -> OpenedStore:
-    """Open the store and its vault. Create a key ring if it is missing.
-
-    Raises StoreOpenError.
-    """
-    clock = clock or SystemClock()
-    address = parse_address(config.store_url)
-    store = open_address(address, clock=clock)
-    vault = _open_vault(store, address, keys)
-    with store.read() as reader:
-        has_ring = bool(load_sealing_ring(reader, vault).keys)
-    if not has_ring:
-        with store.write() as writer:
-            if not load_sealing_ring(writer, vault).keys:
-                save_sealing_ring(
-                    writer, first_sealing_ring(now=int(clock.now().timestamp()), entropy=os.urandom), vault
-                )
-    return OpenedStore(store, vault, clock, os.urandom)
-
-
-def _open_vault(store: Store, address: Address, keys: MasterKeySource) -> Vault:
-    with store.read() as reader:
-        store_is_empty = reader.revision() == 0
-    master_key = find_master_key(
-        address, text=keys.text or None, file=Path(keys.file) if keys.file else None, store_is_empty=store_is_empty
-    )
-    return open_vault(store, master_key)
 
 
 def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = None) -> App:

@@ -17,7 +17,7 @@ from daypass.operations.settings import Quotas
 from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 ACCOUNT = "123456789012"
 

@@ -7,7 +7,7 @@ import sys
 LOGGING = """
 import logging
 import structlog
-from daypass.cli.operators.serve import set_up_logs
+from daypass.cli.shared.logs import set_up_logs
 
 set_up_logs("info")
 structlog.get_logger().info("ours", path="/\\nforged")

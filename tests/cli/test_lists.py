@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from daypass.cli.main import cli
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 LISTS = (
     (("saml", "providers"), "create-saml-provider", "Providers"),

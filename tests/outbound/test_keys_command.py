@@ -10,7 +10,7 @@ from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory.outbound import create_issuer
 from daypass.storage.master_key import MasterKeySource
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 _ACCOUNT = "123456789012"
 

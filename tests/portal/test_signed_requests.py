@@ -27,7 +27,7 @@ from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 _POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 _BROKEN = "The key that signs sign-in requests cannot be used."

@@ -30,7 +30,7 @@ from daypass.portal.roles import proven_sign_ins
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")

@@ -43,7 +43,8 @@ from daypass.testing.clock import MovableClock
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
 from daypass.wire.http import HttpRequest
-from daypass.wiring import HOME_REGION, make_issuer_keys, open_everything
+from daypass.wiring import HOME_REGION, make_issuer_keys
+from daypass.wiring_store import open_everything
 
 CUSTOMER, PARTNER, MEMBER = "111122223333", "444455556666", "777788889999"
 ROLES = ("one", "two")

@@ -9,7 +9,7 @@ from daypass.maintenance import KeyMaintenance
 from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 
 def key_ids(server: RunningServer) -> list[str]:

@@ -17,7 +17,7 @@ from daypass.storage.master_key import MasterKeySource
 from daypass.storage.schema import VERSION_TABLE, VERSIONS
 from daypass.storage.views import OpenedStore
 from daypass.testing.clock import MovableClock
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 EXPECTED = json.loads(unpacked("records.json"))
 COUNTS: dict[str, int] = json.loads((DATA / "counts.json").read_text())

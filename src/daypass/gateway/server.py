@@ -1,6 +1,6 @@
 """Run the gateway: listeners, workers, signals, TLS.
 
-Owns the processes' behaviour. http/server.py has the supervisor of the workers, which `daypass serve` uses too.
+Owns the processes' behaviour. http/workers.py has the supervisor of the workers, which `daypass serve` uses too.
 
 - SIGTERM and SIGINT: stop accepting, finish the running requests, then exit with 0. A second signal ends them.
 - SIGHUP: call `on_hangup` (which reopens the audit log), and read the TLS certificate again.
@@ -33,7 +33,7 @@ from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.peer import PeerRule
-from daypass.http.server import Hangup, ListenError, spare_long_lived_objects, supervise
+from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, supervise
 
 _BACKLOG = 2048
 _PR_SET_DUMPABLE = 4

@@ -23,7 +23,8 @@ try:
     from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
     from daypass.testing.clock import MovableClock
-    from daypass.wiring import build_app, open_everything
+    from daypass.wiring import build_app
+    from daypass.wiring_store import open_everything
 except ModuleNotFoundError as error:
     raise ImportError(
         f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"

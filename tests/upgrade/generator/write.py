@@ -32,7 +32,7 @@ from daypass.storage.schema import VERSIONS
 from daypass.storage.sql import tables
 from daypass.system_clock import SystemClock
 from daypass.testing.server import running_server
-from daypass.wiring import open_everything
+from daypass.wiring_store import open_everything
 
 _NOTE = "# Test data of version 0.1.0: made by tests/upgrade/generator. Its keys open nothing anywhere.\n"
 

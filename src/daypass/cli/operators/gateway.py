@@ -1,48 +1,15 @@
 """`daypass gateway`: run the S3 gateway.
 
-Owns the options, the checks before the start and the messages at the start. wiring_gateway.py builds the gateway, and
-gateway/server.py runs it. Messages go to standard error, and name no secret.
+Owns the options. gateway_start.py, which starts it, imports the gateway's modules, so that `--help` responds at once.
 """
 
-import os
-import socket
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from daypass.cli.operators.serve import set_up_logs
-from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.store_options import (
-    config_option,
-    read_config,
-    read_keys,
-    require_store,
-    stopping,
-    store_option,
-)
-from daypass.config import Config, ConfigurationError
-from daypass.gateway.buckets import BucketMap
-from daypass.gateway.profiles import UNKNOWN
-from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
-from daypass.gateway.settings import GatewaySettings, check, check_files, load_settings
-from daypass.http.server import ListenError
-from daypass.storage.address import PostgresqlAddress, parse_address
-from daypass.storage.master_key import MasterKeySource
-from daypass.wiring import open_everything
-from daypass.wiring_gateway import (
-    Backends,
-    ask_directory,
-    build_gateway,
-    connect_server,
-    gateway_audit_target,
-    map_buckets,
-    map_buckets_elsewhere,
-    open_backends,
-    open_directory,
-)
+from daypass.cli.shared.store_options import config_option, store_option
 
 
 @click.group(invoke_without_command=True)
@@ -83,118 +50,8 @@ def command(ctx: click.Context, /, *, config_file: Path | None, store: str | Non
     """
     if ctx.invoked_subcommand is not None:
         return
-    config = read_config({"store": store}, config_file)
-    try:
-        settings = read_settings(flags, config, config_file)
-        set_up_logs(config.log_level)
-        code = _run(settings, config)
-    except (ListenError, ConfigurationError) as error:
-        raise CommandError(str(error), Exit.CONFIGURATION) from error
-    sys.exit(code)
+    # structlog would load rich for coloured tracebacks, which a gateway never prints: 6 MiB in each worker.
+    sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # the documented way to make an import fail
+    from daypass.cli.operators.gateway_start import start
 
-
-def read_settings(flags: dict[str, Any], config: Config, config_file: Path | None) -> GatewaySettings:
-    """Return the settings of the gateway. Raises ConfigurationError."""
-    given = {name: None if value is None else str(value) for name, value in flags.items() if name != "domains"}
-    given["domains"] = ",".join(flags.get("domains") or ()) or None
-    toml = None if config_file is None else config_file.read_text(encoding="utf-8")
-    settings = load_settings(given, os.environ, toml)
-    check(settings, config)
-    return settings
-
-
-def _run(settings: GatewaySettings, config: Config) -> int:
-    check_files(settings)
-    backends = open_backends(settings)
-    keys = read_keys(os.environ)
-    if not settings.server:
-        require_store(config.store_url)
-    # Listen first: a gateway that cannot start must not say that it did.
-    listener = listen_at(settings.listen.host, settings.listen.port)
-    admin = listen_at(settings.admin_listen.host, settings.admin_listen.port)
-    verify = None
-    if settings.verify_listen is not None:
-        verify = listen_at(settings.verify_listen.host, settings.verify_listen.port)
-    bucket_map = _map_buckets(settings, config, keys, backends)
-    tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
-    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
-        click.echo(f"daypass: {line}", err=True)
-    if verify is not None:
-        click.echo(f"daypass: proxies ask http://{_address(verify)}/verify", err=True)
-
-    def build() -> GatewayWorker:
-        if settings.server:
-            directory = ask_directory(connect_server(settings), config, bucket_map)
-        else:
-            directory = open_directory(config, open_everything(config, keys), bucket_map)
-        return build_gateway(settings, config, directory, backends=backends)
-
-    return serve_gateway(
-        build,
-        listener=listener,
-        admin=admin,
-        verify=verify,
-        tls=tls,
-        workers=settings.workers,
-    )
-
-
-def _map_buckets(settings: GatewaySettings, config: Config, keys: MasterKeySource, backends: Backends) -> BucketMap:
-    if settings.server:
-        return map_buckets_elsewhere(settings, backends)
-    with stopping():
-        there = open_everything(config, keys)
-        try:
-            with there.store.read() as reader:
-                return map_buckets(settings, backends, reader)
-        finally:
-            there.store.close()
-
-
-def start_messages(
-    settings: GatewaySettings, config: Config, backends: Backends, bucket_map: BucketMap, listen: str, admin: str
-) -> Iterable[str]:
-    """Yield what an operator has to know about a gateway that starts."""
-    url = f"{'https' if settings.tls_cert else 'http'}://{listen}"
-    yield f"the S3 endpoint is {url}; /healthz, /readyz and /metrics are at http://{admin}"
-    if settings.server:
-        yield f"accounts and policies are at {settings.server}, asked as resource server {settings.resource_server}"
-    else:
-        yield f"accounts and policies are in {_shown_store(config)}"
-    yield f"the audit log is {gateway_audit_target(settings, config)}"
-    for setting in settings.backends:
-        profile = backends.by_name[setting.name].profile
-        yield f"backend {setting.name}: {setting.url}, profile {profile.name}"
-        if profile is UNKNOWN:
-            yield (
-                "without --profile, keys that a store may fold are refused, and only operations that every store has "
-                "are forwarded"
-            )
-    yield from _ownership(settings, bucket_map)
-    yield f"try it: aws --endpoint-url {url} s3 ls"
-
-
-def _ownership(settings: GatewaySettings, bucket_map: BucketMap) -> Iterable[str]:
-    for mapping in bucket_map.mappings:
-        yield f"buckets {mapping.match} belong to account {mapping.account}, at backend {mapping.backend}"
-    adopting = bucket_map.adopting_account
-    if settings.account:
-        yield f"every bucket that nothing maps belongs to account {adopting}"
-    elif adopting:
-        yield f"every bucket that nothing maps belongs to account {adopting}, the only account of the store"
-    else:
-        yield (
-            "a bucket that nothing maps is refused, because the store has several accounts: use --account, "
-            "[[gateway.bucket]] or `daypass bucket set`"
-        )
-
-
-def _shown_store(config: Config) -> str:
-    address = parse_address(config.store_url)
-    # The URL of a database may contain a password.
-    return f"PostgreSQL {address.identity}" if isinstance(address, PostgresqlAddress) else config.store_url
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    sys.exit(start(flags, store, config_file))

@@ -1,42 +1,37 @@
 """`daypass serve`: run the server.
 
-Owns the options, the first start and the logs. wiring.py builds the server, and http/server.py runs it.
+Owns the options and the first start. wiring.py builds the server, and http/server.py runs it.
 
-* The first start shows the first root key once: on a terminal as a profile, otherwise in a file that only its owner
-  can read. The key is never logged.
-* Logs go to standard error, as text on a terminal and as JSON otherwise. Requests are never logged.
+The first start shows the first root key once: on a terminal as a profile, otherwise in a file that only its owner can
+read. The key is never logged.
 """
 
-import logging
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 import click
-import structlog
-from structlog.typing import Processor
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account, is_empty
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.logs import set_up_logs
 from daypass.cli.shared.root_key_profile import FIRST, profile_block
 from daypass.cli.shared.store_options import config_option, read_config, read_keys, stopping, store_option
 from daypass.config import Config, ConfigurationError
-from daypass.http.server import ListenError, listen, serve
+from daypass.http.server import listen, serve
+from daypass.http.workers import ListenError
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import OpenedStore
-from daypass.wiring import build_app, open_everything
+from daypass.wiring import build_app
+from daypass.wiring_store import open_everything
 
 _ROOT_SETTINGS = {
     "account": "DAYPASS_ROOT_ACCOUNT_ID",
     "access_key_id": "DAYPASS_ROOT_ACCESS_KEY_ID",
     "secret_access_key": "DAYPASS_ROOT_SECRET_ACCESS_KEY",
 }
-
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
-_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
 @click.command()
@@ -141,54 +136,3 @@ def show_first_key(key: RootKey, config: Config) -> None:
 def _folder(config: Config) -> Path:
     address = parse_address(config.store_url)
     return address.path.absolute().parent if isinstance(address, SqliteAddress) else Path.cwd()
-
-
-def set_up_logs(level: str) -> None:
-    """Configure the log of this process.
-
-    Stops with exit code 6 if the level does not exist.
-    """
-    if level.lower() not in _LEVELS:
-        raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
-    renderers = _renderers(on_terminal=sys.stderr.isatty())
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, _STAMP, *renderers],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing())),
-        cache_logger_on_first_use=True,
-    )
-    _set_up_libraries(renderers)
-
-
-class _Unfailing:
-    """Standard error that ignores write errors: it may be a file on a full disk."""
-
-    def write(self, text: str) -> None:
-        """Write the text; drop it if it cannot be written."""
-        with suppress(OSError):
-            sys.stderr.write(text)
-
-    def flush(self) -> None:
-        """Flush, and ignore errors."""
-        with suppress(OSError):
-            sys.stderr.flush()
-
-
-def _renderers(*, on_terminal: bool) -> list[Processor]:
-    if on_terminal:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-
-
-def _set_up_libraries(renderers: list[Processor]) -> None:
-    """Format the logs of libraries like our own, so that a logged string cannot forge a line."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
-            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _STAMP],
-        )
-    )
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    # It warns about each malformed request, which anyone can send.
-    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)

@@ -70,7 +70,7 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
 
     Stops with exit code 6 if it cannot be opened. `makes` creates a missing store.
     """
-    from daypass.wiring import open_everything
+    from daypass.wiring_store import open_everything
 
     config = read_config({"store": store}, config_file)
     with stopping():

@@ -9,11 +9,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.extra_claims import ExtraClaim
-from daypass.federation.oidc.keys import KeySet
+
+if TYPE_CHECKING:
+    # The configuration of every process needs the form of an issuer's URL, and a gateway does not need its keys.
+    from daypass.federation.oidc.keys import KeySet
 
 SCHEME = "https://"
 _ACCOUNT_PART = 4
@@ -49,7 +53,7 @@ class ProviderTerms:
     client_ids: frozenset[str] | UnsafeAnyAudience
     further_claims: tuple[ExtraClaim, ...] = ()
     thumbprints: frozenset[str] = frozenset()
-    pinned: KeySet | None = None
+    pinned: "KeySet | None" = None
 
     @property
     def account(self) -> str:

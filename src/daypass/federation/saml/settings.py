@@ -6,10 +6,13 @@ from the response.
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import rsa
+if TYPE_CHECKING:
+    # The configuration of every process needs the settings, and a gateway needs neither XML nor RSA.
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
-from daypass.federation.saml.metadata import IdentityProviderMetadata
+    from daypass.federation.saml.metadata import IdentityProviderMetadata
 
 AWS_AUDIENCE = "urn:amazon:webservices"
 _AWS_RECIPIENT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.)?signin\.aws\.amazon\.com/saml")
@@ -24,8 +27,8 @@ class Trust:
 
     account: str
     provider_name: str
-    metadata: IdentityProviderMetadata
-    decryption_keys: tuple[rsa.RSAPrivateKey, ...] = ()
+    metadata: "IdentityProviderMetadata"
+    decryption_keys: "tuple[rsa.RSAPrivateKey, ...]" = ()
     # AWS's AssertionEncryptionMode: True for Required.
     require_encryption: bool = False
     # False is the secure setting. True accepts the responses that AWS accepts: docs/decisions/0002-saml-choices.md has

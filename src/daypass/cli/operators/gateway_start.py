@@ -1,0 +1,163 @@
+"""Start the S3 gateway.
+
+Owns the checks before the start and the messages at the start. wiring_gateway.py builds the gateway, and
+gateway/server.py runs it. Messages go to standard error, and name no secret.
+"""
+
+import os
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.logs import set_up_logs
+from daypass.cli.shared.store_options import (
+    read_config,
+    read_keys,
+    require_store,
+    stopping,
+)
+from daypass.config import Config, ConfigurationError
+from daypass.gateway.buckets import BucketMap
+from daypass.gateway.profiles import UNKNOWN
+from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
+from daypass.gateway.settings import GatewaySettings, check, check_files, load_settings
+from daypass.http.workers import ListenError
+from daypass.storage.address import PostgresqlAddress, parse_address
+from daypass.storage.master_key import MasterKeySource
+from daypass.wiring_gateway import (
+    Backends,
+    ask_directory,
+    build_gateway,
+    connect_server,
+    gateway_audit_target,
+    map_buckets,
+    map_buckets_elsewhere,
+    open_backends,
+    open_directory,
+)
+from daypass.wiring_store import open_everything
+
+
+def start(flags: dict[str, Any], store: str | None, config_file: Path | None) -> int:
+    """Run a gateway with these flags until a signal stops it. Return the exit code.
+
+    Stops with exit code 6 if it cannot start.
+    """
+    config = read_config({"store": store}, config_file)
+    try:
+        settings = read_settings(flags, config, config_file)
+        set_up_logs(config.log_level)
+        return _run(settings, config)
+    except (ListenError, ConfigurationError) as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
+
+
+def read_settings(flags: dict[str, Any], config: Config, config_file: Path | None) -> GatewaySettings:
+    """Return the settings of the gateway. Raises ConfigurationError."""
+    given = {name: None if value is None else str(value) for name, value in flags.items() if name != "domains"}
+    given["domains"] = ",".join(flags.get("domains") or ()) or None
+    toml = None if config_file is None else config_file.read_text(encoding="utf-8")
+    settings = load_settings(given, os.environ, toml)
+    check(settings, config)
+    return settings
+
+
+def _run(settings: GatewaySettings, config: Config) -> int:
+    check_files(settings)
+    backends = open_backends(settings)
+    keys = read_keys(os.environ)
+    if not settings.server:
+        require_store(config.store_url)
+    # Listen first: a gateway that cannot start must not say that it did.
+    listener = listen_at(settings.listen.host, settings.listen.port)
+    admin = listen_at(settings.admin_listen.host, settings.admin_listen.port)
+    verify = None
+    if settings.verify_listen is not None:
+        verify = listen_at(settings.verify_listen.host, settings.verify_listen.port)
+    bucket_map = _map_buckets(settings, config, keys, backends)
+    tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
+        click.echo(f"daypass: {line}", err=True)
+    if verify is not None:
+        click.echo(f"daypass: proxies ask http://{_address(verify)}/verify", err=True)
+
+    def build() -> GatewayWorker:
+        if settings.server:
+            directory = ask_directory(connect_server(settings), config, bucket_map)
+        else:
+            directory = open_directory(config, open_everything(config, keys), bucket_map)
+        return build_gateway(settings, config, directory, backends=backends)
+
+    return serve_gateway(
+        build,
+        listener=listener,
+        admin=admin,
+        verify=verify,
+        tls=tls,
+        workers=settings.workers,
+    )
+
+
+def _map_buckets(settings: GatewaySettings, config: Config, keys: MasterKeySource, backends: Backends) -> BucketMap:
+    if settings.server:
+        return map_buckets_elsewhere(settings, backends)
+    with stopping():
+        there = open_everything(config, keys)
+        try:
+            with there.store.read() as reader:
+                return map_buckets(settings, backends, reader)
+        finally:
+            there.store.close()
+
+
+def start_messages(
+    settings: GatewaySettings, config: Config, backends: Backends, bucket_map: BucketMap, listen: str, admin: str
+) -> Iterable[str]:
+    """Yield what an operator has to know about a gateway that starts."""
+    url = f"{'https' if settings.tls_cert else 'http'}://{listen}"
+    yield f"the S3 endpoint is {url}; /healthz, /readyz and /metrics are at http://{admin}"
+    if settings.server:
+        yield f"accounts and policies are at {settings.server}, asked as resource server {settings.resource_server}"
+    else:
+        yield f"accounts and policies are in {_shown_store(config)}"
+    yield f"the audit log is {gateway_audit_target(settings, config)}"
+    for setting in settings.backends:
+        profile = backends.by_name[setting.name].profile
+        yield f"backend {setting.name}: {setting.url}, profile {profile.name}"
+        if profile is UNKNOWN:
+            yield (
+                "without --profile, keys that a store may fold are refused, and only operations that every store has "
+                "are forwarded"
+            )
+    yield from _ownership(settings, bucket_map)
+    yield f"try it: aws --endpoint-url {url} s3 ls"
+
+
+def _ownership(settings: GatewaySettings, bucket_map: BucketMap) -> Iterable[str]:
+    for mapping in bucket_map.mappings:
+        yield f"buckets {mapping.match} belong to account {mapping.account}, at backend {mapping.backend}"
+    adopting = bucket_map.adopting_account
+    if settings.account:
+        yield f"every bucket that nothing maps belongs to account {adopting}"
+    elif adopting:
+        yield f"every bucket that nothing maps belongs to account {adopting}, the only account of the store"
+    else:
+        yield (
+            "a bucket that nothing maps is refused, because the store has several accounts: use --account, "
+            "[[gateway.bucket]] or `daypass bucket set`"
+        )
+
+
+def _shown_store(config: Config) -> str:
+    address = parse_address(config.store_url)
+    # The URL of a database may contain a password.
+    return f"PostgreSQL {address.identity}" if isinstance(address, PostgresqlAddress) else config.store_url
+
+
+def _address(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

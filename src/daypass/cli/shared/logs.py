@@ -1,0 +1,68 @@
+"""The logs of a server's process.
+
+Owns their form: text on a terminal, else JSON, on standard error. Requests are never logged.
+"""
+
+import logging
+import sys
+from contextlib import suppress
+from typing import TextIO, cast
+
+import structlog
+from structlog.typing import Processor
+
+from daypass.cli.shared.exit_codes import CommandError, Exit
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
+
+
+def set_up_logs(level: str) -> None:
+    """Configure the log of this process.
+
+    Stops with exit code 6 if the level does not exist.
+    """
+    if level.lower() not in _LEVELS:
+        raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
+    renderers = _renderers(on_terminal=sys.stderr.isatty())
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, _STAMP, *renderers],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing())),
+        cache_logger_on_first_use=True,
+    )
+    _set_up_libraries(renderers)
+
+
+class _Unfailing:
+    """Standard error that ignores write errors: it may be a file on a full disk."""
+
+    def write(self, text: str) -> None:
+        """Write the text; drop it if it cannot be written."""
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush, and ignore errors."""
+        with suppress(OSError):
+            sys.stderr.flush()
+
+
+def _renderers(*, on_terminal: bool) -> list[Processor]:
+    if on_terminal:
+        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _set_up_libraries(renderers: list[Processor]) -> None:
+    """Format the logs of libraries like our own, so that a logged string cannot forge a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
+            foreign_pre_chain=[structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _STAMP],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # It warns about each malformed request, which anyone can send.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
