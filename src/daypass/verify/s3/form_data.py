@@ -60,19 +60,19 @@ class FormReader:
         self._data = bytearray()
         self._at = 0
         self._searched = 0
-        self._headers: bytes | None = None
+        self._part: tuple[str, str] | None = None  # name and file name of the part whose value comes
         self._fields: dict[str, str] = {}
 
     def feed(self, data: bytes) -> FormFields | None:
         """Return the fields when the file begins, else None. Raises S3Error."""
         self._data += data
         while True:
-            if self._headers is None:
+            if self._part is None:
                 block = self._take_headers()
                 if block is None:
                     return None
-                self._headers = block
-            name, filename = _parse_headers(self._headers)
+                self._part = _parse_headers(block)
+            name, filename = self._part
             if name == _FILE:
                 return self._found(filename)
             value = self._take(_CRLF + b"--" + self.boundary)
@@ -114,7 +114,7 @@ class FormReader:
             self._fields[name] = value.decode()
         except UnicodeDecodeError as problem:
             raise _malformed("a field is not UTF-8") from problem
-        self._headers = None
+        self._part = None
 
     def _found(self, filename: str) -> FormFields:
         length = self._length - self._at - len(closing(self.boundary))

@@ -2,7 +2,8 @@
 
 Owns the rules that give a body one meaning for every reader: UTF-8 alone; no document type, entities, processing
 instructions, comments, CDATA sections or attributes; one namespace; no text beside elements; an element of a name once.
-Everything else is MalformedXML.
+Everything else is MalformedXML. So is a body of more than 10,000 elements: anonymous callers may send bodies, and an
+element takes more memory than its bytes.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from daypass.verify.s3.errors import S3Error, s3_error
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _DEEPEST = 8
+_MOST_ELEMENTS = 10_000  # DeleteObjects has 1,000 keys, each with at most 5 elements inside
 
 
 class XmlNode:
@@ -104,6 +106,7 @@ class _Reader:
     def __init__(self) -> None:
         self.root: XmlNode | None = None
         self._open: list[XmlNode] = []
+        self._count = 0
         self.parser = expat.ParserCreate(encoding="utf-8", namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -120,6 +123,9 @@ class _Reader:
         space, _, local = name.rpartition(" ")
         if space not in {"", NAMESPACE} or attributes or len(self._open) >= _DEEPEST:
             raise malformed_xml("namespace, attribute or depth")
+        self._count += 1
+        if self._count > _MOST_ELEMENTS:
+            raise malformed_xml("too many elements")
         node = XmlNode(local)
         if self._open:
             self._open[-1].add(node)

@@ -1,0 +1,45 @@
+"""Requests that cost the gateway more than their sender."""
+
+import time
+
+import pytest
+
+from daypass.gateway.edit import own_account
+from daypass.verify.s3.delete_objects import MAX_DELETE_BODY
+from daypass.verify.s3.errors import S3Error
+from daypass.verify.s3.form_data import MAX_FIELDS, FormReader
+from daypass.verify.s3.xml_bodies import parse_xml_body
+
+_SOON = 1.0  # seconds of this thread; each attack took 2 to 60 before
+
+
+@pytest.mark.parametrize("element", [b"<a/>", b"<Object/>", b"<Object><Key>a</Key></Object>"])
+def test_a_body_of_many_elements_is_refused_early(element: bytes) -> None:
+    """An anonymous caller may send it, and its elements take more memory than its bytes."""
+    body = b"<Delete>" + element * (MAX_DELETE_BODY // len(element)) + b"</Delete>"
+    before = time.thread_time()
+    with pytest.raises(S3Error) as refusal:
+        parse_xml_body(body)
+    assert refusal.value.detail == "too many elements"
+    assert time.thread_time() - before < _SOON
+
+
+def test_a_form_that_comes_byte_by_byte_is_read_once() -> None:
+    """The headers of a part are not parsed again for each piece of its value."""
+    headers = b"".join(b"x%d:\r\n" % number for number in range(6_000))
+    part = b'--B\r\nContent-Disposition: form-data; name="a"\r\n' + headers + b"\r\n"
+    reader = FormReader(b"multipart/form-data; boundary=B", MAX_FIELDS)
+    before = time.thread_time()
+    reader.feed(part)
+    for _ in range(4_000):
+        assert reader.feed(b"v") is None
+    assert time.thread_time() - before < _SOON
+
+
+@pytest.mark.parametrize("owner", [b"<Owner>", b"<Initiator>", b"<Owner><Initiator></Initiator>"])
+def test_a_list_with_open_owners_is_edited_soon(owner: bytes) -> None:
+    """A store answers with elements that never end."""
+    body = owner * (4 * 1024 * 1024 // len(owner))
+    before = time.thread_time()
+    own_account(body, "111122223333")
+    assert time.thread_time() - before < 4 * _SOON
