@@ -66,7 +66,7 @@ def own_account(body: bytes, account: str) -> bytes:
 def _replace_content(body: bytes, name: bytes, content: bytes) -> bytes:
     """Return a body in which every element of a name has this content.
 
-    The content of an element without an end is dropped. The time does not depend on the elements: a store may be broken.
+    The content of an element without an end is dropped. The time is linear, also for the answer of a broken store.
     """
     start, end = b"<%b>" % name, b"</%b>" % name
     first, *parts = body.split(start)

@@ -86,6 +86,7 @@ from daypass.verify.signature import VerifiedRequest, verify_head
 T = TypeVar("T")
 
 _MOST_LOADS = 64  # values that one request may need; each round loads one
+_MOST_DECIDED = 20  # keys of DeleteObjects that the event loop decides itself
 _HOME_REGION = "us-east-1"
 _OK, _MISSING = 200, 404
 _XML: HeaderPairs = ((b"content-type", b"application/xml"),)
@@ -406,6 +407,8 @@ class Judgement:
 
     def _delete_objects_with(self, body: bytes) -> Plan:
         request = parse_delete_request(body)
+        if len(request.objects) > _MOST_DECIDED:
+            self._wait()
         rule = self._store().profile.keys
         allowed: list[ObjectToDelete] = []
         denied: list[DeniedObject] = []
