@@ -69,6 +69,8 @@ def test_requests_of_clients_are_routed(method: str, target: str, operation: str
         ("POST", "/b01/k", "MethodNotAllowed"),
         ("GET", "/b01/k?x-amz-acl=private", "InvalidArgument"),
         ("GET", "/b01/k?%ff", "InvalidURI"),
+        ("GET", "/b01/k?response-content-type=a%0D%0Ax-evil%3A1", "InvalidArgument"),
+        ("GET", "/b01/k?response-expires=%0A", "InvalidArgument"),
         ("GET", "/b01/k?prefix=%zz", "InvalidURI"),
     ],
 )

@@ -315,6 +315,8 @@ def test_keys_of_a_body(operation: str, body: str, expected: dict[str, object]) 
         b"<Tagging><TagSet>x<Tag><Key>a</Key><Value>1</Value></Tag></TagSet></Tagging>",
         b"<Tagging><TagSet><Tag><Key>a</Key><Value>1</Value></Tag><Tag><Key>a</Key><Value>2</Value></Tag></TagSet></Tagging>",
         b"<Tagging xmlns='urn:other'><TagSet/></Tagging>",
+        b"<Tagging><TagSet><Tag><Key>a</Key><Value> 1</Value></Tag></TagSet></Tagging>",
+        b"<Tagging><TagSet><Tag><Key>a&#10;</Key><Value>1</Value></Tag></TagSet></Tagging>",
         b"<Tagging><TagSet/></Tagging><Tagging/>",
     ],
 )

@@ -84,10 +84,18 @@ def _tags(tag_set: XmlNode) -> Tags:
     found = []
     for tag in tag_set.allow("Tag").children():
         tag.allow("Key", "Value")
-        found.append((tag.child("Key").leaf_text(), tag.child("Value").leaf_text()))
+        found.append((_exact_text(tag, "Key"), _exact_text(tag, "Value")))
     if len({name for name, _ in found}) != len(found):
         raise s3_error("InvalidTag", "Cannot provide multiple Tags with the same key")
     return tuple(found)
+
+
+def _exact_text(tag: XmlNode, name: str) -> str:
+    """Return the text of a child. White space at its ends is refused: some stores remove it, and set another tag."""
+    text = tag.child(name).leaf_text()
+    if text != text.strip():
+        raise s3_error("InvalidTag", f"The {name} of a tag must not begin or end with white space", TagKey=text[:128])
+    return text
 
 
 BODY_KEYS: Mapping[str, Callable[[XmlNode, datetime], NewConditionKeys]] = MappingProxyType(

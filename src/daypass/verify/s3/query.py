@@ -26,6 +26,7 @@ _SIGNATURE = frozenset(
 _SIGNATURE_ANY_CASE = frozenset(name.lower() for name in _SIGNATURE)
 _HEADER_NAME = re.compile(r"x-amz-[a-z0-9!#$%&'*+.^_`|~-]+")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_RESPONSE = "response-"
 
 _PREFIXES = ("prefix", "marker", "start-after", "key-marker")
 _NUMBERS = frozenset({"max-keys", "max-parts", "max-uploads", "max-buckets", "part-number-marker", "partNumber"})
@@ -79,6 +80,9 @@ def check_parameters(parameters: Mapping[str, str], rule: KeyRule) -> None:
         text = parameters[name]
         if not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER):
             raise _invalid(name, f"Provided {name} not an integer or within integer range", text)
+    for name, text in parameters.items():
+        if name.startswith(_RESPONSE) and _CONTROL.search(text.encode()):  # It becomes a header of the store's answer.
+            raise _invalid(name, "The value of the query parameter has control characters.")
     _check_ids(parameters)
 
 
