@@ -6,7 +6,7 @@ Owns the request that the engine evaluates. Leaves the message for a denial to v
 - The bucket policy, the public access block and the resource control policies of the owner count as
   gateway/buckets.py says. A caller of another account needs the bucket policy and its own policies.
 - Tags of objects and buckets are looked up at the store only if a policy in play names them. If the look-up fails, the
-  request is refused.
+  request is refused. Likewise if a policy names the version of TLS, and a proxy has ended it.
 - A decision that is too much work for the event loop runs on a worker thread, within the account's share.
 - A denial carries an encoded authorization message if one can be sealed here.
 
@@ -34,8 +34,10 @@ from daypass.verify.keys import NotLoadedError
 from daypass.verify.s3.actions import Permission
 from daypass.verify.s3.conditions import keys_of_action, permission_keys
 from daypass.verify.s3.errors import S3Error, s3_error
-from daypass.verify.s3.lookups import LookUp, look_ups, unknown_keys
+from daypass.verify.s3.lookups import LookUp, look_ups, named_keys, unknown_keys
 from daypass.verify.s3.refusals import denial
+
+_TLS_VERSION = "s3:tlsversion"
 
 
 class DenialSeal(Protocol):
@@ -51,7 +53,7 @@ class DenialSeal(Protocol):
 class _Combined:
     """The policies of a caller and a resource together, and what they need."""
 
-    __slots__ = ("_needs", "control", "own", "policies", "resource")
+    __slots__ = ("_names_tls", "_needs", "control", "own", "policies", "resource")
 
     def __init__(self, own: Policies, control: tuple[PolicySet, ...], resource: PolicySet | None) -> None:
         self.own = own
@@ -59,6 +61,15 @@ class _Combined:
         self.resource = resource
         self.policies = Policies(own.identity, own.boundary, own.session, own.service_control, control, resource)
         self._needs: dict[str, tuple[bool, frozenset[LookUp]]] = {}
+        self._names_tls: dict[str, bool] = {}
+
+    def names_tls_version(self, action: str) -> bool:
+        """Return whether a policy names the version of TLS, which is not known behind a proxy."""
+        found = self._names_tls.get(action)
+        if found is None:
+            sets = self.policies.sets()
+            found = self._names_tls[action] = any(_TLS_VERSION in named_keys(each, action) for each in sets)
+        return found
 
     def needs(self, action: str) -> tuple[bool, frozenset[LookUp]]:
         """Return whether a policy names an unknown key, and the look-ups."""
@@ -113,7 +124,7 @@ class Decider:
     NotLoadedError.
     """
 
-    __slots__ = ("_caller", "_keys", "_now", "_tools", "may_wait")
+    __slots__ = ("_caller", "_is_tls_unknown", "_keys", "_now", "_tools", "may_wait")
 
     def __init__(
         self, tools: DecisionTools, caller: VerifiedCaller, keys: NewConditionKeys, now: datetime, *, may_wait: bool
@@ -121,6 +132,7 @@ class Decider:
         self._tools = tools
         self._caller = caller
         self._keys = keys
+        self._is_tls_unknown = keys.get("aws:securetransport") == "true" and _TLS_VERSION not in keys
         self._now = now
         self.may_wait = may_wait
 
@@ -137,7 +149,7 @@ class Decider:
         if added:
             request = _with_keys(request, keys_of_action(permission.action, added))
         has_unknown, needed = combined.needs(permission.action)
-        if has_unknown:
+        if has_unknown or (self._is_tls_unknown and combined.names_tls_version(permission.action)):
             detail = "a policy names a condition key that is not known here"
             return PermissionRefusal(s3_error("AccessDenied", detail=detail))
         if needed and bucket is not None:

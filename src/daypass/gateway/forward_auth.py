@@ -192,7 +192,7 @@ class ForwardAuthJudge:
             original = rebuild(asked)
             exchange.head = original.head
             service = _service(asked)
-            if service == S3:
+            if service == S3 and not is_denied:  # /denied answers the client, who must not get a signed request
                 return self._about_s3(original, client, may_wait=may_wait)
             answer = self._about_service(service, original, exchange, may_wait=may_wait)
         except VerifyError as error:

@@ -278,6 +278,8 @@ class ClientConnection(asyncio.BufferedProtocol):
         if scheme is not None:
             headers.append((b"x-forwarded-proto", scheme))
         address, secure = self._path.peers.resolve(self._address, secure=self._tls, headers=headers)
+        if headers:
+            return Peer(address, secure)  # The version of TLS between the client and the proxy is not known.
         return Peer(address, secure, self._peer.tls_version, self._cipher)
 
     def _refuse(self, error: Exception) -> None:
