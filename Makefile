@@ -15,7 +15,7 @@ TARGETS ?=
 PYTEST := -m pytest -q -n 2 --dist loadfile
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## start a scratch server and walk through it with the real AWS CLI
 	@$(BIN)/python -m demo.demo
@@ -38,6 +38,9 @@ check: $(READY) ## lint, formatting, types and the layers
 bench: $(READY) ## measure against the bare server and peers (at most 5 minutes), into build/bench.json
 	@$(BIN)/python -m bench.bench
 
+bench-gateway: $(READY) ## measure the gateway beside nginx (at most 5 minutes), into build/bench-gateway.json
+	@$(BIN)/python -m bench.gateway
+
 fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
 	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)
 
@@ -56,4 +59,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway fuzz vectors serve lock setup

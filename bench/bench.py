@@ -26,6 +26,7 @@ from bench.servers import (
     Cores,
     Server,
     choose_cores,
+    is_idle,
     pinned,
     started_bare,
     started_daypass,
@@ -55,12 +56,12 @@ BUDGETS = (
     Budget("start_ms", 1500, at_most=True),
 )
 
-_ROOT = Keys("AKIADAYPASSBENCHROOT", "bench/only/secret/of/forty/characters/00")
-_ROOT_ENVIRONMENT: Mapping[str, str] = {
+ROOT = Keys("AKIADAYPASSBENCHROOT", "bench/only/secret/of/forty/characters/00")
+ROOT_ENVIRONMENT: Mapping[str, str] = {
     "DAYPASS_UNSIGNED_CALLS_PER_MINUTE": "0",  # no limit: the load comes from one peer
     "DAYPASS_ROOT_ACCOUNT_ID": "111122223333",
-    "DAYPASS_ROOT_ACCESS_KEY_ID": _ROOT.key_id,
-    "DAYPASS_ROOT_SECRET_ACCESS_KEY": _ROOT.secret,
+    "DAYPASS_ROOT_ACCESS_KEY_ID": ROOT.key_id,
+    "DAYPASS_ROOT_SECRET_ACCESS_KEY": ROOT.secret,
 }
 
 
@@ -119,13 +120,13 @@ def measure_http(cores: Cores, scratch: Path) -> list[Figure]:
     """Measure the operations beside the bare server and moto, and the memory they take."""
     with ExitStack() as running:
         store = scratch / "load.db"
-        daypass = running.enter_context(started_daypass(cores.server, store, _ROOT_ENVIRONMENT))
+        daypass = running.enter_context(started_daypass(cores.server, store, ROOT_ENVIRONMENT))
         memory = [Figure("rss_mib", daypass.resident_mib(), "MiB")]
         bare = running.enter_context(started_bare(cores.server))
         moto = running.enter_context(started_moto(cores.server))
         load = running.enter_context(load_on(cores.client))
-        growth = list(growth_subjects(running, cores, scratch, _ROOT))
-        subjects = [*subjects_on(daypass, bare, moto), *web_identity_subjects(daypass, store, _ROOT), *growth]
+        growth = list(growth_subjects(running, cores, scratch, ROOT))
+        subjects = [*subjects_on(daypass, bare, moto), *web_identity_subjects(daypass, store, ROOT), *growth]
         rounds = interleave(load, subjects)
         memory += growth_figures(rounds, {subject.name: subject.server for subject in growth})
         memory.append(Figure("rss_after_load_mib", daypass.resident_mib(), "MiB"))
@@ -136,7 +137,7 @@ def measure_http(cores: Cores, scratch: Path) -> list[Figure]:
 
 def subjects_on(daypass: Server, bare: Server, moto: Server) -> list[Subject]:
     """Return the subjects in the order of their rounds. The bare server gets the commonest call's bytes."""
-    ours = set_stage(daypass, _ROOT)
+    ours = set_stage(daypass, ROOT)
     theirs = set_stage(moto, Keys("AKIAIOSFODNN7EXAMPLE", "moto-asks-for-no-secret"))
     who = get_caller_identity("get_caller_identity", ours)
     return [
@@ -163,7 +164,7 @@ def interleave(load: Load, subjects: Sequence[Subject]) -> dict[str, list[Round]
 def measure_start(cores: Cores, scratch: Path) -> list[Figure]:
     """Measure how long an existing store takes from nothing to ready."""
     store = scratch / "start.db"
-    with started_daypass(cores.server, store, _ROOT_ENVIRONMENT):
+    with started_daypass(cores.server, store, ROOT_ENVIRONMENT):
         pass  # the first start makes the store, which is not what is measured
     times = []
     for _ in range(STARTS):
@@ -187,6 +188,7 @@ def main() -> int:
     """Measure everything and say what came out."""
     began = time.monotonic()
     cores = choose_cores()
+    idle = is_idle()
     if cores.server == cores.client:
         print("only one core: client and server disturb each other, ratios stay meaningful", file=sys.stderr)
     try:
@@ -202,7 +204,7 @@ def main() -> int:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(as_document(figures), indent=2) + "\n")
+    RESULT.write_text(json.dumps(as_document(figures, idle=is_idle() and idle), indent=2) + "\n")
     print(as_table(figures, BUDGETS))
     print(f"\n{time.monotonic() - began:.0f} s; figures are medians of {ROUNDS} rounds, in {RESULT}")
     return 0

@@ -88,9 +88,9 @@ def figures_of(name: str, rounds: Sequence[Round], bare: Sequence[Round]) -> lis
     ]
 
 
-def as_document(figures: Sequence[Figure]) -> dict[str, list[dict[str, object]]]:
-    """Return what build/bench.json holds."""
-    return {"figures": [asdict(figure) for figure in figures]}
+def as_document(figures: Sequence[Figure], *, idle: bool) -> dict[str, object]:
+    """Return what build/bench.json holds. `idle` is whether nothing else kept the machine busy."""
+    return {"idle": idle, "figures": [asdict(figure) for figure in figures]}
 
 
 def as_table(figures: Sequence[Figure], budgets: Sequence[Budget]) -> str:

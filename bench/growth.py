@@ -13,7 +13,7 @@ from statistics import median
 
 import boto3
 from bench.figures import Figure, Round
-from bench.servers import Cores, Server, started_daypass
+from bench.servers import Cores, Measured, Server, started_daypass
 from bench.signed import sign
 from bench.subjects import Keys, Subject
 
@@ -43,7 +43,7 @@ def growth_subjects(running: ExitStack, cores: Cores, scratch: Path, admin: Keys
         yield Subject(_name(size), server, tuple(_requests(server, admin)), b"<AccessKeyId>ASIA")
 
 
-def growth_figures(rounds: Mapping[str, Sequence[Round]], servers: Mapping[str, Server]) -> list[Figure]:
+def growth_figures(rounds: Mapping[str, Sequence[Round]], servers: Mapping[str, Measured]) -> list[Figure]:
     """Return how many times as long the large store's calls take, round by round, and the memory it takes."""
     few, many = (rounds[_name(size)] for size in _SIZES)
     pairs = list(zip(few, many, strict=True))

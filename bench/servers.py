@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 _PATIENCE_SECONDS = 30
 _GRACE_SECONDS = 10
 _CPUCLOCK_SCHED = 2
+_IDLE_SHARE = 0.95
 
 
 class BenchError(Exception):
@@ -50,10 +52,44 @@ class Server:
         return sum(_resident_kib(pid) for pid in _family(self.process.pid)) / 1024
 
 
+class Measured(Protocol):
+    """A server under measurement, as the load generator sees it."""
+
+    @property
+    def port(self) -> int:
+        """The port on loopback."""
+        ...
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of its processes so far."""
+        ...
+
+    def resident_mib(self) -> float:
+        """Return the resident memory of its processes."""
+        ...
+
+
 def choose_cores() -> Cores:
     """Return two cores this process may use, or the same one twice where it has only one."""
     allowed = sorted(os.sched_getaffinity(0))
     return Cores(server=allowed[0], client=allowed[-1])
+
+
+def is_idle() -> bool:
+    """Return whether other programs leave the machine alone, as seen for a second."""
+    return idle_share() >= _IDLE_SHARE
+
+
+def idle_share() -> float:
+    """Return the share of the last second in which the cores of the machine were idle."""
+    before = _cpu_times()
+    time.sleep(1)
+    spent = [after - earlier for after, earlier in zip(_cpu_times(), before, strict=True)]
+    return (spent[3] + spent[4]) / max(1, sum(spent[:8]))  # idle and iowait, proc(5)
+
+
+def _cpu_times() -> list[int]:
+    return [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
 
 
 @contextmanager

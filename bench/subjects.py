@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 
 import boto3
-from bench.servers import Server
+from bench.servers import Measured, Server
 from bench.signed import sign
 
 # Requests signed for each subject, and sent in turn.
@@ -30,7 +30,7 @@ class Subject:
     """One thing to measure."""
 
     name: str
-    server: Server
+    server: Measured
     requests: tuple[bytes, ...]
     marker: bytes
 

@@ -56,6 +56,15 @@ def _trailer_body(chunk: int) -> bytes:
     return data + b"0\r\nx-amz-checksum-crc32:" + _CHECKSUM + b"\r\n\r\n"
 
 
+def signed_chunk_figures() -> list[Figure]:
+    """Return the figures that have a bar, under their public names."""
+    headers = {b"x-amz-decoded-content-length": b"%d" % _SIZE}
+    return [
+        _measure("signed_chunks_64k_mb_s", _signed_body(64 * 1024), _SIGNED, headers, _CHUNKED_STORE),
+        _measure("signed_chunks_1m_mb_s", _signed_body(1024 * 1024), _SIGNED, headers, _CHUNKED_STORE),
+    ]
+
+
 def measure_upload_bodies() -> list[Figure]:
     """Return the figures of all forms."""
     length = {b"x-amz-decoded-content-length": b"%d" % _SIZE}

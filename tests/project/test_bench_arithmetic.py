@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of, percentile, ratio_to_bare
+from bench.gateway import large_figures_of, small_figures_of
 from bench.load import BadAnswerError, Job, as_line, check, ends_connection, is_whole, parse_job, run
 from bench.signed import sign
 
@@ -53,10 +54,28 @@ def test_rounds_become_named_figures() -> None:
     }
 
 
+def test_rounds_of_the_gateway_become_named_figures() -> None:
+    """A ratio compares with nginx that decides nothing, and a bar with nginx that asks the same decider."""
+    rounds = {"get_4k": [_round(100)], "nginx_get_4k": [_round(200)], "nginx_plain_get_4k": [_round(25)]}
+    figures = {figure.name: figure for figure in small_figures_of(rounds)}
+    assert figures["get_4k_cpu_us"] == Figure("get_4k_cpu_us", 100.0, "us CPU/request", 0.25)
+    assert figures["get_4k_to_nginx"].value == pytest.approx(0.5)
+    large = {figure.name: figure for figure in large_figures_of({"put_1g": [1.0], "nginx_put_1g": [2.0]})}
+    assert large["put_1g_cpu_s"] == Figure("put_1g_cpu_s", 1.0, "s CPU/GiB", 2.0)
+    assert (large["put_1g_to_nginx"].value, "nginx_put_1g_to_nginx" in large) == (0.5, False)
+
+
+def test_without_nginx_its_figures_are_absent() -> None:
+    """The gateway's own figures have no ratio then."""
+    figures = [*small_figures_of({"get_4k": [_round(100)]}), *large_figures_of({"get_1g_tls": [1.0]})]
+    assert [figure.name for figure in figures] == ["get_4k_cpu_us", "get_4k_p50", "get_1g_tls_cpu_s"]
+    assert [figure.ratio_to_bare for figure in figures] == [None, None, None]
+
+
 def test_the_document_has_the_promised_members() -> None:
     """build/bench.json is one list of figures with name, value, unit and ratio_to_bare."""
     figure = {"name": "rss_mib", "value": 80.0, "unit": "MiB", "ratio_to_bare": None}
-    assert as_document([Figure("rss_mib", 80.0, "MiB")]) == {"figures": [figure]}
+    assert as_document([Figure("rss_mib", 80.0, "MiB")], idle=False) == {"idle": False, "figures": [figure]}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from typing import Any
 
 import click
 import pytest
-from bench.figures import Figure, as_document
+from bench.figures import Figure, Round, as_document
+from bench.gateway import large_figures_of, small_figures_of
 from click.testing import CliRunner
 from tests.process.daypass import ROOT, run, serving
 from tests.project import public_names
@@ -231,9 +232,19 @@ def _has_organization(server: RunningServer, folder: Path) -> bool:
 
 def test_the_benchmark_writes_its_members() -> None:
     """build/bench.json contains figures with their name, value, unit and ratio."""
-    document: Any = as_document([Figure("bare", 1.0, "us")])
+    document: Any = as_document([Figure("bare", 1.0, "us")], idle=True)
     assert set(public_names.BENCH_FIELDS) <= set(document["figures"][0])
     assert set(public_names.BENCH_FIGURES) - _strings("bench") == set()
+
+
+def test_the_benchmark_of_the_gateway_has_its_figures() -> None:
+    """build/bench-gateway.json has them all where nginx is installed."""
+    one_round = [Round(1000, 1.0, 0.1, p50_ms=1.0, p99_ms=1.0)]
+    small = small_figures_of({"get_4k": one_round, "nginx_get_4k": one_round, "nginx_plain_get_4k": one_round})
+    transfers = (f"{way}_1g{tls}" for way in ("get", "put") for tls in ("", "_tls"))
+    large = large_figures_of({prefix + name: [1.0] for name in transfers for prefix in ("", "nginx_")})
+    names = {figure.name for figure in (*small, *large)} | _strings("bench")
+    assert set(public_names.GATEWAY_BENCH_FIGURES) - names == set()
 
 
 def test_exit_codes_have_their_numbers() -> None:
