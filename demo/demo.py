@@ -8,6 +8,7 @@ import sys
 
 from demo.delegation import a_delegation
 from demo.federation import a_root_session, a_saml_assertion, a_web_identity_token, an_outbound_token
+from demo.objects import objects_in_a_store
 from demo.stage import DemoError, Stage, say, set_stage
 from demo.totp import code
 
@@ -160,6 +161,7 @@ def main() -> int:
             an_outbound_token(stage)
             a_delegation(stage, account, issuer.authority, stage.folder / "daypass.db")
             a_root_session(stage, stage.folder / "daypass.db")
+            objects_in_a_store(stage, account, key)
     except DemoError as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from typing import Any
 
 _BIN = Path(sys.executable).parent
 _PATIENCE = 30.0  # seconds for the server to be ready, and to stop
+_UNAVAILABLE = 500
+# By default the AWS CLI fetches every parameter that is a URL, and signs URLs with version 2, which S3 no longer takes.
+_CLI_CONFIG = "[default]\ncli_follow_urlparam = false\ns3 =\n    signature_version = s3v4\n"
 _WIDTH = 100
 
 
@@ -33,12 +37,16 @@ class DemoError(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """A running server, and whose credentials the next commands use."""
+    """A running server, and whose credentials the next commands use.
+
+    `s3` is the URL of the gateway while it runs.
+    """
 
     url: str
     folder: Path
     root: dict[str, str]
     who: Mapping[str, str] = field(default_factory=dict)
+    s3: str = ""
 
     def become(self, credentials: Mapping[str, Any]) -> None:
         """Use these credentials from now on: an AccessKey or a Credentials member of an answer."""
@@ -119,6 +127,7 @@ class Stage:
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
+            **({"AWS_ENDPOINT_URL_S3": self.s3} if self.s3 else {}),
             **{name: value for name, value in self.who.items() if value},
         }
 
@@ -146,7 +155,7 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
     `settings` are further environment variables of the server.
     """
     folder = Path(tempfile.mkdtemp(prefix="daypass-demo-"))
-    port = _free_port()
+    port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAYPASS_"))}
     server = subprocess.Popen(
         [str(_BIN / "daypass"), "serve", "--port", str(port), "--store", f"sqlite:///{folder / 'daypass.db'}"],
@@ -157,10 +166,9 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
     )
     try:
         url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(url, server, folder)
-        # Or the AWS CLI would fetch every parameter that is a URL.
+        wait_until_ready(f"{url}/readyz", server, folder / "server.log")
         (folder / ".aws").mkdir()
-        (folder / ".aws" / "config").write_text("[default]\ncli_follow_urlparam = false\n")
+        (folder / ".aws" / "config").write_text(_CLI_CONFIG)
         stage = Stage(url, folder, _first_key(folder))
         stage.become(stage.root)
         yield stage
@@ -170,21 +178,27 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
         shutil.rmtree(folder)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that no program listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
-def _wait_until_ready(url: str, server: "subprocess.Popen[bytes]", folder: Path) -> None:
+def wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until a GET of `url` is answered, even with an error. Raises DemoError with the log."""
     end = time.monotonic() + _PATIENCE
-    while time.monotonic() < end and server.poll() is None:
+    while time.monotonic() < end and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=1):  # noqa: S310 - our own address
+            with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own address
+                return
+        except urllib.error.HTTPError as answer:
+            if answer.code < _UNAVAILABLE:
                 return
         except OSError:
-            time.sleep(0.05)
-    raise DemoError("the server did not start:\n" + (folder / "server.log").read_text())
+            pass
+        time.sleep(0.05)
+    raise DemoError("a program did not start:\n" + log.read_text(errors="replace")[-4000:])
 
 
 def _first_key(folder: Path) -> dict[str, str]:
