@@ -21,8 +21,8 @@ from daypass.gateway.plan import Forward, Judge, Peer
 from daypass.gateway.settings import BackendSetting, GatewaySettings
 from daypass.verify.head import parse_head
 from daypass.verify.keys import NotLoadedError
-from daypass.wiring import open_everything
 from daypass.wiring_gateway import build_gateway, map_buckets, open_backends, open_directory
+from daypass.wiring_store import open_everything
 
 _ROUNDS = 9
 _DECISIONS = 2_000  # for each round
