@@ -67,6 +67,7 @@ from daypass.wire.peer_network import peer_network
 HOME_REGION = "us-east-1"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
+_NEW_NAMES_PER_MINUTE = 600  # that one client may cause questions about to a server elsewhere
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
 
 
@@ -223,6 +224,9 @@ def build_gateway(
     throttle = Throttle(
         config.unsigned_calls_per_minute, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
     )
+    questions = Throttle(
+        _NEW_NAMES_PER_MINUTE, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
+    ).within_rate_limit
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
     calls = StoreCalls(
         {name: CalledBackend(each.backend, each.address) for name, each in backends.by_name.items()}, directory.now
@@ -243,6 +247,7 @@ def build_gateway(
             now=directory.now,
             new_request_id=new_request_id,
             failure_allowed=throttle.within_rate_limit,
+            question_allowed=questions,
             on_alarm=metrics.alarm,
             domains=settings.domains,
         )
@@ -255,6 +260,7 @@ def build_gateway(
         new_request_id=new_request_id,
         record=sink,
         report_bug=report_bug,
+        question_allowed=questions,
         s3=JudgesS3(judge.judge, judge.judge_waiting) if backends.by_name else None,
     )
     return GatewayWorker(

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
 from tests.gateway.remote_gateway import REGION, RemoteGateway, remote_gateway
@@ -106,6 +107,21 @@ def test_a_claim_that_the_server_refuses_is_refused_in_the_words_of_s3(
     options = BotoConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
     s3 = boto3.client("s3", endpoint_url=gateway.url, config=options, **parts)
     assert [code_of(s3.list_buckets) for _ in range(2)] == [code, code]
+
+
+def test_a_client_that_invents_names_is_slowed_down(moto_store: StoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each invented bucket or key is a question to the server. Known callers go on."""
+    monkeypatch.setattr("daypass.wiring_gateway._NEW_NAMES_PER_MINUTE", 20)
+    with remote_gateway(moto_store) as gateway:
+        bucket, s3 = gateway.new_bucket(), gateway.role(ALLOW_ALL)
+        s3.list_objects_v2(Bucket=bucket)
+        anyone = gateway.s3(signature_version=UNSIGNED)
+        codes = [code_of(lambda name=f"invented-{number}": anyone.list_objects_v2(Bucket=name)) for number in range(25)]
+        assert codes[0] == "AccessDenied"
+        assert codes[-1] == "SlowDown"
+        invented = gateway.s3({"AccessKeyId": "AKIAINVENTED00000001", "SecretAccessKey": "x" * 40})
+        assert code_of(lambda: invented.list_objects_v2(Bucket=bucket)) == "SlowDown"
+        assert code_of(lambda: s3.list_objects_v2(Bucket=bucket)) == ""
 
 
 @pytest.mark.slow

@@ -2,15 +2,17 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 from botocore.credentials import Credentials
 from tests.documents import allow, document, new_key
 from tests.resource_server.claims import claim_of, load
 
 from daypass.directory.revocations import revoke_key
-from daypass.errors import Fault, InvalidClientTokenId, ServiceUnavailable
+from daypass.errors import Fault, InvalidClientTokenId, ServiceUnavailable, Throttling
 from daypass.policy.decision import Denied
 from daypass.testing.server import RunningServer
 from daypass.verify.decision import decide
@@ -239,6 +241,27 @@ def test_questions_are_limited() -> None:
         facts.refresh("one more", fact)
     clock.now += 1
     facts.refresh("one more", fact)
+
+
+def test_a_flood_of_new_names_leaves_known_ones_alone() -> None:
+    """Invented keys and buckets use up the questions about new names, and known callers are still renewed."""
+    facts, _, clock = followed()
+    facts.refresh("known", lambda: fact(max_age=1))
+    for number in range(1_000):
+        with suppress(Throttling):
+            facts.refresh(number, lambda: msgspec.structs.replace(fact(), value=None))
+    clock.now += 1
+    for number in range(1_000):
+        with suppress(Throttling):
+            facts.refresh(number, lambda: msgspec.structs.replace(fact(), value=None))
+    with pytest.raises(NotLoadedError) as missing:
+        facts.find("known", fact)
+    assert not missing.value.is_new
+    missing.value.load()
+    assert facts.find("known", fact) == "yes"
+    with pytest.raises(NotLoadedError) as missing:
+        facts.find("unknown", fact)
+    assert missing.value.is_new
 
 
 def test_without_a_first_word_every_question_is_refused() -> None:

@@ -25,7 +25,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from daypass.audit.event import AuditRecord, DataEvent
-from daypass.errors import Fault, SenderFault
+from daypass.errors import Fault, SenderFault, Throttling
 from daypass.gateway.original_request import DENIED_PATH, PATH, OriginalRequest, rebuild
 from daypass.gateway.plan import Forward, HeaderPairs, PassAnswer, Peer, Respond
 from daypass.http.peer import PeerRule
@@ -79,7 +79,7 @@ class ForwardAuthParts(msgspec.Struct, frozen=True):
     """What the answers are made of.
 
     `services` has the rules of each service by name. `proxies` are the addresses that may ask, and `record` takes the
-    audit record of each answer.
+    audit record of each answer. `question_allowed` is that of JudgeParts.
     """
 
     services: Mapping[str, ServiceRules]
@@ -88,6 +88,7 @@ class ForwardAuthParts(msgspec.Struct, frozen=True):
     new_request_id: Callable[[], str]
     record: Callable[[AuditRecord], None]
     report_bug: Callable[[str, Exception], None]
+    question_allowed: Callable[[str], bool]
     s3: JudgesS3 | None = None
 
 
@@ -214,6 +215,8 @@ class ForwardAuthJudge:
                 except NotLoadedError as missing:
                     if not may_wait:
                         raise
+                    if missing.is_new and not self._parts.question_allowed(exchange.peer.address):
+                        raise Throttling("Rate exceeded", detail="throttled: too many new names") from None
                     missing.load()
         except RefusedRequestError as refused:
             return exchange.answer(refused.answer)

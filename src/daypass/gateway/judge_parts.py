@@ -33,6 +33,8 @@ class JudgeParts(msgspec.Struct, frozen=True):
     - `waiting_buckets` may wait. They serve the steps that run on a worker thread.
     - `failure_allowed` counts a request of a peer that failed before its caller was known, and returns whether the peer
       may have more of them.
+    - `question_allowed` does the same for a request that causes a question to another machine, about a name that may be
+      invented.
     """
 
     keys: Keys
@@ -48,5 +50,6 @@ class JudgeParts(msgspec.Struct, frozen=True):
     now: Callable[[], datetime]
     new_request_id: Callable[[], str]
     failure_allowed: Callable[[str], bool]
+    question_allowed: Callable[[str], bool]
     on_alarm: Callable[[str], None]
     domains: tuple[str, ...] = ()

@@ -159,6 +159,8 @@ class Judgement:
             try:
                 return step()
             except NotLoadedError as missing:
+                if missing.is_new and not self._parts.question_allowed(self._peer.address):
+                    raise s3_error("SlowDown", detail="throttled: too many new names") from None
                 missing.load()
         raise s3_error("ServiceUnavailable", detail="the values that the request needs could not be loaded")
 

@@ -51,12 +51,14 @@ class NotLoadedError(Exception):
     """A grant, or another fact, that must be loaded first.
 
     Call `load` where waiting is allowed, then ask again. It blocks. It raises ServiceUnavailable or Throttling. If the
-    key is refused, the next question raises the refusal.
+    key is refused, the next question raises the refusal. `is_new` is whether another machine must be asked about a name
+    that it has not confirmed before: invented names are always new, thus limit them for each client.
     """
 
-    def __init__(self, load: Callable[[], None]) -> None:
+    def __init__(self, load: Callable[[], None], *, is_new: bool = False) -> None:
         super().__init__("not loaded")
         self.load = load
+        self.is_new = is_new
 
 
 class Keys(Protocol):

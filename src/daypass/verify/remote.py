@@ -110,7 +110,7 @@ class RemoteKeys:
             held: _HeldKey = self.facts.find(name, lambda: self._fetch(claim))
         except NotLoadedError as missing:
             first = missing
-            raise NotLoadedError(lambda: self._load(first, claim)) from None
+            raise NotLoadedError(lambda: self._load(first, claim), is_new=missing.is_new) from None
         seconds = now.timestamp()
         expires = held.grant.caller.expires
         if expires is not None and seconds >= expires:

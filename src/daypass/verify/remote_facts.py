@@ -8,7 +8,8 @@ Owns freshness at a resource server:
 - After `stale_seconds` without word, every question raises ServiceUnavailable. A stale answer never allows anything.
 - A fact that was read before a change that the feed has already reported is not kept.
 - A refusal is remembered for a few seconds, and the number of questions a second is limited, so that a flood of
-  invented keys does not become a flood at the server.
+  invented keys does not become a flood at the server. Questions about names that the server confirmed before have a
+  limit of their own, so that the flood does not end the service for known callers.
 """
 
 import threading
@@ -29,7 +30,7 @@ WAIT = 1.0  # seconds for which the server holds a request for changes: the leng
 _RETRY = 0.25  # seconds between two attempts while the server does not answer
 _REFUSED_FOR = 5.0  # seconds
 _MOST_FACTS, _MOST_REFUSALS = 50_000, 10_000
-_PER_SECOND = 100
+_NEW_PER_SECOND, _KNOWN_PER_SECOND = 100, 400
 _REMEMBERED = 1_000  # reports of changes that a fact in flight is compared with
 _ATTEMPTS = 3
 _KEPT_REFUSALS = (InvalidClientTokenId, ExpiredToken)
@@ -78,7 +79,9 @@ class RemoteFacts:
         self._reported_from = 0  # facts of an older revision cannot be compared with the reports
         self._revision = -1
         self._heard_at = float("-inf")
-        self._questions: deque[float] = deque(maxlen=_PER_SECOND)
+        self._confirmed: OrderedDict[Hashable, None] = OrderedDict()  # names with a value, also after it has ended
+        self._new_questions: deque[float] = deque(maxlen=_NEW_PER_SECOND)
+        self._known_questions: deque[float] = deque(maxlen=_KNOWN_PER_SECOND)
         self._first_word = threading.Event()
         self._follower = Background("daypass-changes", self._follow)
 
@@ -126,7 +129,7 @@ class RemoteFacts:
         refused = self._refusals.get(name)
         if refused is not None and now < refused[1]:
             raise refused[0].with_traceback(None)
-        raise NotLoadedError(lambda: self._load(name, fetch))
+        raise NotLoadedError(lambda: self._load(name, fetch), is_new=name not in self._confirmed)
 
     def forget(self, name: Hashable) -> None:
         """Drop a fact, for example after a change of one's own."""
@@ -148,7 +151,7 @@ class RemoteFacts:
 
     def _load(self, name: Hashable, fetch: Callable[[], Fact]) -> None:
         for _ in range(_ATTEMPTS):
-            self._count_question()
+            self._count_question(name)
             asked = self._clock()
             try:
                 fact = fetch()
@@ -161,12 +164,13 @@ class RemoteFacts:
             "The service is temporarily unavailable. Try again.", detail="the answer changed while it was read"
         )
 
-    def _count_question(self) -> None:
+    def _count_question(self, name: Hashable) -> None:
         now = self._clock()
         with self._lock:
-            if len(self._questions) == _PER_SECOND and now - self._questions[0] < 1:
+            asked = self._known_questions if name in self._confirmed else self._new_questions
+            if len(asked) == asked.maxlen and now - asked[0] < 1:
                 raise Throttling("Rate exceeded", detail="too many questions to the server in a second")
-            self._questions.append(now)
+            asked.append(now)
 
     def _keep(self, name: Hashable, fact: Fact, asked: float) -> bool:
         """Store a fact, and return whether it is as new as the reports."""
@@ -179,7 +183,15 @@ class RemoteFacts:
                 self._dependents.setdefault(dependency, set()).add(name)
             while len(self._facts) > _MOST_FACTS:
                 self._drop(next(iter(self._facts)))
+            self._confirm(name, exists=fact.value is not None)
             return True
+
+    def _confirm(self, name: Hashable, *, exists: bool) -> None:
+        self._confirmed.pop(name, None)
+        if exists:
+            self._confirmed[name] = None
+        while len(self._confirmed) > _MOST_FACTS:
+            self._confirmed.popitem(last=False)
 
     def _is_current(self, fact: Fact) -> bool:
         if fact.revision >= self._revision:
@@ -192,6 +204,7 @@ class RemoteFacts:
 
     def _keep_refusal(self, name: Hashable, refusal: Fault) -> None:
         with self._lock:
+            self._confirm(name, exists=False)
             self._refusals[name] = (refusal, self._clock() + _REFUSED_FOR)
             while len(self._refusals) > _MOST_REFUSALS:
                 self._refusals.popitem(last=False)
