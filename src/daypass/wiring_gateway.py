@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from daypass.audit.sinks import ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
@@ -106,7 +107,9 @@ def map_buckets(settings: GatewaySettings, backends: Backends, reader: Reader) -
     accounts = [record.key for record in each_record(reader, Account, "")]
     for account in (settings.account, *(mapping.account for mapping in settings.buckets)):
         if account and find(reader, Account, "", account) is None:
-            raise ConfigurationError(f"the account {account} does not exist in the store")
+            raise ConfigurationError(
+                f"the account {account} does not exist in the store. Run `daypass account list` to see all accounts"
+            )
     adopting = settings.account or (accounts[0] if len(accounts) == 1 else "")
     return _bucket_map(settings, backends, adopting)
 
@@ -350,6 +353,9 @@ class _AuditHealth:
 def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetrics) -> ServerSink:
     target = gateway_audit_target(settings, config)
     try:
+        if not settings.audit_log and target != "-":
+            # The folder of the default store does not exist on a machine with a gateway alone.
+            Path(target).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return open_sink(target, _AuditHealth(metrics), peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error

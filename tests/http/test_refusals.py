@@ -6,8 +6,10 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree as ET
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.http.raw import FORM, WHO, Answer, send, signed
 
+from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 
 STS = "{https://sts.amazonaws.com/doc/2011-06-15/}"
@@ -147,3 +149,13 @@ def test_health_readiness_and_metrics(daypass_server: RunningServer) -> None:
     metrics = send(daypass_server, b"", {}, target="/metrics", **get).text
     assert 'daypass_answers_total{action="GetCallerIdentity",code=""} 1.0' in metrics
     assert daypass_server.root.account not in metrics
+
+
+@pytest.mark.parametrize("send_s3", ["list_buckets", "list_objects_v2"])
+def test_s3_requests_are_sent_to_the_gateway(client: ClientFactory, send_s3: str) -> None:
+    """A profile with `endpoint_url` sends S3 requests to the server too. The answer is an error of S3."""
+    s3 = client("s3")
+    words = {"Bucket": "team-data"} if send_s3 == "list_objects_v2" else {}
+    with pytest.raises(ClientError, match="daypass gateway") as refused:
+        getattr(s3, send_s3)(**words)
+    assert refused.value.response["Error"]["Code"] == "InvalidRequest"

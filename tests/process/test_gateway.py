@@ -2,6 +2,7 @@
 
 import json
 import signal
+import stat
 import subprocess
 import threading
 import time
@@ -120,11 +121,12 @@ def test_two_commands_give_a_store_the_access_model_of_aws(tmp_path: Path, moto_
     ("words", "message"),
     [
         ((), "a gateway needs --backend"),
-        (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{folder}/none"), "cannot be read"),
+        ((), "--backend http://127.0.0.1:8333 --backend-key-file store.key"),
+        (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{folder}/none"), "does not exist. It contains"),
         (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "1"), "an account id has 12"),
         (
             ("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "999999999999"),
-            "the account 999999999999 does not exist in the store",
+            "the account 999999999999 does not exist in the store. Run `daypass account list`",
         ),
         (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--listen", "0.0.0.0:1"), "TLS is needed"),
         (
@@ -151,6 +153,68 @@ def test_a_gateway_that_cannot_start_says_why(
     )
     assert ended.returncode == 6
     assert message.format(**places) in ended.stderr
+
+
+def test_a_port_in_use_names_its_option(tmp_path: Path, moto_store: StoreServer) -> None:
+    """Two gateways of one machine need two addresses for /healthz."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    run("account", "create", "--store", store, "--id", ACCOUNT)
+    words = ("--backend", "http://127.0.0.1:1", "--backend-key-file", key_file(tmp_path, moto_store))
+    taken = f"127.0.0.1:{moto_store.port}"
+    ended = run("gateway", "--listen", "127.0.0.1:0", "--admin-listen", taken, "--store", store, *words)
+    assert ended.returncode == 6
+    assert ended.stderr.endswith("Address already in use. Choose another address with --admin-listen\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tls-cert", "{folder}/none.pem", "--tls-key", "{key}"), "cannot serve with the certificate"),
+        (("--server", "http://127.0.0.1:1", "--identity-profile", "none"), "into ~/.aws/credentials"),
+    ],
+)
+def test_a_gateway_does_not_say_that_it_started_before_a_refusal(
+    tmp_path: Path, moto_store: StoreServer, words: tuple[str, ...], message: str
+) -> None:
+    """The only line is the reason."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    run("account", "create", "--store", store, "--id", ACCOUNT)
+    places = {"folder": str(tmp_path), "key": key_file(tmp_path, moto_store)}
+    ended = run(
+        *("gateway", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+        *("--backend", "http://127.0.0.1:1", "--backend-key-file", places["key"]),
+        *(() if "--server" in words else ("--store", store)),
+        *(word.format(**places) for word in words),
+    )
+    assert ended.returncode == 6
+    assert message in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_gateway_alone_makes_the_folder_of_its_audit_log(tmp_path: Path, moto_store: StoreServer) -> None:
+    """A machine with a gateway and no store does not have the folder yet."""
+    folder, credentials = tmp_path / "data", tmp_path / "credentials"
+    credentials.write_text("[gateway]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n")
+    environment = {"XDG_DATA_HOME": str(folder), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    process = subprocess.Popen(
+        [
+            *(str(BIN), "gateway", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"),
+            *("--backend", "http://127.0.0.1:1", "--backend-key-file", key_file(tmp_path, moto_store)),
+            *("--server", "http://127.0.0.1:1", "--identity-profile", "gateway"),
+        ],
+        env=clean_environment(environment),
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        log, end = folder / "daypass" / "gateway-audit.jsonl", time.monotonic() + 30
+        while not log.exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)  # the process does not announce it
+        assert log.exists()
+        assert stat.S_IMODE(log.parent.stat().st_mode) == 0o700
+    finally:
+        process.kill()
+        process.wait(10)
 
 
 def test_a_missing_store_of_accounts_is_named(tmp_path: Path, moto_store: StoreServer) -> None:

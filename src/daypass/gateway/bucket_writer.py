@@ -32,6 +32,11 @@ from daypass.errors import MalformedPolicyDocument
 from daypass.gateway.buckets import Bucket
 from daypass.verify.s3.errors import s3_error
 
+_PUBLIC_POLICY = (
+    "Access Denied: the policy is public, and the bucket blocks public policies (BlockPublicPolicy). Change the "
+    "policy, or the bucket's public access block with PutPublicAccessBlock."
+)
+
 
 class StoreBucketWriter:
     """The changes of a gateway that opens the store itself."""
@@ -95,7 +100,9 @@ class StoreBucketWriter:
                 raise s3_error("MalformedPolicy", problem.message, detail=problem.detail) from problem
             block = stored.public_access_block
             if block is not None and block.block_public_policy and is_public(document):
-                raise s3_error("AccessDenied", detail="BlockPublicPolicy refuses a public bucket policy")
+                raise s3_error(
+                    "AccessDenied", _PUBLIC_POLICY, detail="BlockPublicPolicy refuses a public bucket policy"
+                )
             set_policy(writer, stored, converted.document, converted.foreign)
 
     def delete_policy(self, bucket: Bucket, *, now: datetime) -> None:

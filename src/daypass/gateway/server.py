@@ -103,15 +103,15 @@ def serve_gateway(
         return supervise(workers, lambda: run(Path(directory)))
 
 
-def listen_at(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Raises ListenError."""
+def listen_at(host: str, port: int, *, remedy: str = "") -> socket.socket:
+    """Return a listening socket. Raises ListenError with the remedy."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}. {remedy}".rstrip()) from error
     listener.listen(_BACKLOG)
     listener.set_inheritable(True)
     return listener

@@ -30,6 +30,7 @@ DEFAULT_BACKEND = "default"
 _LONGEST_KEY_FILE = 8_192
 _LONGEST_TLS_KEY = 65_536
 _LAST_PORT = 65_535
+_KEY_FILE = '{"AccessKeyId": "…", "SecretAccessKey": "…"}'
 _PORTS = {"http": 80, "https": 443}
 NOT_ROUTED = frozenset({"s3", "sts", "iam", "daypass"})
 """Services that a route cannot have: the gateway judges S3 itself, and the others are Daypass's own."""
@@ -265,7 +266,10 @@ def _parsed(where: str, parse: Callable[[str], Any], text: str) -> Any:
 def check(settings: GatewaySettings, config: Config) -> None:
     """Raise ConfigurationError if the settings contradict each other."""
     if not settings.backends and settings.verify_listen is None:
-        raise ConfigurationError("a gateway needs --backend, [[gateway.backend]] or --verify-listen")
+        raise ConfigurationError(
+            "a gateway needs --backend, [[gateway.backend]] or --verify-listen: give the store, such as "
+            "--backend http://127.0.0.1:8333 --backend-key-file store.key"
+        )
     if settings.server and not settings.identity_profile:
         raise ConfigurationError("--server needs --identity-profile, the AWS profile that the gateway signs with")
     if settings.server and config.store:
@@ -384,8 +388,11 @@ def read_backend_key(backend: BackendSetting) -> BackendKey:
     The message never contains a part of the file.
     """
     where = f"the key file of the backend {backend.name}"
+    path = Path(backend.key_file)
+    if not path.exists():
+        raise ConfigurationError(f"{where}: {path} does not exist. It contains {_KEY_FILE}, and only you may read it")
     try:
-        content = read_key_file(Path(backend.key_file), most_bytes=_LONGEST_KEY_FILE)
+        content = read_key_file(path, most_bytes=_LONGEST_KEY_FILE)
     except KeyFileError as error:
         raise ConfigurationError(f"{where}: {error}") from error
     try:
@@ -394,5 +401,5 @@ def read_backend_key(backend: BackendSetting) -> BackendKey:
         value = None
     names = ("AccessKeyId", "SecretAccessKey")
     if not isinstance(value, dict) or not all(isinstance(value.get(name), str) and value[name] for name in names):
-        raise ConfigurationError(f'{where} must be JSON: {{"AccessKeyId": "…", "SecretAccessKey": "…"}}') from None
+        raise ConfigurationError(f"{where} must be JSON: {_KEY_FILE}") from None
     return BackendKey(value["AccessKeyId"], value["SecretAccessKey"], backend.region)

@@ -26,6 +26,7 @@ from daypass.http.issuers import IssuerPages
 from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
+from daypass.http.s3_requests import NOT_S3, is_for_s3
 from daypass.pipeline import Pipeline, StoreView, refuse
 from daypass.verify.protocol import PREFIX as RESOURCE_SERVERS
 from daypass.wire.http import HttpRequest, HttpResponse
@@ -76,7 +77,10 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the startup and shutdown of the server."""
         if scope["type"] == "http":
-            if scope["path"] == "/":
+            path = scope["path"]
+            if (path != "/" or scope["method"] == "GET") and is_for_s3(scope["headers"]):
+                await send_answer(send, NOT_S3)
+            elif path == "/":
                 await self._api(scope, receive, send)
             else:
                 await self._page(scope, receive, send)

@@ -38,6 +38,9 @@ class BotocoreCredentials(Protocol):
         ...
 
 
+_REMEDY = "Write an access key of the resource server's user into ~/.aws/credentials, under that profile"
+
+
 def load_credentials(profile: str = "") -> BotocoreCredentials:
     """Return the credentials of an AWS profile, or those of the environment.
 
@@ -49,9 +52,9 @@ def load_credentials(profile: str = "") -> BotocoreCredentials:
     try:
         credentials: BotocoreCredentials | None = Session(profile=profile or None).get_credentials()
     except BotoCoreError as problem:
-        raise ValueError(str(problem)) from problem
+        raise ValueError(f"{problem}. {_REMEDY}") from problem
     if credentials is None:
-        raise ValueError(f"the AWS profile {profile or 'default'} does not have credentials")
+        raise ValueError(f"the AWS profile {profile or 'default'} does not have credentials. {_REMEDY}")
     return credentials
 
 

@@ -147,7 +147,9 @@ def test_a_policy_may_deny_its_author(store: BucketStore, value: bytes) -> None:
 
 def test_a_public_policy_is_refused_while_the_bucket_blocks_it(store: BucketStore) -> None:
     """BlockPublicPolicy is on for a new bucket, as on AWS since 2023."""
-    assert refused(store, "PutBucketPolicy", body=PUBLIC.encode()).code == "AccessDenied"
+    error = refused(store, "PutBucketPolicy", body=PUBLIC.encode())
+    assert error.code == "AccessDenied"
+    assert "PutPublicAccessBlock" in error.message
     store.perform("DeletePublicAccessBlock", "data")
     assert store.put_policy("data", PUBLIC).is_public
 

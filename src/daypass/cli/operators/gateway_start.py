@@ -23,8 +23,8 @@ from daypass.cli.shared.store_options import (
 from daypass.config import Config, ConfigurationError
 from daypass.gateway.buckets import BucketMap
 from daypass.gateway.profiles import UNKNOWN
-from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
-from daypass.gateway.settings import GatewaySettings, check, check_files, load_settings
+from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway, server_context
+from daypass.gateway.settings import GatewaySettings, Listen, check, check_files, load_settings
 from daypass.http.workers import ListenError
 from daypass.storage.address import PostgresqlAddress, parse_address
 from daypass.storage.master_key import MasterKeySource
@@ -73,13 +73,15 @@ def _run(settings: GatewaySettings, config: Config) -> int:
     if not settings.server:
         require_store(config.store_url)
     # Listen first: a gateway that cannot start must not say that it did.
-    listener = listen_at(settings.listen.host, settings.listen.port)
-    admin = listen_at(settings.admin_listen.host, settings.admin_listen.port)
-    verify = None
-    if settings.verify_listen is not None:
-        verify = listen_at(settings.verify_listen.host, settings.verify_listen.port)
+    listener = _listen("--listen", settings.listen)
+    admin = _listen("--admin-listen", settings.admin_listen)
+    verify = None if settings.verify_listen is None else _listen("--verify-listen", settings.verify_listen)
     bucket_map = _map_buckets(settings, config, keys, backends)
     tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    if tls is not None:
+        server_context(tls)
+    if settings.server:
+        connect_server(settings)
     for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
         click.echo(f"daypass: {line}", err=True)
     if verify is not None:
@@ -100,6 +102,10 @@ def _run(settings: GatewaySettings, config: Config) -> int:
         tls=tls,
         workers=settings.workers,
     )
+
+
+def _listen(option: str, address: Listen) -> socket.socket:
+    return listen_at(address.host, address.port, remedy=f"Choose another address with {option}")
 
 
 def _map_buckets(settings: GatewaySettings, config: Config, keys: MasterKeySource, backends: Backends) -> BucketMap:
@@ -146,9 +152,10 @@ def _ownership(settings: GatewaySettings, bucket_map: BucketMap) -> Iterable[str
     elif adopting:
         yield f"every bucket that nothing maps belongs to account {adopting}, the only account of the store"
     else:
+        reason = "the accounts are at the server" if settings.server else "the store has several accounts"
         yield (
-            "a bucket that nothing maps is refused, because the store has several accounts: use --account, "
-            "[[gateway.bucket]] or `daypass bucket set`"
+            f"a bucket that nothing maps is refused, because {reason}: use --account, [[gateway.bucket]] or "
+            "`daypass bucket set`"
         )
 
 

@@ -81,6 +81,12 @@ def add(  # noqa: PLR0913 - one parameter an option
         err=True,
     )
     print_json(needed_policy(server))
+    if server.service == "s3":
+        click.echo(
+            "To create and delete buckets and to change their policies, the gateway needs daypass:ManageBuckets for "
+            "the same resource too.",
+            err=True,
+        )
 
 
 @command.command(name="list")
