@@ -137,7 +137,7 @@ def gateway_audit_target(settings: GatewaySettings, config: Config) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Where a gateway learns about keys and buckets: the store of this machine, or a server elsewhere."""
+    """The sources of keys and buckets: a store here, or a server elsewhere."""
 
     keys: Keys
     buckets: Buckets
@@ -152,7 +152,10 @@ class Directory:
 
 
 def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -> Directory:
-    """Return the directory of a gateway beside the store. It closes the store when it stops."""
+    """Return the directory of a gateway beside the store.
+
+    It closes the store when it stops.
+    """
     cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
     uses = LastUses()
     maintenance = Maintenance(lambda: uses.flush(opened.store))
@@ -173,7 +176,10 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
 
 
 def connect_server(settings: GatewaySettings) -> ServerConnection:
-    """Return the connection of a gateway to its server. Raises ConfigurationError."""
+    """Return the connection of a gateway to its server.
+
+    Raises ConfigurationError.
+    """
     try:
         return ServerConnection(
             settings.server,
@@ -187,7 +193,10 @@ def connect_server(settings: GatewaySettings) -> ServerConnection:
 
 
 def ask_directory(connection: ServerConnection, config: Config, bucket_map: BucketMap) -> Directory:
-    """Return the directory of a gateway that asks a server elsewhere, and follow its changes."""
+    """Return the directory of a gateway that asks a server elsewhere.
+
+    It follows the changes of the server.
+    """
     facts = RemoteFacts(ServerChanges(connection), stale_seconds=config.gateway_stale_seconds)
     keys = RemoteKeys(connection, facts)
     facts.start()

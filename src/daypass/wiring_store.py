@@ -1,4 +1,4 @@
-"""Open a store: choose its implementation, its master key and its first key ring.
+"""Open a store with its implementation, master key and first key ring.
 
 Owns the order of opening, for the server, the gateway and the operators' commands. It imports nothing of the server, so
 that the other two stay small.

@@ -174,7 +174,10 @@ class BucketWriter(Protocol):
 
 
 class BucketFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A recorded bucket as a server tells a gateway elsewhere. The policy is sent as references to documents."""
+    """A recorded bucket as a server tells a gateway elsewhere.
+
+    The policy is sent as references to documents.
+    """
 
     stored: StoredBucket
     policy: References | None
@@ -247,7 +250,7 @@ class StoreBuckets:
         return self.is_owned_by(self.owner_of(name), name, account=account, backend=backend)
 
     def is_owned_by(self, recorded: BucketOwner | None, name: str, *, account: str, backend: str) -> bool:
-        """Return whether a bucket with this record, or without one, is an account's at a backend."""
+        """Return whether a bucket is an account's at a backend."""
         if recorded is not None:
             place = recorded.backend or self._map.default_backend
             return recorded.active and (recorded.account, place) == (account, backend)

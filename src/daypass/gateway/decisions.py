@@ -64,7 +64,10 @@ class _Combined:
         self._names_tls: dict[str, bool] = {}
 
     def names_tls_version(self, action: str) -> bool:
-        """Return whether a policy names the version of TLS, which is not known behind a proxy."""
+        """Return whether a policy names the version of TLS.
+
+        Behind a proxy, the version is not known.
+        """
         found = self._names_tls.get(action)
         if found is None:
             sets = self.policies.sets()

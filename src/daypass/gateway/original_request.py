@@ -1,4 +1,4 @@
-"""The request that a proxy asks about, rebuilt from the headers of the proxy's question.
+"""Rebuild the request that a proxy asks about from the proxy's question.
 
 Owns the three ways in which proxies describe it, and the rule that each fact comes once:
 
@@ -54,7 +54,10 @@ _OF_QUESTION = frozenset(
 
 
 class OriginalRequest(msgspec.Struct, frozen=True):
-    """The head of the client's request, and whether the proxy said whether it has a body."""
+    """The head of the client's request.
+
+    `has_known_length` is whether the proxy said whether it has a body.
+    """
 
     head: RequestHead
     has_known_length: bool

@@ -109,7 +109,10 @@ class RemoteBuckets(StoreBuckets):
 
 
 class RemoteBucketWriter:
-    """Changes of buckets' records at the server. Every method blocks, and raises S3Error or ServiceUnavailable."""
+    """Changes of buckets' records at the server.
+
+    Every method blocks, and raises S3Error or ServiceUnavailable.
+    """
 
     def __init__(self, connection: ServerConnection, facts: RemoteFacts, new_block: PublicAccessBlock | None) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""Answer POST bucket-changes: changes of buckets that a gateway elsewhere decided.
+"""Answer POST bucket-changes: changes that a gateway elsewhere decided.
 
 Owns the table of changes. Each one is the method of the same name of StoreBucketWriter, with its checks inside the
 transaction. The account must be one that the resource server serves, and its principal needs a permission of its own,
@@ -23,7 +23,10 @@ ACTION = "daypass:ManageBuckets"
 
 
 def change_bucket(change: BucketChange, server: ResourceServer, source: GrantSource, now: datetime) -> BucketChanged:
-    """Make one change, and return the error of S3 if it is refused. Raises a Fault."""
+    """Make one change, and return the error of S3 if it is refused.
+
+    Raises a Fault.
+    """
     if not server.serves(change.account):
         raise AccessDenied(f"{server.name} does not serve account {change.account}.")
     make = _CHANGES.get(change.action)

@@ -1,4 +1,4 @@
-"""Answer POST facts: buckets, their policies, and the limits of the accounts that own them.
+"""Answer POST facts: buckets, their policies, and limits of accounts.
 
 Owns the table FACTS. A resource server gets facts of the accounts that it serves. A recorded bucket of another account
 is answered as one that no request can use, and never as missing: a mapping of the resource server must not adopt it.
@@ -28,7 +28,10 @@ Answerer = Callable[[Reader, ResourceServer, tuple[str, ...], Documents], Any]
 
 
 def answer_facts(request: FactRequest, server: ResourceServer, store: Store) -> FactAnswer:
-    """Return the facts of a request. Raises a Fault for an unknown kind or another account."""
+    """Return the facts of a request.
+
+    Raises a Fault for an unknown kind or another account.
+    """
     answerer = FACTS.get(request.kind)
     if answerer is None:
         raise ValidationError(f"The kind of facts {request.kind!r} is not known. Update the server or the gateway.")

@@ -1,4 +1,4 @@
-"""Answer POST keys: the derived key of one scope, with the caller and its policies.
+"""Answer POST keys: the derived key of one scope, with the caller.
 
 Owns the checks of a claim, in this order: the service and region are the resource server's own; the date is the one
 that was signed and is recent; the key or token is valid; the resource server serves the caller's account; the signature
@@ -43,7 +43,7 @@ _MISMATCH = "The signature does not match the string to sign."
 
 
 class GrantSource(msgspec.Struct, frozen=True):
-    """The store, the keys that open tokens and secrets, and the quota of buckets."""
+    """The store, the keys of tokens and secrets, and the quota of buckets."""
 
     store: Store
     vault: SecretBox

@@ -51,7 +51,7 @@ def invalidated_names(changes: Changes, server: ResourceServer) -> frozenset[str
 
 
 def hidden_names(dependencies: "set[Dependency]", server: ResourceServer) -> frozenset[str]:
-    """Return the keyed hashes of dependencies, under the salt of a registration."""
+    """Return the hashes of dependencies, keyed with a registration's salt."""
     hide = _hider(server.salt)
     return frozenset(hide(dependency) for dependency in dependencies)
 

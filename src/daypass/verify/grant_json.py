@@ -55,7 +55,10 @@ class PrincipalJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
 
 class CallerPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A caller's own policies. None and () have the meaning that they have in Policies."""
+    """A caller's own policies.
+
+    None and () have the meaning that they have in Policies.
+    """
 
     identity: References
     boundary: References | None

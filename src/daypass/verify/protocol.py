@@ -85,7 +85,10 @@ class FactRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """The answer to POST facts. `value` depends on the kind; the rest is as in GrantAnswer."""
+    """The answer to POST facts.
+
+    `value` depends on the kind; the rest is as in GrantAnswer.
+    """
 
     value: msgspec.Raw
     documents: Mapping[str, str]
@@ -95,7 +98,10 @@ class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
 
 
 class AccountFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """The limits that an account sets for its resources: RCPs by level, and the keys of its organization."""
+    """The limits that an account sets for its resources.
+
+    They are RCPs by level, and the keys of its organization.
+    """
 
     resource_control: tuple[References, ...]
     resource_keys: Mapping[str, str | tuple[str, ...]]

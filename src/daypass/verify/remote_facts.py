@@ -1,4 +1,4 @@
-"""Facts that a resource server caches, and the feed of changes that ends them.
+"""Cache the facts of a server, and follow the changes that end them.
 
 Owns freshness at a resource server:
 
@@ -45,7 +45,10 @@ def boot_time() -> float:
 
 
 class Fact(msgspec.Struct, frozen=True):
-    """A value of the server, and what it was derived from. `max_age` is in seconds."""
+    """A value of the server with its dependencies.
+
+    `max_age` is in seconds.
+    """
 
     value: Any
     dependencies: frozenset[str]
@@ -57,7 +60,7 @@ class ChangeSource(Protocol):
     """The server's feed of changes."""
 
     def changes(self, after: int, wait: float) -> ChangesAnswer:
-        """Return the changes after a revision, waiting for them at most `wait` seconds.
+        """Return the changes after a revision, within at most `wait` seconds.
 
         Raises ServiceUnavailable.
         """
@@ -65,7 +68,10 @@ class ChangeSource(Protocol):
 
 
 class RemoteFacts:
-    """The cache. `find` never blocks; a thread follows the changes after `start`."""
+    """The cache of facts.
+
+    `find` never blocks; a thread follows the changes after `start`.
+    """
 
     def __init__(self, source: ChangeSource, *, stale_seconds: float, clock: Callable[[], float] = boot_time) -> None:
         self._source = source
@@ -104,7 +110,7 @@ class RemoteFacts:
 
     @property
     def age(self) -> float:
-        """The seconds since the last word of the server, as old as its own knowledge."""
+        """Return the seconds since the last word of the server."""
         return self._clock() - self._heard_at
 
     @property
@@ -137,7 +143,7 @@ class RemoteFacts:
             self._drop(name)
 
     def forget_where(self, concerns: Callable[[Any], bool]) -> None:
-        """Drop the facts whose names a predicate selects, after a change of one's own."""
+        """Drop the facts whose names a predicate selects."""
         with self._lock:
             for name in [name for name in self._facts if concerns(name)]:
                 self._drop(name)

@@ -43,7 +43,7 @@ from daypass.wiring_store import open_everything
 
 
 def start(flags: dict[str, Any], store: str | None, config_file: Path | None) -> int:
-    """Run a gateway with these flags until a signal stops it. Return the exit code.
+    """Run a gateway until a signal stops it, and return the exit code.
 
     Stops with exit code 6 if it cannot start.
     """

@@ -1,4 +1,4 @@
-"""Tags of IAM entities: read, change, show, and the condition keys of tags in a request.
+"""Read, change and show the tags of IAM entities.
 
 The rules:
 
