@@ -80,6 +80,14 @@ class RunningDataPath:
         while asyncio.run_coroutine_threadsafe(count(), self._loop).result(LONG):
             assert time.monotonic() < end
 
+    def unsent(self) -> int:
+        """Return the number of bytes that wait for clients to read."""
+
+        async def count() -> int:
+            return sum(each.transport.get_write_buffer_size() for each in self.path.connections)
+
+        return asyncio.run_coroutine_threadsafe(count(), self._loop).result(LONG)
+
     def close(self) -> None:
         """Stop."""
         self._loop.call_soon_threadsafe(self._stopped.set)

@@ -296,3 +296,28 @@ def test_a_store_that_is_down_is_unavailable(make_path: MakePath) -> None:
     path.store.close()
     answer = path.connect().get()
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+
+
+def test_a_connection_to_the_store_is_read_after_a_slow_client(make_path: MakePath) -> None:
+    """The end of an answer may find the client's buffers full. The next request on that connection is answered."""
+    path = make_path()
+
+    def script(side: StoreSide) -> None:
+        side.read_request()
+        side.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while not path.gateway.unsent():
+            side.send(b"4000\r\n" + b"x" * 0x4000 + b"\r\n")
+        # One read crosses the limit of the buffer, and has the end of the answer.
+        side.send(b"13000\r\n" + b"y" * 0x13000 + b"\r\n0\r\n\r\n")
+        answer_all(side)
+
+    path.store.script = script
+    client = path.connect()
+    client.send(b"GET /bucket/key HTTP/1.1\r\nHost: s3\r\n\r\n")
+    path.store.heads.get(timeout=LONG)
+    while not path.gateway.idle_store_connections():
+        pass
+    answer = client.read()
+    assert answer.body.endswith(b"y")
+    assert client.get().body == b"ok"
+    assert len(path.store.sides) == 1

@@ -418,6 +418,8 @@ class Transfer:
         return is_replayable and store.is_reused and not store.has_answered
 
     def _leave_store(self, *, is_complete: bool) -> None:
+        if self._is_answer_paused:  # The next request on the connection is read at the speed of its own client.
+            self.client_ready()
         store, self._store = self._store, None
         if store is not None:
             store.end(is_complete=is_complete)
