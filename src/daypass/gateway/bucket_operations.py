@@ -1,7 +1,7 @@
 """The bucket operations that the gateway answers itself.
 
 Bucket policies, public access blocks and the ownership of buckets belong to Daypass: at the store, every request has
-one and the same owner. Every bucket behaves as BucketOwnerEnforced: ACLs exist for readers only.
+one and the same owner. Every bucket behaves as BucketOwnerEnforced: it has one ACL, and no other one can be put.
 
 - `READS` do not change anything. They raise NotLoadedError if they must wait.
 - `WRITES` change records and block.
@@ -209,8 +209,39 @@ def acl_of(account: str) -> bytes:
     return write_xml("AccessControlPolicy", xml_group("Owner", [owner]), xml_group("AccessControlList", [grant]))
 
 
-def _put_acl(_: BucketRequest, __: Bucket, ___: BucketWriter) -> LocalAnswer:
-    raise s3_error("AccessControlListNotSupported", _NO_ACLS)
+def _put_acl(request: BucketRequest, bucket: Bucket, _: BucketWriter) -> LocalAnswer:
+    return put_acl(request, bucket.account)
+
+
+def put_acl(request: BucketRequest, account: str) -> LocalAnswer:
+    """Accept the ACL that every bucket and object has, and raise S3Error for any other one.
+
+    Source: Amazon S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
+    """
+    if request.body:
+        is_own = b"x-amz-acl" not in request.headers and _grants_all_to(account, request.body)
+    else:
+        is_own = request.headers.get(b"x-amz-acl") == b"bucket-owner-full-control"
+    if not is_own:
+        raise s3_error("AccessControlListNotSupported", _NO_ACLS)
+    return LocalAnswer()
+
+
+def _grants_all_to(account: str, body: bytes) -> bool:
+    policy = parse_xml(body, "AccessControlPolicy").fields("Owner", "AccessControlList")
+    owner, grants = policy.get("Owner"), policy.get("AccessControlList")
+    if owner is None or grants is None or not _is_owner(owner, account) or len(grants.children) != 1:
+        return False
+    grant = grants.fields("Grant")["Grant"].fields("Grantee", "Permission")
+    grantee, permission = grant.get("Grantee"), grant.get("Permission")
+    if grantee is None or permission is None:
+        return False
+    return _is_owner(grantee, account) and permission.text == "FULL_CONTROL"
+
+
+def _is_owner(element: XmlElement, account: str) -> bool:
+    user = element.fields("ID", "DisplayName", "URI", "EmailAddress")
+    return "ID" in user and user["ID"].text == canonical_id(account) and not {"URI", "EmailAddress"} & set(user)
 
 
 def _answer(root: str, *content: str) -> LocalAnswer:

@@ -32,6 +32,7 @@ from daypass.gateway.bucket_operations import (
     acl_of,
     answer_read,
     perform_write,
+    put_acl,
 )
 from daypass.gateway.buckets import Bucket
 from daypass.gateway.decisions import Decider
@@ -389,8 +390,12 @@ class Judgement:
         return self._exchange.respond(_OK, _XML, acl_of(bucket.account))
 
     def put_object_acl(self) -> Plan:
-        """Refuse PutObjectAcl: the account owns every object."""
-        raise s3_error("AccessControlListNotSupported")
+        """Accept the one ACL that every object has, and refuse others."""
+        return self._collect(MOST_BODY["PutBucketAcl"], self._put_object_acl_with)
+
+    def _put_object_acl_with(self, body: bytes) -> Plan:
+        account = self._known_bucket().account
+        return self._answer(put_acl(self._bucket_request(body), account))
 
     def _known_bucket(self) -> Bucket:
         if self._bucket is None:

@@ -221,8 +221,41 @@ def test_every_bucket_is_owned_by_its_account_alone(store: BucketStore) -> None:
     assert refused(store, "DeleteBucketOwnershipControls").code == "MethodNotAllowed"
     assert refused(store, "PutBucketAcl").code == "AccessControlListNotSupported"
     acl = store.perform("GetBucketAcl", "data").body.decode()
+    assert store.perform("PutBucketAcl", "data", body=acl.encode()).status == 200
+    full = {b"x-amz-acl": b"bucket-owner-full-control"}
+    assert store.perform("PutBucketAcl", "data", headers=full).status == 200
     assert acl.count(f"<ID>{canonical_id(OWNER)}</ID>") == 2
     assert "<Permission>FULL_CONTROL</Permission>" in acl
+
+
+OWN = f"<ID>{canonical_id(OWNER)}</ID>"
+
+
+@pytest.mark.parametrize(
+    ("owner", "grants", "code"),
+    [
+        (OWN, [(f"<ID>{canonical_id(OTHER)}</ID>", "FULL_CONTROL")], "AccessControlListNotSupported"),
+        (f"<ID>{canonical_id(OTHER)}</ID>", [(OWN, "FULL_CONTROL")], "AccessControlListNotSupported"),
+        (OWN, [(OWN, "READ")], "AccessControlListNotSupported"),
+        (OWN, [(OWN, "FULL_CONTROL"), (OWN, "READ")], "AccessControlListNotSupported"),
+        (OWN, [("<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>", "READ")], "AccessControlListNotSupported"),
+        (OWN, [(OWN + "<EmailAddress>a@example.com</EmailAddress>", "FULL_CONTROL")], "AccessControlListNotSupported"),
+        (OWN, [], "AccessControlListNotSupported"),
+        (OWN, [(OWN + OWN, "FULL_CONTROL")], "MalformedXML"),
+        (OWN, [(OWN + "<x/>", "FULL_CONTROL")], "MalformedXML"),
+    ],
+)
+def test_any_other_acl_is_refused(store: BucketStore, owner: str, grants: list[tuple[str, str]], code: str) -> None:
+    """Only the ACL that grants everything to the owner has no effect."""
+    listed = "".join(
+        f"<Grant><Grantee>{one}</Grantee><Permission>{permission}</Permission></Grant>" for one, permission in grants
+    )
+    inner = f"<Owner>{owner}</Owner><AccessControlList>{listed}</AccessControlList>"
+    body = f'<AccessControlPolicy xmlns="{NAMESPACE}">{inner}</AccessControlPolicy>'.encode()
+    assert refused(store, "PutBucketAcl", body=body).code == code
+    full = {b"x-amz-acl": b"bucket-owner-full-control"}
+    own = store.perform("GetBucketAcl", "data").body
+    assert refused(store, "PutBucketAcl", body=own, headers=full).code == "AccessControlListNotSupported"
 
 
 def test_the_location_is_empty_for_the_first_region(store: BucketStore) -> None:

@@ -1,7 +1,8 @@
 """The source of a copy: the header x-amz-copy-source.
 
 Owns the grammar of the header and the one spelling that goes to the store. Stores accept more spellings than S3
-documents: `/bucket/key`, `bucket%2Fkey`, `%62ucket/key`. All of them are decoded here, judged, and replaced by one.
+documents: `/bucket/key`, `bucket%2Fkey`, `%62ucket/key`. All of them are decoded here, judged, and replaced by one. A
+plus sign is a space, as on S3: clients encode `a b` as `a+b` or `a%20b`, and `a+b` as `a%2Bb`.
 Leaves the rule for the key to object_keys.py. Source: Amazon S3 API Reference, CopyObject.
 """
 
@@ -44,7 +45,7 @@ def parse_copy_source(value: bytes, key_rules: Callable[[str], KeyRule]) -> Copy
     `key_rules` returns the rule for the keys of a bucket.
     """
     path, question, query = value.partition(b"?")
-    text = decode_text(path)
+    text = decode_text(path.replace(b"+", b" "))
     if text.startswith("arn:"):
         raise s3_error("NotImplemented", "A copy source that is an access point is not supported.")
     bucket, slash, key = text.removeprefix("/").partition("/")

@@ -25,6 +25,7 @@ MOST_METADATA = 8_192
 
 _OF_EVERY_REQUEST = frozenset(
     {
+        b"x-amz-api-version",
         b"x-amz-content-sha256",
         b"x-amz-date",
         b"x-amz-decoded-content-length",
