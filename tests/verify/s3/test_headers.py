@@ -45,7 +45,15 @@ def test_other_access_control_lists_are_refused(method: str, target: str, header
         ({"x-amz-tagging": "=1"}, "InvalidTag"),
         ({"x-amz-tagging": f"k={'v' * 257}"}, "InvalidTag"),
         ({"x-amz-tagging": "%zz=1"}, "InvalidArgument"),
-        ({"x-amz-user-agent": "js", "x-amz-api-version": "2006-03-01", "x-amz-meta-a": "1", "x-amz-checksum-crc32": "x"}, ""),
+        (
+            {
+                "x-amz-user-agent": "js",
+                "x-amz-api-version": "2006-03-01",
+                "x-amz-meta-a": "1",
+                "x-amz-checksum-crc32": "x",
+            },
+            "",
+        ),
         ({"x-amz-rename-source": "of another operation"}, ""),
     ],
 )
