@@ -3,12 +3,14 @@
 import json
 import signal
 import stat
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.gateway.stores import StoreServer
-from tests.process.daypass import run, serving
+from tests.process.daypass import BIN, clean_environment, run, serving
 from tests.process.daypass_gateway import ACCOUNT, gateway, key_file, role_session
 
 
