@@ -3,8 +3,9 @@
 Owns `/verify` and `/denied` on the listener for proxies. Its rules:
 
 - Only the addresses of trusted proxies may ask, because the answer rests on headers that they write.
-- `/verify?service=NAME` judges by the routes of one service. Without `service`, the routes of all services count. The
-  parameter `service=s3` asks the judge of the S3 gateway; a route cannot have that service.
+- `/verify?service=NAME` judges by the routes of one service. Without `service`, the only service counts; if there are
+  several, their routes with a host, because a path of one service may exist at another. The parameter `service=s3` asks
+  the judge of the S3 gateway; a route cannot have that service.
 - 200 lets the request go on. For a service, X-Daypass-Arn, -Account, -User-Id and -Content-Sha256 describe the caller
   and the verified hash of the body, which the proxy has not seen: a service that acts on a body compares its hash.
 - For S3, 200 means that the proxy may send the request to the store, with the re-signed headers X-Daypass-Up-…. Only
@@ -258,14 +259,15 @@ class ForwardAuthJudge:
         )
 
     def _rules(self, service: str, head: RequestHead) -> tuple[str, ServiceRules]:
-        """Return the rules of the service, or of the only one with a route. Raises RefusedRequestError."""
+        """Return the rules of the service, or of the one with a route for the host. Raises RefusedRequestError."""
         services = self._parts.services
         if service:
             rules = services.get(service)
             if rules is None:
                 raise RefusedRequestError(answer_no_route(head.method))
             return service, rules
-        found = [(name, rules) for name, rules in services.items() if rules.has_route(head)]
+        several = len(services) > 1
+        found = [(name, rules) for name, rules in services.items() if rules.has_route(head, needs_host=several)]
         if len(found) != 1:
             raise RefusedRequestError(answer_no_route(head.method))
         return found[0]

@@ -85,16 +85,18 @@ class RouteTable:
                 raise ValueError(f"two routes match the same requests: {one.route.method} {one.route.path}")
         self._routes = sorted(compiled, key=lambda one: one.order)
 
-    def find(self, method: str, host: str, path: bytes, *, caller_account: str) -> RouteMatch | None:
+    def find(
+        self, method: str, host: str, path: bytes, *, caller_account: str, needs_host: bool = False
+    ) -> RouteMatch | None:
         """Return the permission of a request, or None if it has no route.
 
         `path` is the path as sent, `host` the value of the Host header, `caller_account` the account of the caller.
-        Raises VerifyError if the path is ambiguous.
+        With `needs_host`, routes without a host do not count. Raises VerifyError if the path is ambiguous.
         """
         sent = tuple(decode_path(path).split("/"))
         name = host.lower().rpartition(":")[0] if re.search(r":\d+$", host) else host.lower()
         for one in self._routes:
-            if one.route.method != method or one.route.host not in ("", name):
+            if one.route.method != method or one.route.host not in ((name,) if needs_host else ("", name)):
                 continue
             variables = _match(one.segments, sent)
             if variables is not None:

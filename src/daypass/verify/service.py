@@ -78,10 +78,11 @@ class ServiceRules:
             raise VerifyError(VerifyReason.NO_SIGNATURE)
         return verified
 
-    def has_route(self, head: RequestHead) -> bool:
-        """Return whether the table has a route for a request. Raises VerifyError."""
+    def has_route(self, head: RequestHead, *, needs_host: bool) -> bool:
+        """Return whether the table has a route for a request, or one with its host. Raises VerifyError."""
         host = head.headers[b"host"].decode("latin-1")
-        return self._routes.find(head.method, host, head.path, caller_account="") is not None
+        found = self._routes.find(head.method, host, head.path, caller_account="", needs_host=needs_host)
+        return found is not None
 
     def prepare(
         self, head: RequestHead, verified: VerifiedRequest, now: datetime, connection: RequestOrigin
