@@ -73,7 +73,8 @@ def rebuild(question: RequestHead) -> OriginalRequest:
     kept = [(name, value) for name, value in headers.items() if name not in _OF_QUESTION]
     length = _body_headers(headers, is_original=is_original)
     head = build_head(method, target, [(b"host", host), *kept, *length])
-    return OriginalRequest(head, has_known_length=is_original or b"content-length" in headers)
+    # Envoy sends Content-Length: 0, whatever the request has.
+    return OriginalRequest(head, has_known_length=is_original)
 
 
 def _facts(question: RequestHead) -> tuple[str, bytes, bytes, bool]:
