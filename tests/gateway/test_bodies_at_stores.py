@@ -37,6 +37,7 @@ def test_seaweedfs_stores_an_intact_upload(form: UploadForm, profile: BodyProfil
     assert_stored(form, seaweedfs, profile)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 def test_moto_stores_an_intact_upload(form: UploadForm, moto_store: StoreServer) -> None:
     """Rule: the store accepts the forms that its profile names."""

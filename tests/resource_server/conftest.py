@@ -1,6 +1,7 @@
 """A server with a registered resource server, and a link to it over a real socket."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -71,11 +72,24 @@ def gateway_key(root: RootKey, name: str, iam: Any) -> Credentials:
     return Credentials(made["AccessKeyId"], made["SecretAccessKey"])
 
 
+@pytest.fixture(scope="module")
+def closing(server: RunningServer) -> Iterator[ThreadPoolExecutor]:
+    """Return threads that close links while the next tests run.
+
+    A link waits for the answer to its last question, which takes up to a second.
+    """
+    assert server.url
+    with ThreadPoolExecutor(32) as threads:
+        yield threads
+
+
 @pytest.fixture
-def keys(server: RunningServer, name: str, gateway_key: Credentials) -> Iterator[RemoteKeys]:
+def keys(
+    server: RunningServer, name: str, gateway_key: Credentials, closing: ThreadPoolExecutor
+) -> Iterator[RemoteKeys]:
     """Return keys of the running server, and follow its changes."""
     connection = ServerConnection(server.url, name, gateway_key, region=REGION)
     found = RemoteKeys(connection, RemoteFacts(ServerChanges(connection), stale_seconds=60))
     assert found.facts.start(wait=10)
     yield found
-    found.close()
+    closing.submit(found.close)
