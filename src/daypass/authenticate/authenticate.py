@@ -53,10 +53,13 @@ def authenticate(
     """
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
     named = _find_named(unverified.access_key_id, unverified.token, lookup)
-    with _naming(named):
+    try:
         caller, secret = _open(named, lookup)
         key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
         verified = verify_signature(unverified, request, signing_key=key)
+    except Fault as fault:
+        _note_known_key(fault, named)
+        raise
     return Signer(caller, verified.region)
 
 
@@ -67,29 +70,17 @@ def find_caller(access_key_id: str, token: str | None, lookup: Lookup) -> tuple[
     `authenticate`, in the same order.
     """
     named = _find_named(access_key_id, token, lookup)
-    with _naming(named):
+    try:
         return _open(named, lookup)
+    except Fault as fault:
+        _note_known_key(fault, named)
+        raise
 
 
-class _naming:  # noqa: N801 - it reads as a statement
-    """Adds to a fault that the call names a key that exists, for the audit event.
-
-    A class and not a generator: every request comes here.
-    """
-
-    __slots__ = ("_named",)
-
-    def __init__(self, named: "KeyHolder | Session") -> None:
-        self._named = named
-
-    def __enter__(self) -> None:
-        """Do not prepare anything."""
-
-    def __exit__(self, _type: object, problem: object, _traceback: object) -> None:
-        if isinstance(problem, Fault):
-            named = self._named
-            problem.names_known_key = True
-            problem.key_account = named.key.account if isinstance(named, KeyHolder) else named.account
+def _note_known_key(fault: Fault, named: "KeyHolder | Session") -> None:
+    """Add to a fault that the call names a key that exists, for the audit event."""
+    fault.names_known_key = True
+    fault.key_account = named.key.account if isinstance(named, KeyHolder) else named.account
 
 
 class KeyHolder(msgspec.Struct, frozen=True):

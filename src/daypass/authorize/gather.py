@@ -6,7 +6,7 @@ Rules: IAM User Guide, "Policy evaluation logic".
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_session_policies
-from daypass.directory.organization.organization_tree import load_inherited_controls
+from daypass.directory.organization.organization_tree import InheritedControls, load_inherited_controls
 from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session
@@ -26,14 +26,12 @@ _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, PolicySour
 
 def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:
     """Return every policy that applies to a permission check of `caller`."""
+    account = check.account
     # AWS applies resource control policies to STS but not to IAM.
-    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, check.account)
-    return Policies(
-        *_caller_policies(caller, views),
-        () if controls is None else controls.resource_control,
-        check.resource_policy,
-        check.trust,
-    )
+    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, account)
+    own = controls if caller.account == account else None
+    resource_control = () if controls is None else controls.resource_control
+    return _policies(caller, views, own, resource_control, check.resource_policy, check.trust)
 
 
 def gather_of_caller(caller: Caller, views: Views) -> Policies:
@@ -41,19 +39,35 @@ def gather_of_caller(caller: Caller, views: Views) -> Policies:
 
     A resource server adds the resource's own policy and the resource control policies of its owner.
     """
-    return Policies(*_caller_policies(caller, views))
+    return _policies(caller, views, None, (), None, False)  # noqa: FBT003 - by position, as the constructor
 
 
-def _caller_policies(
-    caller: Caller, views: Views
-) -> tuple[PolicySet, PolicySet | None, PolicySet | None, tuple[PolicySet, ...]]:
-    """Return the identity, boundary and session policies, and the SCPs."""
+def _policies(
+    caller: Caller,
+    views: Views,
+    own: InheritedControls | None,
+    resource_control: tuple[PolicySet, ...],
+    resource: PolicySet | None,
+    trust: bool,  # noqa: FBT001 - by position, as the constructor
+) -> Policies:
+    """Return the caller's own policies with those of a resource.
+
+    `own` are the control policies of the caller's account if they were loaded before.
+    """
     identity = caller.identity
-    return (
+    service_control: tuple[PolicySet, ...] = ()
+    if not _is_exempt(caller):
+        if own is None:
+            own = views.get(load_inherited_controls, caller.account)
+        service_control = own.service_control
+    return Policies(
         _without_identity(caller) if identity is None else identity.policies,
         None if identity is None else identity.boundary,
         None if caller.session is None else _session_policies(caller, caller.session, views),
-        () if _is_exempt(caller) else views.get(load_inherited_controls, caller.account).service_control,
+        service_control,
+        resource_control,
+        resource,
+        trust,
     )
 
 
