@@ -214,7 +214,7 @@ def _put_acl(request: BucketRequest, bucket: Bucket, _: BucketWriter) -> LocalAn
 
 
 def put_acl(request: BucketRequest, account: str) -> LocalAnswer:
-    """Accept the ACL that every bucket and object has, and raise S3Error for any other one.
+    """Accept the ACL that every bucket and object has. Raises S3Error.
 
     Source: Amazon S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
     """

@@ -79,7 +79,7 @@ class ServiceRules:
         return verified
 
     def has_route(self, head: RequestHead, *, needs_host: bool) -> bool:
-        """Return whether the table has a route for a request, or one with its host. Raises VerifyError."""
+        """Return whether the table has a route for a request. Raises VerifyError."""
         host = head.headers[b"host"].decode("latin-1")
         found = self._routes.find(head.method, host, head.path, caller_account="", needs_host=needs_host)
         return found is not None
