@@ -80,6 +80,14 @@ def test_a_read_goes_from_nginx_to_the_store(fronted: Fronted) -> None:
     assert not any(name.startswith("x-daypass") for name in answer)
 
 
+def test_the_store_is_not_visible_in_the_headers(fronted: Fronted) -> None:
+    """SeaweedFS names the user that it knows, which is the gateway."""
+    bucket, s3 = fronted.gateway.new_bucket(), fronted.s3(fronted.gateway.credentials(ALLOW_ALL))
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+    headers = s3.get_object(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPHeaders"]
+    assert not [name for name in headers if name.startswith("seaweed") or name in {"via", "set-cookie", "x-amz-id-2"}]
+
+
 def test_a_refusal_is_s3s_error_document(fronted: Fronted) -> None:
     """auth_request keeps no body, so the gateway answers the request again."""
     bucket = fronted.gateway.new_bucket()
