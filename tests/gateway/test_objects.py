@@ -3,9 +3,11 @@
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.gateway.refusals import refusal, refused_with
 from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, running_gateway
 from tests.gateway.stores import StoreServer
@@ -86,6 +88,20 @@ def test_a_hidden_object_looks_like_a_denied_one(gateway: RunningGateway, bucket
     answers = [refusal(s3.head_object, Bucket=bucket, Key=key).response for key in ("denied", "absent")]
     shown = [set(answer["ResponseMetadata"]["HTTPHeaders"]) - {"x-daypass-authorization-message"} for answer in answers]
     assert shown[0] == shown[1]
+
+
+def test_a_denied_folder_is_not_changed_by_its_name(gateway: RunningGateway, bucket: str) -> None:
+    """At SeaweedFS, a PUT or DELETE of `secret` would delete the object `secret/`. Other callers may use the name."""
+    gateway.s3().put_object(Bucket=bucket, Key="secret/", Body=b"")
+    denied = gateway.role(ALLOW_ALL, {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::*/secret/*"})
+    allowed = gateway.role({**ALLOW_ALL, "Resource": ["arn:aws:s3:::*/secret", f"arn:aws:s3:::{bucket}"]})
+    for change in (denied.delete_object, denied.put_object):
+        with suppress(ClientError):
+            change(Bucket=bucket, Key="secret")
+        denied.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "secret"}]})
+        assert "secret/" in [one["Key"] for one in gateway.s3().list_objects_v2(Bucket=bucket)["Contents"]]
+    allowed.put_object(Bucket=bucket, Key="secret", Body=b"x")
+    assert allowed.get_object(Bucket=bucket, Key="secret")["Body"].read() == b"x"
 
 
 def test_a_session_policy_limits_a_session(gateway: RunningGateway, bucket: str) -> None:

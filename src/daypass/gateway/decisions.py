@@ -161,7 +161,7 @@ class Decider:
                 return found
             request = _with_keys(request, found)
         decision = self._decide(request, policies)
-        if isinstance(decision, Allowed):
+        if isinstance(decision, Allowed) or (permission.unless_denied and _is_only_not_allowed(decision)):
             return None
         error = denial(self._caller, permission, decision, resource_account=request.resource_account)
         return PermissionRefusal(error, self._encode(request, policies))
@@ -217,6 +217,10 @@ class Decider:
         with suppress(Throttling), nullcontext() if light else self._tools.heavy_work(self._payer(request)):
             return seal(request, policies, self._caller, self._now)
         return None
+
+
+def _is_only_not_allowed(decision: Denied) -> bool:
+    return not decision.explicit and not decision.failure
 
 
 def _with_keys(request: AuthorizationRequest, keys: Mapping[str, str | tuple[str, ...]]) -> AuthorizationRequest:

@@ -82,5 +82,6 @@ def code_of(method: str, target: str, headers: Mapping[str, str] | None = None, 
 
 
 def needed(request: S3Request) -> list[str]:
-    """Return the permissions of a request as `Action on bucket/key`."""
-    return [f"{one.action[3:]} {one.resource.removeprefix('arn:aws:s3:::')}" for one in permissions(request)]
+    """Return the permissions that must be allowed, as `Action bucket/key`."""
+    must = [one for one in permissions(request) if not one.unless_denied]
+    return [f"{one.action[3:]} {one.resource.removeprefix('arn:aws:s3:::')}" for one in must]

@@ -144,8 +144,8 @@ def test_permissions_of_a_body_are_not_taken_from_the_head() -> None:
 
 def test_each_key_of_delete_objects_is_a_permission() -> None:
     """A version, and the bypass of governance mode, need their own actions."""
-    plain = parse("POST", "/b01?delete")
-    bypassing = parse("POST", "/b01?delete", {"x-amz-bypass-governance-retention": "true"})
+    plain = parse("POST", "/b01?delete", rule=EXACT)
+    bypassing = parse("POST", "/b01?delete", {"x-amz-bypass-governance-retention": "true"}, rule=EXACT)
     assert [(one.action, one.resource) for one in delete_permissions(plain, "a", "")] == [
         ("s3:DeleteObject", "arn:aws:s3:::b01/a")
     ]
@@ -155,6 +155,24 @@ def test_each_key_of_delete_objects_is_a_permission() -> None:
         "s3:DeleteObjectVersion",
         "s3:BypassGovernanceRetention",
     ]
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [
+        ("PUT", "/b01/k", {}),
+        ("DELETE", "/b01/k", {}),
+        ("PUT", "/b01/k?tagging", {}),
+        ("GET", "/b01/k?tagging", {}),
+        ("PUT", "/b01/k", {"x-amz-copy-source": "b02/s", "x-amz-tagging-directive": "REPLACE"}),
+    ],
+)
+def test_a_change_may_be_one_of_the_folder_marker(method: str, target: str, headers: dict[str, str]) -> None:
+    """Rule: what is denied for `k/` is denied for `k`, but it need not be allowed."""
+    also = [one for one in permissions(parse(method, target, headers)) if one.unless_denied]
+    assert [one.resource for one in also] == ["arn:aws:s3:::b01/k/"]
+    assert not [one for one in permissions(parse(method, target, headers, rule=EXACT)) if one.unless_denied]
+    assert [one.unless_denied for one in delete_permissions(parse("POST", "/b01?delete"), "k", "")] == [False, True]
 
 
 def test_a_folder_is_also_the_object_of_its_name_at_a_store_that_folds() -> None:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 from tests.gateway.stores import StoreServer
 from tests.verify.s3.s3_requests import needed, parse
 
+from daypass.verify.s3.actions import permissions
 from daypass.verify.s3.errors import S3Error
 
 
@@ -65,3 +66,13 @@ def test_a_folder_replaces_the_object_of_its_name(seaweedfs: StoreServer) -> Non
     with pytest.raises(ClientError, match="NoSuchKey"):
         client.get_object(Bucket=bucket, Key="k")
     assert needed(parse("PUT", f"/{bucket}/k/")) == [f"PutObject {bucket}/k/", f"PutObject {bucket}/k"]
+
+
+def test_a_deletion_of_an_object_deletes_the_folder_marker(seaweedfs: StoreServer) -> None:
+    """The store loses `k/`, with its tags; a caller that is denied the same for `k/` is refused."""
+    bucket, client = seaweedfs.new_bucket(), seaweedfs.client()
+    client.put_object(Bucket=bucket, Key="k/", Body=b"")
+    client.delete_object(Bucket=bucket, Key="k")
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+    (also,) = [one for one in permissions(parse("DELETE", f"/{bucket}/k")) if one.unless_denied]
+    assert (also.action, also.resource) == ("s3:DeleteObject", f"arn:aws:s3:::{bucket}/k/")

@@ -6,7 +6,8 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 "Required permissions for Amazon S3 API operations".
 
 - A request is allowed only if every permission of it is allowed.
-- At a store that folds slashes, a key that ends in one needs the permissions for the key without it too.
+- At a store that folds slashes, a key that ends in one needs the permissions for the key without it too. A change of
+  `k` may be one of the folder marker `k/`, thus it is refused if the caller is explicitly denied the same for `k/`.
 - An operation that is not in the table does not have permissions: permissions() raises.
 """
 
@@ -17,7 +18,7 @@ import msgspec
 
 from daypass.verify.s3.object_keys import folded_name
 from daypass.verify.s3.request import S3Request
-from daypass.verify.s3.routes import OPERATIONS, PREFLIGHT, REFUSED
+from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, PREFLIGHT, REFUSED
 
 
 class Permission(msgspec.Struct, frozen=True):
@@ -26,7 +27,8 @@ class Permission(msgspec.Struct, frozen=True):
     `resource` is an ARN, and `bucket` its bucket, or empty for an action on all buckets. `version_id` is the version of
     the object that the action is about. `is_source` is true for the source of a copy. If `if_source_tagged`
     is true, S3 needs the permission only if the source of the copy has tags. A gateway that does not look them up must
-    need it always.
+    need it always. If `unless_denied` is true, the permission need not be allowed: only an explicit denial
+    counts.
     """
 
     action: str
@@ -35,6 +37,7 @@ class Permission(msgspec.Struct, frozen=True):
     version_id: str = ""
     is_source: bool = False
     if_source_tagged: bool = False
+    unless_denied: bool = False
 
 
 When = Callable[[S3Request], bool]
@@ -235,6 +238,21 @@ WITHOUT_PERMISSIONS = frozenset({PREFLIGHT})
 """Operations that S3 answers without a permission. A gateway forwards them only if the store's profile says so."""
 
 _DELETE = ACTIONS["DeleteObject"]
+# SeaweedFS deletes the marker `k/` by a DELETE or a PUT of `k`, and has the tags of both in one place.
+_CHANGES_FOLDERS = frozenset(
+    {
+        "CompleteMultipartUpload",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "DeleteObject",
+        "DeleteObjects",
+        "DeleteObjectTagging",
+        "GetObjectTagging",
+        POST_OBJECT,
+        "PutObject",
+        "PutObjectTagging",
+    }
+)
 
 
 def permissions(request: S3Request) -> tuple[Permission, ...]:
@@ -268,13 +286,18 @@ def _for_folded_names(request: S3Request, found: list[Permission]) -> tuple[Perm
     key = folded_name(request.key, folds_slashes=request.folds_slashes)
     source = request.copy_source
     source_key = "" if source is None else folded_name(source.key, folds_slashes=source.folds_slashes)
-    if not key and not source_key:
-        return ()
-    return tuple(
+    also = [
         msgspec.structs.replace(one, resource=one.resource[:-1])
         for one in found
         if (source_key if one.is_source else key)
-    )
+    ]
+    if request.folds_slashes and not key and request.operation in _CHANGES_FOLDERS:
+        also += [
+            msgspec.structs.replace(one, resource=one.resource + "/", unless_denied=True)
+            for one in found
+            if not one.is_source
+        ]
+    return tuple(also)
 
 
 def tag_bucket_permission(request: S3Request) -> Permission:
