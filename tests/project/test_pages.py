@@ -9,6 +9,9 @@ import pytest
 from tests.project.actions_page import PAGE, page
 
 from daypass.config import Config
+from daypass.gateway.metrics import GatewayMetrics
+from daypass.gateway.profiles import PROFILES
+from daypass.gateway.settings import GatewaySettings
 from daypass.operations.settings import Quotas
 from daypass.testing.server import running_server
 
@@ -27,6 +30,31 @@ def test_every_setting_is_in_the_operators_table() -> None:
     table = page_text.partition("| setting |")[2].partition("\n\n")[0]
     named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[?(\w+)\]?`", row.split("|")[1])}
     assert named == {setting.name for setting in fields(Config)}
+
+
+def test_every_setting_of_the_gateway_is_in_its_table() -> None:
+    """docs/gateway.md has each setting of `[gateway]` in its first column, except the tables inside it."""
+    page_text = (_DOCS / "gateway.md").read_text(encoding="utf-8")
+    table = page_text.partition("| setting |")[2].partition("\n\n")[0]
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == {setting.name for setting in fields(GatewaySettings)} - {"backends", "buckets", "routes"}
+
+
+def test_every_profile_of_a_store_is_in_the_gateways_table() -> None:
+    """docs/gateway.md has each profile."""
+    page_text = (_DOCS / "gateway.md").read_text(encoding="utf-8")
+    table = page_text.partition("| profile |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE)) == set(PROFILES)
+
+
+def test_every_metric_of_the_gateway_is_in_its_table() -> None:
+    """docs/gateway.md has each metric of the gateway, and no other."""
+    page_text = (_DOCS / "gateway.md").read_text(encoding="utf-8")
+    table = page_text.partition("| metric |")[2].partition("\n\n")[0]
+    names = {
+        f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in GatewayMetrics().collect()
+    }
+    assert set(re.findall(r"`(daypass_\w+)", table)) == names
 
 
 def test_every_quota_is_in_the_operators_table() -> None:
