@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from daypass.gateway.plan import Peer, Respond
-from daypass.gateway.transfers.limits import MOST_HELD, WRITE_BUFFER
+from daypass.gateway.transfers.limits import MOST_HELD, TLS_READ_BUFFER, WRITE_BUFFER
 from daypass.gateway.transfers.outgoing_answer import OutgoingAnswer
 from daypass.gateway.transfers.transfer import Pause, Transfer
 from daypass.http.connection_limits import ConnectionSlot
@@ -86,7 +86,7 @@ class ClientConnection(asyncio.BufferedProtocol):
         # A transport with TLS keeps bytes that it has received, too. asyncio does not document how many.
         limit_reading = getattr(transport, "set_read_buffer_limits", None)
         if limit_reading is not None:
-            limit_reading(WRITE_BUFFER)
+            limit_reading(TLS_READ_BUFFER)
         version = (tls.version() or "") if tls is not None else ""
         cipher = tls.cipher() if tls is not None else None
         self._cipher = cipher[0] if cipher is not None else ""

@@ -30,4 +30,5 @@ class TransferLimits(msgspec.Struct, frozen=True):
 
 
 MOST_HELD = 65_536  # bytes that are kept of a request whose turn has not come
-WRITE_BUFFER = 65_536  # bytes that a transport keeps before the other side is not read
+WRITE_BUFFER = 32_768  # bytes that a transport keeps before the other side is not read
+TLS_READ_BUFFER = 65_536  # bytes that a transport with TLS has received and not passed on
