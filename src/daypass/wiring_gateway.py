@@ -24,7 +24,7 @@ from daypass.directory.store import Reader
 from daypass.gateway.audit_events import ExchangeLog
 from daypass.gateway.backend_calls import CalledBackend, StoreCalls
 from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import BucketMap, BucketMapping, Buckets, BucketWriter, StoreBuckets
+from daypass.gateway.buckets import BucketMap, BucketMapping, Buckets, BucketWriter, RememberedBuckets, StoreBuckets
 from daypass.gateway.decisions import DecisionTools, DenialSeal
 from daypass.gateway.denial_messages import LocalDenialSeal
 from daypass.gateway.forward_auth import ForwardAuthJudge, ForwardAuthParts, JudgesS3
@@ -163,7 +163,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     maintenance.start()
     return Directory(
         keys=LocalKeys(cache.cached_only, cache.loading, Keychain(opened.vault), opened.vault),
-        buckets=StoreBuckets(cache.cached_only, cache.loading, bucket_map),
+        buckets=RememberedBuckets(cache.cached_only, cache.loading, bucket_map),
         waiting_buckets=StoreBuckets(cache.loading, cache.loading, bucket_map),
         writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
         bucket_map=bucket_map,

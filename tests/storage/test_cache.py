@@ -125,6 +125,29 @@ def test_the_next_request_sees_a_write(store: Store, cache: StoreCache) -> None:
     assert cache.cached_only.get(find_user, "ada") == user("ada")
 
 
+def test_the_generation_changes_with_the_values(store: Store, cache: StoreCache) -> None:
+    """It is None while values cannot be used, stays the same for a new value, and changes if a value leaves."""
+    assert cache.cached_only.generation() is None
+    cache.loading.get(find_user, "ada")
+    first = cache.cached_only.generation()
+    cache.loading.get(find_user, "bob")
+    assert cache.cached_only.generation() == first is not None
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    assert cache.cached_only.generation() is None
+    cache.poll()
+    assert cache.cached_only.generation() not in (None, first)
+
+
+def test_an_evicted_value_changes_the_generation(store: Store, seconds: HandSeconds) -> None:
+    """A reader that keeps derived values must notice it too."""
+    cache = StoreCache(store, max_entries=1, monotonic=seconds)
+    cache.loading.get(find_user, "ada")
+    first = cache.cached_only.generation()
+    cache.loading.get(find_user, "bob")
+    assert cache.cached_only.generation() != first
+
+
 def test_a_write_elsewhere_is_seen_within_a_second(clock: HandClock, seconds: HandSeconds) -> None:
     """Without a change counter, as between machines, values are used for less than a second without a query."""
     store = MemoryStore(clock)

@@ -323,3 +323,14 @@ class Views(Protocol):
         Raises WouldBlockError if blocking is not allowed.
         """
         ...
+
+
+class CachedViews(Views, Protocol):
+    """Cached values alone, of which a reader may keep what it derived."""
+
+    def generation(self) -> int | None:
+        """Return a number that changes when a value leaves the cache.
+
+        Returns None if values cannot be used now. While it stays the same, `get` returns the values that it returned.
+        """
+        ...

@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.directory.buckets import (
     BucketOwner,
     LoadedBucket,
@@ -31,7 +32,7 @@ from daypass.directory.buckets import (
 )
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_arn
 from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
-from daypass.directory.store import Reader, Views, WouldBlockError
+from daypass.directory.store import CachedViews, Reader, Views, WouldBlockError
 from daypass.policy.authorization_request import ConditionKeys, Principal
 from daypass.policy.compiled import PolicySet
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
@@ -40,6 +41,8 @@ from daypass.verify.keys import NotLoadedError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
+
+_MOST_REMEMBERED = 4_096
 
 
 class Bucket(msgspec.Struct, frozen=True):
@@ -297,6 +300,27 @@ class StoreBuckets:
     def _of_owner(self, account: str) -> tuple[tuple[PolicySet, ...], Mapping[str, str | tuple[str, ...]]]:
         controls = self._get(load_inherited_controls, account)
         return controls.resource_control, self._get(load_place, account).as_resource
+
+
+class RememberedBuckets(StoreBuckets):
+    """The buckets of the event loop: keeps a bucket while no value leaves the cache."""
+
+    def __init__(self, views: CachedViews, waiting: Views, bucket_map: BucketMap) -> None:
+        super().__init__(views, waiting, bucket_map)
+        self._generation = views.generation
+        self._known: BoundedMemory[str, tuple[int, Bucket]] = BoundedMemory(_MOST_REMEMBERED)
+
+    def find(self, name: str) -> Bucket | None:
+        """Return a bucket, or None if it does not exist for any caller."""
+        # Read before the values: one that leaves the cache in between is noticed by the next request.
+        generation = self._generation()
+        known = self._known.get(name)
+        if known is not None and known[0] == generation:
+            return known[1]
+        bucket = super().find(name)
+        if bucket is not None and generation is not None:
+            self._known.put(name, (generation, bucket))
+        return bucket
 
 
 def canonical_id(account: str) -> str:

@@ -25,7 +25,7 @@ from daypass.authenticate.keychain import Keychain
 from daypass.authorize.verified_caller import verified_caller
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, Views, WouldBlockError
+from daypass.directory.store import CachedViews, Reader, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
@@ -43,13 +43,17 @@ class DirectoryCaller(VerifiedCaller, frozen=True):
     known: Caller | None = None
 
 
-class _Grant(msgspec.Struct, frozen=True):
-    """A caller and its secret, with the cached values that they were derived from."""
+class _Grant(msgspec.Struct):
+    """A caller and its secret, with the cached values that they were derived from.
+
+    In `generation`, these values were present.
+    """
 
     caller: DirectoryCaller
     secret: str
     expires: float
     derived_from: tuple[tuple[Any, tuple[Hashable, ...], Any], ...]
+    generation: int | None = None
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -75,7 +79,7 @@ class LocalKeys:
     `views` are those of the event loop, and `waiting` those of a worker thread.
     """
 
-    def __init__(self, views: Views, waiting: Views, keychain: Keychain, vault: SecretBox) -> None:
+    def __init__(self, views: CachedViews, waiting: Views, keychain: Keychain, vault: SecretBox) -> None:
         self._views = views
         self._waiting = waiting
         self._keychain = keychain
@@ -96,13 +100,27 @@ class LocalKeys:
     def _find(self, claim: KeyClaim, now: datetime, views: Views) -> KeyGrant:
         name = (claim.access_key_id, claim.token)
         grant = self._grants.get(name)
-        if grant is None or not _is_present(grant, views):
+        if grant is None or not self._is_present(grant, views):
             grant = self._grants.put(name, self._open(claim, now, views))
         # The expiry is exclusive, as at the server.
         if now.timestamp() >= grant.expires:
             grant = self._open(claim, now, views)  # raises ExpiredToken, with the facts for the audit event
         key = self._keychain.signing_key(grant.secret, claim.date, claim.region, claim.service)
         return KeyGrant(key, grant.caller)
+
+    def _is_present(self, grant: _Grant, views: Views) -> bool:
+        """Return whether each value that a grant was derived from is the present one."""
+        # Read before the values: one that leaves the cache in between is noticed by the next request.
+        generation = self._views.generation() if views is self._views else None
+        if generation is not None and generation == grant.generation:
+            return True
+        get = views.get
+        for loader, args, value in grant.derived_from:
+            if get(loader, *args) is not value:
+                return False
+        if generation is not None:
+            grant.generation = generation
+        return True
 
     def _open(self, claim: KeyClaim, now: datetime, views: Views) -> _Grant:
         recorded = _RecordedViews(views)
@@ -118,14 +136,6 @@ class LocalKeys:
         verified = DirectoryCaller(**msgspec.structs.asdict(verified_caller(caller, recorded)), known=caller)
         expires = float("inf") if session is None else session.expires
         return _Grant(verified, secret, expires, tuple(recorded.read))
-
-
-def _is_present(grant: _Grant, views: Views) -> bool:
-    get = views.get
-    for loader, args, value in grant.derived_from:  # noqa: SIM110 - a generator costs more, and every request comes here
-        if get(loader, *args) is not value:
-            return False
-    return True
 
 
 def _is_region(_name: str) -> bool:

@@ -100,10 +100,11 @@ class CacheProgress(NamedTuple):
 class CachedOnly:
     """The cache for the event loop: raises WouldBlockError instead of waiting."""
 
-    __slots__ = ("_entry", "_freshness")
+    __slots__ = ("_entries", "_entry", "_freshness")
 
     def __init__(self, freshness: _Freshness, entries: Entries) -> None:
         self._freshness = freshness
+        self._entries = entries
         self._entry = entries.get
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
@@ -118,6 +119,16 @@ class CachedOnly:
         entry.used = True
         value: T = entry.value
         return value
+
+    def generation(self) -> int | None:
+        """Return a number that changes when a value leaves the cache.
+
+        Returns None if values cannot be used now. While it stays the same, `get` returns the values that it returned.
+        """
+        given = self._freshness
+        if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
+            return None
+        return self._entries.generation
 
 
 class Loading:

@@ -96,6 +96,8 @@ class Entries:
         self._shares = _Shares()
         self._dependents: dict[Dependency, set[Hashable]] = {}
         self._weight = 0
+        # Grows after an entry was removed. Otherwise a reader could keep the removed value under the new number.
+        self.generation = 0
         self.get = self._entries.get  # bound once: this is the hottest line of the server
 
     def __len__(self) -> int:
@@ -127,6 +129,7 @@ class Entries:
         entry = self._entries.pop(key, None)
         if entry is None:
             return
+        self.generation += 1
         self._shares.remove(key, entry)
         self._weight -= entry.weight
         for dependency in entry.dependencies:
@@ -143,6 +146,7 @@ class Entries:
     def clear(self) -> None:
         """Remove all entries."""
         self._entries.clear()
+        self.generation += 1
         self._shares = _Shares()
         self._dependents.clear()
         self._weight = 0

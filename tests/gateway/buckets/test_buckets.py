@@ -9,7 +9,7 @@ from tests.gateway.buckets.bucket_store import NOW, OFF, OTHER, OWNER, BucketSto
 
 from daypass.directory.buckets import insert_bucket, load_bucket
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
-from daypass.gateway.buckets import BucketMap, BucketMapping, StoreBuckets, canonical_id
+from daypass.gateway.buckets import BucketMap, BucketMapping, RememberedBuckets, StoreBuckets, canonical_id
 from daypass.storage.cache import StoreCache
 from daypass.verify.keys import NotLoadedError
 
@@ -107,7 +107,7 @@ class Cached:
 
     def __init__(self, store: BucketStore) -> None:
         self.cache = StoreCache(store.directory.there.store, monotonic=lambda: 0.0)
-        self.buckets = StoreBuckets(self.cache.cached_only, self.cache.loading, MAP)
+        self.buckets = RememberedBuckets(self.cache.cached_only, self.cache.loading, MAP)
 
     def ask(self, question: Callable[[StoreBuckets], Any]) -> tuple[Any, int]:
         """Return an answer and the number of loads before it."""
