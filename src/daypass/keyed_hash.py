@@ -34,4 +34,9 @@ class KeyedHash:
 
     def hexdigest(self, message: bytes) -> str:
         """Return the hash of `message` in lower-case hexadecimal."""
-        return self.digest(message).hex()
+        # The body of digest, inlined: every signature is verified with it.
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest()

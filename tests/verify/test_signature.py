@@ -236,6 +236,26 @@ def test_host_must_be_signed() -> None:
         assert refuse(head).fields["HeadersNotSigned"] == "host"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-amz-meta-100%b": "1"},
+        {"x-amz-meta-%": "%b", "x-amz-meta-%%s": "%"},
+        {"x-amz-meta-a": "one space"},
+        {"x-amz-meta-a": "two  spaces"},
+        {"x-amz-meta-a": "a\ttab"},
+        {"x-amz-meta-a": ""},
+    ],
+)
+def test_a_signed_header_has_one_canonical_form(headers: dict[str, str]) -> None:
+    """A percent sign is an ordinary character, and spaces are folded."""
+    signing = Signing(headers=headers)
+    assert verify(signing.by_header()).signed_headers >= {name.encode() for name in headers}
+    name, value = next(iter(headers.items()))
+    changed = signing.block_by_header().replace(f"{name}: {value}".encode(), f"{name}: {value}x".encode())
+    assert refuse(parse_head(changed)).reason is VerifyReason.SIGNATURE_MISMATCH
+
+
 def test_other_headers_may_stay_unsigned() -> None:
     """SDKs and proxies add headers that do not affect the decision."""
     verify(with_header(Signing().block_by_header(), b"User-Agent: x"))

@@ -23,6 +23,7 @@ from functools import lru_cache
 
 import msgspec
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.verify.refusals import HeadError, VerifyReason
 
 __all__ = ["LONGEST_HEAD", "MOST_HEADER_LINES", "HeadError", "RequestHead", "build_head", "parse_head"]
@@ -44,6 +45,7 @@ _NOT_CONTROLS = bytes([9, *range(32, 127), *range(128, 256)])
 _CONTROLS = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _LONGEST_HOST = 300  # bytes; a name has at most 253
 _LONGEST_CACHED = 64
+_known_names: BoundedMemory[bytes, bytes] = BoundedMemory(1024)  # a lookup is faster than that of lru_cache
 
 _REPEATABLE = frozenset(
     {
@@ -84,9 +86,10 @@ def parse_head(block: bytes) -> RequestHead:
     """
     if len(block) > LONGEST_HEAD:
         raise HeadError("The head of the request is too large.", VerifyReason.HEAD_TOO_LARGE)
-    lines = block.split(b"\r\n")
-    # Fast: the characters that remain are the line ends alone, unless a line contains a control character.
-    if len(block.translate(None, _NOT_CONTROLS)) != 2 * (len(lines) - 1):
+    # splitlines() is faster than split(b"\r\n"), but splits at a lone CR or LF too. Thus the control characters must be
+    # as many pairs of CR and LF as there are line ends: then each line end is one pair, and nothing else is left.
+    lines = block.splitlines() or [b""]
+    if block.translate(None, _NOT_CONTROLS) != b"\r\n" * (len(lines) - 1):
         raise HeadError("The head of the request contains a control character, or a line that does not end with CR LF.")
     first = _REQUEST_LINE.fullmatch(lines[0])
     if first is None:
@@ -95,9 +98,10 @@ def parse_head(block: bytes) -> RequestHead:
         raise HeadError(f"The request has more than {MOST_HEADER_LINES - 1} headers.", VerifyReason.HEAD_TOO_LARGE)
     headers: dict[bytes, bytes] = {}
     del lines[0]
+    known_name = _known_names.get
     for line in lines:
         raw_name, colon, value = line.partition(b":")
-        name = _usual_name(raw_name) if len(raw_name) <= _LONGEST_CACHED else _find_name(raw_name)
+        name = known_name(raw_name) or _remembered_name(raw_name)
         if not colon or name is None:
             raise _header_error(line)
         if name in headers:
@@ -150,9 +154,10 @@ def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestH
     return RequestHead(method, target, path, query, headers, int(length), False)  # noqa: FBT003 - the hot path
 
 
-@lru_cache(maxsize=1024)
-def _usual_name(raw: bytes) -> bytes | None:
-    return _find_name(raw)
+def _remembered_name(raw: bytes) -> bytes | None:
+    """Return the lower-case name, or None, and keep it for the next request."""
+    name = _find_name(raw)
+    return name if name is None or len(raw) > _LONGEST_CACHED else _known_names.put(raw, name)
 
 
 def _find_name(raw: bytes) -> bytes | None:

@@ -13,6 +13,8 @@ import msgspec
 class PayloadKind(Enum):
     """The ways in which a signature covers a body."""
 
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a call of Python
+
     HASH = "SHA-256"
     """The signature covers the SHA-256 of the whole body."""
     UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -39,7 +41,10 @@ class PayloadForm(msgspec.Struct, frozen=True):
 
 EMPTY_SHA256 = sha256(b"").hexdigest()
 UNSIGNED = PayloadForm(PayloadKind.UNSIGNED, PayloadKind.UNSIGNED.value)
-_BY_VALUE = {kind.value: PayloadForm(kind, kind.value) for kind in PayloadKind if kind is not PayloadKind.HASH}
+_BY_VALUE = {
+    **{kind.value: PayloadForm(kind, kind.value) for kind in PayloadKind if kind is not PayloadKind.HASH},
+    EMPTY_SHA256: PayloadForm(PayloadKind.HASH, EMPTY_SHA256),  # most requests are reads
+}
 _HASH_LENGTH = 64
 _HEX = frozenset("0123456789abcdef")
 
@@ -50,6 +55,7 @@ def find_payload_form(value: str) -> PayloadForm | None:
     A hash has 64 lower-case hexadecimal digits. STREAMING-AWS4-ECDSA-P256-SHA256-… (Signature Version 4A) is not a
     form: its keys cannot be derived from a shared secret.
     """
-    if len(value) == _HASH_LENGTH and _HEX.issuperset(value):
+    known = _BY_VALUE.get(value)
+    if known is None and len(value) == _HASH_LENGTH and _HEX.issuperset(value):
         return PayloadForm(PayloadKind.HASH, value)
-    return _BY_VALUE.get(value)
+    return known

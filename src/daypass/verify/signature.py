@@ -36,6 +36,7 @@ from daypass.authenticate.sigv4.signature import ALGORITHM, TERMINATOR, Unverifi
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.authenticate.sigv4.verify import string_to_sign
+from daypass.bounded_memory import BoundedMemory
 from daypass.errors import ExpiredToken, IncompleteSignature, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
@@ -103,10 +104,14 @@ def verify_head(
         check_skew(unverified, now)
     else:
         check_expiry(parameters, unverified, now)
-    signed = frozenset(unverified.signed_headers)
+    form = _form_of(unverified.signed_headers)
+    signed = form.as_set
     check_signed_headers(head, signed, presigned=unverified.presigned)
     payload = find_payload(head, declared, service, body_sha256, presigned=unverified.presigned)
-    canonical = _canonical(head, pairs, unverified, service, payload)
+    query = encode_query(pairs) if pairs else b""
+    canonical = _usual_canonical(head, query, form, service, payload)
+    if canonical is None:
+        canonical = _canonical(head, query, unverified, service, payload)
     text = string_to_sign(unverified, canonical)
     grant = find_grant(unverified, text, keys, now)
     expected = grant.signing_key.sign(text.encode())
@@ -200,9 +205,56 @@ def _parse_presigned(parameters: dict[str, str], head: RequestHead) -> Unverifie
 # Check it with the key --------------------------------------------------------------------------------------
 
 
+class _SignedForm(msgspec.Struct, frozen=True):
+    """A list of signed headers, and the canonical request with places for its values.
+
+    `template` has the places of method, path, query, the values of `names` and payload. It is None if the list names a
+    header twice.
+    """
+
+    names: tuple[bytes, ...]
+    as_set: frozenset[bytes]
+    template: bytes | None
+
+
+_LONGEST_FORM = 512
+# Clients use few lists. Longer ones than those of the SDKs are not kept.
+_forms: BoundedMemory[tuple[bytes, ...], _SignedForm] = BoundedMemory(1024)
+
+
+def _form_of(names: tuple[bytes, ...]) -> _SignedForm:
+    known = _forms.get(names)
+    if known is not None:
+        return known
+    as_set = frozenset(names)
+    lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in names])
+    template = b"%b\n%b\n%b\n" + lines + b"\n" + b";".join(names).replace(b"%", b"%%") + b"\n%b"
+    form = _SignedForm(names, as_set, template if len(as_set) == len(names) else None)
+    return _forms.put(names, form) if len(template) <= _LONGEST_FORM else form
+
+
+def _usual_canonical(
+    head: RequestHead, query: bytes, form: _SignedForm, service: SignatureProfile, payload: PayloadForm
+) -> bytes | None:
+    """Return the canonical request if the signed values have no spaces to fold.
+
+    Returns None for all others. Values are trimmed, and the only control character in them is the tab (head.py).
+    """
+    template = form.template
+    if template is None:
+        return None
+    try:
+        values = [head.headers[name] for name in form.names]
+    except KeyError:
+        return None
+    path = service.form.path(head.path)
+    canonical = template % (head.method.encode(), path, query, *values, payload.value.encode())
+    return None if b" " in canonical or b"\t" in canonical else canonical
+
+
 def _canonical(
     head: RequestHead,
-    pairs: QueryPairs,
+    query: bytes,
     unverified: UnverifiedSignature,
     service: SignatureProfile,
     payload: PayloadForm,
@@ -214,7 +266,7 @@ def _canonical(
     return canonical_request(
         head.method,
         service.form.path(head.path),
-        encode_query(pairs) if pairs else b"",
+        query,
         lines,
         unverified.signed_headers,
         payload.value.encode(),

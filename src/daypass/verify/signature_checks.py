@@ -21,6 +21,7 @@ _LONGEST_EXPIRES = 604_800
 _CONTENT_HEADER = b"x-amz-content-sha256"
 _AMZ = b"x-amz-"
 _LONGEST_ECHO = 256
+_BACK = -SKEW
 
 
 def check_scope(unverified: UnverifiedSignature, service: SignatureProfile) -> None:
@@ -41,7 +42,7 @@ def check_scope(unverified: UnverifiedSignature, service: SignatureProfile) -> N
 
 def check_skew(unverified: UnverifiedSignature, now: datetime) -> None:
     """Check that a header signature was made within 15 minutes."""
-    if -SKEW <= now - unverified.signed_at <= SKEW:
+    if _BACK <= now - unverified.signed_at <= SKEW:
         return
     fields = {
         "RequestTime": unverified.timestamp,

@@ -53,6 +53,7 @@ def _by_botocore(signed: SignedHead) -> str:
         ("GET", "/b01?acl", {}),
         ("GET", "/b01/%C3%BC%20%2B~*.txt", {"Range": "bytes=0-1", "If-None-Match": '"x"'}),
         ("PUT", "/b01/k", {"x-amz-meta-a": "two  spaces", "x-amz-tagging": "a=1+2", "Cache-Control": "no-cache"}),
+        ("PUT", "/b01/k", {"x-amz-meta-100%b": "%s", "x-amz-meta-%%": "a\ttab", "Content-Type": "text/plain; a=b"}),
         ("PUT", "/b01/k", {"x-amz-copy-source": "/b02%2Fa+b?versionId=v1"}),
         ("PUT", "/b01/k?partNumber=1&uploadId=2~x", {}),
     ],

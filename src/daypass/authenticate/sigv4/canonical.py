@@ -15,6 +15,7 @@ import msgspec
 SIGNATURE_PARAMETER = b"X-Amz-Signature"
 _UNRESERVED = "-_.~"
 _UNRESERVED_AND_SLASH = "-_.~/"
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~/"
 
 Headers = Mapping[bytes, bytes]
 
@@ -63,6 +64,8 @@ def s3_canonical_path(raw: bytes) -> bytes:
 
     Dot segments and repeated slashes are parts of a key, so they stay.
     """
+    if not raw.translate(None, _PLAIN):
+        return raw  # every byte stands for itself
     return quote_from_bytes(unquote_to_bytes(raw), _UNRESERVED_AND_SLASH).encode()
 
 

@@ -118,6 +118,7 @@ _KEYS_OF_ACTION: Mapping[str, frozenset[str]] = MappingProxyType(
 """The keys that S3 has for some actions alone. Service Authorization Reference, "Actions" of Amazon S3."""
 
 _OPERATION_KEYS = frozenset().union(*_KEYS_OF_ACTION.values())
+_KEYS_OF_OTHERS = {action: _OPERATION_KEYS - keys for action, keys in _KEYS_OF_ACTION.items()}
 
 
 class ConnectionFacts(msgspec.Struct, frozen=True):
@@ -194,7 +195,7 @@ def keys_of_action(action: str, keys: ConditionKeys) -> NewConditionKeys:
     for names, family in _FAMILIES:
         if names in keys and names not in allowed:
             keys = {key: value for key, value in keys.items() if not key.startswith(family)}
-    others = _OPERATION_KEYS - allowed if allowed else _OPERATION_KEYS
+    others = _KEYS_OF_OTHERS.get(action, _OPERATION_KEYS)
     if others.isdisjoint(keys):
         return dict(keys)
     return {key: value for key, value in keys.items() if key not in others}

@@ -92,7 +92,7 @@ def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
             _check_header(name, value.lower() if name in _FLAGS else value, known)
     if operation.has_metadata:
         _check_metadata(headers)
-    changed = {name: headers[name].lower() for name in _FLAGS & headers.keys()}
+    changed = {name: headers[name].lower() for name in _FLAGS if name in headers}
     if TAGGING_HEADER in headers and TAGGING_HEADER in known:
         changed[TAGGING_HEADER] = encode_tagging(parse_tagging(headers[TAGGING_HEADER]))
     coding = headers.get(b"content-encoding")

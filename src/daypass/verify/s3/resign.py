@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey, signing_key
+from daypass.bounded_memory import BoundedMemory
 from daypass.verify.s3.bodies import is_body_header
 from daypass.verify.s3.chunk_signatures import ChunkSeed
 from daypass.verify.s3.copy_source import COPY_SOURCE_HEADER
@@ -95,34 +96,85 @@ def sign_for_backend(
 
     `payload` and `body_headers` are those of the BodyPlan.
     """
-    method = "PUT" if request.operation == POST_OBJECT else request.method
-    timestamp = _timestamp(int(now.timestamp()))
+    method = b"PUT" if request.operation == POST_OBJECT else request.method.encode()
+    moment = _moment(backend.key, int(now.timestamp()))
+    payload_value = payload.encode()
     headers = _headers(request)
     headers.update(body_headers)
     headers[b"host"] = backend.host
-    headers[b"x-amz-content-sha256"] = payload.encode()
-    headers[b"x-amz-date"] = timestamp.encode()
-    path = backend.path_prefix + request.canonical_path
-    query = _encode_query(request.parameters) if request.parameters else b""
-    names = sorted([name for name in headers if name not in _FRAMING])
-    signed = b";".join(names)
-    lines = b"\n".join([name + b":" + _single_spaced(headers[name]) for name in names])
-    canonical = b"%b\n%b\n%b\n%b\n\n%b\n%b" % (method.encode(), path, query, lines, signed, payload.encode())
-    key = backend.key
+    headers[b"x-amz-content-sha256"] = payload_value
+    headers[b"x-amz-date"] = moment.stamp
+    target = path = backend.path_prefix + request.canonical_path
+    query = b""
+    if request.parameters:
+        query = _encode_query(request.parameters)
+        target = path + b"?" + query
+    names = tuple(headers)
+    form = _forms.get(names) or _form_of(names)
+    values = [headers[name] for name in form.signed]
+    canonical = form.canonical % (method, path, query, *values, payload_value)
+    if b" " in canonical or b"\t" in canonical:
+        values = [b" ".join(value.split()) for value in values]
+        canonical = form.canonical % (method, path, query, *values, payload_value)
+    signature = moment.signer.sign(moment.to_sign + sha256(canonical).hexdigest().encode())
+    head = form.head % (method, target, *headers.values(), moment.credential, signature.encode())
+    return SignedHead(head, ChunkSeed(signature, moment.timestamp, moment.scope, moment.signer))
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    """The parts of a signature that are the same for one key and second."""
+
+    timestamp: str
+    stamp: bytes
+    scope: str
+    to_sign: bytes
+    credential: bytes
+    signer: SigV4SigningKey
+
+    def __repr__(self) -> str:
+        return "<secret>"
+
+
+@lru_cache(maxsize=64)
+def _moment(key: BackendKey, second: int) -> _Moment:
+    timestamp = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
     scope = f"{timestamp[:8]}/{key.region}/s3/aws4_request"
-    signer = _signing_key(key, timestamp[:8])
-    signature = signer.sign(f"{_ALGORITHM}\n{timestamp}\n{scope}\n{sha256(canonical).hexdigest()}".encode())
-    credential = f"{_ALGORITHM} Credential={key.access_key_id}/{scope}, SignedHeaders="
-    target = path + b"?" + query if query else path
-    head = b"%b %b HTTP/1.1\r\n%b\r\nauthorization: %b%b, Signature=%b\r\n\r\n" % (
-        method.encode(),
-        target,
-        b"\r\n".join([name + b": " + value for name, value in headers.items()]),
-        credential.encode(),
-        signed,
-        signature.encode(),
+    return _Moment(
+        timestamp,
+        timestamp.encode(),
+        scope,
+        f"{_ALGORITHM}\n{timestamp}\n{scope}\n".encode(),
+        f"{_ALGORITHM} Credential={key.access_key_id}/{scope}".encode(),
+        _signing_key(key, timestamp[:8]),
     )
-    return SignedHead(head, ChunkSeed(signature, timestamp, scope, signer))
+
+
+class _HeadForm(msgspec.Struct, frozen=True):
+    """A head and its canonical request, with places for the values.
+
+    `signed` are the names in the canonical request, in their order.
+    """
+
+    signed: tuple[bytes, ...]
+    canonical: bytes
+    head: bytes
+
+
+_LONGEST_FORM = 2_048
+# Requests have few sets of headers. Longer ones, with many names of metadata, are not kept.
+_forms: BoundedMemory[tuple[bytes, ...], _HeadForm] = BoundedMemory(512)
+
+
+def _form_of(names: tuple[bytes, ...]) -> _HeadForm:
+    # The names of metadata may contain a percent sign.
+    signed = tuple(sorted([name for name in names if name not in _FRAMING]))
+    listed = b";".join(signed).replace(b"%", b"%%")
+    lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in signed])
+    canonical = b"%b\n%b\n%b\n" + lines + b"\n" + listed + b"\n%b"
+    fields = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in names])
+    head = b"%b %b HTTP/1.1\r\n" + fields + b"authorization: %b, SignedHeaders=" + listed + b", Signature=%b\r\n\r\n"
+    form = _HeadForm(signed, canonical, head)
+    return _forms.put(names, form) if len(head) <= _LONGEST_FORM else form
 
 
 def _headers(request: S3Request) -> dict[bytes, bytes]:
@@ -138,15 +190,6 @@ def _headers(request: S3Request) -> dict[bytes, bytes]:
 def _encode_query(parameters: Mapping[str, str]) -> bytes:
     pairs = sorted([(encode_text(name), encode_text(value)) for name, value in parameters.items()])
     return "&".join([f"{name}={value}" for name, value in pairs]).encode()
-
-
-def _single_spaced(value: bytes) -> bytes:
-    return b" ".join(value.split()) if b"  " in value or b"\t" in value else value
-
-
-@lru_cache(maxsize=16)
-def _timestamp(second: int) -> str:
-    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 @lru_cache(maxsize=64)
