@@ -72,3 +72,17 @@ def test_the_page_for_refusals_does_not_show_a_signed_request(
     answer.read()
     connection.close()
     assert (answer.status, answer.getheader("x-daypass-up-authorization") is not None) == (status, signed)
+
+
+def test_a_thousand_heavy_decisions_are_not_one_request(gateway: RunningGateway) -> None:
+    """A large policy and long keys would occupy a thread for minutes."""
+    heavy = {
+        "Effect": "Deny",
+        "Action": "s3:DeleteObject",
+        "Resource": [f"arn:aws:s3:::*a*b*z{at}?*" for at in range(90)],
+    }
+    bucket, s3 = gateway.new_bucket(), gateway.role(ALLOW_ALL, heavy)
+    keys = [{"Key": "ab" * 500 + str(at)} for at in range(200)]
+    errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})["Errors"]
+    assert 0 < len(errors) <= 100
+    assert {one["Code"] for one in errors} == {"SlowDown"}

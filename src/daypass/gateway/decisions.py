@@ -124,10 +124,10 @@ class Decider:
     """Decides the permissions of one request.
 
     `may_wait` is whether this runs on a worker thread. On the event loop, a decision that has to wait raises
-    NotLoadedError.
+    NotLoadedError. `heavy` is the number of decisions so far that were too much work for the event loop.
     """
 
-    __slots__ = ("_caller", "_is_tls_unknown", "_keys", "_now", "_tools", "may_wait")
+    __slots__ = ("_caller", "_is_tls_unknown", "_keys", "_now", "_tools", "heavy", "may_wait")
 
     def __init__(
         self, tools: DecisionTools, caller: VerifiedCaller, keys: NewConditionKeys, now: datetime, *, may_wait: bool
@@ -137,6 +137,7 @@ class Decider:
         self._keys = keys
         self._is_tls_unknown = keys.get("aws:securetransport") == "true" and _TLS_VERSION not in keys
         self._now = now
+        self.heavy = 0
         self.may_wait = may_wait
 
     def refuses(
@@ -196,6 +197,7 @@ class Decider:
         if is_light(request, policies):
             return decide(request, policies)
         self._require_thread()
+        self.heavy += 1
         with self._tools.heavy_work(self._payer(request)):
             return decide(request, policies)
 

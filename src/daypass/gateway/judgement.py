@@ -88,6 +88,7 @@ T = TypeVar("T")
 
 _MOST_LOADS = 64  # values that one request may need; each round loads one
 _MOST_DECIDED = 20  # keys of DeleteObjects that the event loop decides itself
+_MOST_HEAVY = 100  # decisions over large policies in one request; each takes at most a quarter of a second
 _HOME_REGION = "us-east-1"
 _OK, _MISSING = 200, 404
 _XML: HeaderPairs = ((b"content-type", b"application/xml"),)
@@ -443,6 +444,8 @@ class Judgement:
                 check_version_id(target.version_id)
         except S3Error as error:
             return error
+        if self._decider.heavy >= _MOST_HEAVY:
+            return s3_error("SlowDown", detail="the decisions about this request are too much work")
         for permission in delete_permissions(self._request, target.key, target.version_id or ""):
             refused = self._decider.refuses(permission, self._bucket)
             if refused is not None:
