@@ -1,5 +1,7 @@
 """The strict head: every ambiguous head is refused, and a valid one has exactly one meaning."""
 
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +113,18 @@ def _build(headers: list[tuple[bytes, bytes]]) -> RequestHead | None:
         return build_head("GET", b"/b/k?x=1", headers)
     except HeadError:
         return None
+
+
+def test_every_mixture_of_line_ends_is_split_at_cr_lf_alone() -> None:
+    """The fast split agrees with the plain one: a head is accepted only if each line ends with CR LF."""
+    for count in range(1, 7):
+        for parts in product((b"X-A: b", b"\r", b"\n", b"\r\n"), repeat=count):
+            block = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(parts)
+            names = [line.partition(b":")[0] for line in block.split(b"\r\n")[1:]]
+            is_valid = names in ([b"Host", b"X-A"],) and block.count(b"\r") == block.count(b"\n") == 2
+            try:
+                parse_head(block)
+            except HeadError:
+                assert not is_valid, block
+            else:
+                assert is_valid, block
