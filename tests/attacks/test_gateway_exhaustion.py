@@ -1,6 +1,10 @@
 """Requests that cost the gateway more than their sender."""
 
+import json
 import time
+from base64 import b64encode
+from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,6 +12,7 @@ from daypass.gateway.edit import own_account
 from daypass.verify.s3.delete_objects import MAX_DELETE_BODY
 from daypass.verify.s3.errors import S3Error
 from daypass.verify.s3.form_data import MAX_FIELDS, FormReader
+from daypass.verify.s3.post_policy import check_post_policy, parse_post_policy
 from daypass.verify.s3.xml_bodies import parse_xml_body
 
 _SOON = 1.0  # seconds of this thread; each attack took 2 to 60 before
@@ -43,3 +48,18 @@ def test_a_list_with_open_owners_is_edited_soon(owner: bytes) -> None:
     before = time.thread_time()
     own_account(body, "111122223333")
     assert time.thread_time() - before < 4 * _SOON
+
+
+def test_a_form_with_many_conditions_and_types_is_checked_soon() -> None:
+    """Every condition compares every media type, and 64 KiB have room for thousands of both."""
+    document = {
+        "expiration": "2999-01-01T00:00:00Z",
+        "conditions": [["starts-with", "$content-type", ""]] * 1_500 + [{"bucket": "b"}],
+    }
+    policy = parse_post_policy(b64encode(json.dumps(document).encode()).decode())
+    before = time.thread_time()
+    for types, is_too_long in (("," * 15_000, True), ("," * 1_000, False)):
+        with suppress(S3Error):
+            check_post_policy(policy, {"content-type": types}, bucket="b", length=1, now=datetime.now(UTC))
+            assert not is_too_long
+    assert time.thread_time() - before < _SOON
