@@ -117,11 +117,13 @@ def _build(headers: list[tuple[bytes, bytes]]) -> RequestHead | None:
 
 def test_every_mixture_of_line_ends_is_split_at_cr_lf_alone() -> None:
     """The fast split agrees with the plain one: a head is accepted only if each line ends with CR LF."""
-    for count in range(1, 7):
-        for parts in product((b"X-A: b", b"\r", b"\n", b"\r\n"), repeat=count):
+    for count in range(1, 6):
+        for parts in product((b"X-A: b", b"X-B: c", b"\r", b"\n", b"\r\n"), repeat=count):
             block = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"".join(parts)
-            names = [line.partition(b":")[0] for line in block.split(b"\r\n")[1:]]
-            is_valid = names in ([b"Host", b"X-A"],) and block.count(b"\r") == block.count(b"\n") == 2
+            lines = block.split(b"\r\n")[1:]
+            names = {line.partition(b":")[0] for line in lines}
+            is_plain = not any(b"\r" in line or b"\n" in line for line in lines)
+            is_valid = is_plain and b"" not in names and len(names) == len(lines)
             try:
                 parse_head(block)
             except HeadError:
