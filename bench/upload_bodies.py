@@ -15,8 +15,8 @@ from bench.figures import Figure
 
 from daypass.authenticate.sigv4.signing_key import signing_key
 from daypass.verify.payload import find_payload_form
-from daypass.verify.s3.bodies import BodyClaim, BodyProfile, plan_body
-from daypass.verify.s3.chunk_signatures import ChunkSeed, ChunkSignatures
+from daypass.verify.s3.bodies.bodies import BodyClaim, BodyProfile, plan_body
+from daypass.verify.s3.bodies.chunk_signatures import ChunkSeed, ChunkSignatures
 
 SIGNED_CHUNKS_BAR = 600.0  # MB/s
 _SIZE = 64 * 1024 * 1024

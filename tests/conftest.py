@@ -8,7 +8,7 @@ import os
 pytest_plugins = [
     "daypass.testing.plugin",
     "tests.components",
-    "tests.gateway.data_path_fixtures",
+    "tests.gateway.transfers.data_path_fixtures",
     "tests.gateway.stores",
     "tests.servers",
 ]

@@ -22,19 +22,25 @@ from daypass.directory.last_uses import LastUses
 from daypass.directory.records import each_record, find
 from daypass.directory.store import Reader
 from daypass.gateway.audit_events import ExchangeLog
-from daypass.gateway.backend_calls import CalledBackend, StoreCalls
-from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import BucketMap, BucketMapping, Buckets, BucketWriter, RememberedBuckets, StoreBuckets
-from daypass.gateway.decisions import DecisionTools, DenialSeal
-from daypass.gateway.denial_messages import LocalDenialSeal
-from daypass.gateway.forward_auth import ForwardAuthJudge, ForwardAuthParts, JudgesS3
-from daypass.gateway.judge import S3Judge
-from daypass.gateway.judge_parts import JudgeParts, StoreBackend
+from daypass.gateway.buckets.bucket_writer import StoreBucketWriter
+from daypass.gateway.buckets.buckets import (
+    BucketMap,
+    BucketMapping,
+    Buckets,
+    BucketWriter,
+    RememberedBuckets,
+    StoreBuckets,
+)
+from daypass.gateway.buckets.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
+from daypass.gateway.judge.decisions import DecisionTools, DenialSeal
+from daypass.gateway.judge.denial_messages import LocalDenialSeal
+from daypass.gateway.judge.judge import S3Judge
+from daypass.gateway.judge.judge_parts import JudgeParts, StoreBackend
+from daypass.gateway.judge.lookups import TagLookups
 from daypass.gateway.local_keys import LocalKeys
-from daypass.gateway.lookups import TagLookups
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend
-from daypass.gateway.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
+from daypass.gateway.proxies.forward_auth import ForwardAuthJudge, ForwardAuthParts, JudgesS3
 from daypass.gateway.server import GatewayWorker
 from daypass.gateway.settings import (
     BackendSetting,
@@ -44,6 +50,7 @@ from daypass.gateway.settings import (
     read_backend_key,
     routes_by_service,
 )
+from daypass.gateway.stores.backend_calls import CalledBackend, StoreCalls
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import report_bug
@@ -57,11 +64,11 @@ from daypass.system_clock import SystemClock
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import Keys
 from daypass.verify.remote import RemoteKeys, ServerChanges
-from daypass.verify.remote_facts import RemoteFacts
-from daypass.verify.routes import RouteTable
+from daypass.verify.remote_server.remote_facts import RemoteFacts
+from daypass.verify.remote_server.server_connection import ServerConnection, load_credentials
 from daypass.verify.s3.resign import BackendAddress
-from daypass.verify.server_connection import ServerConnection, load_credentials
-from daypass.verify.service import ServiceRules
+from daypass.verify.services.routes import RouteTable
+from daypass.verify.services.service import ServiceRules
 from daypass.verify.signature_profile import s3_profile
 from daypass.wire.peer_network import peer_network
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from daypass.gateway.edit import own_account
-from daypass.verify.s3.delete_objects import MAX_DELETE_BODY
+from daypass.gateway.judge.edit import own_account
+from daypass.verify.s3.documents.delete_objects import MAX_DELETE_BODY
+from daypass.verify.s3.documents.xml_bodies import parse_xml_body
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.form_data import MAX_FIELDS, FormReader
-from daypass.verify.s3.post_policy import check_post_policy, parse_post_policy
-from daypass.verify.s3.xml_bodies import parse_xml_body
+from daypass.verify.s3.forms.form_data import MAX_FIELDS, FormReader
+from daypass.verify.s3.forms.post_policy import check_post_policy, parse_post_policy
 
 _SOON = 1.0  # seconds of this thread; each attack took 2 to 60 before
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from tests.gateway.passing_judge import PassingJudge
+from tests.gateway.transfers.passing_judge import PassingJudge
 
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend

@@ -16,7 +16,7 @@ from tests.gateway.tampering import TamperedUpload
 from tests.gateway.uploads import ClientKey, EncodedBody, UploadForm, sign_head
 from tests.verify.s3.transforms import claim_of, client_signature, seed_of
 
-from daypass.verify.s3.bodies import BodyPlan, BodyProfile, plan_body
+from daypass.verify.s3.bodies.bodies import BodyPlan, BodyProfile, plan_body
 from daypass.verify.s3.errors import S3Error
 
 _STEP = 30_000

@@ -14,9 +14,9 @@ from typing import Any
 
 from botocore.credentials import Credentials
 from tests.documents import allow, document
-from tests.gateway.running_data_path import QUICK, RunningDataPath
 from tests.gateway.running_gateway import AwaitedRecords, RunningGateway
 from tests.gateway.stores import StoreServer
+from tests.gateway.transfers.running_data_path import QUICK, RunningDataPath
 
 from daypass.config import Config
 from daypass.directory.resource_servers import new_registration, register
@@ -25,7 +25,7 @@ from daypass.gateway.settings import BackendSetting, GatewaySettings
 from daypass.http.peer import PeerRule
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
-from daypass.verify.server_connection import ServerConnection
+from daypass.verify.remote_server.server_connection import ServerConnection
 from daypass.wiring_gateway import ask_directory, build_gateway, map_buckets_elsewhere, open_backends
 
 NAME, REGION = "edge", "eu-test-1"

@@ -17,8 +17,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config as BotoConfig
-from tests.gateway.running_data_path import QUICK, RunningDataPath
 from tests.gateway.stores import StoreServer
+from tests.gateway.transfers.running_data_path import QUICK, RunningDataPath
 
 from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey

@@ -11,7 +11,7 @@ from tests.gateway.stores import StoreServer
 from tests.sockets import free_port
 
 from daypass.config import Config
-from daypass.gateway.buckets import BucketMapping
+from daypass.gateway.buckets.buckets import BucketMapping
 from daypass.gateway.settings import GatewaySettings
 
 ACCOUNT, OTHER = "123456789012", "210987654321"

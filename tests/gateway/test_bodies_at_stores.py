@@ -10,7 +10,7 @@ from tests.gateway.stores import StoreServer
 from tests.gateway.tampering import BODY, cases, on_the_wire
 from tests.gateway.uploads import FORMS, ClientKey, UploadForm, sign_head
 
-from daypass.verify.s3.bodies import BodyProfile
+from daypass.verify.s3.bodies.bodies import BodyProfile
 
 SEAWEEDFS_PROFILES = {
     "plain": BodyProfile(commits_short_bodies=False, signed_chunks=True, signed_trailers=True),

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.gateway.gateway_process import gateway_process
-from tests.gateway.running_data_path import LONG, RawClient, put_head
-from tests.gateway.scripted_store import Script, ScriptedStore, answer_all
+from tests.gateway.transfers.running_data_path import LONG, RawClient, put_head
+from tests.gateway.transfers.scripted_store import Script, ScriptedStore, answer_all
 from tests.sockets import free_port
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from daypass.config import ConfigurationError, load_config
-from daypass.gateway.buckets import BucketMapping
+from daypass.gateway.buckets.buckets import BucketMapping
 from daypass.gateway.settings import (
     BackendSetting,
     BackendUrl,
@@ -21,7 +21,7 @@ from daypass.gateway.settings import (
     read_backend_key,
 )
 from daypass.key_files import why_refused
-from daypass.verify.routes import Route
+from daypass.verify.services.routes import Route
 
 FILE = """
 [gateway]

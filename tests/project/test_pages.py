@@ -10,8 +10,8 @@ from tests.project.actions_page import PAGE, page
 
 from daypass.config import Config
 from daypass.gateway.metrics import GatewayMetrics
-from daypass.gateway.profiles import PROFILES
 from daypass.gateway.settings import GatewaySettings
+from daypass.gateway.stores.profiles import PROFILES
 from daypass.operations.settings import Quotas
 from daypass.testing.server import running_server
 

@@ -13,8 +13,8 @@ from daypass.directory.resource_servers import new_registration, register
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.server import RunningServer, running_server
 from daypass.verify.remote import RemoteKeys, ServerChanges
-from daypass.verify.remote_facts import RemoteFacts
-from daypass.verify.server_connection import ServerConnection
+from daypass.verify.remote_server.remote_facts import RemoteFacts
+from daypass.verify.remote_server.server_connection import ServerConnection
 
 NAME, REGION = "edge", "us-east-1"
 

@@ -17,9 +17,9 @@ from daypass.policy.decision import Denied
 from daypass.testing.server import RunningServer
 from daypass.verify.decision import decide
 from daypass.verify.keys import NotLoadedError
-from daypass.verify.protocol import ChangesAnswer
 from daypass.verify.remote import RemoteKeys
-from daypass.verify.remote_facts import Fact, RemoteFacts
+from daypass.verify.remote_server.protocol import ChangesAnswer
+from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
 
 OBJECT = "arn:aws:s3:::bucket/key"
 _PATIENCE = 10.0  # seconds until a test gives up

@@ -13,13 +13,13 @@ from daypass.bootstrap import RootKey
 from daypass.directory.buckets import find_bucket, insert_bucket
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
 from daypass.errors import ServiceUnavailable
-from daypass.gateway.buckets import BucketMap, BucketMapping
-from daypass.gateway.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
+from daypass.gateway.buckets.buckets import BucketMap, BucketMapping
+from daypass.gateway.buckets.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
 from daypass.testing.server import RunningServer
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.remote import RemoteKeys
+from daypass.verify.remote_server.server_connection import ServerConnection
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.server_connection import ServerConnection
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 BLOCK = PublicAccessBlock()

@@ -21,7 +21,7 @@ from daypass.authenticate.sigv4.signing_key import signing_key
 from daypass.bootstrap import RootKey
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
-from daypass.verify.protocol import KEYS_PATH, GrantRequest
+from daypass.verify.remote_server.protocol import KEYS_PATH, GrantRequest
 
 
 @pytest.fixture

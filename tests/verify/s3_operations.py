@@ -1,4 +1,4 @@
-"""Generate src/daypass/verify/s3/operations.json from the S3 model of botocore.
+"""Generate src/daypass/verify/s3/operations/operations.json from the S3 model of botocore.
 
 Run `python -m tests.verify.s3_operations` after an update of botocore whose new operations are in actions.py or in
 REFUSED of routes.py. The file has for each operation of the model:
@@ -15,7 +15,7 @@ from typing import Any
 
 import botocore.session
 
-FILE = Path(__file__).parents[2] / "src/daypass/verify/s3/operations.json"
+FILE = Path(__file__).parents[2] / "src/daypass/verify/s3/operations/operations.json"
 
 
 def find_operations() -> dict[str, dict[str, Any]]:

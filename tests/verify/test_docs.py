@@ -122,7 +122,7 @@ def test_the_functions_print_what_the_page_says(tmp_path: Path) -> None:
 
 def test_the_table_of_answers_is_complete() -> None:
     """Each type of the code is in the page, with its status."""
-    answers = (Path(__file__).parents[2] / "src/daypass/verify/answers.py").read_text(encoding="utf-8")
+    answers = (Path(__file__).parents[2] / "src/daypass/verify/services/answers.py").read_text(encoding="utf-8")
     types = set(re.findall(r'"(\w+Exception)"', answers))
     table = _PAGE.partition("## Answers")[2]
     assert types == set(re.findall(r"`(\w+Exception)`", table))

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-_MODULES = ("asgi", "body_check", "caller", "decision", "head", "keys", "request", "routes", "wsgi")
+_MODULES = ("asgi", "body_check", "caller", "decision", "head", "keys", "request", "services.routes", "wsgi")
 
 
 @pytest.mark.parametrize("name", _MODULES)

@@ -3,7 +3,7 @@
 import pytest
 
 from daypass.verify import Route, RouteTable, VerifyError
-from daypass.verify.routes import decode_path
+from daypass.verify.services.routes import decode_path
 
 _ARN = "arn:aws:inventory:us-east-1:111122223333:"
 _CALLER = "444455556666"

@@ -21,7 +21,7 @@ from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
 from daypass.verify.refusals import VerifyError
 from daypass.verify.s3.errors import S3Error, render_error, s3_error
-from daypass.verify.s3.refusals import fault_refusal, refusal
+from daypass.verify.s3.permissions.refusals import fault_refusal, refusal
 from daypass.wire.http import HttpRequest
 
 _XML = (b"content-type", b"application/xml")

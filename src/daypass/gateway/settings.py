@@ -3,7 +3,7 @@
 Owns the table `[gateway]` with `[[gateway.backend]]` and `[[gateway.bucket]]`, the environment variables
 `DAYPASS_GATEWAY_<NAME>`, and the checks of both. Flags beat the environment, which beats the file, which beats the
 defaults. Settings that a gateway shares with the server, such as the store and the trusted proxies, are in config.py.
-Leaves `[[verify.route]]` to verify/routes.py, and reading files and variables to the command line.
+Leaves `[[verify.route]]` to verify/services/routes.py, and reading files and variables to the command line.
 """
 
 import json
@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 from daypass.arn import is_account_id
 from daypass.config import Config, ConfigurationError, is_loopback
-from daypass.gateway.buckets import BucketMapping
-from daypass.gateway.profiles import PROFILES, StoreProfile, find_profile
+from daypass.gateway.buckets.buckets import BucketMapping
+from daypass.gateway.stores.profiles import PROFILES, StoreProfile, find_profile
 from daypass.key_files import KeyFileError, read_key_file
-from daypass.verify.routes import Route, RouteTable
 from daypass.verify.s3.resign import BackendKey
+from daypass.verify.services.routes import Route, RouteTable
 
 DEFAULT_BACKEND = "default"
 """The name of the backend that `--backend` gives."""

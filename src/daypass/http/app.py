@@ -28,7 +28,7 @@ from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
 from daypass.http.s3_requests import NOT_S3, is_for_s3
 from daypass.pipeline import Pipeline, StoreView, refuse
-from daypass.verify.protocol import PREFIX as RESOURCE_SERVERS
+from daypass.verify.remote_server.protocol import PREFIX as RESOURCE_SERVERS
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.peer_network import peer_network
 

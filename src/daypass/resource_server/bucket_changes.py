@@ -13,10 +13,10 @@ import msgspec
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.errors import AccessDenied, ValidationError
-from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import Bucket
+from daypass.gateway.buckets.bucket_writer import StoreBucketWriter
+from daypass.gateway.buckets.buckets import Bucket
 from daypass.resource_server.grants import GrantSource
-from daypass.verify.protocol import BucketChange, BucketChanged
+from daypass.verify.remote_server.protocol import BucketChange, BucketChanged
 from daypass.verify.s3.errors import S3Error
 
 ACTION = "daypass:ManageBuckets"

@@ -15,11 +15,11 @@ from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.organization.organization_tree import load_inherited_controls, load_place
 from daypass.directory.store import Reader, Store
 from daypass.errors import AccessDenied, ValidationError
-from daypass.gateway.buckets import BucketFact, load_bucket_list
+from daypass.gateway.buckets.buckets import BucketFact, load_bucket_list
 from daypass.resource_server.grants import MAX_AGE
 from daypass.resource_server.snapshot import open_snapshot
-from daypass.verify.grant_json import Documents, encode_set
-from daypass.verify.protocol import AccountFact, FactAnswer, FactRequest
+from daypass.verify.remote_server.grant_json import Documents, encode_set
+from daypass.verify.remote_server.protocol import AccountFact, FactAnswer, FactRequest
 
 _MOST_NAMES = 1_000
 _encode = msgspec.json.Encoder().encode

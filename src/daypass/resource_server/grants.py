@@ -24,10 +24,10 @@ from daypass.directory.store import Store
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import InvalidClientTokenId, SignatureDoesNotMatch, ValidationError
 from daypass.resource_server.snapshot import RecordedSnapshot, open_snapshot
-from daypass.verify.grant_json import Documents, encode_caller
-from daypass.verify.protocol import GrantAnswer, GrantRequest
+from daypass.verify.remote_server.grant_json import Documents, encode_caller
+from daypass.verify.remote_server.protocol import GrantAnswer, GrantRequest
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.post_policy import parse_post_policy
+from daypass.verify.s3.forms.post_policy import parse_post_policy
 
 MAX_AGE = 60  # seconds for which a caller may be cached without another question
 _SKEW = timedelta(minutes=15)

@@ -19,7 +19,7 @@ from daypass.http.request_ids import RequestIds
 from daypass.resource_server.service import ResourceServers, encode, refused
 from daypass.resource_server.snapshot import invalidated_names
 from daypass.storage.cache import StoreCache
-from daypass.verify.protocol import (
+from daypass.verify.remote_server.protocol import (
     BUCKET_CHANGES_PATH,
     CHANGES_PATH,
     DOCUMENTS_PATH,

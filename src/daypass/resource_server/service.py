@@ -31,7 +31,7 @@ from daypass.resource_server.bucket_changes import ACTION as MANAGE
 from daypass.resource_server.bucket_changes import change_bucket
 from daypass.resource_server.facts import answer_facts
 from daypass.resource_server.grants import GrantSource, grant
-from daypass.verify.protocol import (
+from daypass.verify.remote_server.protocol import (
     BUCKET_CHANGES_PATH,
     DOCUMENTS_PATH,
     FACTS_PATH,

@@ -1,7 +1,7 @@
 """Verify a signed request, and decide about it, in any HTTP service.
 
 Owns the strict head of a request, its Signature Version 4 (header and presigned), its caller, the decision, and what S3
-adds to these. Pure, except the middlewares (asgi, wsgi) and the client of remote keys (remote).
+adds to these. Pure, except the middlewares (asgi, wsgi) and the client of remote keys (remote, remote_server).
 Leaves the lookup of keys to a `Keys` provider, and sockets and stores to daypass.gateway.
 """
 
@@ -14,7 +14,7 @@ from daypass.verify.head import HeadError
 from daypass.verify.keys import KeyClaim, KeyGrant, Keys, NotLoadedError, StaticKeys
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.request import Request, verify
-from daypass.verify.routes import Route, RouteTable
+from daypass.verify.services.routes import Route, RouteTable
 
 __all__ = [
     "ANONYMOUS",

@@ -1,7 +1,7 @@
 """The refusals of a verifier, before any policy is read.
 
 Owns one reason for each rule of daypass.verify. A service maps the reason to its own error code, status and message:
-S3 in verify/s3/errors.py, services of one's own in verify/answers.py.
+S3 in verify/s3/errors.py, services of one's own in verify/services/answers.py.
 """
 
 from collections.abc import Mapping

@@ -16,9 +16,9 @@ import msgspec
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
 from daypass.errors import ExpiredToken, ServiceUnavailable, SignatureDoesNotMatch
-from daypass.verify.grant_json import GrantFormatError, decode_caller, references_of
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
-from daypass.verify.protocol import (
+from daypass.verify.remote_server.grant_json import GrantFormatError, decode_caller, references_of
+from daypass.verify.remote_server.protocol import (
     CHANGES_PATH,
     DOCUMENTS_PATH,
     KEYS_PATH,
@@ -26,8 +26,8 @@ from daypass.verify.protocol import (
     GrantAnswer,
     GrantRequest,
 )
-from daypass.verify.remote_facts import Fact, RemoteFacts
-from daypass.verify.server_connection import ServerConnection, load_credentials
+from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
+from daypass.verify.remote_server.server_connection import ServerConnection, load_credentials
 
 STALE_SECONDS = 60.0
 _DOCUMENTS = 8_192

@@ -13,7 +13,7 @@ from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead, build_head
 from daypass.verify.keys import Keys
 from daypass.verify.refusals import HeadError, VerifyError, VerifyReason
-from daypass.verify.routes import decode_path
+from daypass.verify.services.routes import decode_path
 from daypass.verify.signature import plain_profile, s3_profile, verify_head
 
 RequestHeaders = Mapping[str, str] | Iterable[tuple[bytes, bytes]]

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from daypass.errors import Fault
-from daypass.verify.answers import ServiceAnswer, answer_error, answer_fault
 from daypass.verify.body_check import BodyCheck
 from daypass.verify.head import HeadError, RequestHead, build_head
 from daypass.verify.keys import Keys, NotLoadedError
 from daypass.verify.refusals import VerifyError, VerifyReason
-from daypass.verify.routes import RouteTable
-from daypass.verify.service import (
+from daypass.verify.services.answers import ServiceAnswer, answer_error, answer_fault
+from daypass.verify.services.routes import RouteTable
+from daypass.verify.services.service import (
     CALLER,
     DEFAULT_BUFFER,
     MOST_LOADS,

@@ -13,16 +13,21 @@ from daypass.authorize.verified_caller import verified_caller
 from daypass.directory.buckets import insert_bucket
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
 from daypass.directory.store import Writer
-from daypass.gateway.bucket_lifecycle import BackendAnswer, BackendUnavailableError, create_bucket, delete_bucket
-from daypass.gateway.bucket_operations import (
+from daypass.gateway.buckets.bucket_lifecycle import (
+    BackendAnswer,
+    BackendUnavailableError,
+    create_bucket,
+    delete_bucket,
+)
+from daypass.gateway.buckets.bucket_operations import (
     READS,
     BucketRequest,
     LocalAnswer,
     answer_read,
     perform_write,
 )
-from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import Bucket, BucketMap, StoreBuckets
+from daypass.gateway.buckets.bucket_writer import StoreBucketWriter
+from daypass.gateway.buckets.buckets import Bucket, BucketMap, StoreBuckets
 from daypass.verify.caller import VerifiedCaller
 
 OWNER, OTHER = "111122223333", "444455556666"

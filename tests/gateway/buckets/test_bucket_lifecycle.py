@@ -7,8 +7,8 @@ import pytest
 from tests.gateway.buckets.bucket_store import NAMESPACE, NOW, OTHER, OWNER, BucketStore
 
 from daypass.directory.entities.bucket_entities import PublicAccessBlock
-from daypass.gateway.bucket_writer import StoreBucketWriter
-from daypass.gateway.buckets import BucketMap, BucketMapping
+from daypass.gateway.buckets.bucket_writer import StoreBucketWriter
+from daypass.gateway.buckets.buckets import BucketMap, BucketMapping
 from daypass.verify.s3.errors import S3Error
 
 EUROPE = "eu-west-1"

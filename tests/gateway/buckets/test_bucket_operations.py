@@ -8,7 +8,7 @@ from tests.documents import allow, deny, document
 from tests.gateway.buckets.bucket_store import NAMESPACE, OFF, OTHER, OWNER, BucketStore
 
 from daypass.directory.entities.bucket_entities import PublicAccessBlock
-from daypass.gateway.buckets import canonical_id
+from daypass.gateway.buckets.buckets import canonical_id
 from daypass.verify.s3.errors import S3Error
 
 BUCKET, OBJECTS = "arn:aws:s3:::data", "arn:aws:s3:::data/*"

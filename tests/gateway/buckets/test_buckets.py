@@ -9,7 +9,7 @@ from tests.gateway.buckets.bucket_store import NOW, OFF, OTHER, OWNER, BucketSto
 
 from daypass.directory.buckets import insert_bucket, load_bucket
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
-from daypass.gateway.buckets import BucketMap, BucketMapping, RememberedBuckets, StoreBuckets, canonical_id
+from daypass.gateway.buckets.buckets import BucketMap, BucketMapping, RememberedBuckets, StoreBuckets, canonical_id
 from daypass.storage.cache import StoreCache
 from daypass.verify.keys import NotLoadedError
 

@@ -17,10 +17,10 @@ from typing import Any
 from tests.gateway.stores import StoreServer
 from tests.verify.s3.s3_requests import head_of, verified
 
-from daypass.verify.s3.actions import permissions
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import KeyRule, folded_name
-from daypass.verify.s3.request import S3Request, parse_s3_request
+from daypass.verify.s3.operations.object_keys import KeyRule, folded_name
+from daypass.verify.s3.operations.request import S3Request, parse_s3_request
+from daypass.verify.s3.permissions.actions import permissions
 from daypass.verify.s3.resign import BackendAddress, BackendKey, sign_for_backend
 
 

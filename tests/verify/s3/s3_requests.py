@@ -10,10 +10,10 @@ from daypass.policy.evaluate import Policies
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
 from daypass.verify.payload import EMPTY_SHA256, UNSIGNED, PayloadForm, PayloadKind
-from daypass.verify.s3.actions import permissions
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import FOLDED, KeyRule
-from daypass.verify.s3.request import S3Request, parse_s3_request
+from daypass.verify.s3.operations.object_keys import FOLDED, KeyRule
+from daypass.verify.s3.operations.request import S3Request, parse_s3_request
+from daypass.verify.s3.permissions.actions import permissions
 from daypass.verify.signature import VerifiedRequest
 
 ACCOUNT = "111122223333"

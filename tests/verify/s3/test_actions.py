@@ -3,7 +3,11 @@
 import pytest
 from tests.verify.s3.s3_requests import needed, parse
 
-from daypass.verify.s3.actions import (
+from daypass.verify.s3.errors import S3Error
+from daypass.verify.s3.operations.object_keys import EXACT, FOLDED
+from daypass.verify.s3.operations.request import check_expected_owners, with_form
+from daypass.verify.s3.operations.routes import OPERATIONS, Level
+from daypass.verify.s3.permissions.actions import (
     ACTIONS,
     EVERY_BUCKET,
     delete_permissions,
@@ -11,10 +15,6 @@ from daypass.verify.s3.actions import (
     permissions,
     tag_bucket_permission,
 )
-from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import EXACT, FOLDED
-from daypass.verify.s3.request import check_expected_owners, with_form
-from daypass.verify.s3.routes import OPERATIONS, Level
 
 _PUT = ["PutObject b01/k"]
 

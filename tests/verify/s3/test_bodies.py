@@ -18,8 +18,8 @@ from tests.verify.s3.transforms import (
     store_signature,
 )
 
-from daypass.verify.s3.bodies import BodyProfile, plan_body
-from daypass.verify.s3.body_transform import BodyTransform
+from daypass.verify.s3.bodies.bodies import BodyProfile, plan_body
+from daypass.verify.s3.bodies.body_transform import BodyTransform
 from daypass.verify.s3.errors import S3Error
 
 COMBINATIONS = [

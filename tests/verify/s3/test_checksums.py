@@ -4,7 +4,13 @@ import sys
 
 import pytest
 
-from daypass.verify.s3.checksums import ALGORITHMS, decode_checksum, expect_md5, find_algorithm, is_checksum_header
+from daypass.verify.s3.bodies.checksums import (
+    ALGORITHMS,
+    decode_checksum,
+    expect_md5,
+    find_algorithm,
+    is_checksum_header,
+)
 from daypass.verify.s3.errors import S3Error
 
 # The check values of "123456789": the catalogue of parametrised CRC algorithms, RFC 1321, RFC 3174, FIPS 180-4.

@@ -6,8 +6,8 @@ chunks of 64 KiB) and "… with trailing headers".
 
 from daypass.authenticate.sigv4.signing_key import signing_key
 from daypass.verify.payload import PayloadForm, PayloadKind
-from daypass.verify.s3.bodies import BodyClaim, BodyProfile, plan_body
-from daypass.verify.s3.chunk_signatures import ChunkSeed
+from daypass.verify.s3.bodies.bodies import BodyClaim, BodyProfile, plan_body
+from daypass.verify.s3.bodies.chunk_signatures import ChunkSeed
 
 KEY = signing_key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "20130524", "us-east-1", "s3")
 BODY = b"a" * 66_560

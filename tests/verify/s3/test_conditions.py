@@ -14,13 +14,13 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.language.document import DocumentKind, parse_document
 from daypass.policy.source import PolicySource, PolicyType
 from daypass.verify.decision import decide
-from daypass.verify.s3.actions import permissions
-from daypass.verify.s3.body_conditions import BODY_KEYS, body_keys
-from daypass.verify.s3.conditions import ConnectionFacts, permission_keys, request_keys, tag_keys
+from daypass.verify.s3.documents.xml_bodies import NAMESPACE
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.lookups import LookUp, look_ups, named_keys, unknown_keys
-from daypass.verify.s3.request import S3Request
-from daypass.verify.s3.xml_bodies import NAMESPACE
+from daypass.verify.s3.operations.request import S3Request
+from daypass.verify.s3.permissions.actions import permissions
+from daypass.verify.s3.permissions.body_conditions import BODY_KEYS, body_keys
+from daypass.verify.s3.permissions.conditions import ConnectionFacts, permission_keys, request_keys, tag_keys
+from daypass.verify.s3.permissions.lookups import LookUp, look_ups, named_keys, unknown_keys
 
 PLAIN = ConnectionFacts("192.0.2.7", False, "", "eu-central-1")
 TLS = ConnectionFacts("2001:db8::1", True, "TLSv1.3", "eu-central-1")

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.verify.s3.s3_requests import code_of, needed, parse
 
-from daypass.verify.s3.copy_source import parse_copy_source
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import EXACT, FOLDED
+from daypass.verify.s3.operations.copy_source import parse_copy_source
+from daypass.verify.s3.operations.object_keys import EXACT, FOLDED
 
 
 @pytest.mark.parametrize(

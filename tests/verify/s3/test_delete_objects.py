@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.gateway.stores import StoreServer
 
-from daypass.verify.s3.delete_objects import (
+from daypass.verify.s3.documents.delete_objects import (
     MAX_DELETE_BODY,
     DeleteRequest,
     DeniedObject,
@@ -16,8 +16,8 @@ from daypass.verify.s3.delete_objects import (
     parse_delete_request,
     write_delete_request,
 )
+from daypass.verify.s3.documents.xml_bodies import parse_xml_body
 from daypass.verify.s3.errors import S3Error, s3_error
-from daypass.verify.s3.xml_bodies import parse_xml_body
 
 NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 KEYS = st.text(

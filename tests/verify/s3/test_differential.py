@@ -9,7 +9,7 @@ import pytest
 from tests.gateway.stores import StoreServer
 from tests.verify.s3.odd_requests import OddRequests, StoreWatch
 
-from daypass.verify.s3.object_keys import EXACT, FOLDED, KeyRule
+from daypass.verify.s3.operations.object_keys import EXACT, FOLDED, KeyRule
 
 _QUICK, _THOROUGH = 150, 2_000
 

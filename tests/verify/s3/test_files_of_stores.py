@@ -9,8 +9,8 @@ from botocore.exceptions import ClientError
 from tests.gateway.stores import StoreServer
 from tests.verify.s3.s3_requests import needed, parse
 
-from daypass.verify.s3.actions import permissions
 from daypass.verify.s3.errors import S3Error
+from daypass.verify.s3.permissions.actions import permissions
 
 
 def _hides(path: str) -> bool:

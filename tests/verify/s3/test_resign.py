@@ -10,8 +10,8 @@ from tests.verify.s3.s3_requests import NOW, parse
 
 from daypass.verify.head import parse_head
 from daypass.verify.payload import EMPTY_SHA256
-from daypass.verify.s3.object_keys import FOLDED
-from daypass.verify.s3.request import with_form
+from daypass.verify.s3.operations.object_keys import FOLDED
+from daypass.verify.s3.operations.request import with_form
 from daypass.verify.s3.resign import FORWARDED, BackendAddress, BackendKey, SignedHead, sign_for_backend
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

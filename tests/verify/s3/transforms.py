@@ -10,8 +10,8 @@ from tests.gateway.uploads import ClientKey, HeadSignature, UploadForm, sign_hea
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.verify.payload import find_payload_form
-from daypass.verify.s3.bodies import BodyClaim, BodyPlan, BodyProfile
-from daypass.verify.s3.chunk_signatures import ChunkSeed
+from daypass.verify.s3.bodies.bodies import BodyClaim, BodyPlan, BodyProfile
+from daypass.verify.s3.bodies.chunk_signatures import ChunkSeed
 from daypass.verify.s3.errors import s3_error
 
 CLIENT = ClientKey("CLIENTKEY", "the-secret-of-the-client")

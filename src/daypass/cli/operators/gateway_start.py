@@ -21,10 +21,10 @@ from daypass.cli.shared.store_options import (
     stopping,
 )
 from daypass.config import Config, ConfigurationError
-from daypass.gateway.buckets import BucketMap
-from daypass.gateway.profiles import UNKNOWN
+from daypass.gateway.buckets.buckets import BucketMap
 from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway, server_context
 from daypass.gateway.settings import GatewaySettings, Listen, check, check_files, load_settings
+from daypass.gateway.stores.profiles import UNKNOWN
 from daypass.http.workers import ListenError
 from daypass.storage.address import PostgresqlAddress, parse_address
 from daypass.storage.master_key import MasterKeySource

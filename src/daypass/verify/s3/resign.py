@@ -21,13 +21,13 @@ import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey, signing_key
 from daypass.bounded_memory import BoundedMemory
-from daypass.verify.s3.bodies import is_body_header
-from daypass.verify.s3.chunk_signatures import ChunkSeed
-from daypass.verify.s3.copy_source import COPY_SOURCE_HEADER
-from daypass.verify.s3.headers import METADATA_PREFIX, REFUSED_HEADERS
-from daypass.verify.s3.object_keys import encode_text
-from daypass.verify.s3.request import S3Request
-from daypass.verify.s3.routes import OPERATIONS, POST_OBJECT, PREFLIGHT
+from daypass.verify.s3.bodies.bodies import is_body_header
+from daypass.verify.s3.bodies.chunk_signatures import ChunkSeed
+from daypass.verify.s3.operations.copy_source import COPY_SOURCE_HEADER
+from daypass.verify.s3.operations.headers import METADATA_PREFIX, REFUSED_HEADERS
+from daypass.verify.s3.operations.object_keys import encode_text
+from daypass.verify.s3.operations.request import S3Request
+from daypass.verify.s3.operations.routes import OPERATIONS, POST_OBJECT, PREFLIGHT
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
