@@ -23,6 +23,7 @@ LONGEST_VALUE = LONGEST_REMEMBERED
 """The longest string, in characters, for which the quick estimate (`affordable`) is used."""
 
 CALL = 32  # minimum cost of a comparison, in characters
+_ONLY_STRINGS = frozenset({str})
 _FORGOTTEN = 8  # cost factor for each character of a string that is too long for the cache of wildcard.py
 
 
@@ -90,11 +91,12 @@ def _span(length: int) -> int:
 
 def _affordable(request: AuthorizationRequest) -> int:
     longest = max(len(request.resource), len(request.action))
+    values = request.context.values()
     try:
-        for value in request.context.values():
-            length = len(value) if type(value) is str else span(value)
-            if length > longest:  # noqa: PLR1730 - every request comes here, and max() costs more than the test
-                longest = length
+        if _ONLY_STRINGS.issuperset(map(type, values)):  # every request comes here, so it is done without a loop
+            longest = max([longest, *map(len, values)])
+        else:
+            longest = max([longest, *[len(value) if isinstance(value, str) else span(value) for value in values]])
     except Exception:  # noqa: BLE001 - evaluate.py has the same exception, and fails closed
         return 0
     return MOST_WORK // (longest + CALL) if longest <= LONGEST_VALUE else 0

@@ -103,11 +103,9 @@ def parse_head(block: bytes) -> RequestHead:
     known_name = _known_names.get
     for line in lines:
         raw_name, colon, value = line.partition(b":")
-        name = known_name(raw_name) or _remembered_name(raw_name)
-        if not colon or name is None:
-            raise _header_error(line)
-        if name in headers:
-            headers[name] = _join(name, headers[name], value.strip(b" \t"))
+        name = known_name(raw_name)
+        if name is None or not colon or name in headers:
+            _add_unusual(headers, line)
         else:
             headers[name] = value.strip(b" \t")
     method, target = first.groups()
@@ -156,10 +154,15 @@ def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestH
     return RequestHead(method, target, path, query, headers, int(length), False)  # noqa: FBT003 - the hot path
 
 
-def _remembered_name(raw: bytes) -> bytes | None:
-    """Return the lower-case name, or None, and keep it for the next request."""
-    name = _find_name(raw)
-    return name if name is None or len(raw) > _LONGEST_CACHED else _known_names.put(raw, name)
+def _add_unusual(headers: dict[bytes, bytes], line: bytes) -> None:
+    """Add a header that is repeated, or whose name is new. Keep that name for the next request."""
+    raw_name, colon, raw_value = line.partition(b":")
+    name, value = _find_name(raw_name), raw_value.strip(b" \t")
+    if not colon or name is None:
+        raise _header_error(line)
+    if len(raw_name) <= _LONGEST_CACHED:
+        _known_names.put(raw_name, name)
+    headers[name] = _join(name, headers[name], value) if name in headers else value
 
 
 def _find_name(raw: bytes) -> bytes | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from daypass.authenticate.sigv4.scope import SKEW
 from daypass.authenticate.sigv4.signature import TERMINATOR, UnverifiedSignature
 from daypass.authenticate.sigv4.timestamp import BASIC_FORMAT
+from daypass.bounded_memory import BoundedMemory
 from daypass.verify.head import RequestHead
 from daypass.verify.payload import EMPTY_SHA256, PayloadForm, PayloadKind, find_payload_form
 from daypass.verify.refusals import VerifyError, VerifyReason
@@ -22,6 +23,8 @@ _CONTENT_HEADER = b"x-amz-content-sha256"
 _AMZ = b"x-amz-"
 _LONGEST_ECHO = 256
 _BACK = -SKEW
+_LONGEST_LISTS = 1_024  # bytes
+_unsigned: BoundedMemory[tuple[tuple[bytes, ...], frozenset[bytes]], tuple[bytes, ...]] = BoundedMemory(512)
 
 
 def check_scope(unverified: UnverifiedSignature, service: SignatureProfile) -> None:
@@ -86,7 +89,7 @@ def _iso(instant: datetime) -> str:
 
 def check_signed_headers(head: RequestHead, signed: frozenset[bytes], *, presigned: bool) -> None:
     """Check that Host and the x-amz-* headers are signed."""
-    unsigned = [name for name in head.headers if name not in signed and name.startswith(_AMZ)]
+    unsigned = list(_unsigned_names(tuple(head.headers), signed))
     if presigned and _CONTENT_HEADER in unsigned:
         unsigned.remove(_CONTENT_HEADER)
     if b"host" not in signed:
@@ -95,6 +98,16 @@ def check_signed_headers(head: RequestHead, signed: frozenset[bytes], *, presign
         names = ", ".join([name.decode() for name in sorted(unsigned)])
         message = f"There were headers present in the request which were not signed: {names}"
         raise VerifyError(VerifyReason.HEADERS_NOT_SIGNED, message, fields={"HeadersNotSigned": names})
+
+
+def _unsigned_names(names: tuple[bytes, ...], signed: frozenset[bytes]) -> tuple[bytes, ...]:
+    """Return the x-amz-* headers that are not signed. Clients have few lists of headers."""
+    known = _unsigned.get((names, signed))
+    if known is not None:
+        return known
+    found = tuple(name for name in names if name not in signed and name.startswith(_AMZ))
+    size = sum(map(len, names)) + sum(map(len, signed))
+    return _unsigned.put((names, signed), found) if size <= _LONGEST_LISTS else found
 
 
 def find_payload(

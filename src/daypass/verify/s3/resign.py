@@ -163,6 +163,7 @@ class _HeadForm(msgspec.Struct, frozen=True):
 _LONGEST_FORM = 2_048
 # Requests have few sets of headers. Longer ones, with many names of metadata, are not kept.
 _forms: BoundedMemory[tuple[bytes, ...], _HeadForm] = BoundedMemory(512)
+_to_forward: BoundedMemory[tuple[str, tuple[bytes, ...]], tuple[bytes, ...]] = BoundedMemory(512)
 
 
 def _form_of(names: tuple[bytes, ...]) -> _HeadForm:
@@ -178,13 +179,22 @@ def _form_of(names: tuple[bytes, ...]) -> _HeadForm:
 
 
 def _headers(request: S3Request) -> dict[bytes, bytes]:
-    allowed = FORWARDED[request.operation]
-    kept = {name: value for name, value in request.headers.items() if name in allowed}
-    if request.operation in _WITH_METADATA:
-        kept.update({name: value for name, value in request.headers.items() if name[:11] == METADATA_PREFIX})
+    headers = request.headers
+    kept = {name: headers[name] for name in _names_to_forward(request.operation, tuple(headers))}
     if request.copy_source is not None:
         kept[COPY_SOURCE_HEADER] = request.copy_source.header
     return kept
+
+
+def _names_to_forward(operation: str, names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    known = _to_forward.get((operation, names))
+    if known is not None:
+        return known
+    allowed = FORWARDED[operation]
+    found = tuple(name for name in names if name in allowed)
+    if operation in _WITH_METADATA:
+        found += tuple(name for name in names if name[:11] == METADATA_PREFIX)
+    return _to_forward.put((operation, names), found) if sum(map(len, names)) <= _LONGEST_FORM else found
 
 
 def _encode_query(parameters: Mapping[str, str]) -> bytes:

@@ -12,6 +12,7 @@ spelling. Leaves the headers that go to the store to resign.py.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.verify.s3.errors import s3_error
 from daypass.verify.s3.operations.object_tags import TAGGING_HEADER, encode_tagging, parse_tagging
 from daypass.verify.s3.operations.routes import KNOWN_HEADERS, S3Operation
@@ -64,6 +65,8 @@ _VALUES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
         b"x-amz-tagging-directive": (b"COPY", b"REPLACE"),
     }
 )
+_LONGEST_LIST = 1_024  # bytes
+_to_check: BoundedMemory[tuple[bytes, ...], tuple[bytes, ...]] = BoundedMemory(512)
 _FLAGS = frozenset(name for name, values in _VALUES.items() if b"true" in values)
 
 
@@ -87,18 +90,29 @@ def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
     Raises S3Error for refused ones.
     """
     known = operation.headers
-    for name, value in headers.items():
-        if name[:6] == b"x-amz-" and name not in _OF_EVERY_REQUEST:
-            _check_header(name, value.lower() if name in _FLAGS else value, known)
+    changed: dict[bytes, bytes] = {}
+    for name in _names_to_check(tuple(headers)):
+        value = headers[name]
+        if name in _FLAGS:
+            value = changed[name] = value.lower()
+        _check_header(name, value, known)
     if operation.has_metadata:
         _check_metadata(headers)
-    changed = {name: headers[name].lower() for name in _FLAGS if name in headers}
     if TAGGING_HEADER in headers and TAGGING_HEADER in known:
         changed[TAGGING_HEADER] = encode_tagging(parse_tagging(headers[TAGGING_HEADER]))
     coding = headers.get(b"content-encoding")
     if coding is not None and _CODING in coding.lower():
         changed[b"content-encoding"] = _without_chunks(coding)
     return {**headers, **changed} if changed else headers
+
+
+def _names_to_check(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Return those of a request's headers that S3 may obey. Clients have few lists of headers."""
+    known = _to_check.get(names)
+    if known is not None:
+        return known
+    found = tuple(name for name in names if name[:6] == b"x-amz-" and name not in _OF_EVERY_REQUEST)
+    return _to_check.put(names, found) if sum(map(len, names)) <= _LONGEST_LIST else found
 
 
 def _check_header(name: bytes, value: bytes, known: frozenset[bytes]) -> None:
