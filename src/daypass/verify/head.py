@@ -88,8 +88,8 @@ def parse_head(block: bytes) -> RequestHead:
     if len(block) > LONGEST_HEAD:
         raise HeadError("The head of the request is too large.", VerifyReason.HEAD_TOO_LARGE)
     # splitlines() is faster than split(b"\r\n"), but splits at a lone CR or LF too. Thus the control characters must be
-    # as many pairs of CR and LF as there are line ends: then each line end is one pair, and nothing else is left. A line
-    # end at the end of the block is not among those counted, and `a\rb\n` has one.
+    # as many pairs of CR and LF as there are line ends: then each line end is one pair, and nothing else is left.
+    # A line end at the end of the block is not among those counted, and `a\rb\n` has one.
     lines = block.splitlines() or [b""]
     if block.translate(None, _NOT_CONTROLS) != b"\r\n" * (len(lines) - 1) or block.endswith(_LINE_ENDS):
         raise HeadError("The head of the request contains a control character, or a line that does not end with CR LF.")
