@@ -1,6 +1,7 @@
 """Heads of a store's answers that are refused, and what a client sees of the others."""
 
 import pytest
+from structlog.testing import capture_logs
 from tests.gateway.transfers.data_path_fixtures import MakePath
 from tests.gateway.transfers.scripted_store import always
 
@@ -100,6 +101,15 @@ def test_only_allowed_headers_reach_the_client(make_path: MakePath) -> None:
         name.lower() for name in sorted(names, key=names.index)
     ]
     assert set(headers) == {name.lower() for name in names} | {"content-length", "date", "x-amz-request-id"}
+
+
+def test_the_log_says_what_to_do_about_a_refused_key(make_path: MakePath) -> None:
+    """A wrong key file is the most likely reason."""
+    path = make_path(always(error(b"403 Forbidden", b"SignatureDoesNotMatch")))
+    with capture_logs() as logged:
+        assert path.connect().get().status == 500
+    refused = next(each for each in logged if each["event"] == "store_answer_refused")
+    assert "--backend-key-file" in refused["remedy"]
 
 
 def test_an_error_of_the_store_has_our_request_id(make_path: MakePath) -> None:

@@ -303,7 +303,10 @@ class StoreBuckets:
 
 
 class RememberedBuckets(StoreBuckets):
-    """The buckets of the event loop: keeps a bucket while no value leaves the cache."""
+    """The buckets of the event loop.
+
+    It keeps a bucket while no value leaves the cache.
+    """
 
     def __init__(self, views: CachedViews, waiting: Views, bucket_map: BucketMap) -> None:
         super().__init__(views, waiting, bucket_map)

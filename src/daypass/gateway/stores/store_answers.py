@@ -69,6 +69,7 @@ HEADERS = frozenset(
 _METADATA = b"x-amz-meta-"
 _ERROR_HEADERS = frozenset({b"last-modified", b"retry-after", b"x-amz-delete-marker", b"x-amz-version-id"})
 
+_REMEDY = "The store does not accept the gateway's key. Correct --backend-key-file, and the clocks of both machines."
 # The store could not verify the gateway's own request. A client must not see the reason.
 _OUR_FAULT = frozenset(
     {
@@ -214,7 +215,8 @@ class StoreAnswers:
         )
 
     def _alarm(self, name: str, status: int, code: str = "InternalError") -> Respond:
-        structlog.get_logger().error("store_answer_refused", reason=name, status=status)
+        remedy = {"remedy": _REMEDY} if name == "credential_refused" else {}
+        structlog.get_logger().error("store_answer_refused", reason=name, status=status, **remedy)
         if self._on_alarm is not None:
             self._on_alarm(name)
         # A proxy in front of the store answers these when the store is down.
