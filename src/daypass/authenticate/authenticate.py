@@ -54,7 +54,8 @@ def authenticate(
     check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
     named = _find_named(unverified.access_key_id, unverified.token, lookup)
     try:
-        caller, secret = _open(named, lookup)
+        # The body of _open, inlined: every signed call runs this.
+        caller, secret = _long_term(named, lookup) if isinstance(named, KeyHolder) else _temporary(named, lookup)
         key = lookup.keychain.signing_key(secret, unverified.date, unverified.region, unverified.service)
         verified = verify_signature(unverified, request, signing_key=key)
     except Fault as fault:
