@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from daypass.gateway.judge.edit import own_account
+from daypass.verify.s3.bodies.chunks import MAX_CHUNK, MIN_CHUNK, ChunkReader
 from daypass.verify.s3.documents.delete_objects import MAX_DELETE_BODY
 from daypass.verify.s3.documents.xml_bodies import parse_xml_body
 from daypass.verify.s3.errors import S3Error
@@ -63,3 +64,25 @@ def test_a_form_with_many_conditions_and_types_is_checked_soon() -> None:
             check_post_policy(policy, {"content-type": types}, bucket="b", length=1, now=datetime.now(UTC))
             assert not is_too_long
     assert time.thread_time() - before < _SOON
+
+
+@pytest.mark.parametrize(
+    ("sizes", "code"),
+    [
+        ((MAX_CHUNK,), ""),
+        ((MAX_CHUNK + 1,), "InvalidChunkSizeError"),
+        ((0xFFFFFFFF,), "InvalidChunkSizeError"),
+        ((MIN_CHUNK, 1), ""),
+        ((MIN_CHUNK - 1, 1), "InvalidChunkSizeError"),
+    ],
+)
+def test_the_size_of_a_chunk_is_limited(sizes: tuple[int, ...], code: str) -> None:
+    """A large one would be buffered, and many small ones cost more than their bytes."""
+    reader, found = ChunkReader(2**33, None, b""), ""
+    try:
+        for size in sizes:
+            reader.feed(b"%x\r\n" % size)
+            reader.feed(bytes(min(size, MAX_CHUNK)) + b"\r\n")
+    except S3Error as refusal:
+        found = refusal.code
+    assert found == code
