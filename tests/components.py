@@ -68,6 +68,11 @@ def _find_iam_data() -> str | None:
     return _find_node_packages("tests/verify/s3")
 
 
+def _find_radosgw() -> str | None:
+    found = [find_program(name) for name in ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd")]
+    return found[0] if all(found) else None
+
+
 def find_seaweedfs() -> str | None:
     """Return the path of SeaweedFS, or None. PyPI's package has it in the environment of the tests."""
     installed = Path(sys.executable).with_name("weed")
@@ -164,6 +169,7 @@ COMPONENTS: Mapping[str, Component] = {
     "postgresql": Component("Debian package postgresql", _find_postgresql),
     "pyarrow": _client_library("pyarrow"),
     "pyiceberg": _client_library("pyiceberg"),
+    "radosgw": Component("Debian packages radosgw, ceph-mon and ceph-osd", _find_radosgw),
     "rclone": _client_program("rclone"),
     "s3cmd": _program("s3cmd"),
     "s3fs": _client_library("s3fs"),
@@ -172,7 +178,12 @@ COMPONENTS: Mapping[str, Component] = {
     "vectors": Component("`make vectors`, and DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),
 }
-FIXTURES: Mapping[str, str] = {"chromium": "chromium", "postgresql_url": "postgresql", "seaweedfs": "seaweedfs"}
+FIXTURES: Mapping[str, str] = {
+    "chromium": "chromium",
+    "postgresql_url": "postgresql",
+    "radosgw": "radosgw",
+    "seaweedfs": "seaweedfs",
+}
 PARAMETERS = frozenset({"fish", "postgresql", "zsh"})
 
 

@@ -10,6 +10,7 @@ pytest_plugins = [
     "tests.components",
     "tests.gateway.transfers.data_path_fixtures",
     "tests.gateway.stores",
+    "tests.gateway.radosgw",  # imports the one before
     "tests.servers",
 ]
 

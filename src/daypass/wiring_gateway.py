@@ -9,7 +9,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -51,6 +51,8 @@ from daypass.gateway.settings import (
     routes_by_service,
 )
 from daypass.gateway.stores.backend_calls import CalledBackend, StoreCalls
+from daypass.gateway.stores.check import StoreCheck, StoreReport
+from daypass.gateway.stores.store_probe import StoreProbe
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import report_bug
@@ -103,6 +105,20 @@ def _open_backend(setting: BackendSetting) -> StoreBackend:
         BackendAddress(url.authority.encode(), read_backend_key(setting), url.path_prefix.encode()),
         profile_of(setting),
     )
+
+
+def check_stores(backends: Backends, *, is_quick: bool = False) -> Iterator[StoreReport]:
+    """Check whether each store behaves as its profile says.
+
+    A quick check is for the start of a gateway.
+    """
+    clock = SystemClock()
+    for name, store in backends.by_name.items():
+        bucket = f"daypass-check-{os.urandom(8).hex()}"
+        probe = StoreProbe(CalledBackend(store.backend, store.address), bucket, clock.now)
+        checks = StoreCheck(probe, store.profile)
+        findings = checks.quick_findings() if is_quick else checks.findings()
+        yield StoreReport(name, store.profile.name, findings)
 
 
 def map_buckets(settings: GatewaySettings, backends: Backends, reader: Reader) -> BucketMap:

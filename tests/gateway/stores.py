@@ -122,14 +122,15 @@ def _running(command: list[str], folder: Path, store: StoreServer) -> Iterator[N
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        _wait(process, store.client().list_buckets, folder / "output")
+        wait_for_store(process, store.client().list_buckets, folder / "output")
         yield
     finally:
         process.kill()  # SeaweedFS takes half a minute to stop by itself
         process.wait(10)
 
 
-def _wait(process: "subprocess.Popen[bytes]", answers: Callable[[], object], output: Path) -> None:
+def wait_for_store(process: "subprocess.Popen[bytes]", answers: Callable[[], object], output: Path) -> None:
+    """Wait until a store answers."""
     end = time.monotonic() + _START
     while time.monotonic() < end and process.poll() is None:
         try:

@@ -16,7 +16,10 @@ GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
 
 
-@pytest.fixture(scope="module", params=["moto_store", "seaweedfs"])
+CEPH = pytest.param("radosgw", marks=(pytest.mark.slow, pytest.mark.component("radosgw")))
+
+
+@pytest.fixture(scope="module", params=["moto_store", "seaweedfs", CEPH])
 def gateway(request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     """Run a gateway in front of each store."""
     store: StoreServer = request.getfixturevalue(request.param)

@@ -29,6 +29,7 @@ listen = "127.0.0.1:7000"
 domains = ["s3.example.com", "S3.Example.Org."]
 account = "111122223333"
 audit_reads = 0.25
+self_check = false
 
 [[gateway.backend]]
 name = "ceph1"
@@ -69,6 +70,7 @@ def test_the_file_sets_everything() -> None:
         domains=("s3.example.com", "s3.example.org"),
         account="111122223333",
         audit_reads=0.25,
+        self_check=False,
         backends=(
             BackendSetting(
                 "ceph1", "https://ceph.example.com/base/", "/run/ceph.key", "moto", "eu-west-1", "/etc/ca.pem"
@@ -138,6 +140,7 @@ def test_one_backend_needs_no_file() -> None:
         ),
         (FLAGS, {}, FILE.replace('"ceph1"', '"default"'), "the backend default is defined twice"),
         ({}, {}, "[gateway]\naudit_reads = 2", "it must be between 0 and 1"),
+        ({}, {}, "[gateway]\nself_check = 1", "it must be true or false"),
     ],
 )
 def test_a_wrong_setting_is_refused(

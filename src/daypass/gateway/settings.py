@@ -85,6 +85,7 @@ class GatewaySettings:
     identity_profile: str = ""
     audit_log: str = ""
     audit_reads: float = 1.0
+    self_check: bool = True
     routes: tuple[tuple[str, Route], ...] = ()
 
 
@@ -109,6 +110,12 @@ def _share(text: str) -> float:
     if not 0 <= share <= 1:
         raise ValueError("it must be between 0 and 1")
     return share
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in {"true", "false"}:
+        raise ValueError("it must be true or false")
+    return text.lower() == "true"
 
 
 def _account(text: str) -> str:
@@ -139,6 +146,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "identity_profile": str,
     "audit_log": str,
     "audit_reads": _share,
+    "self_check": _truth,
 }
 # One backend without a file: --backend, --backend-key-file and --profile.
 _ONE_BACKEND = {"backend": "url", "backend_key_file": "key_file", "profile": "profile"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.shared.store_options import config_option, store_option
+from daypass.cli.shared.store_options import config_option, output_option, store_option
 
 
 @click.group(invoke_without_command=True)
@@ -40,6 +40,11 @@ from daypass.cli.shared.store_options import config_option, store_option
     help="The name that the gateway is registered under at --server. Default: gateway.",
 )
 @click.option("--identity-profile", metavar="PROFILE", help="The AWS profile that the gateway signs with at --server.")
+@click.option(
+    "--self-check/--no-self-check",
+    default=None,
+    help="Check at the start whether the stores behave as their profiles say. Default: check.",
+)
 @config_option
 @click.pass_context
 def command(ctx: click.Context, /, *, config_file: Path | None, store: str | None, **flags: Any) -> None:
@@ -55,3 +60,22 @@ def command(ctx: click.Context, /, *, config_file: Path | None, store: str | Non
     from daypass.cli.operators.gateway_start import start
 
     sys.exit(start(flags, store, config_file))
+
+
+@command.command("check")
+@click.option("--backend", metavar="URL", help="The store of objects. Default: the backends of the configuration file.")
+@click.option(
+    "--backend-key-file", metavar="FILE", help='The store\'s key: JSON with "AccessKeyId" and "SecretAccessKey".'
+)
+@click.option("--profile", metavar="NAME", help="The kind of the store, such as seaweedfs.")
+@config_option
+@output_option
+def check(config_file: Path | None, output: str, **flags: str | None) -> None:
+    """Find out whether a store behaves as its profile says.
+
+    The check writes odd keys and cut uploads to a bucket that it creates, and deletes the bucket at the end. The exit
+    code is 6 if the profile is wrong.
+    """
+    from daypass.cli.operators.gateway_check import check_command
+
+    sys.exit(check_command(flags, config_file, output))

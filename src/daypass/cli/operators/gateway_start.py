@@ -24,6 +24,7 @@ from daypass.config import Config, ConfigurationError
 from daypass.gateway.buckets.buckets import BucketMap
 from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway, server_context
 from daypass.gateway.settings import GatewaySettings, Listen, check, check_files, load_settings
+from daypass.gateway.stores.check import WRONG_PROFILE
 from daypass.gateway.stores.profiles import UNKNOWN
 from daypass.http.workers import ListenError
 from daypass.storage.address import PostgresqlAddress, parse_address
@@ -32,6 +33,7 @@ from daypass.wiring_gateway import (
     Backends,
     ask_directory,
     build_gateway,
+    check_stores,
     connect_server,
     gateway_audit_target,
     map_buckets,
@@ -82,6 +84,8 @@ def _run(settings: GatewaySettings, config: Config) -> int:
         server_context(tls)
     if settings.server:
         connect_server(settings)
+    if settings.self_check:
+        _check_stores(backends)
     for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
         click.echo(f"daypass: {line}", err=True)
     if verify is not None:
@@ -102,6 +106,21 @@ def _run(settings: GatewaySettings, config: Config) -> int:
         tls=tls,
         workers=settings.workers,
     )
+
+
+def _check_stores(backends: Backends) -> None:
+    """Raise ConfigurationError if a store does not behave as its profile says.
+
+    A store that cannot be checked now is named, and does not prevent the start.
+    """
+    for report in check_stores(backends, is_quick=True):
+        failure = report.failure
+        if failure is None:
+            continue
+        about = f"backend {report.backend}, profile {report.profile}: {failure.message}"
+        if failure.code == WRONG_PROFILE:
+            raise ConfigurationError(f"{about} Run `daypass gateway check`, and choose another profile")
+        click.echo(f"daypass: {about} The profile could not be checked", err=True)
 
 
 def _listen(option: str, address: Listen) -> socket.socket:

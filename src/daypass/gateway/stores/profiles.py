@@ -58,6 +58,13 @@ _ENCRYPTION = frozenset({"DeleteBucketEncryption", "GetBucketEncryption", "PutBu
 _REFUSES_SHORT_BODIES = BodyProfile(commits_short_bodies=False, signed_trailers=True, unsigned_trailers=True)
 
 
+# Ceph stores what it received of an upload in chunks that is cut off, and sees a cut of a plain one.
+_PLAIN_BODIES = BodyProfile(commits_short_bodies=False, signed_chunks=False)
+# Stores that were not run here get what is safe at most stores: keys that could be folded are refused, and an object
+# arrives in chunks that the gateway signs.
+_MINIO_KEYS = KeyRule(folds_slashes=True, reserved=(".minio.sys",), reserved_suffixes=("__XLDIR__",))
+
+
 class StoreProfile(msgspec.Struct, frozen=True):
     """How a store behaves.
 
@@ -82,7 +89,7 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
         for profile in (
             StoreProfile(
                 "seaweedfs",
-                _COMMON | _TAGGING | _VERSIONS | _BUCKET_TAGGING | {"GetObjectAttributes"},
+                _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING | {"GetObjectAttributes"},
                 bodies=_REFUSES_SHORT_BODIES,
             ),
             StoreProfile(
@@ -91,13 +98,27 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 | _TAGGING
                 | _VERSIONS
                 | _LIFECYCLE
-                | _LOCK
+                # moto answers GetObjectRetention with the object, also to a caller that may not read it.
+                | (_LOCK - {"GetObjectRetention"})
                 | _BUCKET_TAGGING
                 | _ENCRYPTION
                 | {"GetObjectAttributes"},
                 keys=EXACT,
                 bodies=_REFUSES_SHORT_BODIES,
             ),
+            # Run with Ceph 16. It answers GetObjectAttributes with the object.
+            StoreProfile(
+                "ceph", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=EXACT, bodies=_PLAIN_BODIES
+            ),
+            # Not run. Its source keeps every slash of a key, so FOLDED refuses more than it has to. It has no tags of
+            # objects, no versions and no object lock.
+            StoreProfile("garage"),
+            # Not run. Its source refuses `//` and a leading slash, and keeps `folder/` as `folder__XLDIR__`.
+            StoreProfile("minio", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
+            # Not run. Its source has the rules of MinIO.
+            StoreProfile("rustfs", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
+            # Not run. A key is a path of a file system: it cleans `//`, and `.sgwtmp` has uploads in progress.
+            StoreProfile("versitygw", _COMMON | _TAGGING | _LOCK | _BUCKET_TAGGING),
         )
     }
 )
