@@ -211,6 +211,12 @@ def test_a_multipart_upload_is_located_at_the_gateway(gateway: RunningGateway, b
     assert s3.head_object(Bucket=bucket, Key="big file")["ContentLength"] == 5_242_880
 
 
+def test_a_multipart_upload_names_its_checksum(gateway: RunningGateway, bucket: str) -> None:
+    """A client computes the checksum of each part with this algorithm."""
+    upload = gateway.s3().create_multipart_upload(Bucket=bucket, Key="big", ChecksumAlgorithm="SHA256")
+    assert upload.get("ChecksumAlgorithm") == (None if gateway.store.name == "ceph" else "SHA256")  # Ceph 16 has none
+
+
 def test_a_copy_needs_permissions_on_both_objects(gateway: RunningGateway, bucket: str) -> None:
     """Reading the source, writing the target, and the tags of both."""
     gateway.s3().put_object(Bucket=bucket, Key="source", Body=b"1")

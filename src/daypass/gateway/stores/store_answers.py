@@ -38,6 +38,7 @@ HEADERS = frozenset(
         b"x-amz-abort-date",
         b"x-amz-abort-rule-id",
         b"x-amz-archive-status",
+        b"x-amz-checksum-algorithm",
         b"x-amz-checksum-crc32",
         b"x-amz-checksum-crc32c",
         b"x-amz-checksum-crc64nvme",
