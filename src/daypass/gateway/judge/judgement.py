@@ -10,18 +10,14 @@ Owns their order: signature, operation, bucket, permissions, the answer here or 
 - A bucket that nothing maps does not exist.
 - A body with condition keys, or with the names of objects, is read and verified before the decision.
 
-Leaves each decision to decisions.py, bodies to request_body.py, and answers of stores to edit.py.
+Leaves the parts that all operations share to judged_request.py, and answers of stores to edit.py.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 import msgspec
 
-from daypass.gateway.audit_events import RequestExchange
 from daypass.gateway.buckets.bucket_lifecycle import create_bucket, delete_bucket
 from daypass.gateway.buckets.bucket_operations import (
     MOST_BODY,
@@ -34,26 +30,11 @@ from daypass.gateway.buckets.bucket_operations import (
     perform_write,
     put_acl,
 )
-from daypass.gateway.buckets.buckets import Bucket
-from daypass.gateway.judge.decisions import Decider
-from daypass.gateway.judge.edit import NotedAnswers, answer_rule
+from daypass.gateway.judge.edit import NotedAnswers
 from daypass.gateway.judge.form_upload import FieldsOfForm, FileOfForm, answer_form
-from daypass.gateway.judge.judge_parts import JudgeParts, StoreBackend
+from daypass.gateway.judge.judged_request import JudgedRequest
 from daypass.gateway.judge.list_buckets import buckets_of_account, render_buckets
-from daypass.gateway.judge.request_body import (
-    COLLECTED,
-    UNUSED_SEED,
-    CollectedBody,
-    headers_of_collected,
-    plain_body,
-    plan_request_body,
-)
-from daypass.gateway.plan import AnswerRule, Collect, Forward, HeaderPairs, Peer, Plan, Respond
-from daypass.policy.authorization_request import NewConditionKeys
-from daypass.verify.caller import ANONYMOUS, VerifiedCaller
-from daypass.verify.head import RequestHead
-from daypass.verify.keys import KeyClaim, KeyGrant, Keys, NotLoadedError
-from daypass.verify.refusals import VerifyError, VerifyReason
+from daypass.gateway.plan import Collect, Forward, HeaderPairs, Plan, Respond
 from daypass.verify.s3.documents.delete_objects import (
     MAX_DELETE_ANSWER,
     MAX_DELETE_BODY,
@@ -68,110 +49,28 @@ from daypass.verify.s3.errors import S3Error, s3_error
 from daypass.verify.s3.forms.form_data import MAX_FIELDS, FormReader
 from daypass.verify.s3.forms.post_form import parse_post_form, plan_post_body, verify_post
 from daypass.verify.s3.operations.headers import settle_headers
-from daypass.verify.s3.operations.object_keys import FOLDED, KeyRule, check_object_key
+from daypass.verify.s3.operations.object_keys import KeyRule, check_object_key
 from daypass.verify.s3.operations.query import check_version_id
-from daypass.verify.s3.operations.request import PREFLIGHT, S3Request, check_expected_owners, parse_s3_request
+from daypass.verify.s3.operations.request import PREFLIGHT, parse_s3_request
 from daypass.verify.s3.operations.routes import OPERATIONS, POST_OBJECT
-from daypass.verify.s3.permissions.actions import (
-    Permission,
-    delete_permissions,
-    list_permission,
-    permissions,
-    tag_bucket_permission,
-)
+from daypass.verify.s3.permissions.actions import delete_permissions, permissions, tag_bucket_permission
 from daypass.verify.s3.permissions.body_conditions import BODY_KEYS, LARGEST_BODY, body_keys
-from daypass.verify.s3.permissions.conditions import ConnectionFacts, request_keys
 from daypass.verify.s3.resign import sign_for_backend
-from daypass.verify.signature import VerifiedRequest, verify_head
 
-T = TypeVar("T")
-
-_MOST_LOADS = 64  # values that one request may need; each round loads one
 _MOST_DECIDED = 20  # keys of DeleteObjects that the event loop decides itself
 _MOST_HEAVY = 100  # decisions over large policies in one request; each takes at most a quarter of a second
-_HOME_REGION = "us-east-1"
 _OK, _MISSING = 200, 404
 _XML: HeaderPairs = ((b"content-type", b"application/xml"),)
-# Failures that a client can repeat to guess a key, or to keep the store busy.
-_GUESSES = frozenset({VerifyReason.UNKNOWN_KEY, VerifyReason.INVALID_TOKEN, VerifyReason.SIGNATURE_MISMATCH})
 
 
-class _RecordedKeys:
-    """Remembers the claim of a request, and whether its key exists."""
-
-    __slots__ = ("_keys", "claim", "is_known")
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-        self.claim: KeyClaim | None = None
-        self.is_known = False
-
-    def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
-        self.claim = claim
-        grant = self._keys.find(claim, now)
-        self.is_known = True
-        return grant
-
-
-class Judgement:
+class Judgement(JudgedRequest):
     """One request, from its head to its plan."""
 
-    __slots__ = (
-        "_bucket",
-        "_decider",
-        "_exchange",
-        "_head",
-        "_may_wait",
-        "_now",
-        "_parts",
-        "_peer",
-        "_region",
-        "_request",
-        "_source",
-        "_verified",
-    )
-
-    def __init__(self, parts: JudgeParts, head: RequestHead, peer: Peer, *, may_wait: bool) -> None:
-        self._parts = parts
-        self._head = head
-        self._peer = peer
-        self._may_wait = may_wait
-        self._now = parts.now()
-        self._exchange = RequestExchange(parts.log, parts.new_request_id(), peer, head, self._now)
-        self._verified: VerifiedRequest | None = None
-        self._region = _HOME_REGION
-        self._bucket: Bucket | None = None
-        self._source: Bucket | None = None
+    __slots__ = ()
 
     def plan(self) -> Plan:
         """Return the plan. Raises NotLoadedError if it must not wait."""
         return self._settle(self._plan)
-
-    def _settle(self, step: Callable[[], T]) -> T | Respond:
-        """Run a step, and turn its exception into a refusal."""
-        try:
-            return self._loading(step) if self._may_wait else step()
-        except NotLoadedError:
-            raise
-        except Exception as error:  # noqa: BLE001 - every request gets an answer
-            return self._exchange.refuse(error)
-
-    def _loading(self, step: Callable[[], T]) -> T:
-        for _ in range(_MOST_LOADS):
-            try:
-                return step()
-            except NotLoadedError as missing:
-                if missing.is_new and not self._parts.question_allowed(self._peer.address):
-                    raise s3_error("SlowDown", detail="throttled: too many new names") from None
-                missing.load()
-        raise s3_error("ServiceUnavailable", detail="the values that the request needs could not be loaded")
-
-    def _wait(self) -> None:
-        """Continue on a worker thread only."""
-        if not self._may_wait:
-            raise NotLoadedError(_nothing)
-
-    # The steps ----------------------------------------------------------------------------------------------
 
     def _plan(self) -> Plan:
         parts = self._parts
@@ -179,52 +78,6 @@ class Judgement:
         request = parse_s3_request(self._head, verified, domains=parts.domains, key_rules=self._rule_of)
         self._route(request, verified)
         return _STEPS.get(request.operation, Judgement._about_bucket)(self)
-
-    def _route(self, request: S3Request, verified: VerifiedRequest | None) -> None:
-        """Take the request that is judged from here on."""
-        parts, exchange, peer = self._parts, self._exchange, self._peer
-        self._request = request
-        exchange.operation, exchange.bucket, exchange.key = request.operation, request.bucket, request.key
-        exchange.parameters = request.parameters
-        connection = ConnectionFacts(peer.address, peer.secure, peer.tls_version, self._region)
-        keys = request_keys(request, verified, connection=connection, now=self._now)
-        self._decider = Decider(parts.decisions, self._caller, keys, self._now, may_wait=self._may_wait)
-
-    def _verify_head(self, keys: Keys) -> VerifiedRequest | None:
-        return verify_head(self._head, keys, service=self._parts.signature, now=self._now)
-
-    def _verify(self, verify: Callable[[Keys], VerifiedRequest | None]) -> VerifiedRequest | None:
-        parts, exchange = self._parts, self._exchange
-        keys = _RecordedKeys(parts.keys)
-        try:
-            self._verified = verified = verify(keys)
-        except VerifyError as error:
-            self._note_claim(keys)
-            if error.reason in _GUESSES and not parts.failure_allowed(self._peer.address):
-                raise s3_error("SlowDown", detail=f"throttled: {error.reason.value}") from error
-            raise
-        self._note_claim(keys)
-        exchange.caller = self._caller
-        return verified
-
-    def _note_claim(self, keys: _RecordedKeys) -> None:
-        exchange, claim = self._exchange, keys.claim
-        if claim is not None:
-            exchange.access_key_id, exchange.region = claim.access_key_id, claim.region
-            exchange.presigned, exchange.names_known_key = claim.presigned, keys.is_known
-            self._region = claim.region
-
-    def _rule_of(self, name: str) -> KeyRule:
-        backends = self._parts.backends
-        if len(backends) == 1:
-            return next(iter(backends.values())).profile.keys
-        bucket = self._parts.buckets.find(name)
-        backend = None if bucket is None else backends.get(bucket.backend)
-        return FOLDED if backend is None else backend.profile.keys
-
-    @property
-    def _caller(self) -> VerifiedCaller:
-        return ANONYMOUS if self._verified is None else self._verified.caller
 
     # Operations on the service, and new buckets -------------------------------------------------------------
 
@@ -339,24 +192,6 @@ class Judgement:
         self._require(permissions(request), added=body_keys(request.operation, body, self._now))
         return self._forward_collected(body, is_changed=False)
 
-    def _find_buckets(self) -> None:
-        """Find the bucket of the request, and that of its copy source."""
-        request = self._request
-        self._bucket = bucket = self._find_bucket(request.bucket)
-        self._exchange.bucket_account = bucket.account
-        source_account = ""
-        if request.copy_source is not None:
-            self._source = self._find_bucket(request.copy_source.bucket)
-            source_account = self._source.account
-        check_expected_owners(request, bucket.account, source_account)
-
-    def _find_bucket(self, name: str) -> Bucket:
-        bucket = self._parts.buckets.find(name)
-        if bucket is None or bucket.backend not in self._parts.backends:
-            detail = "no account has this bucket" if bucket is None else f"there is no backend {bucket.backend}"
-            raise s3_error("NoSuchBucket", detail=detail, BucketName=name)
-        return bucket
-
     def _perform(self) -> Plan:
         """Perform an operation whose permissions are allowed."""
         name, bucket = self._request.operation, self._known_bucket()
@@ -397,14 +232,6 @@ class Judgement:
     def _put_object_acl_with(self, body: bytes) -> Plan:
         account = self._known_bucket().account
         return self._answer(put_acl(self._bucket_request(body), account))
-
-    def _known_bucket(self) -> Bucket:
-        if self._bucket is None:
-            raise s3_error("InternalError", detail="a step needs the bucket before it was found")
-        return self._bucket
-
-    def _store(self) -> StoreBackend:
-        return self._parts.backends[self._known_bucket().backend]
 
     # DeleteObjects ------------------------------------------------------------------------------------------
 
@@ -460,134 +287,6 @@ class Judgement:
         except S3Error as error:
             return self._exchange.refuse(error)
 
-    # Decisions ----------------------------------------------------------------------------------------------
-
-    def _require(self, needed: tuple[Permission, ...], added: NewConditionKeys | None = None) -> None:
-        """Raise S3Error unless every permission is allowed."""
-        if not needed:
-            raise s3_error("InternalError", detail="an operation without permissions")
-        for permission in needed:
-            bucket = self._source if permission.is_source else self._bucket
-            refused = self._decider.refuses(permission, bucket, added)
-            if refused is not None:
-                self._exchange.encoded = refused.encoded
-                raise refused.error
-
-    def _missing(self) -> S3Error | None:
-        """Return the refusal for a missing object, or None if the caller may list its bucket."""
-        bucket = self._source or self._known_bucket()
-        refused = self._decider.refuses(list_permission(bucket.name), bucket)
-        return None if refused is None else refused.error
-
-    def _missing_waiting(self) -> Exception | None:
-        """Decide about a missing object on a worker thread."""
-        self._may_wait = self._decider.may_wait = True
-        try:
-            return self._loading(self._missing)
-        except Exception as error:  # noqa: BLE001 - a missing object must not become visible by an error
-            return error
-
-    # Bodies -------------------------------------------------------------------------------------------------
-
-    def _collect(self, limit: int, step: Callable[[bytes], Plan]) -> Plan:
-        """Read the body, verified, and continue with `step`."""
-        plan = plan_request_body(self._head, self._request, self._verified, COLLECTED)
-        if plan.make is None:
-            return step(b"")
-        finish = partial(self._finish, step, plan.headers)
-        return Collect(
-            self._exchange,
-            limit,
-            plan.make(UNUSED_SEED),
-            partial(finish, may_wait=False),
-            partial(finish, may_wait=True),
-        )
-
-    def _finish(
-        self, step: Callable[[bytes], Plan], headers: Mapping[bytes, bytes], body: bytes, *, may_wait: bool
-    ) -> Forward | Respond:
-        self._may_wait = self._decider.may_wait = may_wait
-        plain = plain_body(body, headers)
-        following = self._settle(lambda: step(plain))
-        if isinstance(following, Collect):
-            return self._exchange.refuse(s3_error("InternalError", detail="a body was collected twice"))
-        return following
-
-    # Forward ------------------------------------------------------------------------------------------------
-
-    def _forward(self) -> Plan:
-        self._require_forwarded(self._request.operation)
-        if self._source is not None and self._source.backend != self._known_bucket().backend:
-            raise s3_error("NotImplemented", "A copy between two stores is not implemented.")
-        return self._forward_checked()
-
-    def _require_forwarded(self, name: str) -> None:
-        if name not in self._store().profile.operations:
-            message = f"The operation {name} is not supported: this gateway does not forward it to its store."
-            raise s3_error("NotImplemented", message)
-
-    def _forward_checked(self) -> Forward:
-        request, store = self._request, self._store()
-        plan = plan_request_body(self._head, request, self._verified, store.profile.bodies)
-        signed = sign_for_backend(
-            request, backend=store.address, payload=plan.payload, body_headers=plan.headers, now=self._now
-        )
-        return Forward(
-            self._exchange,
-            request.operation,
-            store.backend,
-            signed.head,
-            self._answers(),
-            None if plan.make is None else plan.make(signed.seed),
-            b"transfer-encoding" in plan.headers,
-            int(plan.headers.get(b"content-length", b"0")),
-            self._head.method == "HEAD",
-        )
-
-    def _forward_collected(self, body: bytes, *, is_changed: bool, answers: AnswerRule | None = None) -> Plan:
-        """Forward a request with a body that was collected."""
-        self._require_forwarded(self._request.operation)
-        request, store = self._request, self._store()
-        plan = plan_request_body(self._head, request, self._verified, COLLECTED)
-        headers = headers_of_collected(plan, body, is_changed=is_changed)
-        signed = sign_for_backend(
-            request,
-            backend=store.address,
-            payload=hashlib.sha256(body).hexdigest(),
-            body_headers=headers,
-            now=self._parts.now(),
-        )
-        return Forward(
-            self._exchange,
-            request.operation,
-            store.backend,
-            signed.head,
-            answers or self._answers(),
-            CollectedBody(body),
-            content_length=len(body),
-        )
-
-    def _answers(self) -> AnswerRule:
-        """Return the rule for the store's answer."""
-        bucket = self._known_bucket()
-        return answer_rule(
-            self._exchange,
-            self._request.operation,
-            account=bucket.account,
-            region=bucket.region or self._region,
-            location=self._location,
-            missing=self._missing_waiting,
-            on_alarm=self._parts.on_alarm,
-        )
-
-    def _location(self) -> str:
-        """Return the address of the object at this gateway."""
-        return f"{self._origin()}{self._head.path.decode('latin-1')}"
-
-    def _origin(self) -> str:
-        host = self._head.headers.get(b"host", b"").decode("latin-1")
-        return f"{'https' if self._peer.secure else 'http'}://{host}"
-
     # Answers ------------------------------------------------------------------------------------------------
 
     def _bucket_request(self, body: bytes = b"") -> BucketRequest:
@@ -612,7 +311,3 @@ _PERFORMED: Mapping[str, Callable[[Judgement], Plan]] = {
     "GetObjectAcl": Judgement.get_object_acl,
     "PutObjectAcl": Judgement.put_object_acl,
 }
-
-
-def _nothing() -> None:
-    """Do not load anything: the step needs a thread, not a value."""
