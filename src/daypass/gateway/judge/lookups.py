@@ -9,10 +9,10 @@ look-up and the request.
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
-from xml.parsers import expat
 
 from daypass.gateway.buckets.bucket_lifecycle import BackendAnswer, BackendUnavailableError
 from daypass.gateway.buckets.buckets import Bucket
+from daypass.gateway.stores.answer_reader import StoreAnswerReader
 from daypass.policy.authorization_request import ConditionKeys, NewConditionKeys
 from daypass.verify.s3.permissions.actions import Permission
 from daypass.verify.s3.permissions.lookups import LookUp
@@ -97,43 +97,29 @@ def parse_tags(body: bytes) -> list[tuple[str, str]] | None:
     White space in a value is a part of it.
     """
     reader = _TagReader()
-    try:
-        reader.parser.Parse(body, True)  # noqa: FBT003 - the parameter has no name
-    except (expat.ExpatError, ValueError):
+    if not reader.read(body) or not reader.is_tagging:
         return None
-    return reader.tags if reader.is_tagging and len(reader.tags) <= _MOST_TAGS else None
+    return reader.tags if len(reader.tags) <= _MOST_TAGS else None
 
 
-class _TagReader:
+class _TagReader(StoreAnswerReader):
     """Reads <Tagging><TagSet><Tag><Key/><Value/></Tag>…."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.tags: list[tuple[str, str]] = []
         self.is_tagging = False
-        self._path: list[str] = []
-        self._texts: dict[str, str] = {}
-        self.parser = expat.ParserCreate(namespace_separator=" ")
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._text
-        self.parser.StartDoctypeDeclHandler = _refuse
 
-    def _start(self, name: str, _attributes: Mapping[str, str]) -> None:
-        self._path.append(name.rpartition(" ")[2])
+    def _opened(self) -> None:
         if len(self._path) == 1:
             self.is_tagging = self._path == ["Tagging"]
         if self._path == ["Tagging", "TagSet", "Tag"]:
             self._texts = {"Key": "", "Value": ""}
 
-    def _end(self, _name: str) -> None:
+    def _closing(self) -> None:
         if self._path == ["Tagging", "TagSet", "Tag"]:
             self.tags.append((self._texts["Key"], self._texts["Value"]))
-        self._path.pop()
 
     def _text(self, text: str) -> None:
         if self._path[:3] == ["Tagging", "TagSet", "Tag"] and len(self._path) == 4:  # noqa: PLR2004 - its children
-            self._texts[self._path[3]] = self._texts.get(self._path[3], "") + text
-
-
-def _refuse(*_: object) -> None:
-    raise ValueError("a document type")
+            self._add_text(text)
