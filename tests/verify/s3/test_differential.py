@@ -11,6 +11,8 @@ from tests.verify.s3.odd_requests import OddRequests, StoreWatch
 
 from daypass.verify.s3.operations.object_keys import EXACT, FOLDED, KeyRule
 
+pytestmark = pytest.mark.slow
+
 _QUICK, _THOROUGH = 150, 2_000
 
 
@@ -39,7 +41,6 @@ def test_a_wrong_profile_is_noticed(seaweedfs: StoreServer) -> None:
     assert _differences(seaweedfs, EXACT, _QUICK, seed=1) != []
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [3, 4])
 def test_many_odd_requests_at_seaweedfs(seaweedfs: StoreServer, seed: int) -> None:
@@ -47,7 +48,6 @@ def test_many_odd_requests_at_seaweedfs(seaweedfs: StoreServer, seed: int) -> No
     assert _differences(seaweedfs, FOLDED, _THOROUGH, seed) == []
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_many_odd_requests_at_moto(moto_store: StoreServer) -> None:
     """The same with many requests."""
