@@ -3,8 +3,10 @@
 import json
 import queue
 import ssl
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_network
 from typing import Any
 
@@ -15,6 +17,8 @@ from tests.http_servers import HttpRequest, HttpSite
 
 from daypass.bootstrap import RootKey
 from daypass.config import Config
+from daypass.directory import records
+from daypass.directory.entities.delegation_entities import Notification
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer, running_server
 
@@ -48,7 +52,7 @@ class Webhook:
     def next(self, state: str = "") -> Received:
         """Wait for a notification, optionally for that of a state."""
         while True:
-            received = self.received.get(timeout=20)
+            received = self.received.get(timeout=60)
             if not state or received.message["State"] == state:
                 return received
 
@@ -145,6 +149,24 @@ class Sides:
             "NotificationChannel": self.webhook.url,
             "SessionDuration": 3600,
         }
+
+    def wait_for_attempts(self, attempts: int) -> None:
+        """Wait until so many attempts at a notification to the webhook have failed, and the next has a time."""
+        pause = threading.Event()  # never set
+        for _ in range(6_000):
+            with self.server.there.store.read() as reader:
+                waiting = [
+                    records.to_entity(Notification, record) for record in reader.page("notice", "", limit=10_000)
+                ]
+            if any(each.url == self.webhook.url and each.attempts == attempts for each in waiting):
+                return
+            pause.wait(0.01)
+        raise AssertionError(waiting)
+
+    def move_clock(self, by: timedelta) -> None:
+        """Move the server's clock, and change the store, so that the sender reads its queue at its next check."""
+        self.server.clock.move(by)
+        self.server.new_account()
 
     def admin(self, name: str = "admin") -> Any:
         """Create an administrator of the customer, and return its access key."""

@@ -25,6 +25,7 @@ from daypass.directory.delegation.kept_requests import (
     new_notification,
 )
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
+from daypass.http.webhooks import webhook_sender
 from daypass.http.webhooks.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.testing.plugin import client_factory
@@ -226,6 +227,21 @@ def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
 # Lanes --------------------------------------------------------------------------------------------------------
 
 
+def test_a_sender_stops_during_its_pause(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that ends does not wait for the next check."""
+    monkeypatch.setattr(webhook_sender, "_CHECK_SECONDS", 600.0)
+    sender = WebhookSender(
+        server.there.store,
+        server.there.vault,
+        server.clock,
+        public_url=server.url,
+        limits=webhook_limits(server.config),
+    )
+    sender.start()
+    sender.stop(60)
+    assert not sender.is_running
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from([True, False, None]), st.integers(0, 400)),
@@ -300,5 +316,6 @@ def test_a_webhook_that_failed_is_tried_again(sides: Sides) -> None:
     request = sides.request()
     sides.as_caller("iam", sides.admin()).associate_delegation_request(DelegationRequestId=request)
     sides.webhook.next("ASSIGNED")
-    sides.server.clock.move(timedelta(seconds=5))
+    sides.wait_for_attempts(1)
+    sides.move_clock(timedelta(seconds=5))
     sides.webhook.next("ASSIGNED")

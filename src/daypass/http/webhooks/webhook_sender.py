@@ -10,7 +10,9 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from typing import TypeAlias
 
 import aiohttp
@@ -63,11 +65,22 @@ class WebhookSender(Background):
         self._limits = limits
         self._lanes = WebhookLanes()
         self._place = ""  # the position in the queue where the last check ended
+        self._wake: Callable[[], object] | None = None  # ends a pause between two checks; callable from any thread
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Cancel the running attempts and wait at most `timeout` seconds."""
+        self.stopping.set()
+        if self._wake is not None:
+            with suppress(RuntimeError):  # the event loop has ended already
+                self._wake()
+        super().stop(timeout)
 
     def _work(self) -> None:
         asyncio.run(self._deliver_until_stopped())
 
     async def _deliver_until_stopped(self) -> None:
+        woken = asyncio.Event()
+        self._wake = partial(asyncio.get_running_loop().call_soon_threadsafe, woken.set)
         seen, idle = -1, 0.0
         under_way: dict[str, Attempt] = {}
         while not self.stopping.is_set():
@@ -75,7 +88,8 @@ class WebhookSender(Background):
             if counter != seen or idle >= _CHECK_ANYWAY_SECONDS:
                 seen, idle = counter, 0.0
                 self._begin(under_way)
-            await asyncio.sleep(_CHECK_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), _CHECK_SECONDS)
             idle += _CHECK_SECONDS
         for attempt in under_way.values():
             attempt.cancel()
