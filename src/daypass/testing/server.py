@@ -8,7 +8,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ try:
     from daypass.bootstrap import NewAccountRequest, RootKey, create_account
     from daypass.config import Config
     from daypass.http.connection import Connection
+    from daypass.http.connection_limits import ConnectionLimits
     from daypass.http.server import Server
     from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
@@ -30,7 +31,9 @@ except ModuleNotFoundError as error:
         f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
     ) from error
 
-_START = 30.0  # seconds until the start fails
+_START = 60.0  # seconds until the start fails
+_TICK = 0.1  # seconds; uvicorn's own, which sets the Date header at every tenth
+_GLANCE = 0.002  # seconds
 
 
 class Recorder:
@@ -86,16 +89,58 @@ class RunningServer:
             )
 
 
+class _PromptServer(Server):
+    """A server that stops at once.
+
+    uvicorn looks for an order to stop, and for connections that have ended, every 0.1 seconds. That is most of the time
+    of a short test.
+    """
+
+    def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
+        super().__init__(config, limits)
+        self.stop = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        """Serve until `stop` is set."""
+        counter = 0
+        while not self.stop.is_set():
+            await self.on_tick(counter)
+            counter += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stop.wait(), _TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let the requests finish, then stop the application."""
+        for acceptor in self.servers:
+            acceptor.close()
+        for listener in sockets or ():
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn keeps sets
+            await asyncio.sleep(_GLANCE)
+        for acceptor in self.servers:
+            await acceptor.wait_closed()
+        await self.lifespan.shutdown()
+
+
 @dataclass(slots=True)
 class _Thread:
-    server: uvicorn.Server
+    server: _PromptServer
     listener: socket.socket
     started: threading.Event = field(default_factory=threading.Event)
+    loop: asyncio.AbstractEventLoop | None = None
 
     def run(self) -> None:
         asyncio.run(self._serve())
 
+    def stop(self) -> None:
+        if self.loop is not None:
+            with suppress(RuntimeError):  # the loop has ended, because the server did not start
+                self.loop.call_soon_threadsafe(self.server.stop.set)
+
     async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
         serving = asyncio.create_task(self.server.serve(sockets=[self.listener]))
         while not self.server.started and not serving.done():  # noqa: ASYNC110 - uvicorn only sets a flag
             await asyncio.sleep(0.001)
@@ -134,7 +179,7 @@ def running_server(
             writer, NewAccountRequest(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
         )
     app = build_app(config, there, sink=audit)
-    server = Server(
+    server = _PromptServer(
         uvicorn.Config(
             app,
             http=Connection,
@@ -156,5 +201,5 @@ def running_server(
             raise RuntimeError("the server did not start")
         yield RunningServer(config.url, root, clock, audit, there, config)
     finally:
-        server.should_exit = True
+        serving.stop()
         thread.join()
