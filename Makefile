@@ -3,6 +3,9 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 
+# Tests start hundreds of processes; without the compiled files each would compile all of Daypass.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?=
 BIN := .venv/bin
 READY := .venv/.ready
