@@ -6,8 +6,8 @@ import pytest
 from tests.iam.conftest import EC2
 from tests.refusals import refused
 
-from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities.iam_entities import ManagedPolicy
+from daypass.directory.managed_policies.aws_managed import aws_policies
 from daypass.policy.language.document import DocumentKind, parse_document
 
 

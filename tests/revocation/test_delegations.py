@@ -14,7 +14,7 @@ from daypass.directory import records
 from daypass.directory.delegation.kept_requests import find_request
 from daypass.directory.entities.delegation_entities import DelegationRequest
 from daypass.directory.entities.iam_entities import Role, User
-from daypass.directory.older_sessions import without_older_sessions
+from daypass.directory.managed_policies.older_sessions import without_older_sessions
 from daypass.directory.revocations import end_of_second
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daypass.directory.entities.iam_entities import Role
-from daypass.directory.older_sessions import POLICY_NAME, is_cut_off, without_older_sessions
+from daypass.directory.managed_policies.older_sessions import POLICY_NAME, is_cut_off, without_older_sessions
 
 CUT = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)

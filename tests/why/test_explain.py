@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from tests.documents import allow, deny, document, trusting
 from tests.refusals import refused
 
-from daypass.cli.operators.explain import command
+from daypass.cli.operators.policies.explain import command
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.documents import allow, document, trusting
 
-from daypass.cli.operators.graph import command
+from daypass.cli.operators.policies.graph import command
 from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, lay_out
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server

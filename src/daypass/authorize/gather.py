@@ -6,8 +6,8 @@ Rules: IAM User Guide, "Policy evaluation logic".
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_session_policies
+from daypass.directory.managed_policies.root_tasks import task_limits
 from daypass.directory.organization.organization_tree import InheritedControls, load_inherited_controls
-from daypass.directory.root_tasks import task_limits
 from daypass.directory.store import Views
 from daypass.mint.session import Session
 from daypass.operations.operation import PermissionCheck

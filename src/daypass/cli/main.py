@@ -45,9 +45,9 @@ FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
 }
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "serve": ("daypass.cli.operators.serve", "Run the server: STS and IAM at one URL."),
-    "gateway": ("daypass.cli.operators.gateway", "Run the S3 gateway in front of a store of objects."),
+    "gateway": ("daypass.cli.operators.gateways.gateway", "Run the S3 gateway in front of a store of objects."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
-    "bucket": ("daypass.cli.operators.bucket", "List and record the buckets of accounts."),
+    "bucket": ("daypass.cli.operators.gateways.bucket", "List and record the buckets of accounts."),
     "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),
     "apply": ("daypass.cli.operators.apply", "Apply a configuration file."),
     "export": ("daypass.cli.operators.export", "Export the store as a configuration file."),
@@ -58,13 +58,13 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "saml": ("daypass.cli.operators.saml", "Debug SAML responses and configure SAML providers."),
     "oidc": ("daypass.cli.operators.oidc", "List and configure OpenID Connect providers."),
     "resource-server": (
-        "daypass.cli.operators.resource_server",
+        "daypass.cli.operators.gateways.resource_server",
         "Register gateways and services that verify requests elsewhere.",
     ),
     "token": ("daypass.cli.operators.token", "Debug web identity tokens."),
-    "explain": ("daypass.cli.operators.explain", "Explain why a request is allowed or denied."),
-    "graph": ("daypass.cli.operators.graph", "Draw who can assume which role."),
-    "lint": ("daypass.cli.operators.lint", "Check a policy for likely mistakes."),
+    "explain": ("daypass.cli.operators.policies.explain", "Explain why a request is allowed or denied."),
+    "graph": ("daypass.cli.operators.policies.graph", "Draw who can assume which role."),
+    "lint": ("daypass.cli.operators.policies.lint", "Check a policy for likely mistakes."),
 }
 COMMANDS: Mapping[str, tuple[str, str]] = {**FOR_PEOPLE, **FOR_OPERATORS}
 _HEADINGS = (("Commands", FOR_PEOPLE), ("Commands for operators of a server", FOR_OPERATORS))

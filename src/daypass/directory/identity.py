@@ -11,9 +11,9 @@ from functools import lru_cache
 
 from daypass.arn import Arn
 from daypass.directory import records
-from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities.iam_entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
+from daypass.directory.managed_policies.aws_managed import find_aws_policy
 from daypass.directory.store import Reader, charged_to, keeps_little
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set

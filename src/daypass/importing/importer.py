@@ -15,9 +15,9 @@ from daypass.apply.store.store_state import all_accounts
 from daypass.arn import Arn, is_account_id
 from daypass.bootstrap import new_account_id
 from daypass.directory import records
-from daypass.directory.aws_managed import find_aws_policy
 from daypass.directory.entities.apply_entities import Origin
 from daypass.directory.entities.iam_entities import Account, Role, User
+from daypass.directory.managed_policies.aws_managed import find_aws_policy
 from daypass.directory.store import Reader, Writer
 from daypass.importing.account_rewriter import AccountRewriter
 from daypass.importing.bucket_converter import convert_buckets

@@ -20,7 +20,7 @@ from daypass.directory.delegation.kept_requests import find_request
 from daypass.directory.entities.delegation_entities import State
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import load_access_key
-from daypass.directory.older_sessions import POLICY_NAME, without_older_sessions
+from daypass.directory.managed_policies.older_sessions import POLICY_NAME, without_older_sessions
 from daypass.directory.revocations import end_of_second, revoke_delegation, revoke_for_good, revoke_key
 from daypass.directory.store import Writer
 

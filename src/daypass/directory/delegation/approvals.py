@@ -18,7 +18,7 @@ from daypass.directory import records
 from daypass.directory.entities.delegation_entities import Approver, DelegationRequest
 from daypass.directory.entities.iam_entities import Role, User
 from daypass.directory.identity import load_access_key, load_account
-from daypass.directory.older_sessions import is_cut_off
+from daypass.directory.managed_policies.older_sessions import is_cut_off
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.directory.store import Reader
 from daypass.mint.durations import HOUR

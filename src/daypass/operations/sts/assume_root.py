@@ -13,8 +13,8 @@ import msgspec
 from daypass.arn import account_in_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_account
+from daypass.directory.managed_policies.root_tasks import ROOT_TASKS, RootTask
 from daypass.directory.organization.organization_tree import find_organization
-from daypass.directory.root_tasks import ROOT_TASKS, RootTask
 from daypass.errors import ValidationError
 from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind

@@ -11,8 +11,8 @@ from typing import Any
 
 from daypass.authenticate.caller import Caller
 from daypass.directory import links
-from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities.iam_entities import Group, ManagedPolicy, Named, Role, User
+from daypass.directory.managed_policies.aws_managed import aws_policies
 from daypass.directory.records import each_by_path
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import IamAction

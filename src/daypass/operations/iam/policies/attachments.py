@@ -8,7 +8,7 @@ from typing import Any
 from daypass.authenticate.caller import Caller
 from daypass.directory import links
 from daypass.directory.entities.iam_entities import ManagedPolicy
-from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
+from daypass.directory.managed_policies.root_tasks import PATH as ROOT_TASK_PATH
 from daypass.directory.store import RecordMissingError
 from daypass.errors import LimitExceeded, NoSuchEntity, PolicyNotAttachable, ValidationError
 from daypass.operations.iam.iam_action import IamParams

@@ -9,8 +9,8 @@ from typing import Any
 from daypass.arn import iam_arn
 from daypass.authenticate.caller import Caller
 from daypass.directory import links, records
-from daypass.directory.aws_managed import aws_policies
 from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
+from daypass.directory.managed_policies.aws_managed import aws_policies
 from daypass.directory.records import each_by_path
 from daypass.errors import DeleteConflict
 from daypass.mint.access_keys import new_unique_id

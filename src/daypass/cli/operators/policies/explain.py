@@ -16,8 +16,8 @@ from daypass.authorize.readable_ids import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.who_can import Way, accounts_of, who_can
-from daypass.cli.operators.explain_json import show_trace, show_way
-from daypass.cli.operators.explain_text import message_lines, trace_lines, way_lines
+from daypass.cli.operators.policies.explain_json import show_trace, show_way
+from daypass.cli.operators.policies.explain_text import message_lines, trace_lines, way_lines
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json
 from daypass.directory.buckets import load_bucket

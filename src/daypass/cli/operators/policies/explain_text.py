@@ -12,7 +12,7 @@ from daypass.authorize.helpful_statement import HELPFUL, HelpfulStatement
 from daypass.authorize.remedy import Remedy, closest_statements
 from daypass.authorize.remedy_plan import Need
 from daypass.authorize.who_can import Way
-from daypass.cli.operators.explain_json import compact
+from daypass.cli.operators.policies.explain_json import compact
 from daypass.operations.authorization_message import DenialNote, StatementNote
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.reasons.denial_messages import because

@@ -57,7 +57,7 @@ def command(ctx: click.Context, /, *, config_file: Path | None, store: str | Non
         return
     # structlog would load rich for coloured tracebacks, which a gateway never prints: 6 MiB in each worker.
     sys.modules.setdefault("rich", None)  # type: ignore[arg-type] # the documented way to make an import fail
-    from daypass.cli.operators.gateway_start import start
+    from daypass.cli.operators.gateways.gateway_start import start
 
     sys.exit(start(flags, store, config_file))
 
@@ -76,6 +76,6 @@ def check(config_file: Path | None, output: str, **flags: str | None) -> None:
     The check writes odd keys and cut uploads to a bucket that it creates, and deletes the bucket at the end. The exit
     code is 6 if the profile is wrong.
     """
-    from daypass.cli.operators.gateway_check import check_command
+    from daypass.cli.operators.gateways.gateway_check import check_command
 
     sys.exit(check_command(flags, config_file, output))

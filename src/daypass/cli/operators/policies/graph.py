@@ -79,7 +79,7 @@ def page(graph: Graph) -> str:
         "Escape shows everything again.</p>",
         "ways": _data([_way(edge, graph) for edge in graph.edges]),
     }
-    text = files("daypass.cli.operators").joinpath("graph_page.html").read_text(encoding="utf-8")
+    text = files("daypass.cli.operators.policies").joinpath("graph_page.html").read_text(encoding="utf-8")
     pieces = text.split("<!--")
     # One pass: inserted text is never searched for placeholders.
     return pieces[0] + "".join(_fill(piece, parts) for piece in pieces[1:])

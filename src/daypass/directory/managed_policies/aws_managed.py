@@ -9,10 +9,10 @@ import json
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from daypass.directory.aws_managed_texts import TEXTS, AwsManagedPolicyText
 from daypass.directory.entities.iam_entities import ManagedPolicy, PolicyVersion
-from daypass.directory.root_tasks import PATH as ROOT_TASK_PATH
-from daypass.directory.root_tasks import ROOT_TASKS
+from daypass.directory.managed_policies.aws_managed_texts import TEXTS, AwsManagedPolicyText
+from daypass.directory.managed_policies.root_tasks import PATH as ROOT_TASK_PATH
+from daypass.directory.managed_policies.root_tasks import ROOT_TASKS
 
 _ROOT_TASK = "Scopes a session of a member account's root user that AssumeRoot makes. Cannot be attached."
 _ROOT_TASKS_MADE = datetime(2024, 11, 14, tzinfo=UTC)
