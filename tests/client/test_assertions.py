@@ -1,9 +1,9 @@
 """Parsing the roles that a SAML response offers, without trusting the response."""
 
 import base64
-import time
 
 import pytest
+from tests.growth import least_seconds
 
 from daypass.client.problems import ExpiredError
 from daypass.client.sign_in.assertions import UnverifiedOffer, offers
@@ -78,6 +78,9 @@ def test_a_broken_response_is_one_sentence(text: bytes) -> None:
 
 def test_a_deeply_nested_response_ends_in_time() -> None:
     """The deepest tree that fits into a response does not crash the process or take seconds."""
-    begun = time.monotonic()
-    assert offers(base64.b64encode(b"<a>" * 20_000 + b"</a>" * 20_000).decode()) == ()
-    assert time.monotonic() - begun < 5
+    text = base64.b64encode(b"<a>" * 20_000 + b"</a>" * 20_000).decode()
+
+    def read() -> None:
+        assert offers(text) == ()
+
+    assert least_seconds(read, 5) < 5

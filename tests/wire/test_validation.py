@@ -1,8 +1,7 @@
 """Invalid parameters are refused with AWS's messages."""
 
-import time
-
 import pytest
+from tests.growth import least_seconds
 
 from daypass.errors import Fault, MalformedInput, ValidationError
 from daypass.wire.catalog import Catalog
@@ -286,12 +285,13 @@ def test_hostile_values_make_small_answers_in_little_time(catalog: Catalog) -> N
     long = refusal(catalog, "AssumeRole", ROLE | {"RoleSessionName": "?" * 9_000_000})
     assert len(long.message) < 3_000
     many = {f"Tags.member.{n}.Key": "?" * 2_000 for n in range(1, 2_000)}
-    started = time.process_time()
-    fault = refusal(catalog, "AssumeRole", ROLE | many)
-    assert fault.message.startswith("5998 validation errors detected: ")
-    assert len(fault.message) < MAX_REPORT + 5_000
-    for path in ("/" * 500 + "?", "/a" * 4_000 + "?", "/" * 9_000_000):
-        refusal(catalog, "CreatePolicy", {"PolicyName": "p", "PolicyDocument": "{}", "Path": path})
-    alias = {"AccountAlias": "a-" * 4_000 + "?"}
-    refusal(catalog, "CreateAccountAlias", alias)
-    assert time.process_time() - started < 2
+
+    def refuse() -> None:
+        fault = refusal(catalog, "AssumeRole", ROLE | many)
+        assert fault.message.startswith("5998 validation errors detected: ")
+        assert len(fault.message) < MAX_REPORT + 5_000
+        for path in ("/" * 500 + "?", "/a" * 4_000 + "?", "/" * 9_000_000):
+            refusal(catalog, "CreatePolicy", {"PolicyName": "p", "PolicyDocument": "{}", "Path": path})
+        refusal(catalog, "CreateAccountAlias", {"AccountAlias": "a-" * 4_000 + "?"})
+
+    assert least_seconds(refuse, 2) < 2

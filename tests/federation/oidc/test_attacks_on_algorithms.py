@@ -4,12 +4,12 @@ Each row is refused with AWS's code, and only the token is read. The same token 
 """
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.federation.oidc.setting import claims, header, judge, key, token
+from tests.growth import least_seconds
 
 from daypass.errors import InvalidIdentityToken
 from daypass.testing.tokens import SigningKey, compact, encode, encode_json
@@ -119,12 +119,14 @@ def test_refused(name: str) -> None:
     """A token with a manipulated header is never accepted, and costs no more than a genuine one."""
     assert judge(token()).subject == "user-1"
     text = ATTACKS[name]()
-    started = time.process_time()
-    with pytest.raises(InvalidIdentityToken) as refusal:
-        judge(text)
-    assert time.process_time() - started < 0.5
-    assert refusal.value.code == "InvalidIdentityToken"
-    assert refusal.value.message
+
+    def refuse() -> None:
+        with pytest.raises(InvalidIdentityToken) as refusal:
+            judge(text)
+        assert refusal.value.code == "InvalidIdentityToken"
+        assert refusal.value.message
+
+    assert least_seconds(refuse, 0.5) < 0.5
 
 
 def test_no_refusal_says_what_the_header_held() -> None:

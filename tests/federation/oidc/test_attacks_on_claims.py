@@ -1,12 +1,12 @@
 """Attacks on, and mistakes in, claims that an issuer really signed, with AWS's messages."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from tests.federation.oidc.setting import EPOCH, ISSUER, claims, judge, token
+from tests.growth import least_seconds
 
 from daypass.errors import ExpiredTokenException, InvalidIdentityToken
 
@@ -131,11 +131,13 @@ def test_refused(name: str) -> None:
     assert judge(token()).subject == "user-1"
     make, words = ATTACKS[name]
     text = token(make())
-    started = time.process_time()
-    with pytest.raises(InvalidIdentityToken) as refusal:
-        judge(text)
-    assert time.process_time() - started < 0.5
-    assert refusal.value.message == words
+
+    def refuse() -> None:
+        with pytest.raises(InvalidIdentityToken) as refusal:
+            judge(text)
+        assert refusal.value.message == words
+
+    assert least_seconds(refuse, 0.5) < 0.5
 
 
 def test_an_expired_token_has_a_code_of_its_own() -> None:

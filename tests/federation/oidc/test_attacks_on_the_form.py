@@ -1,13 +1,13 @@
 """Attacks on the compact form and on signatures: spellings, sizes, serialisations, impossible numbers."""
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from tests.federation.oidc.setting import claims, header, judge, key, segments, token
+from tests.growth import least_seconds
 
 from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken
@@ -102,10 +102,12 @@ def test_refused(name: str) -> None:
     assert judge(token()).subject == "user-1"
     assert judge(token(alg="ES256")).subject == "user-1"
     text = ATTACKS[name]()
-    started = time.process_time()
-    with pytest.raises(InvalidIdentityToken):
-        judge(text)
-    assert time.process_time() - started < 0.5
+
+    def refuse() -> None:
+        with pytest.raises(InvalidIdentityToken):
+            judge(text)
+
+    assert least_seconds(refuse, 0.5) < 0.5
 
 
 def test_the_other_of_two_ecdsa_signatures_is_the_same_identity() -> None:

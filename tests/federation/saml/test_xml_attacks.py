@@ -1,7 +1,6 @@
 """Documents that attack the parser, or that two parsers read differently."""
 
 import base64
-import time
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from lxml import etree
 from tests.federation.saml.attack import DS, SAML, SAMLP, Attack, Bent, Book, Verdict, assertion_of, child, run
 from tests.federation.saml.conftest import GOOD, World
+from tests.growth import least_seconds
 
 from daypass.errors import Fault
 from daypass.testing.saml import Assertion, encode
@@ -336,14 +336,16 @@ _COSTLY = {
 def test_costs_are_bounded(world: World, name: str) -> None:
     """Every refusal costs a fraction of a second and at most 20 MiB."""
     text = encode(_COSTLY[name].encode())
+
+    def refuse() -> None:
+        with pytest.raises(Fault) as refused:
+            world.judge(text)
+        # STS accepts 100,000 characters, and refuses a longer string before it decodes it.
+        assert refused.value.code == ("ValidationError" if len(text) > 100_000 else "InvalidIdentityToken")
+
     tracemalloc.start()
-    started = time.process_time()
-    with pytest.raises(Fault) as refused:
-        world.judge(text)
-    spent, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
+    spent, (_, peak) = least_seconds(refuse, 0.5), tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    # STS accepts 100,000 characters, and refuses a longer string before it decodes it.
-    assert refused.value.code == ("ValidationError" if len(text) > 100_000 else "InvalidIdentityToken")
     assert spent < 0.5
     assert peak < 20 * 2**20 or name == "huge-10mb"
 
@@ -365,10 +367,7 @@ def test_the_largest_genuine_response_stays_within_memory(world: World) -> None:
     response = world.response(replace(GOOD, attributes={"urn:example:groups": values}))
     assert 90_000 < len(response) <= 100_000
     before = _resident()
-    started = time.process_time()
-    for _ in range(5):
-        world.judge(response)
-    assert (time.process_time() - started) / 5 < 0.5
+    assert least_seconds(lambda: [world.judge(response) for _ in range(5)], 2.5) < 2.5
     assert _resident() - before < 20 * 2**20
 
 

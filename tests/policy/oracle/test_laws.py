@@ -6,7 +6,6 @@ They do not need the reference: each compares the engine's decisions before and 
 import contextlib
 import json
 import random
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from tests.growth import LINEAR, growth
 from tests.policy.oracle.callers import CALLERS, HERE
 from tests.policy.oracle.engine import engine_verdict
 from tests.policy.oracle.hostile import HOSTILE_TEXTS, documents_nearly, json_values
@@ -171,24 +171,13 @@ _HOSTILE_PATTERNS = {
 }
 
 
-def _seconds(pattern: str, value: str) -> float:
-    best = float("inf")
-    for _ in range(3):
-        began = time.process_time()
-        _like(pattern, value)
-        best = min(best, time.process_time() - began)
-    return best
-
-
 @pytest.mark.parametrize("shape", sorted(_HOSTILE_PATTERNS))
 def test_a_hostile_pattern_costs_no_more_than_its_length(shape: str) -> None:
     """The time to match a hostile pattern grows linearly with its length.
 
     Callers write session policies: eight times the length must not cost as much as backtracking.
     """
-    small, large = _HOSTILE_PATTERNS[shape](250), _HOSTILE_PATTERNS[shape](2000)
-    # Linear is 8, quadratic 64, cubic 512. The minimum hides the resolution of the clock.
-    assert _seconds(*large) < 40 * max(_seconds(*small), 0.0005)
+    assert growth(lambda size: _like(*_HOSTILE_PATTERNS[shape](size)), 250) < LINEAR
 
 
 # Bad input --------------------------------------------------------------------------------------------------
