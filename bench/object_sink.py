@@ -1,7 +1,8 @@
-"""A stand-in for a store of objects: it discards uploads and makes up downloads.
+"""A stand-in for a store of objects: it discards large uploads and makes up downloads.
 
 Owns the answers. GET of a key that ends with a number answers with that many bytes. PUT reads the body as its
-Content-Length says; a key that begins with `slow` is read slowly. It verifies nothing.
+Content-Length says; a key that begins with `slow` is read slowly. Small objects are kept, listed and deleted, because
+the gateway examines a store with them before it starts. It does not verify signatures.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import uvloop
 
 _PIECE = bytes(256 * 1024)
 _LARGEST_HEAD = 65_536
+_LARGEST_KEPT = 262_144  # bytes of an object
 _PAUSE_SECONDS = 0.05
 _ANSWER = (
     b"HTTP/1.1 200 OK\r\n"
@@ -23,13 +25,19 @@ _ANSWER = (
 )
 
 
+_CUT = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"
+_objects: dict[bytes, bytes] = {}  # by their encoded paths
+
+
 class SinkConnection(asyncio.Protocol):
     """One connection. It handles one request after another."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._head = b""
+        self._path = b""
         self._body_left = 0
+        self._kept: bytearray | None = None  # the body of a small object
         self._is_slow = False
         self._is_paused = False
         self._answer_left = 0
@@ -41,7 +49,7 @@ class SinkConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Count the bytes of a body, or collect a head."""
         if self._body_left:
-            self._discard(len(data))
+            self._take(data)
             return
         self._head += data
         head, end, rest = self._head.partition(b"\r\n\r\n")
@@ -53,21 +61,32 @@ class SinkConnection(asyncio.Protocol):
 
     def _begin(self, head: bytes, rest: bytes) -> None:
         method, target, *_ = head.split(b" ", 2)
-        key = target.partition(b"?")[0].rpartition(b"/")[2]
-        if method != b"PUT":
-            self._produce(int(key) if key.isdigit() else 0)
-            return
-        self._is_slow = key.startswith(b"slow")
-        self._body_left = _content_length(head)
-        if self._body_left == 0:
+        self._path, _, query = target.partition(b"?")
+        key = self._path.rpartition(b"/")[2]
+        if method == b"PUT":
+            self._is_slow = key.startswith(b"slow")
+            self._body_left = _content_length(head)
+            self._kept = bytearray() if self._body_left <= _LARGEST_KEPT else None
+            if rest or not self._body_left:
+                self._take(rest)
+        elif method == b"DELETE":
+            _objects.pop(self._path, None)
             self._answer(0)
-        elif rest:
-            self._discard(len(rest))
+        elif b"list-type=2" in query:
+            self._send(_list(self._path))
+        elif self._path in _objects:
+            self._send(_objects[self._path])
+        else:
+            self._produce(int(key) if key.isdigit() else 0)
 
-    def _discard(self, count: int) -> None:
-        self._body_left -= count
+    def _take(self, data: bytes) -> None:
+        self._body_left -= len(data)
+        if self._kept is not None:
+            self._kept += data
         if self._body_left <= 0:
             self._body_left = 0
+            if self._kept is not None:
+                _objects[self._path], self._kept = bytes(self._kept), None
             self._answer(0)
         elif self._is_slow and self._transport is not None:
             self._transport.pause_reading()
@@ -80,6 +99,10 @@ class SinkConnection(asyncio.Protocol):
     def _answer(self, length: int) -> None:
         if self._transport is not None:
             self._transport.write(_ANSWER % length)
+
+    def _send(self, content: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(_ANSWER % len(content) + content)
 
     def _produce(self, length: int) -> None:
         if self._transport is not None and length < len(_PIECE):
@@ -95,6 +118,11 @@ class SinkConnection(asyncio.Protocol):
             self._answer_left -= piece
             self._transport.write(_PIECE[:piece] if piece < len(_PIECE) else _PIECE)
 
+    def eof_received(self) -> None:
+        """Refuse an upload that was cut off."""
+        if self._body_left and self._transport is not None:
+            self._transport.write(_CUT)
+
     def pause_writing(self) -> None:
         """Wait until the peer has read."""
         self._is_paused = True
@@ -108,6 +136,12 @@ class SinkConnection(asyncio.Protocol):
         """Stop writing."""
         self._transport = None
         self._answer_left = 0
+
+
+def _list(bucket: bytes) -> bytes:
+    prefix = bucket.rstrip(b"/") + b"/"
+    keys = (path.removeprefix(prefix) for path in _objects if path.startswith(prefix))
+    return b"<ListBucketResult>%b</ListBucketResult>" % b"".join(b"<Key>%b</Key>" % key for key in keys)
 
 
 def _content_length(head: bytes) -> int:
