@@ -74,7 +74,7 @@ class Signing:
         if self.token is not None:
             headers["x-amz-security-token"] = self.token
         signed = sorted(name for name in headers if name not in self.leave_unsigned)
-        signature = self._sign(self._canonical(self.query, headers, signed, self.payload or EMPTY))
+        signature = self.sign(self.canonical(self.query, headers, signed, self.payload or EMPTY))
         headers["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={KEY_ID}/{self.scope}, SignedHeaders={';'.join(signed)}, "
             f"Signature={signature}"
@@ -100,12 +100,13 @@ class Signing:
         }
         encoded = "&".join(f"{name}={quote(value, safe='')}" for name, value in parameters.items())
         query = f"{self.query}&{encoded}" if self.query else encoded
-        signature = self._sign(
-            self._canonical(query, headers, signed, self.payload or (EMPTY if self.plain else "UNSIGNED-PAYLOAD"))
+        signature = self.sign(
+            self.canonical(query, headers, signed, self.payload or (EMPTY if self.plain else "UNSIGNED-PAYLOAD"))
         )
         return raw_head(self.method, f"{self.path}?{query}&X-Amz-Signature={signature}", headers)
 
-    def _canonical(self, query: str, headers: Mapping[str, str], signed: list[str], payload: str) -> str:
+    def canonical(self, query: str, headers: Mapping[str, str], signed: list[str], payload: str) -> str:
+        """Return the canonical request."""
         path = quote(self.path, safe="/-_.~") if self.plain else quote(unquote(self.path), safe="/-_.~")
         pairs = [part.partition("=") for part in query.split("&") if part]
         encoded = sorted((quote(unquote(n), safe="-_.~"), quote(unquote(v), safe="-_.~")) for n, _, v in pairs)
@@ -121,7 +122,8 @@ class Signing:
             ]
         )
 
-    def _sign(self, canonical: str) -> str:
+    def sign(self, canonical: str) -> str:
+        """Return the signature of a canonical request."""
         digest = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{self.stamp}\n{self.scope}\n{digest}"
         key = ("AWS4" + SECRET).encode()

@@ -17,6 +17,7 @@ REFUSED = (
     b"5\r\nhelloo\r\n0\r\n\r\n",
     b"5\r\nhello0\r\n\r\n",
     b"0\r\nx-amz-acl: public-read\r\n\r\n",
+    b"0\r\na: b\r\n\r\n",
     b"00000000000000005\r\nhello\r\n0\r\n\r\n",
     b"g\r\n",
 )

@@ -84,6 +84,14 @@ def test_a_length_that_is_not_the_bodys_is_refused() -> None:
     assert refused.value.reason is VerifyReason.BODY_LENGTH
 
 
+@pytest.mark.parametrize("service", ["inventory", "s3"])
+def test_an_unsigned_request_has_no_caller(service: str) -> None:
+    """Not even an anonymous one: a service that reads public documents calls decide() with ANONYMOUS itself."""
+    with pytest.raises(VerifyError) as refused:
+        _verify(Request("GET", "/items/42", {"host": "inventory.example"}), service)
+    assert refused.value.reason is VerifyReason.NO_SIGNATURE
+
+
 def test_no_value_shows_a_secret_or_a_token() -> None:
     """They are in logs and tracebacks."""
     keys = make_keys(token="session-token")

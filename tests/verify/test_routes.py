@@ -75,6 +75,15 @@ def test_a_host_may_have_its_own_routes(host: str) -> None:
     assert _find("GET", "/items/42", host) == ("admin:GetItem", _ARN + "admin/42")
 
 
+def test_a_host_may_need_routes_of_its_own() -> None:
+    """With `needs_host`, the routes of every host do not count."""
+    admin = "admin.example"
+    found = TABLE.find("GET", admin, b"/items/42", caller_account=_CALLER, needs_host=True)
+    assert found is not None
+    assert TABLE.find("GET", admin, b"/files/a", caller_account=_CALLER) is not None
+    assert TABLE.find("GET", admin, b"/files/a", caller_account=_CALLER, needs_host=True) is None
+
+
 def test_a_service_of_every_account_has_resources_of_the_caller() -> None:
     """The account is the caller's, and never a part of the path."""
     found = ("inventory:GetItem", f"arn:aws:inventory:us-east-1:{_CALLER}:item/111122223333:x")
