@@ -11,7 +11,7 @@ import signxml
 import trustme
 from cryptography import x509
 from lxml import etree
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Route
 from tests.federation.saml.test_requests import verify_query
 from tests.portal.command import Command
 from tests.portal.conftest import ACCOUNT, Visit, trusting
@@ -132,12 +132,26 @@ def test_a_provider_may_send_people_on_to_another_host(
         assert len(elsewhere.seen) == 1
 
 
-def test_the_way_back_leads_to_the_sign_in_page(scene: Scene, visit: Visit) -> None:
-    """The self-submitting page is not a trap: going back from the provider skips it."""
+def run_after_load(route: Route) -> None:
+    """Answer with the script, whose code runs only after the page has loaded."""
+    code = route.fetch().text()
+    late = f"addEventListener('load', () => setTimeout(() => {{ {code} }}, 100));"
+    route.fulfill(body=late, content_type="text/javascript")
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["in time", "late"])
+def test_the_way_back_leads_to_the_sign_in_page(scene: Scene, visit: Visit, *, is_late: bool) -> None:
+    """The self-submitting page is not a trap: going back from the provider skips it.
+
+    A browser leaves it out of the history only if its form is submitted before the page has loaded.
+    """
     scene.idp.waits = True
     page = visit(f"{scene.server.url}/login")
+    if is_late:
+        page.route("**/*.js", run_after_load)
     page.get_by_role("link", name="localhost").click()
-    page.get_by_role("button", name="Continue").wait_for()
+    # The self-submitting page has a button "Continue" too: going back from there would race with its script.
+    page.get_by_role("button", name="Continue as alice@example.org").wait_for()
     page.wait_for_load_state("load")  # a page that is still loading may interpret the navigation as its own
     page.go_back()
     page.wait_for_url(f"{scene.server.url}/login")

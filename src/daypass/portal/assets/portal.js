@@ -90,5 +90,8 @@ for (const form of document.querySelectorAll("form[data-once]")) {
 }
 
 const send = document.querySelector("form[data-send]");
-if (send) send.submit();
+// A browser that is slow keeps this page in the history: going back to it means going back to the page before.
+const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+if (send && isBack) history.back();
+else if (send) send.submit();
 if (location.search.includes("code=")) history.replaceState(null, "", location.pathname);
