@@ -227,6 +227,28 @@ def test_what_would_act_outside_the_gateway_is_not_forwarded(
     assert refused_with(getattr(gateway.s3(), call), Bucket=bucket, **parameters) == (501, "NotImplemented")
 
 
+@pytest.mark.parametrize(
+    ("call", "parameters"),
+    [
+        ("put_object", {"Body": b"1"}),
+        ("copy_object", {"CopySource": "{bucket}/x"}),
+        ("create_multipart_upload", {}),
+    ],
+)
+def test_a_redirect_of_a_website_is_refused_by_name(
+    gateway: RunningGateway, bucket: str, call: str, parameters: dict[str, str]
+) -> None:
+    """The profiles do not have the website operations, and a store could serve the redirect outside the gateway."""
+    s3 = gateway.s3()
+    s3.put_object(Bucket=bucket, Key="x", Body=b"1")
+    given = {name: value.format(bucket=bucket) if name == "CopySource" else value for name, value in parameters.items()}
+    members = {"Bucket": bucket, "Key": "y", "WebsiteRedirectLocation": "https://evil.test/", **given}
+    response = refusal(getattr(s3, call), **members).response
+    assert response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert response["Error"]["Header"] == "x-amz-website-redirect-location"
+    assert refused_with(s3.head_object, Bucket=bucket, Key="y")[0] == 404
+
+
 @pytest.mark.parametrize(("tag", "allowed"), [("open", True), ("secret", False)])
 def test_tags_of_an_object_decide(gateway: RunningGateway, bucket: str, tag: str, *, allowed: bool) -> None:
     """They are looked up at the store when a policy names them."""
@@ -294,7 +316,8 @@ def test_a_presigned_url_ends_with_its_session(gateway: RunningGateway, bucket: 
         ("/x", {"Host": "{bucket}.s3.test"}, 200),
         ("/x", {"Host": "{bucket}.s3.test:8080"}, 200),
         ("/{bucket}/x", {"Host": "{bucket}.s3.test"}, 403),  # the key {bucket}/x, which does not exist
-        ("/xyz", {"Host": "{bucket}.s3.other"}, 404),  # the bucket xyz
+        ("/{bucket}/x", {"Host": "s3.test"}, 200),
+        ("/{bucket}/x", {"Host": "{bucket}.s3.other"}, 400),
         ("//{bucket}/x", {"Host": "127.0.0.1"}, 400),
     ],
 )

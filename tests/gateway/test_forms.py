@@ -128,6 +128,14 @@ def test_a_changed_form_is_refused(
     assert "Contents" not in gateway.s3().list_objects_v2(Bucket=bucket)
 
 
+def test_a_redirect_of_a_website_is_refused_by_name(gateway: RunningGateway) -> None:
+    """The profiles do not have the website operations."""
+    bucket = gateway.new_bucket()
+    post = presigned(gateway, bucket, "a", fields={"x-amz-website-redirect-location": "https://evil.test/"})
+    answer = send(post["url"], post["fields"], b"1")
+    assert (answer.status, b"x-amz-website-redirect-location" in answer.body) == (501, True)
+
+
 @pytest.mark.parametrize("end", ["\r\n", "", f"\r\n--{BOUNDARY}--\r\n"])
 def test_a_form_with_another_end_changes_nothing(gateway: RunningGateway, end: str) -> None:
     """A form that is cut, or that has a second file, is refused."""

@@ -3,6 +3,8 @@
 import pytest
 from tests.verify.s3.s3_requests import code_of, parse
 
+from daypass.verify.s3.errors import S3Error
+
 
 @pytest.mark.parametrize(
     ("method", "target", "operation"),
@@ -107,17 +109,31 @@ def test_a_bucket_name_must_be_valid(bucket: str) -> None:
         ("s3.test", "/b02/a", ("b02", "a")),
         ("127.0.0.1:7880", "/b02/a", ("b02", "a")),
         ("[::1]:7880", "/b02/a", ("b02", "a")),
-        ("b01.other.test", "/b02/a", ("b02", "a")),
-        ("evils3.test", "/b02/a", ("b02", "a")),
+        ("S3.Test:80", "/b02/a", ("b02", "a")),
+        ("127.0.0.1", "/10.0.0.1/a", ("10.0.0.1", "a")),
+        ("s3.test", "/a.b/c", ("a.b", "c")),
+        ("LOCALHOST:7880", "/b02/a", ("b02", "a")),
+        ("b01.s3.example", "/a", ("b01", "a")),
     ],
 )
 def test_the_bucket_is_in_the_host_below_a_configured_domain_only(
     host: str, path: str, expected: tuple[str, str]
 ) -> None:
-    """Every other host is path style."""
-    request = parse("GET", path, {"Host": host}, domains=("s3.test",))
+    """A domain itself, an address and localhost are path style."""
+    request = parse("GET", path, {"Host": host}, domains=("s3.test", "s3.example"))
     assert (request.bucket, request.key) == expected
     assert request.canonical_path == ("/" + "/".join(part for part in expected if part)).encode()
+
+
+@pytest.mark.parametrize("host", ["b01.other.test", "evils3.test", "s3.test.", "[x]:80", "127.1", "a.localhost", ""])
+def test_another_host_is_refused_if_there_are_domains(host: str) -> None:
+    """GATEWAY.md, virtual hosts: never both, and the words name the setting."""
+    with pytest.raises(S3Error) as refused:
+        parse("GET", "/b02/a", {"Host": host}, domains=("s3.test",))
+    assert (refused.value.code, refused.value.status) == ("InvalidRequest", 400)
+    assert "s3.test" in refused.value.message
+    assert "--domain" in refused.value.message
+    assert parse("GET", "/b02/a", {"Host": host}).bucket == "b02"  # without domains, every host is path style
 
 
 @pytest.mark.parametrize("host", ["a.b.s3.test", "10.0.0.1.s3.test", "x.s3.test", "b_1.s3.test", ".s3.test"])

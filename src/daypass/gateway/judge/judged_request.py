@@ -37,6 +37,7 @@ from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.s3.errors import S3Error, s3_error
 from daypass.verify.s3.operations.object_keys import FOLDED, KeyRule
 from daypass.verify.s3.operations.request import S3Request, check_expected_owners
+from daypass.verify.s3.operations.routes import OPERATIONS
 from daypass.verify.s3.permissions.actions import Permission, list_permission
 from daypass.verify.s3.permissions.conditions import ConnectionFacts, request_keys
 from daypass.verify.s3.resign import sign_for_backend
@@ -46,6 +47,7 @@ T = TypeVar("T")
 
 _MOST_LOADS = 64  # values that one request may need; each round loads one
 _HOME_REGION = "us-east-1"
+_REDIRECT, _WEBSITE = b"x-amz-website-redirect-location", "PutBucketWebsite"
 # Failures that a client can repeat to guess a key, or to keep the store busy.
 _GUESSES = frozenset({VerifyReason.UNKNOWN_KEY, VerifyReason.INVALID_TOKEN, VerifyReason.SIGNATURE_MISMATCH})
 
@@ -259,9 +261,17 @@ class JudgedRequest:
         return self._forward_checked()
 
     def _require_forwarded(self, name: str) -> None:
-        if name not in self._store().profile.operations:
+        operations = self._store().profile.operations
+        if name not in operations:
             message = f"The operation {name} is not supported: this gateway does not forward it to its store."
             raise s3_error("NotImplemented", message)
+        # A store with a website would answer the readers of the object itself, with a redirect to any address.
+        if _REDIRECT in self._request.headers and _REDIRECT in OPERATIONS[name].headers and _WEBSITE not in operations:
+            message = (
+                f"The header {_REDIRECT.decode()} is not supported: this gateway does not forward the operations of "
+                "websites to its store."
+            )
+            raise s3_error("NotImplemented", message, Header=_REDIRECT.decode())
 
     def _forward_checked(self) -> Forward:
         request, store = self._request, self._store()

@@ -3,7 +3,9 @@
 Owns the value and the order of its checks. Leaves the signature to verify_head(), which comes before, and the decision
 to actions.py and conditions.py.
 
-- The bucket is in the Host header only below a configured domain, otherwise in the path; never in both.
+- Without configured domains, the bucket is in the path, whatever the Host header is. With them, it is in the Host
+  header below a domain, and in the path for a domain itself, an IP address and localhost; never in both. Any other Host
+  is refused: a proxy in front may have served it as another site.
 - Query parameters x-amz-* of a presigned URL are headers. They are judged and forwarded as headers, thus every store
   does what was judged.
 - The path, the query, the copy source and the tags that are judged are the ones that go to the store, in one spelling.
@@ -11,7 +13,9 @@ to actions.py and conditions.py.
 docs/decisions/0018-meaning-of-s3-requests.md has the reasons.
 """
 
+import ipaddress
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -125,7 +129,9 @@ def find_bucket_and_key(head: RequestHead, domains: tuple[str, ...]) -> tuple[st
     return bucket, key
 
 
+@lru_cache(maxsize=1024)
 def _host_label(host: bytes, domains: tuple[str, ...]) -> str:
+    """Return the bucket in a Host header, or an empty string for path style. Raises S3Error."""
     name = host.decode("latin-1").lower()
     name = name.rpartition(":")[0] if name.rpartition(":")[2].isdigit() else name
     for domain in domains:
@@ -135,7 +141,22 @@ def _host_label(host: bytes, domains: tuple[str, ...]) -> str:
             if not is_host_label(label):
                 raise s3_error("InvalidBucketName", BucketName=label[:255], detail="dotted name in the Host header")
             return label
-    return ""
+    if name in domains or name == "localhost" or _is_address(name):
+        return ""
+    raise s3_error(
+        "InvalidRequest",
+        f"The Host header is not {' or '.join(domains)}, a bucket below it, an IP address or localhost. The setting "
+        "domains of this gateway (--domain) has the names that it serves.",
+        HostName=name[:255],
+    )
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name[1:-1] if name[:1] == "[" and name[-1:] == "]" else name)
+    except ValueError:
+        return False
+    return True
 
 
 def _with_hoisted(
