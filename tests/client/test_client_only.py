@@ -185,7 +185,9 @@ def test_no_library_of_the_server_is_installed(programs: Path) -> None:
 def test_the_client_verifies_requests_to_services(programs: Path) -> None:
     """`daypass.verify` and its middlewares need no library of the server."""
     program = (programs / "daypass").read_text(encoding="utf-8")
-    modules = "daypass.verify, daypass.verify.asgi, daypass.verify.wsgi, daypass.verify.signature"
+    modules = (
+        "daypass.verify, daypass.verify.asgi, daypass.verify.wsgi, daypass.verify.remote, daypass.verify.signature"
+    )
     if programs.name == "bin":
         command = [str(programs / "python"), "-c", f"import {modules}"]
     else:

@@ -1,5 +1,6 @@
 """The examples of docs/verify.md run as they are printed, and print what the page says."""
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -9,8 +10,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from tests.components import node_packages
 from tests.sockets import free_port
 from tests.web_identity.node import environment_of, run_script
@@ -118,6 +124,60 @@ def test_the_functions_print_what_the_page_says(tmp_path: Path) -> None:
     """Verify() and decide() without a server."""
     block = _block("python", "isinstance(decide")
     assert _python(block, tmp_path) == _printed_after(block)
+
+
+def test_a_session_ends_as_the_page_says(tmp_path: Path) -> None:
+    """The test of a service that the page shows."""
+    block = _block("python", "def status_at")
+    assert _python(block, tmp_path) == _printed_after(block)
+
+
+@pytest.fixture
+def _inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Provide the page's first service as the module that its frameworks import."""
+    module = ModuleType("inventory")
+    exec(_block("python", "async def inventory"), vars(module))  # noqa: S102 - the page's own code
+    monkeypatch.setitem(sys.modules, "inventory", module)
+
+
+def _headers_of(path: str) -> dict[str, str]:
+    request = AWSRequest("GET", f"http://inventory.example{path}", {"Host": "inventory.example"})
+    SigV4Auth(Credentials("AKIDALICE", "correct-horse-battery"), "inventory", "us-east-1").add_auth(request)
+    return dict(request.headers.items())
+
+
+@pytest.mark.usefixtures("_inventory")
+@pytest.mark.parametrize(("path", "status"), [("/items/42", 200), ("/items/7", 403), ("/other", 403)])
+def test_the_service_runs_in_flask(path: str, status: int) -> None:
+    """The caller is in the request's environment, and a refused request does not reach the framework."""
+    names: dict[str, Any] = {"__name__": "service"}
+    exec(_block("python", "from flask"), names)  # noqa: S102 - the page's own code
+    answer = names["app"].test_client().get(path, headers=_headers_of(path), base_url="http://inventory.example")
+    assert answer.status_code == status
+    if status == 200:
+        assert answer.text == "arn:aws:iam::111122223333:user/alice reads 42"
+
+
+@pytest.mark.usefixtures("_inventory")
+@pytest.mark.parametrize(("path", "status"), [("/items/42", 200), ("/items/7", 403), ("/other", 403)])
+def test_the_service_runs_in_starlette(path: str, status: int) -> None:
+    """The caller is in the request's scope, and a refused request does not reach the framework."""
+    names: dict[str, Any] = {"__name__": "service"}
+    exec(_block("python", "from starlette"), names)  # noqa: S102 - the page's own code
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in _headers_of(path).items()]
+    scope = {"type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b""}
+    asyncio.run(names["app"]({**scope, "headers": headers, "scheme": "http", "http_version": "1.1"}, receive, send))
+    assert sent[0]["status"] == status
+    if status == 200:
+        assert sent[1]["body"] == b"arn:aws:iam::111122223333:user/alice reads 42"
 
 
 def test_the_table_of_answers_is_complete() -> None:

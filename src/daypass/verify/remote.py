@@ -4,7 +4,10 @@ Owns RemoteKeys: a `Keys` provider that asks the server for the derived key of e
 The resource server must be registered (`daypass resource-server add`).
 
     keys = RemoteKeys.connect("https://sts.example.com", "inventory-1", profile="inventory")
-    caller = verify(request, keys, service="inventory", now=now)
+    keys.facts.start(wait=10)  # follows the changes; without it, every question raises ServiceUnavailable
+    caller = verify(request, keys, service="inventory", regions=["us-east-1"], now=now)
+
+The first question about a caller raises NotLoadedError: call its `load`, then verify again. The middlewares do so.
 """
 
 from datetime import datetime
@@ -64,7 +67,10 @@ class _HeldKey(msgspec.Struct, frozen=True):
 
 
 class RemoteKeys:
-    """Keys from a server. `find` never blocks."""
+    """Keys from a server. `find` never blocks.
+
+    `facts` is the cache: `facts.start()` follows the server's changes, and `close()` stops it. Connect in each process.
+    """
 
     def __init__(self, connection: ServerConnection, facts: RemoteFacts) -> None:
         self._connection = connection
