@@ -36,7 +36,7 @@ from daypass.gateway.judge.decisions import DecisionTools, DenialSeal
 from daypass.gateway.judge.denial_messages import LocalDenialSeal
 from daypass.gateway.judge.judge import S3Judge
 from daypass.gateway.judge.judge_parts import JudgeParts, StoreBackend
-from daypass.gateway.judge.lookups import TagLookups
+from daypass.gateway.judge.lookups import TagLookups, VersionLookup
 from daypass.gateway.local_keys import LocalKeys
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend
@@ -277,7 +277,7 @@ def build_gateway(
             calls=calls,
             backends=backends.by_name,
             signature=s3_profile(_region_rule(config), HOME_REGION),
-            decisions=DecisionTools(shares.take, TagLookups(calls), directory.seal),
+            decisions=DecisionTools(shares.take, TagLookups(calls), VersionLookup(calls), directory.seal),
             log=ExchangeLog(sink, _count(metrics), directory.used, report_bug, _sampler(settings.audit_reads)),
             now=directory.now,
             new_request_id=new_request_id,

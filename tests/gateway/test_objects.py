@@ -245,3 +245,46 @@ def test_a_store_is_not_visible_in_an_answer(gateway: RunningGateway, bucket: st
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     assert not {"server", "via", "x-amz-id-2", "access-control-allow-origin"} & set(headers)
     assert gateway.audit.of(answer).action == "GetObject"
+
+
+VERSIONS = {
+    "Effect": "Allow",
+    "Action": ["s3:GetObjectVersion", "s3:DeleteObjectVersion", "s3:GetObjectVersionTagging", "s3:PutObject"],
+    "Resource": "*",
+}
+FOREIGN_VERSION = "0123456789abcdef0123456789abcdef"
+
+
+def test_a_permission_for_versions_does_not_open_the_object_of_a_bucket_without_them(
+    gateway: RunningGateway, bucket: str
+) -> None:
+    """Stores ignore the ID there: SeaweedFS returns and deletes the object, and moto deletes it."""
+    gateway.s3().put_object(Bucket=bucket, Key="k", Body=b"x")
+    s3 = gateway.role(VERSIONS)
+    version = {"Bucket": bucket, "Key": "k", "VersionId": FOREIGN_VERSION}
+    denied = (403, "AccessDenied")
+    assert refused_with(s3.get_object, **version) == denied
+    assert refused_with(s3.head_object, **version)[0] == 403
+    assert refused_with(s3.delete_object, **version) == denied
+    assert refused_with(s3.get_object_tagging, **version) == denied
+    source = {"Bucket": bucket, "Key": "k", "VersionId": FOREIGN_VERSION}
+    assert refused_with(s3.copy_object, Bucket=bucket, Key="copy", CopySource=source) == denied
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "k", "VersionId": FOREIGN_VERSION}]})
+    assert [one["Code"] for one in answer["Errors"]] == ["AccessDenied"]
+    assert gateway.s3().get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
+
+
+def test_a_permission_for_versions_opens_them(gateway: RunningGateway, bucket: str) -> None:
+    """They do not open the current object. After versioning was suspended, they need the permission for it too."""
+    owner = gateway.s3()
+    owner.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first, second = (owner.put_object(Bucket=bucket, Key="k", Body=body)["VersionId"] for body in (b"first", b"second"))
+    owner.put_object(Bucket=bucket, Key="k", Body=b"third")
+    s3 = gateway.role(VERSIONS)
+    assert s3.get_object(Bucket=bucket, Key="k", VersionId=first)["Body"].read() == b"first"
+    assert refused_with(s3.get_object, Bucket=bucket, Key="k") == (403, "AccessDenied")
+    s3.delete_object(Bucket=bucket, Key="k", VersionId=first)
+    assert refusal(owner.get_object, Bucket=bucket, Key="k", VersionId=first)
+    owner.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert refused_with(s3.delete_object, Bucket=bucket, Key="k", VersionId=second) == (403, "AccessDenied")
+    assert owner.get_object(Bucket=bucket, Key="k")["Body"].read() == b"third"

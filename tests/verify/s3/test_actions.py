@@ -10,6 +10,8 @@ from daypass.verify.s3.operations.routes import OPERATIONS, Level
 from daypass.verify.s3.permissions.actions import (
     ACTIONS,
     EVERY_BUCKET,
+    Permission,
+    current_permission,
     delete_permissions,
     list_permission,
     permissions,
@@ -221,3 +223,18 @@ def test_other_permissions_name_the_bucket() -> None:
     """For tags of a new bucket, and for 404 or 403."""
     assert tag_bucket_permission(parse("PUT", "/b01")).resource == "arn:aws:s3:::b01"
     assert list_permission("b01").action == "s3:ListBucket"
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        ("s3:GetObjectVersion", "s3:GetObject"),
+        ("s3:DeleteObjectVersion", "s3:DeleteObject"),
+        ("s3:GetObjectVersionTagging", "s3:GetObjectTagging"),
+        ("s3:PutObjectRetention", "s3:PutObjectRetention"),
+    ],
+)
+def test_the_permission_for_the_current_object_of_a_version(action: str, expected: str) -> None:
+    """A store that ignores the ID performs the operation on that object."""
+    found = current_permission(Permission(action, "arn:aws:s3:::b01/k", "b01", "v", is_source=True))
+    assert found == Permission(expected, "arn:aws:s3:::b01/k", "b01", is_source=True)

@@ -8,6 +8,9 @@ rules:
   gateway/buckets/buckets.py says. A caller of another account needs the bucket policy and its own policies.
 - Tags of objects and buckets are looked up at the store only if a policy in play names them. If the look-up fails, the
   request is refused. Likewise if a policy names the version of TLS, and a proxy has ended it.
+- Stores ignore the ID of a version in a bucket whose versioning is not enabled: SeaweedFS returns and deletes the
+  current object, moto deletes it. There, a permission for a version needs that for the current object too, so that
+  s3:GetObjectVersion does not open it. The version `null` is the current object, as on AWS.
 - A decision that is too much work for the event loop runs on a worker thread, within the account's share.
 - A denial carries an encoded authorization message if one can be sealed here.
 
@@ -24,7 +27,7 @@ import msgspec
 from daypass.bounded_memory import BoundedMemory
 from daypass.errors import Throttling
 from daypass.gateway.buckets.buckets import Bucket
-from daypass.gateway.judge.lookups import TagLookups
+from daypass.gateway.judge.lookups import TagLookups, VersionLookup
 from daypass.policy.authorization_request import AuthorizationRequest, ConditionKeys, NewConditionKeys
 from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed, Denied
@@ -33,12 +36,13 @@ from daypass.policy.reasons.explain import is_light_explanation
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.s3.errors import S3Error, s3_error
-from daypass.verify.s3.permissions.actions import Permission
+from daypass.verify.s3.permissions.actions import Permission, current_permission
 from daypass.verify.s3.permissions.conditions import keys_of_action, permission_keys
 from daypass.verify.s3.permissions.lookups import LookUp, look_ups, named_keys, unknown_keys
 from daypass.verify.s3.permissions.refusals import denial
 
 _TLS_VERSION = "s3:tlsversion"
+_NULL_VERSION = "null"
 
 
 class DenialSeal(Protocol):
@@ -110,6 +114,7 @@ class DecisionTools(msgspec.Struct, frozen=True):
 
     heavy_work: Callable[[str], AbstractContextManager[None]]
     tags: TagLookups
+    versions: VersionLookup
     seal: DenialSeal | None = None
     combiner: PolicyCombiner = msgspec.field(default_factory=PolicyCombiner)
 
@@ -149,6 +154,19 @@ class Decider:
         `bucket` is None for an action on all buckets, and for a bucket that the caller is about to create. `added` are
         condition keys of this permission alone.
         """
+        refused = self._refuses(permission, bucket, added)
+        if refused is not None or bucket is None or permission.version_id in {"", _NULL_VERSION}:
+            return refused
+        # Most callers may use the current object too, and then the store is not asked.
+        refused = self._refuses(current_permission(permission), bucket, added)
+        if refused is None:
+            return None
+        self._require_thread()
+        return None if self._tools.versions.has_versions(bucket) else refused
+
+    def _refuses(
+        self, permission: Permission, bucket: Bucket | None, added: Mapping[str, str | tuple[str, ...]] | None
+    ) -> PermissionRefusal | None:
         request, combined = self._build(permission, bucket)
         policies = combined.policies
         if added:

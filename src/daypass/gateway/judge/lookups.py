@@ -1,4 +1,4 @@
-"""Look-ups of tags at the store, for policies that name them.
+"""Look-ups of tags and versioning at the store, for decisions.
 
 Owns the condition keys s3:ExistingObjectTag/k, aws:ResourceTag/k and s3:BucketTag/k. Leaves the choice of
 the look-ups that a decision needs to verify/s3/permissions/lookups.py. A look-up that fails returns None, and the
@@ -20,6 +20,7 @@ from daypass.verify.s3.permissions.lookups import LookUp
 _OK, _MISSING = 200, 404
 _MOST_TAGS = 1_000
 _PREFIX = "arn:aws:s3:::"
+_VERSIONING = frozenset({"VersioningConfiguration", "GetBucketVersioningResponse"})  # the second one is moto's
 
 
 class ObjectCalls(Protocol):
@@ -79,6 +80,26 @@ class TagLookups:
         return parse_tags(answer.body) if answer.status == _OK else None
 
 
+class VersionLookup:
+    """Finds out whether a bucket has versions. Blocks."""
+
+    def __init__(self, calls: ObjectCalls) -> None:
+        self._calls = calls
+
+    def has_versions(self, bucket: Bucket) -> bool:
+        """Return whether versioning is enabled in the bucket.
+
+        False also if the store does not say so, and if versioning is suspended: moto then deletes the current object
+        with any version.
+        """
+        try:
+            answer = self._calls.send(bucket.backend, "GET", bucket.name, query={"versioning": ""})
+        except BackendUnavailableError:
+            return False
+        reader = _VersioningReader()
+        return answer.status == _OK and reader.read(answer.body) and reader.status == "Enabled"
+
+
 def add_tag_keys(keys: NewConditionKeys, prefix: str, tags: list[tuple[str, str]]) -> None:
     """Add the keys of tags.
 
@@ -123,3 +144,21 @@ class _TagReader(StoreAnswerReader):
     def _text(self, text: str) -> None:
         if self._path[:3] == ["Tagging", "TagSet", "Tag"] and len(self._path) == 4:  # noqa: PLR2004 - its children
             self._add_text(text)
+
+
+class _VersioningReader(StoreAnswerReader):
+    """Reads <VersioningConfiguration><Status/>."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = ""
+
+    def _opened(self) -> None:
+        """Read texts alone."""
+
+    def _closing(self) -> None:
+        """Read texts alone."""
+
+    def _text(self, text: str) -> None:
+        if len(self._path) == 2 and self._path[0] in _VERSIONING and self._path[1] == "Status":  # noqa: PLR2004
+            self.status += text

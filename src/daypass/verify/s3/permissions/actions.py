@@ -8,6 +8,8 @@ Source: Service Authorization Reference, "Actions, resources, and condition keys
 - A request is allowed only if every permission of it is allowed.
 - At a store that folds slashes, a key that ends in one needs the permissions for the key without it too. A change of
   `k` may be one of the folder marker `k/`, thus it is refused if the caller is explicitly denied the same for `k/`.
+- A store may ignore the version ID in a bucket that never had versions, and serve or delete the current object.
+  current_permission() is what such a request needs too.
 - An operation that is not in the table does not have permissions: permissions() raises.
 """
 
@@ -238,6 +240,7 @@ WITHOUT_PERMISSIONS = frozenset({PREFLIGHT})
 """Operations that S3 answers without a permission. A gateway forwards them only if the store's profile says so."""
 
 _DELETE = ACTIONS["DeleteObject"]
+_OF_CURRENT = {f"s3:{row.versioned}": f"s3:{row.action}" for rows in ACTIONS.values() for row in rows if row.versioned}
 # SeaweedFS deletes the marker `k/` by a DELETE or a PUT of `k`, and has the tags of both in one place.
 _CHANGES_FOLDERS = frozenset(
     {
@@ -298,6 +301,12 @@ def _for_folded_names(request: S3Request, found: list[Permission]) -> tuple[Perm
             if not one.is_source
         ]
     return tuple(also)
+
+
+def current_permission(permission: Permission) -> Permission:
+    """Return what a request needs if the store ignores its version ID."""
+    action = _OF_CURRENT.get(permission.action, permission.action)
+    return msgspec.structs.replace(permission, action=action, version_id="")
 
 
 def tag_bucket_permission(request: S3Request) -> Permission:
