@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.federation.oidc.world import MovedClock, exchange, fetcher, terms
+from tests.federation.oidc.world import SHORT, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault
 from daypass.federation.oidc.issuers import issuer_keys
@@ -141,7 +141,7 @@ def test_one_accounts_callers_leave_room_at_an_issuer() -> None:
     clock = MovedClock()
     with OidcIssuer(algorithms=("ES256",), now=clock.epoch) as issuer:
         issuer.answers[DISCOVERY] = Answer.hang()
-        keys = IssuerKeys(fetcher(issuer), clock)
+        keys = IssuerKeys(fetcher(issuer, seconds=2 * SHORT), clock)
 
         async def refused(provider: ProviderTerms) -> str:
             try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.federation.oidc.setting import jwks, key
-from tests.federation.oidc.world import SECONDS, MovedClock, exchange, fetcher, terms
+from tests.federation.oidc.world import SHORT, MovedClock, exchange, fetcher, terms
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
 from daypass.federation.oidc.issuers import issuer_keys
@@ -302,6 +302,7 @@ def test_the_number_of_issuers_is_bounded(stage: Stage) -> None:
 def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
     """At most a hundred callers wait for a hanging issuer; the others are refused at once."""
     stage.issuer.answers[DISCOVERY] = Answer.hang()
+    stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=3 * SHORT), stage.clock)
 
     async def run() -> None:
         waiting = [asyncio.create_task(stage.accepted()) for _ in range(issuer_keys.MAX_WAITING)]
@@ -313,6 +314,7 @@ def test_the_number_of_waiting_callers_is_bounded(stage: Stage) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_hanging_issuers_do_not_delay_others(stage: Stage) -> None:
     """A hundred issuers hang, twice, while tokens of another one are verified for the first time and then again.
 
@@ -320,7 +322,7 @@ def test_hanging_issuers_do_not_delay_others(stage: Stage) -> None:
     """
     authority = stage.issuer.authority
     with OidcIssuer(algorithms=("ES256",), now=stage.clock.epoch, authority=authority) as hanging:
-        stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=2 * SECONDS), stage.clock)
+        stage.keys = IssuerKeys(fetcher(stage.issuer, seconds=5), stage.clock)
         hanging.answers[DISCOVERY] = Answer.hang()
         token = hanging.token(alg="ES256")
         bad = [terms(hanging, issuer=f"{hanging.url}/{number}") for number in range(100)]

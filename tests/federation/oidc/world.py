@@ -14,7 +14,10 @@ from daypass.federation.oidc.token import read_token
 from daypass.testing.oidc import OidcIssuer
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
-SECONDS = 1.2
+SECONDS = 60.0
+"""The limit of a fetch that ends by itself. The machine may be busy."""
+SHORT = 0.4
+"""The limit of a fetch from an issuer that hangs."""
 
 
 @dataclass

@@ -66,7 +66,8 @@ _OBJECT = "object"
 _CONTENT = b"content of the object " * 10_000
 _CHANGED = b"another content " * 15_000
 _CUTS = ((5_000, 1), (5_000, 2_500), (len(_CHANGED), len(_CHANGED) // 2))  # bytes that are announced, and sent
-_SETTLE = 1.0  # seconds for a store to store what was cut off
+SETTLE_SECONDS = 1.0
+"""The time for a store to store what was cut off."""
 _ALGORITHM = ALGORITHMS[b"x-amz-checksum-crc32"]
 
 # The subresource of each operation that an unknowing store could take for an operation on the object or the bucket.
@@ -134,11 +135,15 @@ class StoreReport(msgspec.Struct, frozen=True):
 
 
 class StoreCheck:
-    """Checks one store against a profile."""
+    """Checks one store against a profile.
 
-    def __init__(self, probe: StoreProbe, profile: StoreProfile) -> None:
+    The store has `settle_seconds` to store what it received of an upload that is cut off.
+    """
+
+    def __init__(self, probe: StoreProbe, profile: StoreProfile, settle_seconds: float = SETTLE_SECONDS) -> None:
         self._probe = probe
         self._profile = profile
+        self._settle_seconds = settle_seconds
 
     def findings(self) -> tuple[StoreFinding, ...]:
         """Return the result of every check."""
@@ -242,7 +247,7 @@ class StoreCheck:
             raise ProbeError("an object cannot be stored")
         answer = upload()
         if not answer.status:
-            time.sleep(_SETTLE)  # the store does not say when it has done
+            time.sleep(self._settle_seconds)  # the store does not say when it has done
         return self._probe.get(_OBJECT) != _CONTENT
 
     def check_chunks(self) -> StoreFinding:
