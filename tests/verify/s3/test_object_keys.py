@@ -201,3 +201,10 @@ def test_encoding_a_path_can_be_undone(key: str) -> None:
     assert decode_text(path) == (f"/b01/{key}" if key else "/b01")
     assert path.isascii()
     assert not set(path) & set(b' ?#\\\r\n"<>')
+
+
+@pytest.mark.parametrize("raw", [b"%00", b"a%00b", b"a\x00", b"%", b"%2", b"%zz", b"%ff"])
+def test_no_value_of_a_query_has_two_ends(raw: bytes) -> None:
+    """Decoded text without NUL, broken escapes and invalid UTF-8: a store in C would end it early."""
+    with pytest.raises(S3Error, match="InvalidURI"):
+        decode_text(raw)

@@ -1,6 +1,7 @@
 """Uploads by an HTML form: boto3's forms, policies, and bodies that no store may get."""
 
 import base64
+import hmac
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +17,7 @@ from tests.gateway.stores import StoreServer
 from tests.verify.s3.transforms import PROFILES, StoreModel, seed_of, store_signature
 from urllib3.filepost import encode_multipart_formdata
 
-from daypass.verify import StaticKeys, VerifyError, static_caller
+from daypass.verify import KeyClaim, KeyGrant, StaticKeys, VerifyError, VerifyReason, static_caller
 from daypass.verify.s3.bodies.bodies import BodyProfile
 from daypass.verify.s3.errors import S3Error
 from daypass.verify.s3.forms.form_data import MAX_FIELDS, FormFields, FormReader
@@ -130,6 +131,109 @@ def test_a_changed_form_is_refused(change: dict[str, str]) -> None:
     fields = {**signed_fields(), **change}
     with pytest.raises((S3Error, VerifyError)):
         judge(fields)
+
+
+def own_fields(
+    changed: Mapping[str, str] | None = None,
+    *,
+    scope: str = "us-east-1/s3/aws4_request",
+    signed_at: datetime | None = None,
+    without: str = "",
+) -> dict[str, str]:
+    """Return the fields of a form whose signature is right, whatever else is wrong.
+
+    `scope` is that behind the date. The policy does not name the field `without`.
+    """
+    signed_at = signed_at or datetime.now(UTC)
+    stamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    fields = {
+        "key": "a",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": f"{KEY_ID}/{stamp[:8]}/{scope}",
+        "x-amz-date": stamp,
+        "x-amz-security-token": TOKEN,
+        **(changed or {}),
+    }
+    named = {"bucket": "bucket", **fields}
+    conditions = [{name: value} for name, value in named.items() if name != without]
+    expiration = (signed_at + timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    fields["policy"] = base64.b64encode(
+        json.dumps({"expiration": expiration, "conditions": conditions}).encode()
+    ).decode()
+    key = ("AWS4" + SECRET).encode()
+    for part in (stamp[:8], *scope.split("/")):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return {**fields, "x-amz-signature": hmac.digest(key, fields["policy"].encode(), "sha256").hex()}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (own_fields(scope="us-east-1/inventory/aws4_request"), VerifyReason.WRONG_SERVICE),
+        (own_fields(scope="eu-west-1/s3/aws4_request"), VerifyReason.WRONG_REGION),
+        (own_fields(scope="us-east-1/s3/aws4"), VerifyReason.WRONG_TERMINATOR),
+        (own_fields({"x-amz-algorithm": "AWS4-HMAC-SHA1"}), VerifyReason.ALGORITHM),
+        (own_fields({"AWSAccessKeyId": KEY_ID}), VerifyReason.SIGNATURE_VERSION_2),
+    ],
+    ids=lambda value: value.name if isinstance(value, VerifyReason) else "",
+)
+def test_a_right_signature_of_something_else_is_refused(fields: dict[str, str], reason: VerifyReason) -> None:
+    """Rule: a form has the scope and the algorithm of this service, also if its signature is right."""
+    judge(own_fields())
+    with pytest.raises(VerifyError) as refused:
+        judge(fields)
+    assert refused.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("age", "accepted"),
+    [
+        (timedelta(minutes=-15), True),
+        (timedelta(minutes=-15, seconds=-1), False),
+        (timedelta(days=7), True),
+        (timedelta(days=7, seconds=1), False),
+    ],
+)
+def test_the_signature_of_a_form_lives_for_a_week(age: timedelta, *, accepted: bool) -> None:
+    """Rule: as long as a presigned URL, although the policy expires later. Both bounds are inclusive."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    fields = own_fields(signed_at=now - age)
+    if accepted:
+        judge(fields, now=now)
+        return
+    with pytest.raises(VerifyError):
+        judge(fields, now=now)
+
+
+def test_a_form_ends_with_its_session() -> None:
+    """Rule: a provider with a stale cache cannot make the forms of a session outlive it."""
+    now = datetime.now(UTC)
+
+    class ForgetfulKeys(StaticKeys):
+        def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:  # noqa: ARG002 - it forgets the time
+            return super().find(claim, datetime.fromtimestamp(0, UTC))
+
+    keys = ForgetfulKeys()
+    session = static_caller(ACCOUNT, "alice", ALLOW, access_key_id=KEY_ID, expires=int(now.timestamp()))
+    keys.add(session, secret=SECRET, token=TOKEN)
+    form, _ = read(encode(own_fields()))
+    with pytest.raises(VerifyError) as refused:
+        verify_post(form, "bucket", keys, service=SERVICE, now=now)
+    assert refused.value.reason is VerifyReason.EXPIRED_TOKEN
+
+
+@pytest.mark.parametrize("without", ["bucket", "key", "x-amz-credential"])
+def test_a_policy_names_the_bucket_and_every_field(without: str) -> None:
+    """Rule: a signed policy that leaves one open is not a permission for every value of it."""
+    with pytest.raises(S3Error, match="AccessDenied"):
+        judge(own_fields(without=without))
+
+
+def test_a_policy_has_one_range_of_lengths() -> None:
+    """Rule: of two ranges, a reader could take either."""
+    ranges = [["content-length-range", 0, 10_000], ["content-length-range", 0, 1]]
+    with pytest.raises(S3Error, match="InvalidPolicyDocument"):
+        judge(signed_fields(conditions=ranges))
 
 
 def test_the_form_of_another_bucket_is_refused() -> None:
