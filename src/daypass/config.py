@@ -6,15 +6,20 @@ bootstrap.py).
 """
 
 import ipaddress
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
 from daypass.federation.oidc.provider import is_issuer_url
 from daypass.operations.settings import Quotas
+
+GATEWAY_URL = "http://127.0.0.1:7880"
+"""The default address of `daypass gateway`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -47,6 +52,7 @@ class Config:
     store: str = ""
     workers: int = 1
     public_url: str = ""
+    s3_endpoint_url: str = ""
     tls_cert: str = ""
     tls_key: str = ""
     trusted_proxies: tuple[Network, ...] = ()
@@ -81,6 +87,17 @@ class Config:
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
 
     @property
+    def s3_url(self) -> str:
+        """The URL of the S3 gateway for new profiles.
+
+        It is the configured one, else the default address beside this server. It is empty if clients reach this server
+        from other machines and the setting is missing.
+        """
+        if self.s3_endpoint_url:
+            return self.s3_endpoint_url.rstrip("/")
+        return GATEWAY_URL if is_loopback(urlsplit(self.url).hostname or "") else ""
+
+    @property
     def store_url(self) -> str:
         """The configured store, else the SQLite file in the user's data directory."""
         return self.store or f"sqlite:///{user_data_path('daypass') / 'daypass.db'}"
@@ -104,6 +121,12 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _url(text: str) -> str:
+    if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]/_~-]+", text):
+        raise ValueError("it must be a URL such as https://s3.example.com")
+    return text
+
+
 def _client(line: str) -> ClientSetting:
     parts = line.split()
     if len(parts) not in {2, 3} or not is_issuer_url(parts[0]):
@@ -121,6 +144,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "store": str,
     "workers": _whole,
     "public_url": str,
+    "s3_endpoint_url": _url,
     "tls_cert": str,
     "tls_key": str,
     "trusted_proxies": _networks,

@@ -61,7 +61,11 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)
     settings = ServiceSettings(
-        public_url=config.url, regions=config.regions, quotas=config.quotas, saml=saml_rules(config)
+        public_url=config.url,
+        s3_url=config.s3_url,
+        regions=config.regions,
+        quotas=config.quotas,
+        saml=saml_rules(config),
     )
     issuer_keys = make_issuer_keys(config, opened.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=metrics.throttled)

@@ -75,3 +75,7 @@ def test_an_account_s_profile_names_the_server(
     result = run(f"sqlite:///{tmp_path / 'd.db'}", "account", "create", **environment)
     assert f"endpoint_url = {url}\n" in result.stdout
     assert ("DAYPASS_PUBLIC_URL" in result.stderr) == hint
+    assert f"sts =\n  endpoint_url = {url.rstrip('/')}\n" in result.stdout
+    # The gateway of a server for other machines is not known.
+    assert ("s3 =\n  endpoint_url = http://127.0.0.1:7880\n" in result.stdout) == hint
+    assert "s3 =\n  signature_version = s3v4\n" in result.stdout

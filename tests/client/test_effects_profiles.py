@@ -1,5 +1,6 @@
 """`daypass profile`: each sub-command and option is tested by the changes that it makes."""
 
+import configparser
 import difflib
 import re
 import stat
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from tests.client.machine import ACCOUNT, Machine
+
+from daypass.client.profiles.aws_files import Places
+from daypass.client.profiles.profiles import ServerEndpoints, write_config
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
 Change = tuple[str, ...]
@@ -150,6 +154,71 @@ def test_each_option_of_add_is_written(machine: Machine) -> None:
         assert shown.get("credential_process", name).endswith(name)
     (section,) = re.findall(r"(?ms)^\[services daypass-sts\.example\.com\]\n(.*?)^\[", machine.config.read_text() + "[")
     assert section.count("endpoint_url = https://sts.example.com\n") == 2
+
+
+def _config(machine: Machine) -> configparser.RawConfigParser:
+    parser = configparser.RawConfigParser(default_section="")
+    parser.read_string(machine.config.read_text())
+    return parser
+
+
+S3_PROFILES: tuple[Change, ...] = (
+    ("--role", f"{ROLE}deploy", "--source-profile", "ann"),
+    ("--role", f"{ROLE}deploy", "--source-profile", "ann", "--plain"),
+    ("--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--no-input"),
+)
+
+
+@pytest.mark.parametrize("words", S3_PROFILES, ids=("process", "plain", "keys"))
+def test_a_new_profile_signs_s3_with_version_4_and_knows_the_gateway(machine: Machine, words: Change) -> None:
+    """`aws s3` goes to the gateway and `aws sts` to the server; later profiles of the server keep the gateway."""
+    at = ("--endpoint-url", "https://sts.example.com")
+    machine.good("profile", "add", "a", *words, *at, "--s3-endpoint-url", "https://s3.example.com", stdin="s" * 40)
+    machine.good("profile", "add", "b", *words, *at, stdin="s" * 40)
+    written = _config(machine)
+    for name in ("a", "b"):
+        assert written[f"profile {name}"]["s3"] == "\nsignature_version = s3v4"
+        assert written[f"profile {name}"]["services"] == "daypass-sts.example.com"
+    section = written["services daypass-sts.example.com"]
+    assert {service: value.strip() for service, value in section.items()} == {
+        "sts": "endpoint_url = https://sts.example.com",
+        "iam": "endpoint_url = https://sts.example.com",
+        "s3": "endpoint_url = https://s3.example.com",
+    }
+
+
+def test_a_profile_keeps_its_own_settings_for_s3(machine: Machine) -> None:
+    """A version that the person chose stays, and so do the other settings."""
+    own = "[profile k]\ns3 =\n  max_queue_size = 9\n{}\n"
+    add = (
+        "profile",
+        "add",
+        "--access-key-id",
+        "AKIAIOSFODNN7EXAMPLE",
+        "--no-input",
+        "--endpoint-url",
+        "https://s.example",
+    )
+    server = ServerEndpoints("d", "https://s.example")
+    for line, version in (("", "s3v4"), ("  signature_version = s3\n", "s3")):
+        machine.config.write_text(own.format(line))
+        places = Places(machine.config, machine.credentials)
+        for _again in range(2):
+            write_config(places, "k", {}, server=server, dry_run=False)
+        lines = _config(machine)["profile k"]["s3"].split("\n")
+        assert sorted(filter(None, lines)) == ["max_queue_size = 9", f"signature_version = {version}"]
+    assert "s3" not in machine.good(*add[:2], "aws", *add[2:5], "--dry-run").out  # a profile of AWS itself
+
+
+def test_a_gateway_needs_its_server_and_a_url(machine: Machine) -> None:
+    """Exit code 2, with the remedy."""
+    keys = ("profile", "add", "k", "--access-key-id", "AKIAIOSFODNN7EXAMPLE", "--no-input")
+    for words, remedy in (
+        (("https://s.example",), "--endpoint-url"),
+        (("s.example", "--endpoint-url", "https://x"), "URL"),
+    ):
+        done = machine.daypass(*keys, "--s3-endpoint-url", *words, stdin="s" * 40)
+        assert (done.code, remedy in done.err) == (2, True), done
 
 
 REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (

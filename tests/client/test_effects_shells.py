@@ -68,6 +68,20 @@ def test_a_shell_that_reads_the_lines_has_these_credentials_and_no_others(machin
     assert not {*SET[:4], "DAYPASS_SESSION", *OLD} & set(after)
 
 
+def test_a_command_gets_the_gateway_of_its_profile(machine: Machine) -> None:
+    """The services section names it; a variable of the person is stronger."""
+    with machine.config.open("a") as config:
+        config.write("[profile g]\nservices = g\n[services g]\ns3 =\n  endpoint_url = http://127.0.0.1:7\n")
+        config.write("[profile deploy]\nservices = g\ndaypass_method = role\ndaypass_source_profile = ann\n")
+        config.write(f"daypass_role_arn = arn:aws:iam::{ACCOUNT}:role/deploy\n")
+        config.write(f"daypass_endpoint_url = {machine.server.url}\n")
+    words = ("exec", "--profile", "deploy")
+    assert _seen(machine.good(*words, "--", "env").out)["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:7"
+    assert _seen(machine.good(*words, "--server", "--", "env").out)["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:7"
+    own = machine.good(*words, "--", "env", AWS_ENDPOINT_URL_S3="http://127.0.0.1:8").out
+    assert _seen(own)["AWS_ENDPOINT_URL_S3"] == "http://127.0.0.1:8"
+
+
 def test_the_lines_are_those_of_the_person_s_shell(machine: Machine) -> None:
     """SHELL selects the shell by default. In each form, `unset` commands come first."""
     machine.good("assume", "deploy", "--profile", "ann")

@@ -234,3 +234,22 @@ def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ConfigurationError, match=str(path)):
             read_backend_key(BackendSetting("a", "http://h", os.fspath(path)))
+
+
+@pytest.mark.parametrize(
+    ("environment", "url"),
+    [
+        ({}, "http://127.0.0.1:7880"),
+        ({"DAYPASS_PUBLIC_URL": "https://sts.example.com"}, ""),
+        ({"DAYPASS_PUBLIC_URL": "https://sts.example.com", "DAYPASS_S3_ENDPOINT_URL": "https://s3.x/"}, "https://s3.x"),
+    ],
+)
+def test_new_profiles_get_the_gateway_that_clients_reach(environment: dict[str, str], url: str) -> None:
+    """The default address counts only for a server that clients on the same machine use."""
+    assert load_config({}, environment).s3_url == url
+
+
+def test_the_url_of_the_gateway_cannot_contain_other_text() -> None:
+    """It is printed in commands for shells."""
+    with pytest.raises(ConfigurationError, match="S3_ENDPOINT_URL"):
+        load_config({}, {"DAYPASS_S3_ENDPOINT_URL": "https://x/$(id)"})

@@ -1,5 +1,6 @@
 """SAML sign-in with a real browser, from the sign-in page to working credentials."""
 
+import configparser
 import json
 import os
 import re
@@ -13,7 +14,8 @@ import pytest
 from playwright.sync_api import Error, Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 
-from daypass.cli.shared.profile_writer import service_name
+from daypass.cli.shared.profile_writer import server_endpoints
+from daypass.errors import InvalidParameterValue
 from daypass.portal.credential_formats import FORMS, RoleCredentials, sign_in_command
 
 
@@ -194,7 +196,23 @@ def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) 
 def test_the_page_and_the_command_name_a_server_alike(url: str) -> None:
     """Page and command write the same section name for a server; two servers have two names."""
     given = RoleCredentials("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", url)
-    assert f"\n[services {service_name(url)}]\n" in FORMS["config"].write(given)
+    server = server_endpoints(url)
+    assert server is not None
+    assert f"\n[services {server.section}]\n" in FORMS["config"].write(given)
+
+
+def test_the_files_name_the_gateway() -> None:
+    """`aws s3` presigns with version 4. The gateway is named if the server knows it."""
+    known = ("A" * 20, "s" * 40, "t", "2026-01-01T00:00:00Z", "dev", "https://sts.example.com", "us-east-1")
+    for given, count in ((RoleCredentials(*known), 0), (RoleCredentials(*known, "https://s3.example.com"), 1)):
+        config = configparser.RawConfigParser()
+        config.read_string(FORMS["config"].write(given))
+        assert config["profile dev"]["s3"] == "\nsignature_version = s3v4"
+        section = config["services daypass-sts.example.com"]
+        assert section.get("s3", "").count("endpoint_url = https://s3.example.com") == count
+        assert FORMS["sh"].write(given).count("export AWS_ENDPOINT_URL_S3='https://s3.example.com'\n") == count
+    with pytest.raises(InvalidParameterValue):
+        RoleCredentials(*known, "https://x'$(id)")
 
 
 def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, visit: Visit) -> None:

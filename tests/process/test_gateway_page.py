@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.gateway.stores import StoreServer
-from tests.process.daypass import BIN, ROOT, clean_environment, serving
+from tests.process.daypass import BIN, clean_environment, serving
 from tests.process.daypass_gateway import gateway, key_file
 
 _PAGE = (Path(__file__).parents[2] / "docs/gateway.md").read_text(encoding="utf-8")
@@ -22,15 +22,15 @@ def block(text: str) -> str:
 def test_a_role_writes_and_reads_as_the_page_says(tmp_path: Path, moto_store: StoreServer) -> None:
     """The role writes an object, presigns it with version 4, and may not copy it to another folder."""
     accounts = f"sqlite:///{tmp_path / 'd.db'}"
-    profile = (
-        f"[daypass-root]\naws_access_key_id = {ROOT['DAYPASS_ROOT_ACCESS_KEY_ID']}\n"
-        f"aws_secret_access_key = {ROOT['DAYPASS_ROOT_SECRET_ACCESS_KEY']}\nregion = us-east-1\n"
-    )
     (tmp_path / ".aws").mkdir()
-    (tmp_path / ".aws" / "credentials").touch(mode=0o600)
-    (tmp_path / ".aws" / "credentials").write_text(profile)
     words = ("--backend", moto_store.url, "--backend-key-file", key_file(tmp_path, moto_store), "--profile", "moto")
-    with serving(accounts) as server, gateway(accounts, *words) as running:
+    with serving(accounts, environment={}) as server, gateway(accounts, *words) as running:
+        # Each part of the first profile goes into its file, as the page says.
+        [first] = tmp_path.glob("daypass-root-*.ini")
+        part = first.read_text().replace("http://127.0.0.1:7880", running.url)
+        credentials, config = part.split("# For ~/.aws/config\n")
+        (tmp_path / ".aws/credentials").write_text(credentials)
+        (tmp_path / ".aws/config").write_text(config)
         commands = block("aws s3 mb").replace("http://127.0.0.1:7878", server.url)
         commands = commands.replace("http://127.0.0.1:7880", running.url)
         ended = subprocess.run(
@@ -46,6 +46,10 @@ def test_a_role_writes_and_reads_as_the_page_says(tmp_path: Path, moto_store: St
         assert presigned is not None, ended.stderr
         with urllib.request.urlopen(presigned[0]) as answer:  # noqa: S310 - our own address
             assert answer.read().strip()
-    errors = [line for line in ended.stderr.splitlines() if line.strip() and "WARNING" not in line]
+    errors = [
+        line
+        for line in ended.stderr.splitlines()
+        if line.strip() and "WARNING" not in line and not line.startswith("Saved")
+    ]
     assert len(errors) == 1, ended.stderr
     assert "not authorized to perform: s3:PutObject" in errors[0]

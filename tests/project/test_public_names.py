@@ -35,6 +35,7 @@ from daypass.testing.server import RunningServer, running_server
 _ROOT = Path(__file__).parents[2]
 # A value that each setting accepts and that is not its default.
 _VALUES: Mapping[str, str] = {
+    "s3_endpoint_url": "https://s3.example.com",
     "host": "::1",
     "port": "7879",
     "workers": "2",

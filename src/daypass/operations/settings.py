@@ -57,10 +57,12 @@ class SamlRules:
 class ServiceSettings:
     """The settings of the service.
 
-    `regions` is empty if every region is served. `public_url` is the URL that clients use.
+    `regions` is empty if every region is served. `public_url` is the URL that clients use. `s3_url` is the URL of the
+    S3 gateway for new profiles, or empty.
     """
 
     public_url: str = "http://127.0.0.1:7878"
+    s3_url: str = ""
     regions: frozenset[str] = frozenset()
     quotas: Quotas = field(default_factory=Quotas)
     saml: SamlRules = field(default_factory=SamlRules)

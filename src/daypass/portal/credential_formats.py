@@ -27,7 +27,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]/_~-]+")
 class RoleCredentials:
     """Temporary credentials of one role, their profile name and their server.
 
-    `region` is a served one: AWS tools need a region.
+    `region` is a served one: AWS tools need a region. `s3_endpoint` is the URL of the S3 gateway, or empty.
     """
 
     key_id: str
@@ -37,6 +37,7 @@ class RoleCredentials:
     name: str
     endpoint: str
     region: str = "us-east-1"
+    s3_endpoint: str = ""
 
     def __post_init__(self) -> None:
         checks = (
@@ -47,6 +48,7 @@ class RoleCredentials:
             (_NAME, self.name),
             (_URL, self.endpoint),
             (_REGION, self.region),
+            (_URL, self.s3_endpoint or self.endpoint),
         )
         if not all(pattern.fullmatch(text) for pattern, text in checks):
             raise InvalidParameterValue("These are not credentials of this server.")
@@ -56,8 +58,11 @@ class RoleCredentials:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The environment variables. Only STS and IAM use this endpoint."""
-        return {
+        """The environment variables.
+
+        Only STS and IAM use this endpoint, and S3 that of the gateway.
+        """
+        found = {
             "AWS_ACCESS_KEY_ID": self.key_id,
             "AWS_SECRET_ACCESS_KEY": self.secret,
             "AWS_SESSION_TOKEN": self.token,
@@ -65,7 +70,9 @@ class RoleCredentials:
             "AWS_DEFAULT_REGION": self.region,
             "AWS_ENDPOINT_URL_STS": self.endpoint,
             "AWS_ENDPOINT_URL_IAM": self.endpoint,
+            "AWS_ENDPOINT_URL_S3": self.s3_endpoint,
         }
+        return {name: value for name, value in found.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +127,11 @@ def _services_block(credentials: RoleCredentials) -> str:
     The services section is named after the server, as by `daypass login`: people may use several.
     """
     server = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(credentials.endpoint).netloc.lower()).strip("-")
+    urls = {"sts": credentials.endpoint, "iam": credentials.endpoint, "s3": credentials.s3_endpoint}
     return (
-        f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = {server}\n\n[services {server}]\n"
-        f"sts =\n  endpoint_url = {credentials.endpoint}\niam =\n  endpoint_url = {credentials.endpoint}\n"
+        f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = {server}\n"
+        f"s3 =\n  signature_version = s3v4\n\n[services {server}]\n"
+        + "".join(f"{service} =\n  endpoint_url = {url}\n" for service, url in urls.items() if url)
     )
 
 

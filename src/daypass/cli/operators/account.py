@@ -10,7 +10,7 @@ import click
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.root_key_profile import profile_block
+from daypass.cli.shared.root_key_profile import endpoints_block, profile_block
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
 from daypass.directory import records
@@ -64,13 +64,15 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
             }
         )
         return
-    click.echo(f"Account {key.account} was created. Its root access key is shown only once:\n", err=True)
+    click.echo(
+        f"Account {key.account} was created. Its root access key is shown only once. Add it to ~/.aws/credentials:\n",
+        err=True,
+    )
     click.echo(profile_block(key, config.url))
+    click.echo("\nAdd the endpoints of the services to ~/.aws/config:\n", err=True)
+    click.echo(endpoints_block(key, config.url, config.s3_url))
     if not config.public_url:
-        click.echo(
-            "\nAdd it to ~/.aws/credentials. If clients reach your server at another URL, set DAYPASS_PUBLIC_URL.",
-            err=True,
-        )
+        click.echo("\nIf clients reach your server at another URL, set DAYPASS_PUBLIC_URL.", err=True)
 
 
 @command.command(name="list")

@@ -16,7 +16,7 @@ import click
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account, is_empty
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.logs import set_up_logs
-from daypass.cli.shared.root_key_profile import FIRST, profile_block
+from daypass.cli.shared.root_key_profile import FIRST, endpoints_block, profile_block
 from daypass.cli.shared.store_options import config_option, read_config, read_keys, stopping, store_option
 from daypass.config import Config, ConfigurationError
 from daypass.http.server import listen, serve
@@ -117,11 +117,16 @@ def show_first_key(key: RootKey, config: Config) -> None:
     It has mode 0600, and its name is printed.
     """
     block = profile_block(key, config.url, name=FIRST)
+    endpoints = endpoints_block(key, config.url, config.s3_url, name=FIRST)
     if sys.stderr.isatty():
         click.echo(
-            f"First start: account {key.account} was created. Its root access key is shown only once:\n", err=True
+            f"First start: account {key.account} was created. Its root access key is shown only once. "
+            "Add it to ~/.aws/credentials:\n",
+            err=True,
         )
         click.echo(block + "\n", err=True)
+        click.echo("Add the endpoints of the services to ~/.aws/config:\n", err=True)
+        click.echo(endpoints + "\n", err=True)
         return
     path = _folder(config) / f"daypass-root-{key.account}.ini"
     try:
@@ -129,7 +134,7 @@ def show_first_key(key: RootKey, config: Config) -> None:
     except OSError as error:
         raise CommandError(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(block + "\n")
+        file.write(f"# For ~/.aws/credentials\n{block}\n\n# For ~/.aws/config\n{endpoints}\n")
     click.echo(f"daypass: first start; account {key.account}; its root access key is in {path}", err=True)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from daypass.cli.shared.credentials_output import own_variables, region_of
+from daypass.cli.shared.credentials_output import own_variables, region_of, s3_url_of
 from daypass.cli.shared.exit_codes import CommandError, show_usage_error
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
 from daypass.client.credentials import container_form
@@ -73,6 +73,11 @@ def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
     )
     token = secrets.token_urlsafe(32)
     with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
-        added = place(endpoint_url=entry.endpoint_url, region=region_of(selection), name=selection.name)
+        added = place(
+            endpoint_url=entry.endpoint_url,
+            s3_url=s3_url_of(selection),
+            region=region_of(selection),
+            name=selection.name,
+        )
         added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
         return run_child(words, surroundings(os.environ, added))

@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from daypass.cli.shared.credentials_output import describe, emit, shell_option
-from daypass.cli.shared.profile_writer import must_write, places, save_keys, save_profile, saved_wanted
+from daypass.cli.shared.profile_writer import (
+    must_write,
+    places,
+    s3_endpoint_option,
+    save_keys,
+    save_profile,
+    saved_wanted,
+    server_endpoints,
+)
 from daypass.cli.shared.session_options import LASTING, Selection, means_of, select
 from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import (
@@ -41,6 +49,7 @@ _COMMON = (
     click.option(
         "--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint."
     ),
+    s3_endpoint_option,
     click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
     click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
     click.option(
@@ -118,7 +127,7 @@ def oidc(**given: Any) -> None:
 
 
 def _login(method: str, given: dict[str, Any]) -> None:
-    output, shell, keys = given.pop("output"), given.pop("shell"), given.pop("keys")
+    output, shell, keys, s3_url = (given.pop(each) for each in ("output", "shell", "keys", "s3_url"))
     client_context = replace(means_of(given), fresh=True)
     known = client_context.profiles.by_name.get(given["profile"])
     own = known.request if known else None
@@ -147,13 +156,13 @@ def _login(method: str, given: dict[str, Any]) -> None:
             client_context.cache.must_keep()
     entries = _sign_in(selection, method, extra)
     for single, entry in entries:
-        _deliver(single, entry, output, shell, keys=keys)
+        _deliver(single, entry, output, shell, s3_url, keys=keys)
 
 
 def sign_in_again(profile: str, method: str) -> None:
     """Sign in to an existing profile with its own settings."""
     given: dict[str, Any] = {"profile": profile, "roles": (), "via": "auto", "endpoint_url": "", "region": ""}
-    _login(method, {**given, "portal_url": "", "output": "profile", "shell": "auto", "keys": False})
+    _login(method, {**given, "portal_url": "", "s3_url": "", "output": "profile", "shell": "auto", "keys": False})
 
 
 _EXTRA: dict[str, Any] = {"assertion_file": "", "every": False, "redirect_port": 0}
@@ -189,17 +198,19 @@ def _redeem(selection: Selection, proof: SignInProof, role: str) -> tuple[Select
     return single, get_credentials(request, replace(single.client_context, keeps=False))
 
 
-def _deliver(selection: Selection, entry: CachedCredentials, output: str, shell: str, *, keys: bool) -> None:
+def _deliver(
+    selection: Selection, entry: CachedCredentials, output: str, shell: str, s3_url: str, *, keys: bool
+) -> None:
     if output != "profile":
         emit(entry, selection, output, shell)
         return
     request = selection.request
     name = request.profile or _free_name(selection)
     if keys:
-        save_keys(name, entry.credentials, entry.endpoint_url, request.region)
+        save_keys(name, entry.credentials, server_endpoints(entry.endpoint_url, s3_url), request.region)
         click.echo(f"daypass: {describe(entry)}. The keys were saved to profile {name}.", err=True)
         return
-    save_profile(name, replace(selection, request=replace(request, profile=name)), quiet=True)
+    save_profile(name, replace(selection, request=replace(request, profile=name)), s3_url=s3_url, quiet=True)
     kept = saved_wanted(name)
     client_context = replace(means_of({}), proof=selection.client_context.proof)
     key = cache_key(with_endpoint(kept, client_context), client_context)

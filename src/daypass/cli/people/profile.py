@@ -15,9 +15,10 @@ from daypass.cli.shared.profile_writer import (
     checked_or_default,
     places,
     report,
+    s3_endpoint_option,
     save_keys,
     save_profile,
-    service_name,
+    server_endpoints,
 )
 from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
 from daypass.cli.shared.session_options import options as with_options
@@ -101,11 +102,12 @@ def show_one(*, name: str, output: str, query: str) -> None:
 @click.option("--plain", is_flag=True, help="Write only AWS's own settings; they work without daypass.")
 @click.option("--access-key-id", default="", metavar="ID", help="Write these keys to disk; prompt for the secret key.")
 @click.option("--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint.")
+@s3_endpoint_option
 @click.option("--region", default="", metavar="NAME", help="The region for which requests are signed.")
 @click.option("--no-input", is_flag=True, help="Never prompt; read the secret key from standard input.")
 @_dry_run
 @with_options(LASTING, SESSION, LIMITS, TAGS, MFA)
-def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **given: Any) -> None:
+def add(*, name: str, session: bool, saml: bool, plain: bool, s3_url: str, dry_run: bool, **given: Any) -> None:
     """Add the profile NAME, which every AWS tool can use.
 
     The profile runs `daypass credential-process`. With --plain it uses only AWS's own settings.
@@ -117,13 +119,13 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, dry_run: bool, **g
         )
     key_id = given.pop("access_key_id")
     if key_id:
-        _add_keys(name, key_id, given, dry_run=dry_run)
+        _add_keys(name, key_id, given, s3_url, dry_run=dry_run)
         return
     chosen = _select(given, session=session, saml=saml)
     if plain:
-        _add_plain(name, chosen, dry_run=dry_run)
+        _add_plain(name, chosen, s3_url, dry_run=dry_run)
     else:
-        save_profile(name, chosen, dry_run=dry_run)
+        save_profile(name, chosen, s3_url=s3_url, dry_run=dry_run)
 
 
 def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
@@ -138,7 +140,8 @@ def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
     return select(method, given)
 
 
-def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -> None:
+def _add_keys(name: str, key_id: str, given: dict[str, Any], s3_url: str, *, dry_run: bool) -> None:
+    server = server_endpoints(given["endpoint_url"], s3_url)
     # Check the key ID before the prompt, so that a wrong one costs no typing.
     verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": "x"})
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
@@ -146,7 +149,7 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], *, dry_run: bool) -
     # Some tools need a region, and profiles do not inherit one.
     client_context = means_of({})
     region = given["region"] or find_region(client_context.environment, client_context.profiles, name)
-    save_keys(name, credentials, given["endpoint_url"], region, dry_run=dry_run)
+    save_keys(name, credentials, server, region, dry_run=dry_run)
     if not dry_run:
         click.echo(
             f"Saved profile {name} with its keys on disk. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True
@@ -164,7 +167,7 @@ def _ask_secret(*, allowed: bool) -> str:
     )
 
 
-def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
+def _add_plain(name: str, chosen: Selection, s3_url: str, *, dry_run: bool) -> None:
     from daypass.client.sessions.get_credentials import with_role_arns
 
     request = with_role_arns(chosen.request, chosen.client_context)
@@ -182,10 +185,8 @@ def _add_plain(name: str, chosen: Selection, *, dry_run: bool) -> None:
         "duration_seconds": str(request.duration) if request.duration else None,
         "region": request.region,
     }
-    services = (service_name(request.endpoint_url), request.endpoint_url) if request.endpoint_url else None
-    if services:
-        options["services"] = services[0]
-    report([write_config(places(), name, options, services=services, dry_run=dry_run)], dry_run=dry_run)
+    server = server_endpoints(request.endpoint_url, s3_url)
+    report([write_config(places(), name, options, server=server, dry_run=dry_run)], dry_run=dry_run)
     if not dry_run:
         click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
 

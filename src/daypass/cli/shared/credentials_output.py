@@ -13,7 +13,7 @@ from daypass.cli.shared.session_options import Selection, now
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
 from daypass.client.problems import BadUsageError
-from daypass.client.profiles.endpoints import find_region, profile_at_hand
+from daypass.client.profiles.endpoints import find_region, find_s3_endpoint, profile_at_hand
 from daypass.client.programs.child_environment import CLEARED, variables
 from daypass.client.programs.shells import SHELLS, find_shell, script
 from daypass.client.sessions.cache import CachedCredentials
@@ -66,6 +66,7 @@ def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, s
     return variables(
         entry.credentials,
         endpoint_url=entry.endpoint_url,
+        s3_url=s3_url_of(selection),
         region=region_of(selection),
         name=selection.name,
     )
@@ -73,9 +74,19 @@ def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, s
 
 def region_of(selection: Selection) -> str:
     """Return the region of the selection, its profile or the environment."""
-    request, client_context = selection.request, selection.client_context
-    profile = profile_at_hand(client_context.environment, request.profile or request.source_profile)
-    return request.region or find_region(client_context.environment, client_context.profiles, profile)
+    context = selection.client_context
+    return selection.request.region or find_region(context.environment, context.profiles, _profile_of(selection))
+
+
+def s3_url_of(selection: Selection) -> str:
+    """Return the S3 gateway of the selection's profile, or an empty string."""
+    context = selection.client_context
+    return find_s3_endpoint(context.environment, context.profiles, _profile_of(selection))
+
+
+def _profile_of(selection: Selection) -> str:
+    request = selection.request
+    return profile_at_hand(selection.client_context.environment, request.profile or request.source_profile)
 
 
 def describe(entry: CachedCredentials) -> str:

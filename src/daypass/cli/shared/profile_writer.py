@@ -22,12 +22,29 @@ from daypass.client.credentials import Credentials
 from daypass.client.problems import BadUsageError, LockedError
 from daypass.client.profiles.aws_files import Edit, Places
 from daypass.client.profiles.ini_edit import Value
-from daypass.client.profiles.profiles import KEYS, SECRETS, checked_name, load_profiles, write_config, write_keys
+from daypass.client.profiles.profiles import (
+    KEYS,
+    SECRETS,
+    ServerEndpoints,
+    checked_name,
+    load_profiles,
+    write_config,
+    write_keys,
+)
 from daypass.client.sessions.get_credentials import with_role_arns
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
 save_option = click.option(
     "--save", default="", metavar="NAME", help="Save it as a profile instead of printing credentials."
+)
+
+
+s3_endpoint_option = click.option(
+    "--s3-endpoint-url",
+    "s3_url",
+    default="",
+    metavar="URL",
+    help="The URL of the server's S3 gateway, saved for every profile of the server.",
 )
 
 
@@ -59,12 +76,24 @@ def process_command(name: str) -> str:
     return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
 
 
-def service_name(url: str) -> str:
-    """Return the name of the services section for a server."""
-    return "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(url).netloc.lower()).strip("-")
+def server_endpoints(url: str, s3_url: str = "") -> ServerEndpoints | None:
+    """Return the services section of a server, or None for AWS itself.
+
+    Raises BadUsageError for a gateway without a server, and for a URL that is not valid.
+    """
+    if s3_url and not re.match(r"https?://[^/\s]", s3_url):
+        raise BadUsageError(f"{s3_url!r} is not a URL of an S3 gateway. Give one such as http://127.0.0.1:7880.")
+    if not url:
+        if s3_url:
+            raise BadUsageError("--s3-endpoint-url needs the server of the gateway. Name it with --endpoint-url URL.")
+        return None
+    name = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(url).netloc.lower()).strip("-")
+    return ServerEndpoints(name, url, s3_url)
 
 
-def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quiet: bool = False) -> list[Edit]:
+def save_profile(
+    name: str, selection: Selection, *, s3_url: str = "", dry_run: bool = False, quiet: bool = False
+) -> list[Edit]:
     """Write a profile whose credential process makes the selection's request."""
     request = with_role_arns(selection.request, selection.client_context)
     if request.policy and "\n" in request.policy:
@@ -82,11 +111,8 @@ def save_profile(name: str, selection: Selection, *, dry_run: bool = False, quie
     changes: dict[str, Value] = {f"{PREFIX}{setting}": None for setting in SETTINGS}
     changes |= {"credential_process": process_command(name), "region": request.region}
     changes |= options_of(replace(request, profile=name))
-    services = None
-    if request.endpoint_url:
-        services = (service_name(request.endpoint_url), request.endpoint_url)
-        changes["services"] = services[0]
-    done = [write_config(places(), checked_or_default(name), changes, services=services, dry_run=dry_run)]
+    server = server_endpoints(request.endpoint_url, s3_url)
+    done = [write_config(places(), checked_or_default(name), changes, server=server, dry_run=dry_run)]
     report(done, dry_run=dry_run)
     if not dry_run and not quiet:
         click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
@@ -101,18 +127,17 @@ def saved_wanted(name: str) -> CredentialRequest:
     return request
 
 
-def save_keys(name: str, credentials: Credentials, url: str, region: str, *, dry_run: bool = False) -> list[Edit]:
+def save_keys(
+    name: str, credentials: Credentials, server: ServerEndpoints | None, region: str, *, dry_run: bool = False
+) -> list[Edit]:
     """Write keys to the credentials file.
 
-    Region and endpoint go to the config file.
+    Region and endpoints go to the config file.
     """
     options: dict[str, Value] = {"region": region or None}
-    services = (service_name(url), url) if url else None
-    if services:
-        options["services"] = services[0]
     edits = []
-    if region or services:
-        edits = [write_config(places(), checked_or_default(name), options, services=services, dry_run=dry_run)]
+    if region or server:
+        edits = [write_config(places(), checked_or_default(name), options, server=server, dry_run=dry_run)]
     values = (credentials.access_key_id, credentials.secret_access_key, credentials.session_token or None)
     edits.append(write_keys(places(), checked_or_default(name), dict(zip(KEYS, values, strict=True)), dry_run=dry_run))
     report(edits, dry_run=dry_run)

@@ -1,6 +1,8 @@
-"""A root key as a profile for ~/.aws/credentials.
+"""A root key as a profile in two parts.
 
-Profiles of two accounts differ in name, since AWS tools reject duplicates.
+One is for ~/.aws/credentials and one for ~/.aws/config. The first part works alone, with the server's URL for every service. The second part sends S3 requests to the gateway,
+which only a services section of the config file can do. Profiles of two accounts differ in the names of both parts,
+since AWS tools reject duplicates.
 """
 
 from daypass.bootstrap import RootKey
@@ -9,9 +11,12 @@ FIRST = "daypass-root"
 
 
 def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
-    """Return the profile. `url` is the server's URL if it is known."""
+    """Return the part for ~/.aws/credentials.
+
+    `url` is the server's URL if it is known.
+    """
     lines = [
-        f"[{name or f'{FIRST}-{key.account}'}]",
+        f"[{name or _name(key)}]",
         f"aws_access_key_id = {key.access_key_id}",
         f"aws_secret_access_key = {key.secret_access_key}",
         "region = us-east-1",
@@ -19,3 +24,20 @@ def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
     if url:
         lines.append(f"endpoint_url = {url}")
     return "\n".join(lines)
+
+
+def endpoints_block(key: RootKey, url: str, s3_url: str, *, name: str = "") -> str:
+    """Return the part for ~/.aws/config.
+
+    `s3_url` is the URL of the S3 gateway, or empty.
+    """
+    name = name or _name(key)
+    lines = [f"[profile {name}]", f"services = {name}", "s3 =", "  signature_version = s3v4", "", f"[services {name}]"]
+    for service, address in (("sts", url), ("iam", url), ("s3", s3_url)):
+        if address:
+            lines += [f"{service} =", f"  endpoint_url = {address}"]
+    return "\n".join(lines)
+
+
+def _name(key: RootKey) -> str:
+    return f"{FIRST}-{key.account}"

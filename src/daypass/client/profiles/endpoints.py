@@ -26,6 +26,19 @@ def find_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: s
     return next((url for url in candidates if url), "")
 
 
+def find_s3_endpoint(environment: Mapping[str, str], profiles: Profiles, profile: str) -> str:
+    """Return the S3 gateway of a profile's services section.
+
+    It is empty without such a gateway, and if the environment states the endpoint: every tool sees that by itself.
+    """
+    own = profiles.by_name.get(profile)
+    if own is None or environment.get("AWS_ENDPOINT_URL_S3"):
+        return ""
+    if environment.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return ""
+    return profiles.service_endpoint(own, "s3")
+
+
 def known_servers(environment: Mapping[str, str], profiles: Profiles) -> tuple[str, ...]:
     """Return the servers in the profiles that are not AWS's.
 

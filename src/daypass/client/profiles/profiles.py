@@ -56,6 +56,24 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerEndpoints:
+    """The services section of a server: its name and the URLs in it.
+
+    `s3_url` is the URL of the server's S3 gateway, or empty to keep the one in the section.
+    """
+
+    section: str
+    url: str
+    s3_url: str = ""
+
+    @property
+    def block(self) -> "dict[str, Value]":
+        """The settings of the section."""
+        urls = {"sts": self.url, "iam": self.url, "s3": self.s3_url}
+        return {service: {"endpoint_url": url} for service, url in urls.items() if url}
+
+
+@dataclass(frozen=True, slots=True)
 class Profiles:
     """All profiles, and the service sections."""
 
@@ -133,19 +151,27 @@ def config_header(text: str, name: str) -> str:
 
 
 def write_config(
-    places: Places, name: str, options: Mapping[str, "Value"], *, services: tuple[str, str] | None = None, dry_run: bool
+    places: Places, name: str, options: Mapping[str, "Value"], *, server: ServerEndpoints | None = None, dry_run: bool
 ) -> Edit:
     """Set options of a profile in the config file.
 
-    A services section (name, URL) is written too, if given.
+    With a server, the profile gets the server's services section, which is written too, and Signature Version 4 for
+    S3: some clients presign with version 2 in old regions, and the gateway refuses that. A profile that states its
+    version keeps it.
     """
     from daypass.client.profiles.ini_edit import set_options
 
+    profile = load_profiles(places).by_name.get(name)
+    added: dict[str, Value] = {}
+    if server is not None:
+        added["services"] = server.section
+        if not re.search(r"^\s*signature_version\s*=", profile.config.get("s3", "") if profile else "", re.MULTILINE):
+            added["s3"] = {"signature_version": "s3v4"}
+
     def change(text: str) -> str:
-        if services is not None:
-            block: dict[str, Value] = {service: {"endpoint_url": services[1]} for service in ("sts", "iam")}
-            text = set_options(text, f"services {services[0]}", block)
-        return set_options(text, config_header(text, name), options)
+        if server is not None:
+            text = set_options(text, f"services {server.section}", server.block)
+        return set_options(text, config_header(text, name), {**options, **added})
 
     return edit(places.config, change, dry_run=dry_run)
 

@@ -32,20 +32,25 @@ CLEARED = (
 )
 
 
-def variables(credentials: Credentials, *, endpoint_url: str, region: str, name: str) -> dict[str, str]:
+def variables(credentials: Credentials, *, endpoint_url: str, s3_url: str, region: str, name: str) -> dict[str, str]:
     """Return the variables for the keys, the region and the session's name.
 
     They include an endpoint that is not AWS's.
     """
-    return {**environment_form(credentials), **place(endpoint_url=endpoint_url, region=region, name=name)}
+    found = place(endpoint_url=endpoint_url, s3_url=s3_url, region=region, name=name)
+    return {**environment_form(credentials), **found}
 
 
-def place(*, endpoint_url: str, region: str, name: str) -> dict[str, str]:
-    """Return the variables other than the keys."""
+def place(*, endpoint_url: str, s3_url: str, region: str, name: str) -> dict[str, str]:
+    """Return the variables other than the keys.
+
+    `s3_url` is the server's S3 gateway, or empty.
+    """
     found = {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, "DAYPASS_SESSION": name}
     if endpoint_url:
-        # Only STS and IAM: the user's settings for other services, such as S3, stay.
+        # The user's settings for other services stay.
         found |= {"AWS_ENDPOINT_URL_STS": endpoint_url, "AWS_ENDPOINT_URL_IAM": endpoint_url}
+        found |= {"AWS_ENDPOINT_URL_S3": s3_url}
     return {key: value for key, value in found.items() if value}
 
 

@@ -151,8 +151,8 @@ class RoleChoice:
         key_id, secret, token, ends, name = (
             fields.get(each, "") for each in ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         )
-        endpoint, region = self.site.settings.public_url, self.site.region
-        text = form.write(RoleCredentials(key_id, secret, token, ends, name, endpoint, region))
+        endpoint, s3_endpoint = self.site.settings.public_url, self.site.settings.s3_url
+        text = form.write(RoleCredentials(key_id, secret, token, ends, name, endpoint, self.site.region, s3_endpoint))
         headers = {**pages.HEADERS, "content-disposition": f'attachment; filename="{form.file}"'}
         return Response(text, 200, headers, "application/octet-stream")
 
@@ -190,7 +190,9 @@ class RoleChoice:
             return pages.json_answer(document)
         given = document["Credentials"]
         secret, token, ends = given["SecretAccessKey"], given["SessionToken"], given["Expiration"]
-        credentials = RoleCredentials(given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region)
+        credentials = RoleCredentials(
+            given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region, self.site.settings.s3_url
+        )
         method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
         values = {
             "it": document,
