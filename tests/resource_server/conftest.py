@@ -10,38 +10,12 @@ from tests.documents import allow, document
 
 from daypass.bootstrap import RootKey
 from daypass.directory.resource_servers import new_registration, register
-from daypass.testing.plugin import ClientFactory, client_factory
-from daypass.testing.server import RunningServer, running_server
+from daypass.testing.server import RunningServer
 from daypass.verify.remote import RemoteKeys, ServerChanges
 from daypass.verify.remote_server.remote_facts import RemoteFacts
 from daypass.verify.remote_server.server_connection import ServerConnection
 
 NAME, REGION = "edge", "us-east-1"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """Run a server on a memory store for the tests of one file."""
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture
-def as_caller(server: RunningServer) -> ClientFactory:
-    """Make clients of the server."""
-    return client_factory(server)
-
-
-@pytest.fixture
-def root(server: RunningServer) -> RootKey:
-    """Create an account for this test, and return its root key."""
-    return server.new_account()
-
-
-@pytest.fixture
-def iam(root: RootKey, as_caller: ClientFactory) -> Any:
-    """Return an IAM client of the account's root user."""
-    return as_caller("iam", root)
 
 
 @pytest.fixture

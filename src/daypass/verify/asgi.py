@@ -12,8 +12,7 @@ Owns the ASGI messages and the waiting. The rules:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, MutableMapping
 from hashlib import sha256
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,19 +20,16 @@ from urllib.parse import unquote_to_bytes
 from daypass.errors import Fault
 from daypass.verify.body_check import BodyCheck
 from daypass.verify.head import HeadError, RequestHead, build_head
-from daypass.verify.keys import Keys, NotLoadedError
+from daypass.verify.keys import NotLoadedError
+from daypass.verify.middleware import ServiceMiddleware
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.services.answers import ServiceAnswer, answer_error, answer_fault
-from daypass.verify.services.routes import RouteTable
 from daypass.verify.services.service import (
     CALLER,
-    DEFAULT_BUFFER,
     MOST_LOADS,
     TOO_MANY_LOADS,
-    ContextHook,
     RefusedRequestError,
     RequestOrigin,
-    ServiceRules,
     body_too_large,
 )
 from daypass.verify.signature import VerifiedRequest
@@ -45,20 +41,14 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def _system_time() -> datetime:
-    return datetime.now(UTC)
-
-
 class _ClientGoneError(Exception):
     """The client has closed the connection."""
 
 
-class AsgiMiddleware:
+class AsgiMiddleware(ServiceMiddleware[Application]):
     """Protects an ASGI application.
 
-    `keys` provides the signing keys, `service` and `regions` are the names in the scope of signatures, `routes` maps
-    requests to permissions. `context` returns further condition keys of a request. `buffer` is the size up to which a
-    body is read first; a client that does not send x-amz-content-sha256 cannot send a larger one.
+    The arguments are those of ServiceMiddleware (middleware.py).
 
     >>> from daypass.verify import Route, RouteTable, StaticKeys
     >>> from daypass.verify.asgi import Middleware
@@ -67,23 +57,6 @@ class AsgiMiddleware:
     >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", item)])
     >>> app = Middleware(inventory, StaticKeys(), service="inventory", regions=["us-east-1"], routes=routes)
     """
-
-    def __init__(  # noqa: PLR0913 - the parts of a service
-        self,
-        app: Application,
-        keys: Keys,
-        *,
-        service: str,
-        regions: Iterable[str],
-        routes: RouteTable,
-        context: ContextHook | None = None,
-        buffer: int = DEFAULT_BUFFER,
-        clock: Callable[[], datetime] = _system_time,
-    ) -> None:
-        self._app = app
-        self._rules = ServiceRules(keys, service=service, regions=regions, routes=routes, context=context)
-        self._buffer = buffer
-        self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or let it through."""

@@ -13,7 +13,6 @@ Owns the WSGI environment and the waiting. The rules are those of the ASGI middl
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -21,19 +20,16 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from daypass.errors import Fault
 from daypass.verify.body_check import BodyCheck
 from daypass.verify.head import HeadError, RequestHead, build_head
-from daypass.verify.keys import Keys, NotLoadedError
+from daypass.verify.keys import NotLoadedError
+from daypass.verify.middleware import ServiceMiddleware
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.services.answers import ServiceAnswer, answer_error, answer_fault
-from daypass.verify.services.routes import RouteTable
 from daypass.verify.services.service import (
     CALLER,
-    DEFAULT_BUFFER,
     MOST_LOADS,
     TOO_MANY_LOADS,
-    ContextHook,
     RefusedRequestError,
     RequestOrigin,
-    ServiceRules,
     body_too_large,
 )
 from daypass.verify.signature import VerifiedRequest
@@ -45,14 +41,10 @@ _PIECE = 65_536
 _PHRASES = {400: "Bad Request", 403: "Forbidden", 413: "Content Too Large", 417: "Expectation Failed"}
 
 
-def _system_time() -> datetime:
-    return datetime.now(UTC)
-
-
-class WsgiMiddleware:
+class WsgiMiddleware(ServiceMiddleware["WSGIApplication"]):
     """Protects a WSGI application.
 
-    The arguments are those of the ASGI middleware.
+    The arguments are those of ServiceMiddleware (middleware.py).
 
     >>> from daypass.verify import Route, RouteTable, StaticKeys
     >>> from daypass.verify.wsgi import Middleware
@@ -61,23 +53,6 @@ class WsgiMiddleware:
     >>> routes = RouteTable([Route("GET", "/items/{item}", "inventory:GetItem", item)])
     >>> app = Middleware(inventory, StaticKeys(), service="inventory", regions=["us-east-1"], routes=routes)
     """
-
-    def __init__(  # noqa: PLR0913 - the parts of a service
-        self,
-        app: "WSGIApplication",
-        keys: Keys,
-        *,
-        service: str,
-        regions: Iterable[str],
-        routes: RouteTable,
-        context: ContextHook | None = None,
-        buffer: int = DEFAULT_BUFFER,
-        clock: Callable[[], datetime] = _system_time,
-    ) -> None:
-        self._app = app
-        self._rules = ServiceRules(keys, service=service, regions=regions, routes=routes, context=context)
-        self._buffer = buffer
-        self._clock = clock
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request, or let it through."""

@@ -4,11 +4,12 @@ Owns the parser, the path to the current element, and the refusal of document ty
 meaning of the elements to its subclasses.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from xml.parsers import expat
 
 
-class StoreAnswerReader:
+class StoreAnswerReader(ABC):
     """Calls a subclass at each start, end and text.
 
     `_path` has the names of the open elements.
@@ -46,14 +47,17 @@ class StoreAnswerReader:
         """Add a text to the child of the open entry."""
         self._texts[self._path[-1]] = self._texts.get(self._path[-1], "") + text
 
+    @abstractmethod
     def _opened(self) -> None:
-        raise NotImplementedError
+        """Handle the start of the element at the end of the path."""
 
+    @abstractmethod
     def _closing(self) -> None:
-        raise NotImplementedError
+        """Handle the end of the element at the end of the path."""
 
+    @abstractmethod
     def _text(self, text: str) -> None:
-        raise NotImplementedError
+        """Handle a part of the text of the element at the end of the path."""
 
 
 def _refuse(*_: object) -> None:
