@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import structlog
+
 from daypass.audit.sinks import ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
@@ -21,6 +23,7 @@ from daypass.directory.entities.iam_entities import Account, LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.directory.records import each_record, find
 from daypass.directory.store import Reader
+from daypass.errors import ServiceUnavailable
 from daypass.gateway.audit_events import ExchangeLog
 from daypass.gateway.buckets.bucket_writer import StoreBucketWriter
 from daypass.gateway.buckets.buckets import (
@@ -67,7 +70,11 @@ from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import Keys
 from daypass.verify.remote import RemoteKeys, ServerChanges
 from daypass.verify.remote_server.remote_facts import RemoteFacts
-from daypass.verify.remote_server.server_connection import ServerConnection, load_credentials
+from daypass.verify.remote_server.server_connection import (
+    RegistrationRefusedError,
+    ServerConnection,
+    load_credentials,
+)
 from daypass.verify.s3.resign import BackendAddress
 from daypass.verify.services.routes import RouteTable
 from daypass.verify.services.service import ServiceRules
@@ -220,7 +227,9 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
 
     It follows the changes of the server.
     """
-    facts = RemoteFacts(ServerChanges(connection), stale_seconds=config.gateway_stale_seconds)
+    facts = RemoteFacts(
+        ServerChanges(connection), stale_seconds=config.gateway_stale_seconds, on_trouble=_report_server
+    )
     keys = RemoteKeys(connection, facts)
     facts.start()
     waiting = RemoteViews(connection, facts, waits=True)
@@ -235,6 +244,20 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
         on_stop=(keys.close,),
         used=_note_nothing,
     )
+
+
+def _report_server(trouble: ServiceUnavailable) -> None:
+    """Log that the server does not answer, or refuses this gateway."""
+    log = structlog.get_logger()
+    if isinstance(trouble, RegistrationRefusedError):
+        remedy = (
+            "Check --resource-server with `daypass resource-server list` at the server, and that the identity of "
+            "--identity-profile has the policy that `daypass resource-server add` printed. Until then every request "
+            "gets 503."
+        )
+        log.error("server_refuses_gateway", reason=trouble.detail, remedy=remedy)
+    else:
+        log.warning("server_unreachable", reason=trouble.detail, remedy="Check --server and the network to it.")
 
 
 def map_buckets_elsewhere(settings: GatewaySettings, backends: Backends) -> BucketMap:

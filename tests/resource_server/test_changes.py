@@ -11,15 +11,18 @@ from botocore.credentials import Credentials
 from tests.documents import allow, document, new_key
 from tests.resource_server.claims import claim_of, load
 
+from daypass.directory import records
+from daypass.directory.resource_servers import load_resource_server
 from daypass.directory.revocations import revoke_key
 from daypass.errors import Fault, InvalidClientTokenId, ServiceUnavailable, Throttling
 from daypass.policy.decision import Denied
-from daypass.testing.server import RunningServer
+from daypass.testing.server import RunningServer, running_server
 from daypass.verify.decision import decide
 from daypass.verify.keys import NotLoadedError
-from daypass.verify.remote import RemoteKeys
+from daypass.verify.remote import RemoteKeys, ServerChanges
 from daypass.verify.remote_server.protocol import ChangesAnswer
 from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
+from daypass.verify.remote_server.server_connection import RegistrationRefusedError, ServerConnection
 
 OBJECT = "arn:aws:s3:::bucket/key"
 _PATIENCE = 10.0  # seconds until a test gives up
@@ -132,6 +135,47 @@ def followed(*, stale_seconds: float = 60) -> tuple[RemoteFacts, Feed, Clock]:
 def fact(revision: int = 1, *names: str, max_age: float = 1000) -> Fact:
     """Return a fact with the value 'yes'."""
     return Fact("yes", frozenset(names), revision, max_age)
+
+
+@pytest.mark.parametrize("what", ["registration", "key", "permission"])
+def test_a_resource_server_that_is_refused_knows_nothing(
+    *,
+    server: RunningServer,
+    keys: RemoteKeys,
+    name: str,
+    reader: Credentials,
+    iam: Any,
+    gateway_key: Credentials,
+    what: str,
+) -> None:
+    """It does not wait for the bound of a lost link. A refused key that works again is enough to go on."""
+    load(keys, claim_of(reader), server.clock.now())
+    troubles: list[ServiceUnavailable] = []
+    keys.facts.on_trouble = troubles.append
+    asked = time.monotonic()
+    if what == "registration":
+        with server.there.store.write() as writer:
+            records.delete(writer, load_resource_server(writer, name))
+    elif what == "key":
+        iam.update_access_key(UserName="gateway", AccessKeyId=gateway_key.access_key, Status="Inactive")
+    else:
+        iam.delete_user_policy(UserName="gateway", PolicyName="keys")
+    until(lambda: keys.facts.is_stale)
+    assert time.monotonic() - asked < 2  # one question for changes
+    assert refusal_of(keys, reader, server) is ServiceUnavailable
+    assert isinstance(troubles[-1], RegistrationRefusedError)
+    if what == "key":
+        iam.update_access_key(UserName="gateway", AccessKeyId=gateway_key.access_key, Status="Active")
+        until(lambda: refusal_of(keys, reader, server) is None)
+
+
+def test_a_server_without_registrations_refuses_the_last_one(name: str) -> None:
+    """Its paths then answer 404, as before the first registration."""
+    with running_server() as empty:
+        connection = ServerConnection(empty.url, name, Credentials("AKIA" + "A" * 16, "s" * 40), region="us-east-1")
+        with pytest.raises(RegistrationRefusedError):
+            ServerChanges(connection).changes(-1, 0)
+        connection.close()
 
 
 def test_silence_ends_every_fact_exactly_at_the_bound() -> None:

@@ -18,7 +18,7 @@ import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
-from daypass.errors import ExpiredToken, ServiceUnavailable, SignatureDoesNotMatch
+from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable, SignatureDoesNotMatch
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
 from daypass.verify.remote_server.grant_json import GrantFormatError, decode_caller, references_of
 from daypass.verify.remote_server.protocol import (
@@ -30,9 +30,11 @@ from daypass.verify.remote_server.protocol import (
     GrantRequest,
 )
 from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
-from daypass.verify.remote_server.server_connection import ServerConnection, load_credentials
+from daypass.verify.remote_server.server_connection import RegistrationRefusedError, ServerConnection, load_credentials
 
 STALE_SECONDS = 60.0
+_AWAY = "The service is temporarily unavailable."
+_OWN_REFUSALS = (InvalidClientTokenId, ExpiredToken, SignatureDoesNotMatch)
 _DOCUMENTS = 8_192
 _MISMATCHES = 1_024
 _encode = msgspec.json.Encoder().encode
@@ -50,14 +52,23 @@ class ServerChanges:
         self._connection = connection
 
     def changes(self, after: int, wait: float) -> ChangesAnswer:
-        """Return the changes after a revision. Raises ServiceUnavailable."""
-        answer: ChangesAnswer | None = self._connection.get(
-            CHANGES_PATH, ChangesAnswer, after=str(after), wait=str(wait)
-        )
-        if answer is None:
-            raise ServiceUnavailable(
-                "The service is temporarily unavailable.", detail="no resource server is registered"
+        """Return the changes after a revision.
+
+        Raises ServiceUnavailable, or RegistrationRefusedError if the server does not serve this resource server.
+        """
+        try:
+            answer: ChangesAnswer | None = self._connection.get(
+                CHANGES_PATH, ChangesAnswer, after=str(after), wait=str(wait)
             )
+        except _OWN_REFUSALS as refusal:
+            # The request has no other signature than the resource server's own.
+            raise RegistrationRefusedError(_AWAY, detail=f"the server refused: {refusal.code}") from refusal
+        except Fault as fault:
+            if isinstance(fault, ServiceUnavailable):
+                raise
+            raise ServiceUnavailable(_AWAY, detail=f"the server refused: {fault.code}") from fault
+        if answer is None:
+            raise RegistrationRefusedError(_AWAY, detail="no resource server is registered")
         return answer
 
 

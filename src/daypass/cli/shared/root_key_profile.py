@@ -1,8 +1,8 @@
 """A root key as a profile in two parts.
 
-One is for ~/.aws/credentials and one for ~/.aws/config. The first part works alone, with the server's URL for every service. The second part sends S3 requests to the gateway,
-which only a services section of the config file can do. Profiles of two accounts differ in the names of both parts,
-since AWS tools reject duplicates.
+One is for ~/.aws/credentials and works alone, with the server's URL for every service. The other is for ~/.aws/config
+and sends S3 requests to the gateway, which only a services section can do. Profiles of two accounts differ in the
+names of both parts, since AWS tools reject duplicates.
 """
 
 from daypass.bootstrap import RootKey

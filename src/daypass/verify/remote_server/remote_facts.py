@@ -5,6 +5,7 @@ Owns freshness at a resource server:
 - A fact is used until its `max_age`, until a change invalidates one of its dependencies, or until the link is stale.
 - The link is as fresh as the last answer to the request for changes. The answer says how old the server's own knowledge
   was, so a server that has lost its database does not extend it.
+- A server that answers that it does not serve this resource server ends every fact at once.
 - After `stale_seconds` without word, every question raises ServiceUnavailable. A stale answer never allows anything.
 - A fact that was read before a change that the feed has already reported is not kept.
 - A refusal is remembered for a few seconds, and the number of questions a second is limited, so that a flood of
@@ -16,7 +17,6 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from typing import Any, Protocol
 
 import msgspec
@@ -25,6 +25,7 @@ from daypass.background import Background
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable, Throttling
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.remote_server.protocol import ChangesAnswer
+from daypass.verify.remote_server.server_connection import RegistrationRefusedError
 
 WAIT = 1.0  # seconds for which the server holds a request for changes: the length of silence that is noticed
 _RETRY = 0.25  # seconds between two attempts while the server does not answer
@@ -62,7 +63,7 @@ class ChangeSource(Protocol):
     def changes(self, after: int, wait: float) -> ChangesAnswer:
         """Return the changes after a revision, within at most `wait` seconds.
 
-        Raises ServiceUnavailable.
+        Raises ServiceUnavailable, or RegistrationRefusedError if the server does not serve this resource server.
         """
         ...
 
@@ -73,10 +74,19 @@ class RemoteFacts:
     `find` never blocks; a thread follows the changes after `start`.
     """
 
-    def __init__(self, source: ChangeSource, *, stale_seconds: float, clock: Callable[[], float] = boot_time) -> None:
+    def __init__(
+        self,
+        source: ChangeSource,
+        *,
+        stale_seconds: float,
+        clock: Callable[[], float] = boot_time,
+        on_trouble: Callable[[ServiceUnavailable], None] = lambda _trouble: None,
+    ) -> None:
         self._source = source
         self._stale_seconds = stale_seconds
         self._clock = clock
+        self.on_trouble = on_trouble  # called once for each kind of trouble, until the next word
+        self._reported: type[ServiceUnavailable] | None = None
         self._lock = threading.Lock()
         self._facts: OrderedDict[Hashable, tuple[Fact, float]] = OrderedDict()
         self._dependents: dict[str, set[Hashable]] = {}
@@ -227,10 +237,27 @@ class RemoteFacts:
     def _follow(self) -> None:
         while not self._follower.stopping.is_set():
             asked = self._clock()
-            with suppress(ServiceUnavailable):
+            try:
                 self.take_in(self._source.changes(self._revision, WAIT), asked=asked)
                 continue
+            except RegistrationRefusedError as refusal:
+                self._end()
+                self._report(refusal)
+            except ServiceUnavailable as silence:
+                self._report(silence)
             self._follower.stopping.wait(_RETRY)
+
+    def _end(self) -> None:
+        """Drop every fact, and refuse every question until the next word."""
+        with self._lock:
+            self._facts.clear()
+            self._dependents.clear()
+            self._heard_at = float("-inf")
+
+    def _report(self, trouble: ServiceUnavailable) -> None:
+        if type(trouble) is not self._reported:
+            self._reported = type(trouble)
+            self.on_trouble(trouble)
 
     def take_in(self, answer: ChangesAnswer, *, asked: float) -> None:
         """Apply an answer to a request for changes that was sent at `asked`."""
@@ -251,4 +278,5 @@ class RemoteFacts:
             self._revision = answer.revision
             # An answer counts from the moment at which the server asked its database, not from its arrival.
             self._heard_at = max(self._heard_at, asked + answer.waited - answer.age)
+        self._reported = None
         self._first_word.set()

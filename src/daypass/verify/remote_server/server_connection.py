@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from daypass.errors import (
+    AccessDenied,
     ExpiredToken,
     Fault,
     InvalidClientTokenId,
@@ -56,6 +57,13 @@ def load_credentials(profile: str = "") -> BotocoreCredentials:
     if credentials is None:
         raise ValueError(f"the AWS profile {profile or 'default'} does not have credentials. {_REMEDY}")
     return credentials
+
+
+class RegistrationRefusedError(ServiceUnavailable):
+    """The server answered that this resource server may not ask it.
+
+    Its registration was removed, or its own key or permission is not valid. `detail` is the server's reason.
+    """
 
 
 class ServerConnection:
@@ -109,7 +117,10 @@ class ServerConnection:
         fault = _OF_CALLER.get(refusal.code)
         if fault is not None:
             raise fault(refusal.message)
-        raise ServiceUnavailable(_AWAY, detail=f"the server refused: {refusal.code}: {refusal.message}")
+        detail = f"the server refused: {refusal.code}: {refusal.message}"
+        if refusal.code == AccessDenied.code:
+            raise RegistrationRefusedError(_AWAY, detail=detail)
+        raise ServiceUnavailable(_AWAY, detail=detail)
 
     def _exchange(self, method: str, path: str, parameters: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
         from botocore.auth import SigV4Auth
