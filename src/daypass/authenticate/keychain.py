@@ -4,7 +4,7 @@ Owns three bounded caches in the process. An entry depends on its cache key only
 access key has another ciphertext, another session another token. Decisions are not cached.
 """
 
-from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey
+from daypass.authenticate.sigv4.signing_key import SigningKeys
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.iam_entities import AccessKey
 from daypass.directory.secret_box import SecretBox
@@ -24,6 +24,7 @@ class Keychain:
         self._secrets: BoundedMemory[bytes, str] = BoundedMemory(capacity)
         self._sessions: BoundedMemory[tuple[str, str], Session] = BoundedMemory(min(capacity, _SESSIONS))
         self._signing_keys = SigningKeys(capacity)
+        self.signing_key = self._signing_keys.key_for  # bound once: signature checks call it for every request
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -44,7 +45,3 @@ class Keychain:
         return self._sessions.put(
             (token, access_key_id), open_session(token, access_key_id=access_key_id, sealing_ring=sealing_ring)
         )
-
-    def signing_key(self, secret: str, date: str, region: str, service: str) -> SigV4SigningKey:
-        """Return the signing key that is derived from `secret` for that scope."""
-        return self._signing_keys.key_for(secret, date, region, service)

@@ -90,13 +90,12 @@ def _span(length: int) -> int:
 
 
 def _affordable(request: AuthorizationRequest) -> int:
-    longest = max(len(request.resource), len(request.action))
-    values = request.context.values()
+    values = (request.resource, request.action, *request.context.values())
     try:
         if _ONLY_STRINGS.issuperset(map(type, values)):  # every request comes here, so it is done without a loop
-            longest = max([longest, *map(len, values)])
+            longest = max(map(len, values))
         else:
-            longest = max([longest, *[len(value) if isinstance(value, str) else span(value) for value in values]])
+            longest = max([len(value) if isinstance(value, str) else span(value) for value in values])
     except Exception:  # noqa: BLE001 - evaluate.py has the same exception, and fails closed
         return 0
     return MOST_WORK // (longest + CALL) if longest <= LONGEST_VALUE else 0

@@ -17,9 +17,11 @@ body to its verifier.
 Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from hmac import compare_digest
+from operator import itemgetter
 
 import msgspec
 
@@ -208,11 +210,11 @@ def _parse_presigned(parameters: dict[str, str], head: RequestHead) -> Unverifie
 class _SignedForm(msgspec.Struct, frozen=True):
     """A list of signed headers, and the canonical request with places for its values.
 
-    `template` has the places of method, path, query, the values of `names` and payload. It is None if the list names a
-    header twice.
+    `values` returns the values of the signed headers, or raises KeyError. `template` has the places of method, path,
+    query, these values and payload. It is None if the list names a header twice.
     """
 
-    names: tuple[bytes, ...]
+    values: Callable[[Mapping[bytes, bytes]], Sequence[bytes]]
     as_set: frozenset[bytes]
     template: bytes | None
 
@@ -229,8 +231,14 @@ def _form_of(names: tuple[bytes, ...]) -> _SignedForm:
     as_set = frozenset(names)
     lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in names])
     template = b"%b\n%b\n%b\n" + lines + b"\n" + b";".join(names).replace(b"%", b"%%") + b"\n%b"
-    form = _SignedForm(names, as_set, template if len(as_set) == len(names) else None)
+    # Of a single name, itemgetter returns a value instead of a tuple.
+    values = itemgetter(*names) if len(names) > 1 else partial(_values_of, names)
+    form = _SignedForm(values, as_set, template if len(as_set) == len(names) else None)
     return _forms.put(names, form) if len(template) <= _LONGEST_FORM else form
+
+
+def _values_of(names: tuple[bytes, ...], headers: Mapping[bytes, bytes]) -> list[bytes]:
+    return [headers[name] for name in names]
 
 
 def _usual_canonical(
@@ -244,7 +252,7 @@ def _usual_canonical(
     if template is None:
         return None
     try:
-        values = [head.headers[name] for name in form.names]
+        values = form.values(head.headers)
     except KeyError:
         return None
     path = service.form.path(head.path)

@@ -1,6 +1,7 @@
 """The head for the store: signed, allow-listed, in one spelling."""
 
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from botocore.auth import S3SigV4Auth
@@ -8,6 +9,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from tests.verify.s3.s3_requests import NOW, parse
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.verify.head import parse_head
 from daypass.verify.payload import EMPTY_SHA256
 from daypass.verify.s3.operations.object_keys import FOLDED
@@ -169,3 +171,24 @@ def test_the_key_of_the_store_is_not_shown() -> None:
     assert repr(KEY) == "<secret>"
     assert KEY.__rich_repr__() == []
     assert SECRET.encode() not in _sign("GET", "/b01/k").head
+
+
+def test_a_known_set_of_headers_gives_the_same_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cached form of a head depends on operation and names: values, and the other requests, do not matter."""
+    chance = Random(7)  # noqa: S311
+    names = ["range", "if-match", "x-amz-meta-a", "x-amz-meta-100%b", "x-amz-storage-class", "content-type", "cookie"]
+    cases = []
+    for number in range(300):
+        chosen = {name: f"{number}  {name}" for name in chance.sample(names, chance.randrange(len(names)))}
+        framing = {b"content-length": b"%d" % number} if chance.random() < 0.5 else {b"transfer-encoding": b"chunked"}
+        cases.append(
+            (chance.choice(["GET", "PUT"]), chosen, chance.choice([framing, {}, {b"host": b"evil", **framing}]))
+        )
+    warm = [_sign(method, "/b01/k", headers, body_headers=body).head for method, headers, body in cases]
+    again = [_sign(method, "/b01/k", headers, body_headers=body).head for method, headers, body in cases]
+    cold = []
+    for method, headers, body in cases:
+        monkeypatch.setattr("daypass.verify.s3.resign._forms", BoundedMemory(512))
+        cold.append(_sign(method, "/b01/k", headers, body_headers=body).head)
+    assert warm == again == cold
+    assert not any(b"evil" in head or b"cookie" in head for head in cold)

@@ -33,10 +33,10 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
     before, _, signature = text.rpartition(", Signature=")
     usual = _read_usual(before) if signature.isalnum() and len(before) <= _LONGEST_REMEMBERED else None
     if usual is not None:
-        (access_key_id, date, region, service, terminator), signed_headers = usual
+        credential, signed_headers = usual
     else:
-        credential, signed, signature = _parameters(text, headers)
-        access_key_id, date, region, service, terminator = parse_credential(credential)
+        claimed, signed, signature = _parameters(text, headers)
+        credential = parse_credential(claimed)
         signed_headers = _split(signed)
     stamp = headers.get(b"x-amz-date")
     if stamp is not None:
@@ -46,11 +46,7 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
         timestamp, signed_at = _from_date_header(text, headers)
     token = headers.get(TOKEN_HEADER)
     return UnverifiedSignature(
-        access_key_id,
-        date,
-        region,
-        service,
-        terminator,
+        *credential,
         timestamp,
         signed_at,
         signed_headers,

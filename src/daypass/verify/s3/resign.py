@@ -10,10 +10,11 @@ connection to the gateway.
 - Every header is signed except those of the framing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -99,25 +100,26 @@ def sign_for_backend(
     method = b"PUT" if request.operation == POST_OBJECT else request.method.encode()
     moment = _moment(backend.key, int(now.timestamp()))
     payload_value = payload.encode()
-    headers = _headers(request)
-    headers.update(body_headers)
-    headers[b"host"] = backend.host
-    headers[b"x-amz-content-sha256"] = payload_value
-    headers[b"x-amz-date"] = moment.stamp
+    headers = request.headers
+    if request.copy_source is not None:
+        headers = {**headers, COPY_SOURCE_HEADER: request.copy_source.header}
+    name = (request.operation, tuple(headers), tuple(body_headers))
+    form = _forms.get(name) or _form_of(*name)
+    values = [headers[kept] for kept in form.kept]
+    values += [body_headers[kept] for kept in form.of_body]
+    values += (backend.host, payload_value, moment.stamp)  # in the order of _OWN
     target = path = backend.path_prefix + request.canonical_path
     query = b""
     if request.parameters:
         query = _encode_query(request.parameters)
         target = path + b"?" + query
-    names = tuple(headers)
-    form = _forms.get(names) or _form_of(names)
-    values = [headers[name] for name in form.signed]
-    canonical = form.canonical % (method, path, query, *values, payload_value)
+    signed = form.signed(values)
+    canonical = form.canonical % (method, path, query, *signed, payload_value)
     if b" " in canonical or b"\t" in canonical:
-        values = [b" ".join(value.split()) for value in values]
-        canonical = form.canonical % (method, path, query, *values, payload_value)
+        signed = tuple([b" ".join(value.split()) for value in signed])
+        canonical = form.canonical % (method, path, query, *signed, payload_value)
     signature = moment.signer.sign(moment.to_sign + sha256(canonical).hexdigest().encode())
-    head = form.head % (method, target, *headers.values(), moment.credential, signature.encode())
+    head = form.head % (method, target, *values, moment.credential, signature.encode())
     return SignedHead(head, ChunkSeed(signature, moment.timestamp, moment.scope, moment.signer))
 
 
@@ -152,49 +154,45 @@ def _moment(key: BackendKey, second: int) -> _Moment:
 class _HeadForm(msgspec.Struct, frozen=True):
     """A head and its canonical request, with places for the values.
 
-    `signed` are the names in the canonical request, in their order.
+    The values of a head are those of `kept` in the headers of the request, of `of_body` in the headers of the body, and
+    of _OWN. `signed` returns those of the canonical request, in its order.
     """
 
-    signed: tuple[bytes, ...]
+    kept: tuple[bytes, ...]
+    of_body: tuple[bytes, ...]
+    signed: Callable[[Sequence[bytes]], tuple[bytes, ...]]
     canonical: bytes
     head: bytes
 
 
+_OWN = (b"host", b"x-amz-content-sha256", b"x-amz-date")
 _LONGEST_FORM = 2_048
-# Requests have few sets of headers. Longer ones, with many names of metadata, are not kept.
-_forms: BoundedMemory[tuple[bytes, ...], _HeadForm] = BoundedMemory(512)
-_to_forward: BoundedMemory[tuple[str, tuple[bytes, ...]], tuple[bytes, ...]] = BoundedMemory(512)
+# A form depends on the names alone. Requests have few sets of names; longer ones, with much metadata, are not kept.
+_forms: BoundedMemory[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], _HeadForm] = BoundedMemory(512)
 
 
-def _form_of(names: tuple[bytes, ...]) -> _HeadForm:
+def _form_of(operation: str, names: tuple[bytes, ...], body_names: tuple[bytes, ...]) -> _HeadForm:
+    of_body = tuple(name for name in body_names if name not in _OWN)
+    kept = tuple(name for name in _names_to_forward(operation, names) if name not in of_body and name not in _OWN)
+    sent = (*kept, *of_body, *_OWN)
+    signed = sorted([name for name in sent if name not in _FRAMING])
     # The names of metadata may contain a percent sign.
-    signed = tuple(sorted([name for name in names if name not in _FRAMING]))
     listed = b";".join(signed).replace(b"%", b"%%")
     lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in signed])
     canonical = b"%b\n%b\n%b\n" + lines + b"\n" + listed + b"\n%b"
-    fields = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in names])
+    fields = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in sent])
     head = b"%b %b HTTP/1.1\r\n" + fields + b"authorization: %b, SignedHeaders=" + listed + b", Signature=%b\r\n\r\n"
-    form = _HeadForm(signed, canonical, head)
-    return _forms.put(names, form) if len(head) <= _LONGEST_FORM else form
-
-
-def _headers(request: S3Request) -> dict[bytes, bytes]:
-    headers = request.headers
-    kept = {name: headers[name] for name in _names_to_forward(request.operation, tuple(headers))}
-    if request.copy_source is not None:
-        kept[COPY_SOURCE_HEADER] = request.copy_source.header
-    return kept
+    form = _HeadForm(kept, of_body, itemgetter(*map(sent.index, signed)), canonical, head)
+    is_short = len(head) <= _LONGEST_FORM and sum(map(len, names)) <= _LONGEST_FORM
+    return _forms.put((operation, names, body_names), form) if is_short else form
 
 
 def _names_to_forward(operation: str, names: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    known = _to_forward.get((operation, names))
-    if known is not None:
-        return known
     allowed = FORWARDED[operation]
     found = tuple(name for name in names if name in allowed)
     if operation in _WITH_METADATA:
         found += tuple(name for name in names if name[:11] == METADATA_PREFIX)
-    return _to_forward.put((operation, names), found) if sum(map(len, names)) <= _LONGEST_FORM else found
+    return found
 
 
 def _encode_query(parameters: Mapping[str, str]) -> bytes:

@@ -268,6 +268,8 @@ def permissions(request: S3Request) -> tuple[Permission, ...]:
         raise LookupError("the key of a form is in its body")
     version_id = request.parameters.get("versionId", "")
     found = [_permission(row, request, version_id) for row in rows if row.when is _always or row.when(request)]
+    if request.key[-1:] != "/" and request.copy_source is None and request.operation not in _CHANGES_FOLDERS:
+        return tuple(found)  # its objects have no other names
     return tuple(found) + _for_folded_names(request, found)
 
 

@@ -155,10 +155,11 @@ def request_keys(
     if connection.tls_version:
         keys["s3:tlsversion"] = connection.tls_version.removeprefix("TLSv")
     headers = request.headers
-    for header, key in ((b"user-agent", "aws:useragent"), (b"referer", "aws:referer")):
-        value = headers.get(header)
-        if value:
-            keys[key] = value[:_LONGEST_HEADER].decode("latin-1")
+    agent, referer = headers.get(b"user-agent"), headers.get(b"referer")
+    if agent:
+        keys["aws:useragent"] = agent[:_LONGEST_HEADER].decode("latin-1")
+    if referer:
+        keys["aws:referer"] = referer[:_LONGEST_HEADER].decode("latin-1")
     if verified is not None:
         _add_signature(keys, request, verified, instant)
     for name in request.parameters:
