@@ -3,11 +3,12 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.verify.malformed_heads import malformed_heads
 
 from daypass.verify import HeadError, VerifyReason
+from daypass.verify import head as head_module
 from daypass.verify.head import LONGEST_HEAD, MOST_HEADER_LINES, RequestHead, build_head, parse_head
 
 _CORPUS = dict(malformed_heads())
@@ -130,3 +131,29 @@ def test_every_mixture_of_line_ends_is_split_at_cr_lf_alone() -> None:
                 assert not is_valid, block
             else:
                 assert is_valid, block
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"X-A: 1", b"x-a:2", b"X-B:\t a\t b \t", b"X-C:", b"X-D", b":x", b" X-A: 1", b"X-E\t: 1", b"Range: a:b"]
+        ),
+        max_size=5,
+    )
+)
+def test_known_names_do_not_change_the_meaning(lines: list[bytes]) -> None:
+    """A head is read in the same way, or refused, whether its names were seen before or are new."""
+    block = b"\r\n".join([b"GET / HTTP/1.1", b"Host: a", *lines])
+
+    def read() -> object:
+        try:
+            return parse_head(block).headers
+        except HeadError as error:
+            return str(error), error.reason
+
+    for line in lines:
+        for name in {line.partition(b":")[0], line.partition(b":")[0].lower()}:
+            head_module._known_names.pop(name, None)
+    new, known = read(), read()
+    assert new == known

@@ -30,6 +30,8 @@ _FORGOTTEN = 8  # cost factor for each character of a string that is too long fo
 class PrincipalKind(Enum):
     """The kind of a caller."""
 
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a call of Python
+
     ROOT = "Root"
     USER = "User"
     ROLE_SESSION = "AssumedRole"

@@ -20,6 +20,7 @@ Leaves the body to its reader.
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import repeat
 
 import msgspec
 
@@ -95,18 +96,37 @@ def parse_head(block: bytes) -> RequestHead:
         raise _line_error(lines[0])
     if len(lines) > MOST_HEADER_LINES:
         raise HeadError(f"The request has more than {MOST_HEADER_LINES - 1} headers.", VerifyReason.HEAD_TOO_LARGE)
-    headers: dict[bytes, bytes] = {}
     del lines[0]
-    known_name = _known_names.get
-    for line in lines:
-        raw_name, colon, value = line.partition(b":")
-        name = known_name(raw_name)
-        if name is None or not colon or name in headers:
-            _add_unusual(headers, line)
-        else:
-            headers[name] = value.strip(b" \t")
     method, target = first.groups()
-    return _finish(method.decode(), target, headers)
+    return _finish(method.decode(), target, _usual_headers(lines) or _headers(lines))
+
+
+def _usual_headers(lines: list[bytes]) -> dict[bytes, bytes] | None:
+    """Return the headers of `lines`, or None unless every name is known and occurs once.
+
+    Without a loop over the lines, because every request comes here.
+    """
+    try:
+        names, values = zip(*[line.split(b":", 1) for line in lines], strict=True)
+    except ValueError:  # no line, or a line without a colon
+        return None
+    # The only control character in a value is the tab, so strip() removes spaces and tabs alone.
+    headers = dict(zip(map(_known_names.get, names, repeat(b"")), map(bytes.strip, values), strict=True))
+    return headers if len(headers) == len(lines) and b"" not in headers else None
+
+
+def _headers(lines: list[bytes]) -> dict[bytes, bytes]:
+    """Return the headers of `lines`. Keep their names for the next request."""
+    headers: dict[bytes, bytes] = {}
+    for line in lines:
+        raw_name, colon, raw_value = line.partition(b":")
+        name, value = _find_name(raw_name), raw_value.strip(b" \t")
+        if not colon or name is None:
+            raise _header_error(line)
+        if len(raw_name) <= _LONGEST_CACHED:
+            _known_names.put(raw_name, name)
+        headers[name] = _join(name, headers[name], value) if name in headers else value
+    return headers
 
 
 def build_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]]) -> RequestHead:
@@ -149,17 +169,6 @@ def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestH
     if not _LENGTH.fullmatch(length):
         raise HeadError("The Content-Length is not a whole number.")
     return RequestHead(method, target, path, query, headers, int(length), False)  # noqa: FBT003 - the hot path
-
-
-def _add_unusual(headers: dict[bytes, bytes], line: bytes) -> None:
-    """Add a header that is repeated, or whose name is new. Keep that name for the next request."""
-    raw_name, colon, raw_value = line.partition(b":")
-    name, value = _find_name(raw_name), raw_value.strip(b" \t")
-    if not colon or name is None:
-        raise _header_error(line)
-    if len(raw_name) <= _LONGEST_CACHED:
-        _known_names.put(raw_name, name)
-    headers[name] = _join(name, headers[name], value) if name in headers else value
 
 
 def _find_name(raw: bytes) -> bytes | None:
