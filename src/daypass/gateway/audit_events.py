@@ -10,6 +10,7 @@ Source: AWS CloudTrail User Guide, "CloudTrail record contents"; Amazon S3 User 
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -62,28 +63,21 @@ class RequestExchange:
     The judge fills in the members as it learns them. `store_code` is the error code of the store's answer.
     """
 
-    __slots__ = (
-        "_log",
-        "access_key_id",
-        "at",
-        "bucket",
-        "bucket_account",
-        "caller",
-        "encoded",
-        "error",
-        "fault",
-        "head",
-        "key",
-        "names_known_key",
-        "operation",
-        "parameters",
-        "peer",
-        "presigned",
-        "region",
-        "request_id",
-        "resource",
-        "store_code",
-    )
+    # On the class, because every request creates an exchange and sets few of them.
+    caller: VerifiedCaller | None = None
+    access_key_id = ""
+    region = ""
+    operation = ""
+    bucket = ""
+    bucket_account = ""
+    key = ""
+    presigned = False
+    parameters: Mapping[str, Any] = MappingProxyType({})
+    names_known_key = False
+    encoded: str | None = None
+    error: S3Error | None = None
+    store_code = ""
+    fault: Fault | None = None
 
     def __init__(self, log: ExchangeLog, request_id: str, peer: Peer, head: RequestHead | None, at: datetime) -> None:
         self._log = log
@@ -91,21 +85,6 @@ class RequestExchange:
         self.peer = peer
         self.head = head
         self.at = at
-        self.caller: VerifiedCaller | None = None
-        self.access_key_id = ""
-        self.region = ""
-        self.operation = ""
-        self.bucket = ""
-        self.bucket_account = ""
-        self.key = ""
-        self.resource = "/" if head is None else head.path.decode("latin-1")
-        self.presigned = False
-        self.parameters: Mapping[str, Any] = {}
-        self.names_known_key = False
-        self.encoded: str | None = None
-        self.error: S3Error | None = None
-        self.store_code = ""
-        self.fault: Fault | None = None
 
     def refuse(self, error: Exception) -> Respond:
         """Return the answer for an error."""
@@ -116,7 +95,8 @@ class RequestExchange:
             headers.append(_RETRY)
         if self.encoded is not None and known.code == "AccessDenied":
             headers.append((_MESSAGE_HEADER, self.encoded.encode()))
-        body = render_error(known, resource=self.resource, request_id=self.request_id)
+        resource = "/" if self.head is None else self.head.path.decode("latin-1")
+        body = render_error(known, resource=resource, request_id=self.request_id)
         return Respond(self, known.status, tuple(headers), body)
 
     def respond(self, status: int, headers: HeaderPairs = (), body: bytes = b"") -> Respond:

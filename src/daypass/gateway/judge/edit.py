@@ -12,7 +12,6 @@ Leaves headers and the errors of stores to store_answers.py.
 
 import re
 from collections.abc import Callable
-from typing import Any
 from xml.sax.saxutils import escape
 
 from daypass.gateway.audit_events import RequestExchange
@@ -82,9 +81,7 @@ def with_location(body: bytes, location: str) -> bytes:
 class NotedAnswers(StoreAnswers):
     """A rule that notes the store's error code for the audit event."""
 
-    def __init__(self, exchange: RequestExchange, **more: Any) -> None:
-        super().__init__(exchange, **more)
-        self._noted_in = exchange
+    _exchange: RequestExchange
 
     def begin(self, status: int, headers: HeaderPairs) -> PassAnswer | EditAnswer:
         """Return what to do with an answer, given its status and headers."""
@@ -96,7 +93,7 @@ class NotedAnswers(StoreAnswers):
     def _noted(self, body: bytes, found: EditAnswer) -> Respond:
         code = _CODE.search(body)
         if code is not None:
-            self._noted_in.store_code = code[1].decode()
+            self._exchange.store_code = code[1].decode()
         return found.finish(body)
 
 

@@ -15,6 +15,7 @@ from daypass.gateway.judge.lookups import ObjectCalls
 from daypass.gateway.plan import Backend
 from daypass.gateway.stores.profiles import StoreProfile
 from daypass.verify.keys import Keys
+from daypass.verify.s3.operations.object_keys import KeyRule
 from daypass.verify.s3.resign import BackendAddress
 from daypass.verify.signature import SignatureProfile
 
@@ -33,6 +34,7 @@ class JudgeParts(msgspec.Struct, frozen=True):
     - `waiting_buckets` may wait. They serve the steps that run on a worker thread.
     - `failure_allowed` counts a request of a peer that failed before its caller was known, and returns whether the peer
       may have more of them.
+    - `only_rule` is the rule for keys of the only store, or None if there are several; a passed value is ignored.
     - `question_allowed` does the same for a request that causes a question to another machine, about a name that may be
       invented.
     """
@@ -53,3 +55,8 @@ class JudgeParts(msgspec.Struct, frozen=True):
     question_allowed: Callable[[str], bool]
     on_alarm: Callable[[str], None]
     domains: tuple[str, ...] = ()
+    only_rule: KeyRule | None = None
+
+    def __post_init__(self) -> None:
+        rules = [store.profile.keys for store in self.backends.values()]
+        msgspec.structs.force_setattr(self, "only_rule", rules[0] if len(rules) == 1 else None)

@@ -160,9 +160,9 @@ class JudgedRequest:
             self._region = claim.region
 
     def _rule_of(self, name: str) -> KeyRule:
-        backends = self._parts.backends
-        if len(backends) == 1:
-            return next(iter(backends.values())).profile.keys
+        backends, only_rule = self._parts.backends, self._parts.only_rule
+        if only_rule is not None:
+            return only_rule
         bucket = self._parts.buckets.find(name)
         backend = None if bucket is None else backends.get(bucket.backend)
         return FOLDED if backend is None else backend.profile.keys
