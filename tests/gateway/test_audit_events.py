@@ -122,7 +122,7 @@ def test_a_presigned_url_is_not_in_its_event(gateway: RunningGateway) -> None:
     bucket = gateway.new_bucket()
     s3 = gateway.role(ALLOW_ALL, signature="s3v4")
     url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": bucket, "Prefix": "p"}, ExpiresIn=60)
-    answer = urllib.request.urlopen(url, timeout=10)  # noqa: S310 - our own address
+    answer = urllib.request.urlopen(url, timeout=60)  # noqa: S310 - our own address
     answer.read()
     event = written(gateway.audit.with_id(answer.headers["x-amz-request-id"]))
     assert event["additionalEventData"]["AuthenticationMethod"] == "QueryString"

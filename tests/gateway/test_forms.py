@@ -54,7 +54,7 @@ def send(url: str, fields: Mapping[str, str], file: bytes, *, end: str = "--\r\n
         url, body, {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
     )
     try:
-        answer = urllib.request.build_opener(_Unfollowed).open(request, timeout=10)
+        answer = urllib.request.build_opener(_Unfollowed).open(request, timeout=60)
     except urllib.error.HTTPError as refused:
         return FormAnswer(refused.code, refused.headers, refused.read())
     return FormAnswer(answer.status, answer.headers, answer.read())

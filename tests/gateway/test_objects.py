@@ -232,9 +232,9 @@ def test_presigned_urls_work_as_their_signer(gateway: RunningGateway, bucket: st
     s3 = gateway.role(ALLOW_ALL, signature="s3v4")
     s3.put_object(Bucket=bucket, Key="x", Body=b"shared")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=60)
-    assert urllib.request.urlopen(url, timeout=10).read() == b"shared"  # noqa: S310 - our own address
+    assert urllib.request.urlopen(url, timeout=60).read() == b"shared"  # noqa: S310 - our own address
     with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(url.replace("/x?", "/y?"), timeout=10)  # noqa: S310 - our own address
+        urllib.request.urlopen(url.replace("/x?", "/y?"), timeout=60)  # noqa: S310 - our own address
     assert (refused.value.code, b"SignatureDoesNotMatch" in refused.value.read()) == (403, True)
 
 

@@ -33,7 +33,7 @@ _ACCOUNT = "123456789012"
 
 def _get(server: RunningServer, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
     parts = urlsplit(server.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

@@ -22,7 +22,7 @@ def send(url: str, fields: Mapping[str, str]) -> Answer:
         url, json.dumps(fields).encode(), {"Content-Type": "application/json"}
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the same
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as refused:
         with refused:

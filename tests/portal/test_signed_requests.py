@@ -54,7 +54,7 @@ def register(server: RunningServer, idp: SamlIdentityProvider, *, only_post: boo
 
 def get(server: RunningServer, path: str) -> tuple[int, str, str]:
     """Return status, redirect target and text of a page."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=20)
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     try:
         connection.request("GET", path, headers={"Accept": "text/html"})
         answer = connection.getresponse()

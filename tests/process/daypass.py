@@ -88,8 +88,8 @@ def serving(store: str, *words: str, environment: Mapping[str, str] = ROOT) -> I
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
-        reader.join(10)
+        process.wait(60)
+        reader.join(60)
 
 
 def _read(process: "subprocess.Popen[str]", errors: list[str]) -> None:
@@ -98,13 +98,13 @@ def _read(process: "subprocess.Popen[str]", errors: list[str]) -> None:
 
 
 def _wait(running: Running, port: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end and running.process.poll() is None:
         try:
             if running.url.startswith("https"):
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
             else:
-                urllib.request.urlopen(f"{running.url}/readyz", timeout=1).close()  # noqa: S310 - our own address
+                urllib.request.urlopen(f"{running.url}/readyz", timeout=10).close()  # noqa: S310 - our own address
         except (OSError, urllib.error.URLError):
             time.sleep(0.02)  # the process does not announce it
         else:

@@ -50,15 +50,15 @@ def gateway(store_of_accounts: str, *words: str) -> Iterator[Running]:
     finally:
         if process.poll() is None:
             process.kill()
-        process.wait(10)
-        reader.join(10)
+        process.wait(60)
+        reader.join(60)
 
 
 def _wait(process: "subprocess.Popen[str]", url: str, errors: list[str]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end and process.poll() is None:
         try:
-            urllib.request.urlopen(url, timeout=1).close()  # noqa: S310 - our own address
+            urllib.request.urlopen(url, timeout=10).close()  # noqa: S310 - our own address
         except (OSError, urllib.error.URLError):
             time.sleep(0.02)  # the process does not announce it
         else:

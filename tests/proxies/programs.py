@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.components import find_program
 from tests.sockets import free_port
 
-_START = 30.0  # seconds until a program that does not listen fails the test
+_START = 60.0  # seconds until a program that does not listen fails the test
 # Debian installs servers in directories that are only on root's PATH.
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 

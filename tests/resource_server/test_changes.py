@@ -25,7 +25,7 @@ from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
 from daypass.verify.remote_server.server_connection import RegistrationRefusedError, ServerConnection
 
 OBJECT = "arn:aws:s3:::bucket/key"
-_PATIENCE = 10.0  # seconds until a test gives up
+_PATIENCE = 20.0  # seconds until a test gives up
 
 
 @pytest.fixture

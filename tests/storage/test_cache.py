@@ -418,11 +418,11 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
     cache = StoreCache(store)
     cache.start()
     for _ in range(3):
-        assert store.asked.acquire(timeout=10)
+        assert store.asked.acquire(timeout=60)
     assert cache.is_away
     store.is_away = False
     while _is_away(cache):
-        assert store.asked.acquire(timeout=10)
+        assert store.asked.acquire(timeout=60)
     cache.close()
     assert not cache._poller.is_running
 

@@ -187,7 +187,7 @@ def test_a_choice_of_role_that_was_open_is_made(there: Upgraded) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{there.server.url}/saml/role", urllib.parse.urlencode(fields).encode(), headers
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - the same
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - the same
         keys = json.load(answer)["Credentials"]
     assert there.client("sts", keys).get_caller_identity()["Arn"].endswith(":assumed-role/people/alice")
 

@@ -54,7 +54,7 @@ def _running(command: list[str], folder: Path, port: int) -> Iterator[None]:
 
 def _answers(port: int) -> bool:
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60)
     except urllib.error.HTTPError as refused:
         return refused.code == 403
     except OSError:

@@ -139,7 +139,7 @@ def test_public_access_needs_two_steps(gateway: RunningGateway, other: RootKey) 
     assert refused(owner.get_public_access_block, Bucket=bucket) == ("NoSuchPublicAccessBlockConfiguration", 404)
     owner.put_bucket_policy(Bucket=bucket, Policy=text)
     assert owner.get_bucket_policy_status(Bucket=bucket)["PolicyStatus"]["IsPublic"] is True
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 - the gateway's own URL
+    with urlopen(url, timeout=60) as answer:  # noqa: S310 - the gateway's own URL
         assert answer.read() == b"x"
     assert gateway.role(ALLOW_ALL, root=other).get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
     owner.put_public_access_block(
@@ -148,7 +148,7 @@ def test_public_access_needs_two_steps(gateway: RunningGateway, other: RootKey) 
     block = owner.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
     assert (block["RestrictPublicBuckets"], block["BlockPublicAcls"]) == (True, False)
     with pytest.raises(OSError, match="403"):
-        urlopen(url, timeout=10)  # noqa: S310 - the gateway's own URL
+        urlopen(url, timeout=60)  # noqa: S310 - the gateway's own URL
     assert refused(gateway.role(ALLOW_ALL, root=other).get_object, Bucket=bucket, Key="a") == ("AccessDenied", 403)
     assert gateway.role(ALLOW_ALL).get_object(Bucket=bucket, Key="a")["Body"].read() == b"x"
 

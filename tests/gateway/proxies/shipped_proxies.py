@@ -15,7 +15,7 @@ from tests.components import find_program
 from tests.sockets import free_port
 
 PACKAGING = Path(__file__).parents[3] / "packaging/proxies"
-_START = 30.0  # seconds until a program that does not listen fails the test
+_START = 60.0  # seconds until a program that does not listen fails the test
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
 _NGINX = """
 daemon off;

@@ -280,7 +280,7 @@ def leave_pending(scene: Scene) -> None:
     request = urllib.request.Request(  # noqa: S310 - our own server
         f"{scene.server.url}/saml", fields, {"Accept": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - our own server
         offered = json.load(answer)
         cookies = [value.partition(";")[0] for value in answer.headers.get_all("Set-Cookie")]
     scene.more["sign_in"] = {"handle": offered["Handle"], "cookie": "; ".join(cookies)}

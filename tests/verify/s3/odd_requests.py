@@ -157,7 +157,7 @@ class StoreWatch:
             body_headers=length,
             now=datetime.now(UTC),
         ).head
-        with socket.create_connection(("127.0.0.1", store.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", store.port), timeout=60) as connection:
             connection.sendall(head + body)
             answer = HTTPResponse(connection, method=judged.method)
             answer.begin()
