@@ -72,6 +72,7 @@ def test_a_file_that_cannot_be_applied_says_where(store: str, tmp_path: Path, te
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_two_applies_at_once_make_things_once(store: str, tmp_path: Path) -> None:
     """The second apply makes its plan again after the first; both succeed."""
     assert run("account", "create", "--id", ACCOUNT, "--store", store).returncode == 0
@@ -97,6 +98,7 @@ def test_a_plan_is_printed_and_nothing_is_done(store: str, tmp_path: Path) -> No
     assert json.loads(run("account", "list", "--output", "json", "--store", store).stdout) == {"Accounts": []}
 
 
+@pytest.mark.slow
 def test_export_is_what_apply_takes(store: str, tmp_path: Path) -> None:
     """Applied to its own store, an export makes no changes, and it contains no secret."""
     with serving(store, environment=ROOT) as server:

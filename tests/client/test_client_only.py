@@ -113,6 +113,7 @@ def test_a_profile_with_keys_answers_in_every_form(alone: Machine) -> None:
         alone.iam.delete_user(UserName="bea")
 
 
+@pytest.mark.slow
 def test_a_role_is_assumed_and_used(person: Machine) -> None:
     """Each command that hands out credentials does, and AWS's own CLI takes them from the profile."""
     role = ("--profile", "ann", "--role", "deploy")
@@ -129,6 +130,7 @@ def test_a_role_is_assumed_and_used(person: Machine) -> None:
     person.good("logout", "deploy")
 
 
+@pytest.mark.slow
 def test_the_other_commands_answer(person: Machine) -> None:
     """Sessions of one's own and of others, the roles at hand, the checks of the machine."""
     assert person.good("session-token", "--profile", "ann", "--output", "process").json["SessionToken"]
@@ -160,6 +162,7 @@ def test_a_saml_response_signs_in(alone: Machine) -> None:
         alone.iam.delete_saml_provider(SAMLProviderArn=provider)
 
 
+@pytest.mark.slow
 def test_a_browser_signs_in(programs: Path, tmp_path: Path, portal: Portal, visit: Visit) -> None:
     """With --all the server seals the assertion to the command, which opens it."""
     (tmp_path / "home").mkdir()

@@ -95,6 +95,7 @@ def test_what_is_kept_is_kept_by_every_parameter(machine: Machine) -> None:
     assert _key(machine, "--endpoint-url", localhost) != plain
 
 
+@pytest.mark.slow
 def test_no_cache_neither_uses_nor_keeps(machine: Machine, tmp_path: Path) -> None:
     """`DAYPASS_CACHE_DIR` and `XDG_CACHE_HOME` select the folder; `--fresh` replaces an entry."""
     own, base = tmp_path / "own", tmp_path / "base"
@@ -193,6 +194,7 @@ def test_a_response_and_a_token_are_inspected_by_the_command(machine: Machine, t
     assert "FAIL" in shown.out
 
 
+@pytest.mark.slow
 def test_prompts_never_go_to_a_stream(machine: Machine) -> None:
     """With `--no-input` a command that needs a prompt fails at once and names the option to use."""
     machine.good("profile", "add", "web", "--role", ROLE, "--issuer", "https://127.0.0.1:1", "--client-id", "c")

@@ -141,6 +141,7 @@ ADDED: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_each_option_of_add_is_written(machine: Machine) -> None:
     """`show` prints it again. The server is in a services section that AWS's tools read."""
     for number, (words, written) in enumerate(ADDED):

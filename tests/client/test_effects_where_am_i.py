@@ -113,6 +113,7 @@ def _backdate(machine: Machine) -> None:
         path.write_text(json.dumps(kept))
 
 
+@pytest.mark.slow
 def test_status_tells_an_expired_session_from_none(deploy: Machine) -> None:
     """5 for an expired session, 3 if one of several is missing; `renew` gets another."""
     deploy.good("renew", "deploy")

@@ -85,6 +85,7 @@ def test_a_code_typed_elsewhere(machine: Machine, portal: Portal, visit: Visit) 
     assert shown.json["Arn"] == f"{SESSION}readonly/alice", shown
 
 
+@pytest.mark.slow
 def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> None:
     """With --all the command gets the encrypted assertion and redeems it for each role."""
     waiting = Waiting(machine, "--all")
@@ -96,6 +97,7 @@ def test_every_role_at_once(machine: Machine, portal: Portal, visit: Visit) -> N
     assert listed == ["admin", "developer", "readonly"]
 
 
+@pytest.mark.slow
 def test_an_assertion_is_taken_to_another_sts(tmp_path: Path, portal: Portal, visit: Visit) -> None:
     """The portal sends the encrypted assertion to the command, which redeems it at another STS, as for AWS."""
     recipients = Config(saml_recipients=(f"{portal.url}/saml",))

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.client.machine import Machine
+from tests.slow_cases import quick_first
 
 # A desktop's keyring in a file; DESKTOP sets its state.
 BACKEND = """
@@ -106,7 +107,9 @@ def test_logging_out_takes_it_out_of_the_keyring(desktop: Machine) -> None:
     assert in_files(desktop) == ""
 
 
-@pytest.mark.parametrize("entry", ["", "null", "[]", "{", '{"AccessKeyId": "x"}', '{"AccessKeyId": 1}', "\x1b", "7"])
+@pytest.mark.parametrize(
+    "entry", quick_first(["", "null", "[]", "{", '{"AccessKeyId": "x"}', '{"AccessKeyId": 1}', "\x1b", "7"], quick=2)
+)
 def test_an_entry_that_cannot_be_read_is_fetched_anew(desktop: Machine, entry: str) -> None:
     """Another program may have changed it. The next credentials are valid and stored again."""
     first = process(desktop).json
@@ -119,13 +122,16 @@ def test_an_entry_that_cannot_be_read_is_fetched_anew(desktop: Machine, entry: s
 
 @pytest.mark.parametrize(
     ("change", "code", "words"),
-    [
-        ({"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}, 6, "This machine has no keyring"),
-        ({"PYTHON_KEYRING_BACKEND": "nosuch.Keyring"}, 6, "does not work (ModuleNotFoundError"),
-        ({"PYTHON_KEYRING_BACKEND": "desktop.Other"}, 6, "does not work (AttributeError"),
-        ({"DESKTOP": "locked"}, 9, "The keyring is locked"),
-        ({"DESKTOP": "broken"}, 6, "does not work (ZeroDivisionError: bus [2J is gone)"),
-    ],
+    quick_first(
+        [
+            ({"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}, 6, "This machine has no keyring"),
+            ({"PYTHON_KEYRING_BACKEND": "nosuch.Keyring"}, 6, "does not work (ModuleNotFoundError"),
+            ({"PYTHON_KEYRING_BACKEND": "desktop.Other"}, 6, "does not work (AttributeError"),
+            ({"DESKTOP": "locked"}, 9, "The keyring is locked"),
+            ({"DESKTOP": "broken"}, 6, "does not work (ZeroDivisionError: bus [2J is gone)"),
+        ],
+        quick=2,
+    ),
 )
 def test_a_keyring_that_fails_is_one_sentence(desktop: Machine, change: dict[str, str], code: int, words: str) -> None:
     """With or without an entry: the exit code, the reason, and the next step."""

@@ -131,6 +131,7 @@ def test_the_profile_at_hand_is_meant(machine: Machine, command: str) -> None:
     assert wrong.code == 6, wrong
 
 
+@pytest.mark.slow
 def test_logout_forgets_the_profile_at_hand_and_no_other(machine: Machine) -> None:
     """The message names the profile."""
     for name in ("deploy", "other"):

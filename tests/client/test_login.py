@@ -188,6 +188,7 @@ def test_a_command_that_prints_another_persons_token_gets_another_session(machin
     assert machine.good(*ask).json["AccessKeyId"] != kept
 
 
+@pytest.mark.slow
 def test_processes_that_sign_in_at_once_do_not_disturb_each_other(machine: Machine, scene: Scene) -> None:
     """Each gets its profile and credentials, and the existing content of the file stays."""
     machine.config.parent.mkdir()

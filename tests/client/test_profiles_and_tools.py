@@ -84,6 +84,7 @@ def test_credentials_with_less_than_fifteen_minutes_left_are_not_served(machine:
     assert first["Credentials"]["AccessKeyId"] != second["Credentials"]["AccessKeyId"]
 
 
+@pytest.mark.slow
 def test_another_key_of_the_source_is_another_answer(machine: Machine) -> None:
     """Credentials of one key are never returned for another."""
     _add_deploy(machine)
@@ -93,6 +94,7 @@ def test_another_key_of_the_source_is_another_answer(machine: Machine) -> None:
     assert machine.good("credential-process", "--profile", "deploy").json["AccessKeyId"] != first["AccessKeyId"]
 
 
+@pytest.mark.slow
 def test_many_processes_at_once_make_one_call(machine: Machine) -> None:
     """One process refreshes; the others wait and use its result."""
     _add_deploy(machine)
@@ -109,6 +111,7 @@ def test_many_processes_at_once_make_one_call(machine: Machine) -> None:
     assert len(keys) == 1
 
 
+@pytest.mark.slow
 def test_a_cached_answer_is_quick(machine: Machine) -> None:
     """It loads neither botocore nor anything of the server's."""
     _add_deploy(machine)
@@ -151,6 +154,7 @@ def test_a_dry_run_shows_the_difference_without_secrets(machine: Machine) -> Non
     assert (machine.credentials.read_bytes(), machine.config.read_bytes()) == before
 
 
+@pytest.mark.slow
 def test_a_renamed_profile_goes_on_working(machine: Machine) -> None:
     """Its process and the profiles that use it as their source are updated."""
     _add_deploy(machine)

@@ -31,6 +31,7 @@ def test_an_account_comes_into_the_store_of_a_live_server(tmp_path: Path) -> Non
     assert "No changes" in again.stdout
 
 
+@pytest.mark.slow
 def test_what_was_left_behind_is_told(tmp_path: Path) -> None:
     """Each loss is one line of text."""
     (tmp_path / "account.json").write_text(page(roles=[role("r", trust(AWS="999999999999"))]))

@@ -195,6 +195,7 @@ def test_errors_are_told_in_our_own_words(there: Scene, number: int) -> None:
     assert len(there.details[-1]) < 500
 
 
+@pytest.mark.slow
 def test_a_provider_that_says_nothing_holds_nobody_up(there: Scene) -> None:
     """A person gets an error within seconds, and the server serves other requests meanwhile."""
     errand = Errand(there.server.url)

@@ -94,6 +94,7 @@ def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> 
     assert "project-03" not in (page.locator("#found").text_content() or "")
 
 
+@pytest.mark.slow
 def test_words_find_ways(there: Scene, visit: Visit) -> None:
     """A plain form: a path must contain every word, and the search can include chains."""
     page = _operator(there, visit, java_script_enabled=False)
@@ -143,6 +144,7 @@ def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
 # Refusals
 
 
+@pytest.mark.slow
 def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -> None:
     """The page shows the hidden reason, and filters by words and by error."""
     there.log_refusals(*(refusal(number) for number in range(6)))

@@ -138,6 +138,7 @@ def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     assert re.fullmatch(r"59:\d\d left|1:00:00 left", page.locator("[data-left]").text_content() or "")
 
 
+@pytest.mark.slow
 def test_a_machine_whose_clock_is_wrong_counts_right(portal: Portal, visit: Visit) -> None:
     """The server sends the remaining time; the machine's own clock only counts it down."""
     page = visit("about:blank")
@@ -166,6 +167,7 @@ def identity(command: list[str], home: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["sh", "fish"])
 def test_what_is_pasted_into_a_shell_is_enough(portal: Portal, visit: Visit, tmp_path: Path, shell: str) -> None:
     """It works on a machine without a configured region, endpoint or file."""
@@ -177,6 +179,7 @@ def test_what_is_pasted_into_a_shell_is_enough(portal: Portal, visit: Visit, tmp
     assert json.loads(said)["Arn"].endswith("/developer/alice")
 
 
+@pytest.mark.slow
 def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) -> None:
     """The profile works with the command on the page, from the downloaded files."""
     page = signed_in(portal, visit, "developer")

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from tests.gateway.stores import StoreServer
 from tests.process.daypass import BIN, clean_environment, run, serving
 from tests.process.daypass_gateway import ACCOUNT, gateway, key_file, role_session
+from tests.slow_cases import quick_first
 
 
 def test_two_commands_give_a_store_the_access_model_of_aws(tmp_path: Path, moto_store: StoreServer) -> None:
@@ -41,24 +42,33 @@ def test_two_commands_give_a_store_the_access_model_of_aws(tmp_path: Path, moto_
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        ((), "a gateway needs --backend"),
-        ((), "--backend http://127.0.0.1:8333 --backend-key-file store.key"),
-        (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{folder}/none"), "does not exist. It contains"),
-        (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "1"), "an account id has 12"),
-        (
-            ("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "999999999999"),
-            "the account 999999999999 does not exist in the store. Run `daypass account list`",
-        ),
-        (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--listen", "0.0.0.0:1"), "TLS is needed"),
-        (
+    quick_first(
+        [
+            ((), "a gateway needs --backend"),
+            ((), "--backend http://127.0.0.1:8333 --backend-key-file store.key"),
+            (("--backend", "http://127.0.0.1:1", "--backend-key-file", "{folder}/none"), "does not exist. It contains"),
             (
-                *("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}"),
-                *("--tls-cert", "{open}", "--tls-key", "{open}"),
+                ("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "1"),
+                "an account id has 12",
             ),
-            "--tls-key: {open} is open to other users: run `chmod 600 {open}`",
-        ),
-    ],
+            (
+                ("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--account", "999999999999"),
+                "the account 999999999999 does not exist in the store. Run `daypass account list`",
+            ),
+            (
+                ("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}", "--listen", "0.0.0.0:1"),
+                "TLS is needed",
+            ),
+            (
+                (
+                    *("--backend", "http://127.0.0.1:1", "--backend-key-file", "{key}"),
+                    *("--tls-cert", "{open}", "--tls-key", "{open}"),
+                ),
+                "--tls-key: {open} is open to other users: run `chmod 600 {open}`",
+            ),
+        ],
+        quick=2,
+    ),
 )
 def test_a_gateway_that_cannot_start_says_why(
     tmp_path: Path, moto_store: StoreServer, words: tuple[str, ...], message: str

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.process.daypass import ROOT, run, serving
+from tests.slow_cases import quick_first
 from tests.sockets import free_port
 
 
@@ -28,6 +29,7 @@ def test_sigterm_ends_it_with_exit_code_zero(tmp_path: Path) -> None:
         assert server.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_several_workers_see_each_others_writes_at_once(tmp_path: Path) -> None:
     """A write of one process is visible to the next request in any process."""
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
@@ -40,6 +42,7 @@ def test_several_workers_see_each_others_writes_at_once(tmp_path: Path) -> None:
         assert server.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_a_write_that_was_answered_survives_kill_9(tmp_path: Path) -> None:
     """An answered write is durable."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
@@ -166,14 +169,17 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("words", "environment", "says"),
-    [
-        (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
-        (["--store", "mysql://x"], {}, "sqlite:///PATH"),
-        (["--tls-cert", "x.pem"], {}, "set together"),
-        ([], {"DAYPASS_PORT": "many"}, "DAYPASS_PORT"),
-        ([], {"DAYPASS_LOG_LEVEL": "shout"}, "log_level"),
-        ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "set together"),
-    ],
+    quick_first(
+        [
+            (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
+            (["--store", "mysql://x"], {}, "sqlite:///PATH"),
+            (["--tls-cert", "x.pem"], {}, "set together"),
+            ([], {"DAYPASS_PORT": "many"}, "DAYPASS_PORT"),
+            ([], {"DAYPASS_LOG_LEVEL": "shout"}, "log_level"),
+            ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "set together"),
+        ],
+        quick=2,
+    ),
 )
 def test_a_setting_that_cannot_be_is_exit_code_six(
     tmp_path: Path, words: list[str], environment: Mapping[str, str], says: str
@@ -213,6 +219,7 @@ def test_usage_mistakes_are_exit_code_two() -> None:
     assert run("--version").stdout.startswith("daypass ")
 
 
+@pytest.mark.slow
 def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path) -> None:
     """Uses are written in the background, and the rest at the shutdown."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
@@ -227,6 +234,7 @@ def test_the_last_use_of_a_key_is_known_after_the_server_stopped(tmp_path: Path)
         assert (used["ServiceName"], used["Region"]) == ("sts", "us-east-1")
 
 
+@pytest.mark.slow
 def test_workers_do_not_outlive_a_supervisor_that_was_killed(tmp_path: Path) -> None:
     """The kernel ends the workers with their parent, so the port becomes free."""
     with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
