@@ -22,4 +22,4 @@ def test_blocks_of_several_accounts_stand_in_one_file(tmp_path: Path) -> None:
     shown = [CliRunner().invoke(cli, ["account", "create", *store]).stdout for _ in range(2)]
     profiles = configparser.ConfigParser()
     profiles.read_string("\n".join(shown))
-    assert len(profiles.sections()) == 2
+    assert len(profiles.sections()) == 6  # two parts and a services section each

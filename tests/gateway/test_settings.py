@@ -140,6 +140,8 @@ def test_one_backend_needs_no_file() -> None:
         ),
         (FLAGS, {}, FILE.replace('"ceph1"', '"default"'), "the backend default is defined twice"),
         ({}, {}, "[gateway]\naudit_reads = 2", "it must be between 0 and 1"),
+        ({**FLAGS, "identity_profile": "edge"}, {}, "", "--identity-profile needs --server"),
+        ({**FLAGS, "domains": "s3 example"}, {}, "", "it must be a host name such as s3.example.com"),
         ({}, {}, "[gateway]\nself_check = 1", "it must be true or false"),
     ],
 )

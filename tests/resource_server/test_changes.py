@@ -155,7 +155,9 @@ def test_a_resource_server_that_is_refused_knows_nothing(
     asked = time.monotonic()
     if what == "registration":
         with server.there.store.write() as writer:
-            records.delete(writer, load_resource_server(writer, name))
+            registered = load_resource_server(writer, name)
+            assert registered is not None
+            records.delete(writer, registered)
     elif what == "key":
         iam.update_access_key(UserName="gateway", AccessKeyId=gateway_key.access_key, Status="Inactive")
     else:

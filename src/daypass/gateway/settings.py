@@ -128,6 +128,8 @@ def _domains(text: str) -> tuple[str, ...]:
     names = tuple(word.strip().lower().strip(".") for word in text.split(",") if word.strip(" ."))
     if any(":" in name or "/" in name for name in names):
         raise ValueError("a domain has no scheme and no port, such as s3.example.com")
+    if not all(re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", name) for name in names):
+        raise ValueError("it must be a host name such as s3.example.com")
     return names
 
 
@@ -280,6 +282,8 @@ def check(settings: GatewaySettings, config: Config) -> None:
         )
     if settings.server and not settings.identity_profile:
         raise ConfigurationError("--server needs --identity-profile, the AWS profile that the gateway signs with")
+    if settings.identity_profile and not settings.server:
+        raise ConfigurationError("--identity-profile needs --server, the URL of the Daypass server")
     if settings.server and config.store:
         raise ConfigurationError("--server and --store exclude each other: give one of them")
     if settings.workers < 1:

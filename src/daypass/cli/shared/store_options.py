@@ -93,7 +93,8 @@ def require_store(url: str) -> None:
     address = parse_address(url)
     if isinstance(address, SqliteAddress) and not address.path.exists():
         raise CommandError(
-            f"The store {address.path} does not exist. Set its location with --store or DAYPASS_STORE.",
+            f"The store {address.path} does not exist. Start `daypass serve` first, which creates it, or set "
+            "its location with --store or DAYPASS_STORE.",
             Exit.CONFIGURATION,
         )
 

@@ -14,7 +14,7 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import print_json, read_config
 from daypass.config import ConfigurationError
 from daypass.gateway.settings import check, load_settings
-from daypass.gateway.stores.check import FindingOutcome, StoreFinding, StoreReport
+from daypass.gateway.stores.check import UNAVAILABLE, FindingOutcome, StoreFinding, StoreReport
 from daypass.wiring_gateway import check_stores, open_backends
 
 _MARKS = {
@@ -73,6 +73,8 @@ def _print(report: StoreReport) -> None:
         _print_finding(finding)
     if report.failure is None:
         click.echo("The store behaves as the profile says.")
+    elif report.failure.code == UNAVAILABLE:
+        click.echo("The store was not checked. Start it, or correct its URL and its key file.")
     else:
         click.echo(f"The gateway must not use this store with the profile {report.profile}.")
 

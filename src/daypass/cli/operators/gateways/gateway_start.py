@@ -120,7 +120,8 @@ def _check_stores(backends: Backends) -> None:
         about = f"backend {report.backend}, profile {report.profile}: {failure.message}"
         if failure.code == WRONG_PROFILE:
             raise ConfigurationError(f"{about} Run `daypass gateway check`, and choose another profile")
-        click.echo(f"daypass: {about} The profile could not be checked", err=True)
+        remedy = "The profile was not checked: start the store, or correct its URL and its key file"
+        click.echo(f"daypass: {about.rstrip('.')}. {remedy}", err=True)
 
 
 def _listen(option: str, address: Listen) -> socket.socket:
