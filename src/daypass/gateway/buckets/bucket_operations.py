@@ -33,6 +33,7 @@ _BLOCK_FIELDS: Mapping[str, str] = MappingProxyType(
 )
 _TRUTHS: Mapping[str, bool] = MappingProxyType({"true": True, "TRUE": True, "false": False, "FALSE": False})
 _ENFORCED = "BucketOwnerEnforced"
+_OWN_ACLS = frozenset({b"bucket-owner-full-control", b"private"})
 _NO_ACLS = "The bucket does not allow ACLs"
 
 MOST_BODY: Mapping[str, int] = MappingProxyType(
@@ -216,12 +217,13 @@ def _put_acl(request: BucketRequest, bucket: Bucket, _: BucketWriter) -> LocalAn
 def put_acl(request: BucketRequest, account: str) -> LocalAnswer:
     """Accept the ACL that every bucket and object has. Raises S3Error.
 
+    `private` grants the same, because the account owns every object.
     Source: Amazon S3 User Guide, "Controlling ownership of objects and disabling ACLs for your bucket".
     """
     if request.body:
         is_own = b"x-amz-acl" not in request.headers and _grants_all_to(account, request.body)
     else:
-        is_own = request.headers.get(b"x-amz-acl") == b"bucket-owner-full-control"
+        is_own = request.headers.get(b"x-amz-acl") in _OWN_ACLS
     if not is_own:
         raise s3_error("AccessControlListNotSupported", _NO_ACLS)
     return LocalAnswer()
