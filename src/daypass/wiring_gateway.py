@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -54,7 +55,8 @@ from daypass.gateway.settings import (
     routes_by_service,
 )
 from daypass.gateway.stores.backend_calls import CalledBackend, StoreCalls
-from daypass.gateway.stores.check import StoreCheck, StoreReport
+from daypass.gateway.stores.check import StoreCheck, StoreFinding, StoreReport, find_safe_profile
+from daypass.gateway.stores.profiles import StoreProfile
 from daypass.gateway.stores.store_probe import StoreProbe
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
@@ -121,11 +123,23 @@ def check_stores(backends: Backends, *, is_quick: bool = False) -> Iterator[Stor
     """
     clock = SystemClock()
     for name, store in backends.by_name.items():
-        bucket = f"daypass-check-{os.urandom(8).hex()}"
-        probe = StoreProbe(CalledBackend(store.backend, store.address), bucket, clock.now)
-        checks = StoreCheck(probe, store.profile)
-        findings = checks.quick_findings() if is_quick else checks.findings()
-        yield StoreReport(name, store.profile.name, findings)
+        called = CalledBackend(store.backend, store.address)
+
+        if is_quick:
+            yield StoreReport(name, store.profile.name, _check_of(called, clock, store.profile).quick_findings())
+            continue
+        findings = _check_of(called, clock, store.profile).findings()
+        others = partial(_findings_of, called, clock)
+        safe = find_safe_profile(store.profile, findings, others)
+        yield StoreReport(name, store.profile.name, findings, safe)
+
+
+def _check_of(called: CalledBackend, clock: SystemClock, profile: StoreProfile) -> StoreCheck:
+    return StoreCheck(StoreProbe(called, f"daypass-check-{os.urandom(8).hex()}", clock.now), profile)
+
+
+def _findings_of(called: CalledBackend, clock: SystemClock, profile: StoreProfile) -> tuple[StoreFinding, ...]:
+    return _check_of(called, clock, profile).findings()
 
 
 def map_buckets(settings: GatewaySettings, backends: Backends, reader: Reader) -> BucketMap:

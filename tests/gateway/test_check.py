@@ -26,6 +26,7 @@ from daypass.gateway.stores.check import (
     FindingOutcome,
     StoreCheck,
     StoreFinding,
+    find_safe_profile,
 )
 from daypass.gateway.stores.profiles import PROFILES, UNKNOWN, StoreProfile
 from daypass.gateway.stores.store_probe import StoreProbe
@@ -152,6 +153,28 @@ def test_a_store_that_keeps_cut_uploads_is_found(careless: StoreServer, bodies: 
     assert finding.code == ("" if is_right else WRONG_PROFILE)
 
 
+@pytest.mark.parametrize(
+    ("careless", "safe"),
+    [(set(), UNKNOWN), ({"chunks"}, PROFILES["plain"]), ({"plain"}, UNKNOWN), ({"plain", "chunks"}, None)],
+    indirect=["careless"],
+)
+def test_the_profile_for_a_store_of_another_kind(careless: StoreServer, safe: StoreProfile | None) -> None:
+    """A profile in which the store sees a cut is found, and a store that never sees it has none."""
+
+    def check(profile: StoreProfile) -> tuple[StoreFinding, ...]:
+        return (check_of(careless, profile, settle_seconds=0.05).check_cut_uploads(),)
+
+    given = replace(UNKNOWN, bodies=PLAIN)
+    assert find_safe_profile(UNKNOWN, check(UNKNOWN), check) is safe
+    assert find_safe_profile(given, check(given), check) in (safe, given)
+
+
+def test_a_store_that_does_not_answer_has_no_safe_profile() -> None:
+    """It is not asked again."""
+    findings = (StoreFinding("scratch bucket", FindingOutcome.FAILED, UNAVAILABLE),)
+    assert find_safe_profile(UNKNOWN, findings, lambda _: ()) is None
+
+
 def test_a_store_that_does_not_answer_is_not_a_wrong_profile() -> None:
     """The gateway starts, and says that it could not check."""
     findings = check_of(StoreServer("none", 1), PROFILES["moto"]).quick_findings()
@@ -173,7 +196,7 @@ def test_the_report_of_a_right_profile(tmp_path: Path, moto_store: StoreServer) 
     assert document["Checks"][0]["Name"] == "scratch bucket"
     code, text = command(tmp_path, moto_store, "moto", "text")
     assert code == 0
-    assert "The store behaves as the profile says." in text
+    assert text.endswith("The store behaves as the profile says.\nStart the gateway with --profile moto.\n")
 
 
 def test_the_report_of_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -> None:
@@ -181,9 +204,11 @@ def test_the_report_of_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -
     code, document = command(tmp_path, seaweedfs, "moto")
     assert (code, document["Outcome"], document["Code"]) == (6, "refused", WRONG_PROFILE)
     assert "k00/a//b" in document["Message"]
+    assert document["Profiles"] == {"default": ""}
     code, text = command(tmp_path, seaweedfs, "moto", "text")
     assert code == 6
-    assert "The gateway must not use this store with the profile moto." in text
+    assert "The gateway must not use this store with the profile moto.\nStart the gateway without --profile.\n" in text
+    assert "ceph, garage, minio, moto, rustfs, seaweedfs, versitygw." in text
 
 
 def test_a_gateway_does_not_start_with_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -> None:

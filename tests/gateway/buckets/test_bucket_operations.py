@@ -224,7 +224,9 @@ def test_every_bucket_is_owned_by_its_account_alone(store: BucketStore) -> None:
     assert store.perform("PutBucketAcl", "data", body=acl.encode()).status == 200
     for name in (b"bucket-owner-full-control", b"private"):
         assert store.perform("PutBucketAcl", "data", headers={b"x-amz-acl": name}).status == 200
-    assert refused(store, "PutBucketAcl", headers={b"x-amz-acl": b"public-read"}).code == "AccessControlListNotSupported"
+    assert (
+        refused(store, "PutBucketAcl", headers={b"x-amz-acl": b"public-read"}).code == "AccessControlListNotSupported"
+    )
     assert acl.count(f"<ID>{canonical_id(OWNER)}</ID>") == 2
     assert "<Permission>FULL_CONTROL</Permission>" in acl
 

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from daypass.gateway.stores.profiles import StoreProfile
+from daypass.gateway.stores.profiles import GENERAL, StoreProfile
 from daypass.gateway.stores.store_probe import ProbeAnswer, ProbeError, StoreProbe
 from daypass.verify.payload import PayloadKind
 from daypass.verify.s3.bodies.bodies import BodyProfile
@@ -122,11 +122,15 @@ class StoreFinding(msgspec.Struct, frozen=True):
 
 
 class StoreReport(msgspec.Struct, frozen=True):
-    """The results about one store."""
+    """The results about one store.
+
+    `safe` is a profile that the store does not break, or None if it was not searched or does not exist.
+    """
 
     backend: str
     profile: str
     findings: tuple[StoreFinding, ...]
+    safe: StoreProfile | None = None
 
     @property
     def failure(self) -> StoreFinding | None:
@@ -293,6 +297,28 @@ class StoreCheck:
             is_list = answer.is_success and b"<ListBucketResult" in listed and b"<ListBucketResult" in answer.body
             if is_list or not self._probe.send("GET").is_success:
                 yield name
+
+
+def find_safe_profile(
+    profile: StoreProfile,
+    findings: tuple[StoreFinding, ...],
+    check: Callable[[StoreProfile], tuple[StoreFinding, ...]],
+) -> StoreProfile | None:
+    """Return a profile that the store passes, or None.
+
+    It is `profile` if the store passed with it, else the first of the general ones.
+    `check` returns the findings for another profile. A store that does not answer has no profile.
+    """
+    if not _has_failed(findings):
+        return profile
+    if all(one.code != WRONG_PROFILE for one in findings):
+        return None
+    others = (general for general in GENERAL if general is not profile)
+    return next((general for general in others if not _has_failed(check(general))), None)
+
+
+def _has_failed(findings: tuple[StoreFinding, ...]) -> bool:
+    return any(one.outcome is FindingOutcome.FAILED for one in findings)
 
 
 def _forms(bodies: BodyProfile) -> tuple[tuple[bool, PayloadKind, ChecksumAlgorithm | None], ...]:

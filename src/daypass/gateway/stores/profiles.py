@@ -62,7 +62,7 @@ _REFUSES_SHORT_BODIES = BodyProfile(commits_short_bodies=False, signed_trailers=
 _PLAIN_BODIES = BodyProfile(commits_short_bodies=False, signed_chunks=False)
 # Stores that were not run here get what is safe at most stores: keys that could be folded are refused, and an object
 # arrives in chunks that the gateway signs.
-_MINIO_KEYS = KeyRule(folds_slashes=True, reserved=(".minio.sys",), reserved_suffixes=("__XLDIR__",))
+_MINIO_KEYS = KeyRule(folds_slashes=True, reserved=(".minio.sys", ".rustfs.sys"), reserved_suffixes=("__XLDIR__",))
 
 
 class StoreProfile(msgspec.Struct, frozen=True):
@@ -110,18 +110,28 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
             StoreProfile(
                 "ceph", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=EXACT, bodies=_PLAIN_BODIES
             ),
-            # Not run. Its source keeps every slash of a key, so FOLDED refuses more than it has to. It has no tags of
-            # objects, no versions and no object lock.
+            # For an unknown store that keeps what it received of chunks that are cut off, such as `rclone serve s3`.
+            StoreProfile("plain", bodies=_PLAIN_BODIES),
+            # Not run. From the source of Garage 1.2: src/api/s3/router.rs drops leading slashes of a key and keeps the
+            # others; src/api/s3/api_server.rs answers NotImplemented to tags, versions, object lock and attributes, and
+            # get.rs and delete.rs ignore versionId; src/api/common/signature has signed chunks.
             StoreProfile("garage"),
-            # Not run. Its source refuses `//` and a leading slash, and keeps `folder/` as `folder__XLDIR__`.
+            # Not run. From the source of February 2026: cmd/object-api-utils.go refuses `//`, a leading slash, NUL, dot
+            # segments and a key over 1,024 bytes; cmd/globals.go has __XLDIR__; cmd/api-router.go has the operations;
+            # cmd/erasure-object.go refuses a body that is too short, and cmd/streaming-signature-v4.go cut chunks.
             StoreProfile("minio", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
-            # Not run. Its source has the rules of MinIO.
+            # Not run. From the source of August 2026: crates/ecstore/src/bucket/utils.rs has the rules of MinIO.
             StoreProfile("rustfs", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
-            # Not run. A key is a path of a file system: it cleans `//`, and `.sgwtmp` has uploads in progress.
+            # Not run. From the source of August 2026: s3api/utils/name_validate.go refuses dot segments that leave the
+            # bucket, and backend/posix/posix.go takes a key for a path of the file system, with uploads in `.sgwtmp`;
+            # s3api/router.go has the operations. Versions need a directory of their own, so they are not forwarded.
             StoreProfile("versitygw", _COMMON | _TAGGING | _LOCK | _BUCKET_TAGGING),
         )
     }
 )
+
+GENERAL = (UNKNOWN, PROFILES["plain"])
+"""The profiles for stores of other kinds, the better one first."""
 
 
 def find_profile(name: str) -> StoreProfile | None:

@@ -4,7 +4,7 @@ Owns the report for people and as JSON, and the exit code. gateway/stores/check.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from daypass.cli.shared.store_options import print_json, read_config
 from daypass.config import ConfigurationError
 from daypass.gateway.settings import check, load_settings
 from daypass.gateway.stores.check import UNAVAILABLE, FindingOutcome, StoreFinding, StoreReport
+from daypass.gateway.stores.profiles import GENERAL, PROFILES, UNKNOWN
 from daypass.wiring_gateway import check_stores, open_backends
 
 _MARKS = {
@@ -64,6 +65,8 @@ def as_document(reports: Sequence[StoreReport]) -> dict[str, Any]:
             for report in reports
             for finding in report.findings
         ],
+        # The profile for each store: an empty name for a start without --profile, null if no profile is safe.
+        "Profiles": {report.backend: _safe_name(report) for report in reports},
     }
 
 
@@ -71,12 +74,37 @@ def _print(report: StoreReport) -> None:
     click.echo(f"backend {report.backend}, profile {report.profile}")
     for finding in report.findings:
         _print_finding(finding)
-    if report.failure is None:
-        click.echo("The store behaves as the profile says.")
-    elif report.failure.code == UNAVAILABLE:
-        click.echo("The store was not checked. Start it, or correct its URL and its key file.")
+    for line in _advice(report):
+        click.echo(line)
+
+
+def _advice(report: StoreReport) -> Iterator[str]:
+    """Yield what the operator should do with the store."""
+    failure, name = report.failure, _safe_name(report)
+    if failure is not None and failure.code == UNAVAILABLE:
+        yield "The store was not checked. Start it, or correct its URL and its key file."
+        return
+    if failure is None:
+        yield "The store behaves as the profile says."
     else:
-        click.echo(f"The gateway must not use this store with the profile {report.profile}.")
+        yield f"The gateway must not use this store with the profile {report.profile}."
+    if name is None:
+        yield "No profile is safe for this store: a caller could use its keys or its uploads to pass a policy."
+    else:
+        yield f"Start the gateway with --profile {name}." if name else "Start the gateway without --profile."
+    if report.safe in GENERAL:
+        yield f"If the store is one of these, check that profile too, because it has more operations: {_kinds()}."
+
+
+def _kinds() -> str:
+    general = {profile.name for profile in GENERAL}
+    return ", ".join(sorted(PROFILES.keys() - general))
+
+
+def _safe_name(report: StoreReport) -> str | None:
+    if report.safe is None:
+        return None
+    return "" if report.safe is UNKNOWN else report.safe.name
 
 
 def _print_finding(finding: StoreFinding) -> None:
