@@ -18,9 +18,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from daypass.gateway.plan import Peer, Respond
+from daypass.gateway.transfers.bounded_transfer import Pause
 from daypass.gateway.transfers.limits import MOST_HELD, TLS_READ_BUFFER, WRITE_BUFFER
 from daypass.gateway.transfers.outgoing_answer import OutgoingAnswer
-from daypass.gateway.transfers.transfer import Pause, Transfer
+from daypass.gateway.transfers.transfer import Transfer
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import plain_address
 from daypass.verify.head import LONGEST_HEAD, HeadError, parse_head

@@ -19,7 +19,7 @@ from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import PeerRule
 
 if TYPE_CHECKING:
-    from daypass.gateway.transfers.transfer import Transfer
+    from daypass.gateway.transfers.bounded_transfer import BoundedTransfer
 
 from daypass.gateway.transfers.client_connection import ClientConnection
 
@@ -68,7 +68,7 @@ class DataPath:
             pool = self._pools[backend.name] = BackendPool(backend, self.limits, self.read_buffer)
         return pool
 
-    def ended(self, operation: str, transfer: "Transfer", seconds: float) -> None:
+    def ended(self, operation: str, transfer: "BoundedTransfer", seconds: float) -> None:
         """Count an exchange."""
         self.read_buffer.ended()
         answer = transfer.answer

@@ -1,123 +1,37 @@
 """One request on its way through the gateway.
 
-Owns the order of events: the plan, the body of the request, the answer of the store, the end. Leaves parsing to the
-connections and every decision to the judge. The rules:
+Owns the order of events: the plan, the body of the request, the answer of the store. Leaves the limits and the end to
+bounded_transfer.py, parsing to the connections, and every decision to the judge. The rules:
 
 - The store sees no byte of a request before the judge allowed it, and before the transformation of its body returned
   the first bytes.
-- A request that fails on its way is never completed at the store: the connection to the store is aborted.
-- An answer that fails on its way is never completed at the client: the connection to the client is aborted.
 - A store may refuse a request before its end. That answer is passed on at once, and the rest of the body is dropped.
   Any other early answer waits for the end of the body, because the body may still turn out to be a forged one.
-- Exactly one `Exchange.done` for each exchange.
 """
 
 from collections.abc import Callable, Sequence
-from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
-from daypass.gateway.plan import Collect, EditAnswer, Exchange, Forward, Peer, Plan, Respond
+from daypass.gateway.plan import Collect, EditAnswer, Forward, Plan, Respond
 from daypass.gateway.transfers.answer_head import CONTINUE
 from daypass.gateway.transfers.backend_connection import BackendConnection
-from daypass.gateway.transfers.incoming_body import IncomingBody
+from daypass.gateway.transfers.bounded_transfer import READING, BodyUse, BoundedTransfer, Pause
 from daypass.gateway.transfers.limits import MOST_HELD
-from daypass.gateway.transfers.outgoing_answer import AnswerError, OutgoingAnswer
-from daypass.gateway.transfers.progress import TransferProgress
+from daypass.gateway.transfers.outgoing_answer import AnswerError
 from daypass.gateway.transfers.store_head import StoreHead
-from daypass.verify.head import RequestHead
 from daypass.verify.http_chunks import HttpChunkError
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.s3.errors import S3Error, s3_error
 
-if TYPE_CHECKING:
-    from daypass.gateway.transfers.client_connection import ClientConnection
-    from daypass.gateway.transfers.data_path import DataPath
-
 _REPLAYABLE = frozenset({"GET", "HEAD"})
 
 
-class _Mode(IntEnum):
-    """The use of the bytes of the request's body."""
-
-    HELD = 0
-    COLLECTED = 1
-    UPLOADED = 2
-    DROPPED = 3
-
-
-_READING = frozenset({_Mode.COLLECTED, _Mode.UPLOADED})
-
-
-class Pause(IntEnum):
-    """Reasons not to read from the client."""
-
-    HELD = 1
-    STORE_FULL = 2
-
-
-class Transfer:
+class Transfer(BoundedTransfer):
     """One request. The connections call it; it calls the judge."""
 
-    __slots__ = (
-        "_client",
-        "_collected",
-        "_collected_size",
-        "_exchange",
-        "_expects",
-        "_has_eof",
-        "_has_retried",
-        "_head",
-        "_held",
-        "_is_alone",
-        "_is_answer_paused",
-        "_is_over",
-        "_is_uploaded",
-        "_is_waiting",
-        "_keep",
-        "_mode",
-        "_path",
-        "_peer",
-        "_plan",
-        "_progress",
-        "_started",
-        "_store",
-        "_upload_left",
-        "answer",
-        "body",
-        "is_unsent",
-    )
-
-    def __init__(self, path: "DataPath", client: "ClientConnection", head: RequestHead, peer: Peer) -> None:
-        path.read_buffer.began()
-        self._path = path
-        self._client = client
-        self._head = head
-        self._peer = peer
-        self._started = path.time()
-        self._keep = b"close" not in head.headers.get(b"connection", b"").lower()
-        self._expects = b"expect" in head.headers
-        self.body = IncomingBody(head)
-        self.answer = OutgoingAnswer(client, is_head=head.method == "HEAD")
-        self._progress: TransferProgress | None = None  # most transfers end before the first tick
-        self._held = b""  # bytes whose turn has not come: of the body, or of the next requests
-        self._mode = _Mode.HELD
-        self._exchange: Exchange | None = None
-        self._plan: Forward | Collect | None = None
-        self._collected: list[bytes] = []
-        self._collected_size = 0
-        self._store: BackendConnection | None = None
-        self.is_unsent = False  # the store has not seen the head yet
-        self._upload_left = 0
-        self._is_uploaded = False
-        self._has_retried = False
-        self._has_eof = False  # the client does not send more
-        self._is_waiting = False  # for a worker thread
-        self._is_answer_paused = False
-        self._is_over = False
-        self._is_alone = False  # the client has gone, and the exchange goes on
+    __slots__ = ()
 
     # --- the plan ---------------------------------------------------------------------------------------------------
 
@@ -167,16 +81,16 @@ class Transfer:
             self._respond(plan)
         else:
             self._plan = plan
-            self._mode = _Mode.COLLECTED
+            self._mode = BodyUse.COLLECTED
             self._ask_for_body()
 
     # --- the body of the request ------------------------------------------------------------------------------------
 
     def client_data(self, data: bytes) -> None:
         """Take bytes of the client: the body, or the next requests."""
-        if self.body.is_done or self._mode == _Mode.HELD:
+        if self.body.is_done or self._mode == BodyUse.HELD:
             self._hold(data)
-        elif self._mode == _Mode.DROPPED:
+        elif self._mode == BodyUse.DROPPED:
             self._client.drop(len(data))
         else:
             self._take(data)
@@ -184,7 +98,7 @@ class Transfer:
     def client_eof(self) -> None:
         """Refuse a body that ends too early, once all of it was read."""
         self._has_eof = True
-        if self._mode in _READING and not self.body.is_done:
+        if self._mode in READING and not self.body.is_done:
             self._fail(s3_error("IncompleteBody"))
 
     def _hold(self, data: bytes) -> None:
@@ -243,7 +157,7 @@ class Transfer:
             raise s3_error("MaxMessageLengthExceeded")
         if not self.body.is_done and (plan.is_enough is None or not plan.is_enough()):
             return
-        self._mode = _Mode.HELD
+        self._mode = BodyUse.HELD
         body, self._collected = b"".join(self._collected), []
         try:
             following = plan.finish(body)
@@ -268,7 +182,7 @@ class Transfer:
             out.insert(0, plan.head)
         if is_end:
             self._is_uploaded = True
-            self._mode = _Mode.HELD
+            self._mode = BodyUse.HELD
         store.write(out)
         if is_end and self._store is store:
             store.resume()
@@ -312,7 +226,7 @@ class Transfer:
             store.begin(self, is_head=plan.is_head)
             self.is_unsent = True
             self._upload_left = plan.content_length
-            self._mode = _Mode.UPLOADED
+            self._mode = BodyUse.UPLOADED
             self._ask_for_body()
 
     def store_full(self) -> None:
@@ -335,7 +249,7 @@ class Transfer:
             return False
         # The store refuses the request. It does not need the rest of the body.
         self._keep = False
-        self._mode = _Mode.DROPPED
+        self._mode = BodyUse.DROPPED
         self._client.resume(Pause.STORE_FULL)
         return True
 
@@ -354,10 +268,6 @@ class Transfer:
             self.answer.begin(answer, head, exchange.request_id, self._path.date, keep=self._decide_keep())
         except AnswerError as error:
             self._fail(error)
-
-    def _decide_keep(self) -> bool:
-        self._keep = self._keep and not self._path.is_draining and self.body.is_within(self._held)
-        return self._keep
 
     def has_unsent(self) -> bool:
         """Return whether the client's transport still keeps bytes."""
@@ -406,7 +316,7 @@ class Transfer:
         plan = self._plan
         if isinstance(plan, Forward) and store is not None and not self._has_retried and self._may_retry(plan, store):
             self._has_retried = True
-            self._mode = _Mode.HELD
+            self._mode = BodyUse.HELD
             self._path.pool(plan.backend).connect(self._connected)
             return
         self._fail(s3_error("ServiceUnavailable", detail=reason))
@@ -416,98 +326,3 @@ class Transfer:
             return True
         is_replayable = plan.body is None and self._head.method in _REPLAYABLE
         return is_replayable and store.is_reused and not store.has_answered
-
-    def _leave_store(self, *, is_complete: bool) -> None:
-        if self._is_answer_paused:  # The next request on the connection is read at the speed of its own client.
-            self.client_ready()
-        store, self._store = self._store, None
-        if store is not None:
-            store.end(is_complete=is_complete)
-
-    # --- back-pressure and limits of time ---------------------------------------------------------------------------
-
-    def client_full(self) -> None:
-        """Stop reading from the store: the client does not read as fast."""
-        if self._store is not None:
-            self._is_answer_paused = True
-            self._store.pause_reading()
-
-    def client_ready(self) -> None:
-        """Read from the store again."""
-        if self._store is not None and self._is_answer_paused:
-            self._is_answer_paused = False
-            self._store.resume_reading()
-
-    def tick(self) -> None:
-        """Check the progress, once in `limits.tick` seconds."""
-        limits, store, answer = self._path.limits, self._store, self.answer
-        progress = self._progress
-        if progress is None:
-            progress = self._progress = TransferProgress(limits)
-        waiting = 0 if store is None else store.transport.get_write_buffer_size()
-        marks = (self.body.received, answer.sent + answer.collected, waiting)
-        # While a client reads slowly, the store has to wait.
-        quiet = progress.count_quiet(marks, is_excused=self._client.is_full)
-        is_reading = self._mode in _READING and not self.body.is_done
-        if is_reading and (store is None or not store.is_paused):
-            if progress.is_too_slow(self.body.received):
-                self._fail(s3_error("RequestTimeout"))
-        elif store is None or self._client.is_full:
-            return  # Opening a connection has a limit of its own, and so has a client that reads slowly.
-        else:
-            is_unanswered = self._is_uploaded and not answer.status and answer.edit is None
-            if quiet >= (limits.first_byte_seconds if is_unanswered else limits.stall_seconds):
-                self._fail(s3_error("ServiceUnavailable", detail="the store does not answer"))
-
-    # --- the end ----------------------------------------------------------------------------------------------------
-
-    def _fail(self, error: Exception) -> None:
-        """Answer an error, or abort an answer that has begun."""
-        self._leave_store(is_complete=False)
-        if self._is_over:
-            self._done()
-        elif self.answer.has_begun:
-            self._client.abort()  # which ends this transfer
-        elif self._exchange is not None:
-            self._respond(self._exchange.refuse(error))
-
-    def _respond(self, answer: Respond) -> None:
-        if not self.answer.respond(answer, self._path.date, keep=self._decide_keep()):
-            structlog.get_logger().error("answer_refused", reason="a header contains a line break")
-            self._keep = False
-        self._end()
-
-    def _end(self) -> None:
-        if self._is_alone:
-            self._done()
-            return
-        self._is_over = True
-        self._done()
-        rest = self.body.skip(self._held) if self._keep else self._held
-        is_unread = not self.body.is_done or bool(rest)
-        self._client.transfer_ended(rest, keep=self._keep, is_unread=is_unread)
-
-    def _done(self) -> None:
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        operation = self._plan.operation if isinstance(self._plan, Forward) else ""
-        self._path.ended(operation, self, self._path.time() - self._started)
-        try:
-            exchange.done(status=self.answer.status, bytes_in=self.body.received, bytes_out=self.answer.sent)
-        except Exception:  # noqa: BLE001 - an audit event must not break the connection
-            structlog.get_logger().exception("exchange_not_recorded")
-
-    def client_lost(self) -> None:
-        """End the exchange: the client has gone."""
-        if self._is_over:
-            return
-        self._is_over = True
-        plan = self._plan
-        if isinstance(plan, Forward) and plan.finishes_alone and self.body.is_done and self._exchange is not None:
-            self._is_alone = True
-            self.client_ready()
-            return
-        self._leave_store(is_complete=False)
-        if not self._is_waiting:  # The thread may change a bucket, and the record says so afterwards.
-            self._done()
