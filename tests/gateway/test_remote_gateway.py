@@ -12,6 +12,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import ClientError
+from tests.gateway.refusals import refusal
 from tests.gateway.remote_gateway import REGION, RemoteGateway, remote_gateway
 from tests.gateway.running_gateway import ALLOW_ALL, document
 from tests.gateway.stores import StoreServer
@@ -122,6 +123,22 @@ def test_a_client_that_invents_names_is_slowed_down(moto_store: StoreServer, mon
         invented = gateway.s3({"AccessKeyId": "AKIAINVENTED00000001", "SecretAccessKey": "x" * 40})
         assert code_of(lambda: invented.list_objects_v2(Bucket=bucket)) == "SlowDown"
         assert code_of(lambda: s3.list_objects_v2(Bucket=bucket)) == ""
+
+
+def test_a_gateway_that_may_not_manage_buckets_says_so(gateway: RemoteGateway) -> None:
+    """The refusal is no failure of the server: the operator can change it, and trying again does not."""
+    iam = client_factory(gateway.server)("iam")
+    deny = document({"Effect": "Deny", "Action": "daypass:ManageBuckets", "Resource": "*"})
+    iam.put_user_policy(UserName="edge", PolicyName="less", PolicyDocument=deny)
+    try:
+        location = {"LocationConstraint": REGION}
+        error = refusal(gateway.s3().create_bucket, Bucket="not-managed", CreateBucketConfiguration=location)
+    finally:
+        iam.delete_user_policy(UserName="edge", PolicyName="less")
+    response = error.response
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == (403, "AccessDenied")
+    assert "daypass:ManageBuckets" in response["Error"]["Message"]
+    assert "arn:" not in response["Error"]["Message"]  # the user of the gateway is not the caller's business
 
 
 @pytest.mark.slow

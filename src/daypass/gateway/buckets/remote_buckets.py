@@ -33,7 +33,7 @@ from daypass.verify.remote_server.protocol import (
     FactRequest,
 )
 from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
-from daypass.verify.remote_server.server_connection import ServerConnection
+from daypass.verify.remote_server.server_connection import RegistrationRefusedError, ServerConnection
 from daypass.verify.s3.errors import s3_error
 
 T = TypeVar("T")
@@ -41,6 +41,11 @@ Ts = TypeVarTuple("Ts")
 Decoder = Callable[[FactAnswer], Any]
 
 _AWAY = "The service is temporarily unavailable. Try again."
+_DENIED = "AccessDenied"
+_MAY_NOT_CHANGE = (
+    "This gateway may not change buckets of account {}: its operator must allow daypass:ManageBuckets on the resource "
+    "server to the user of the gateway, and add the account to the registration."
+)
 _MOST_NAMES = 1_000
 _encode = msgspec.json.Encoder().encode
 
@@ -73,7 +78,18 @@ class RemoteViews:
         return self._facts.find(key, lambda: self._fetch(kind, names, decode))
 
     def _fetch(self, kind: str, names: tuple[str, ...], decode: Decoder) -> Fact:
-        answer: FactAnswer | None = self._connection.post(FACTS_PATH, _encode(FactRequest(kind, names)), FactAnswer)
+        answer: FactAnswer | None
+        try:
+            answer = self._connection.post(FACTS_PATH, _encode(FactRequest(kind, names)), FactAnswer)
+        except RegistrationRefusedError as problem:
+            if kind != "account":
+                raise
+            # Trying again does not help: a mapping of the gateway names an account that it is not registered for.
+            message = (
+                f"This gateway does not serve account {names[0]}: its operator must add the account to the "
+                "registration of the resource server."
+            )
+            raise s3_error(_DENIED, message, detail=problem.detail) from problem
         if answer is None:
             raise ServiceUnavailable(_AWAY, detail="no resource server is registered")
         try:
@@ -155,7 +171,11 @@ class RemoteBucketWriter:
 
     def _send(self, change: BucketChange) -> None:
         complete = msgspec.structs.replace(change, new_block=self._new_block)
-        changed: BucketChanged | None = self._connection.post(BUCKET_CHANGES_PATH, _encode(complete), BucketChanged)
+        changed: BucketChanged | None
+        try:
+            changed = self._connection.post(BUCKET_CHANGES_PATH, _encode(complete), BucketChanged)
+        except RegistrationRefusedError as problem:
+            raise s3_error(_DENIED, _MAY_NOT_CHANGE.format(change.account), detail=problem.detail) from problem
         if changed is None:
             raise ServiceUnavailable(_AWAY, detail="no resource server is registered")
         if changed.code:
