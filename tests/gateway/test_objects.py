@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from tests.gateway.refusals import refusal, refused_with
 from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, running_gateway
 from tests.gateway.stores import StoreServer
+from tests.sockets import free_port
 
 GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
@@ -185,6 +187,71 @@ def test_the_account_owns_every_object(gateway: RunningGateway, bucket: str) -> 
     assert refused_with(s3.put_object_acl, Bucket=bucket, Key="x", AccessControlPolicy=own) == refused
     assert refused_with(s3.put_bucket_acl, Bucket=bucket, ACL="private") == refused
     assert refused_with(s3.put_object, Bucket=bucket, Key="y", ACL="public-read") == refused
+
+
+@pytest.mark.parametrize("version", [None, "null", "3sL4kqtJlcpXroDTDmJ"])
+@pytest.mark.parametrize("call", ["get_object_acl", "put_object_acl"])
+def test_the_acl_of_a_missing_object_does_not_exist(
+    gateway: RunningGateway, bucket: str, call: str, version: str | None
+) -> None:
+    """The gateway answers these itself, and asks the store first; a caller that must not list does not learn it."""
+    acl = {} if call == "get_object_acl" else {"ACL": "bucket-owner-full-control"}
+    named = {"VersionId": version} if version else {}
+    code = "NoSuchVersion" if version else "NoSuchKey"
+    refused = refused_with(getattr(gateway.s3(), call), Bucket=bucket, Key="none", **acl, **named)
+    assert refused == (404, code)
+    acls = {"Effect": "Allow", "Action": ["s3:*Acl"], "Resource": "*"}
+    refused = refused_with(getattr(gateway.role(acls), call), Bucket=bucket, Key="none", **acl, **named)
+    assert refused == (403, "AccessDenied")
+
+
+def test_the_acl_of_an_object_at_a_store_that_is_down_is_not_known() -> None:
+    """The client can try again."""
+    with running_gateway(StoreServer("moto", free_port())) as gateway:
+        refused = refused_with(gateway.s3().get_object_acl, Bucket="a-bucket", Key="x")
+    assert refused == (503, "ServiceUnavailable")
+
+
+@pytest.mark.parametrize(
+    ("service", "call", "setting"),
+    [
+        ("sts", "get_caller_identity", "AWS_ENDPOINT_URL_STS"),
+        ("iam", "list_users", "AWS_ENDPOINT_URL_IAM"),
+        ("sso-admin", "list_instances", "AWS_ENDPOINT_URL"),
+    ],
+)
+def test_a_call_of_another_service_names_the_setting(
+    gateway: RunningGateway, service: str, call: str, setting: str
+) -> None:
+    """A profile's endpoint_url sends the calls of every service to one address."""
+    root = gateway.server.root
+    client = boto3.client(
+        service,
+        "eu-test-1",
+        endpoint_url=gateway.url,
+        aws_access_key_id=root.access_key_id,
+        aws_secret_access_key=root.secret_access_key,
+    )
+    response = refusal(getattr(client, call)).response
+    assert (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) == (400, "InvalidRequest")
+    assert (
+        f"This is the S3 gateway, which serves S3 alone. The request is signed for {service.partition('-')[0]}"
+        in (response["Error"]["Message"])
+    )
+    assert f"Set {setting} to the address of `daypass serve`" in response["Error"]["Message"]
+    event = gateway.audit.first(
+        lambda record: record.action == "RequestForAnotherService" and record.parameters["signedService"] in service
+    )
+    assert event.fault is not None
+
+
+def test_an_unsigned_call_of_sts_names_the_setting(gateway: RunningGateway) -> None:
+    """AssumeRoleWithWebIdentity does not have a signature, and S3 does not have POST on `/`."""
+    form = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(gateway.url, form, timeout=10)  # noqa: S310 - our own address
+    body = refused.value.read()
+    assert (refused.value.code, b"AWS_ENDPOINT_URL_STS" in body, b"<ErrorResponse>" in body) == (400, True, True)
 
 
 def test_a_caller_can_expect_an_owner(gateway: RunningGateway, bucket: str) -> None:

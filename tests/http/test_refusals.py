@@ -159,3 +159,11 @@ def test_s3_requests_are_sent_to_the_gateway(client: ClientFactory, send_s3: str
     with pytest.raises(ClientError, match="daypass gateway") as refused:
         getattr(s3, send_s3)(**words)
     assert refused.value.response["Error"]["Code"] == "InvalidRequest"
+
+
+def test_a_presigned_url_of_s3_is_sent_to_the_gateway(daypass_server: RunningServer) -> None:
+    """The scope of the signature is in its query."""
+    scope = "AKIDEXAMPLE%2F20261130%2Fus-east-1%2Fs3%2Faws4_request"
+    target = f"/team-data/x?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={scope}&X-Amz-Expires=60"
+    answer = send(daypass_server, b"", {}, target=target, method="GET")
+    assert (answer.status, "daypass gateway" in answer.text) == (400, True)

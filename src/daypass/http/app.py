@@ -78,7 +78,7 @@ class App:
         """Serve one request, or the startup and shutdown of the server."""
         if scope["type"] == "http":
             path = scope["path"]
-            if (path != "/" or scope["method"] == "GET") and is_for_s3(scope["headers"]):
+            if (path != "/" or scope["method"] == "GET") and is_for_s3(scope["headers"], scope["query_string"]):
                 await send_answer(send, NOT_S3)
             elif path == "/":
                 await self._api(scope, receive, send)

@@ -18,7 +18,7 @@ from functools import partial
 
 import msgspec
 
-from daypass.gateway.buckets.bucket_lifecycle import create_bucket, delete_bucket
+from daypass.gateway.buckets.bucket_lifecycle import BackendUnavailableError, create_bucket, delete_bucket
 from daypass.gateway.buckets.bucket_operations import (
     MOST_BODY,
     READS,
@@ -34,7 +34,9 @@ from daypass.gateway.judge.edit import NotedAnswers
 from daypass.gateway.judge.form_upload import FieldsOfForm, FileOfForm, answer_form
 from daypass.gateway.judge.judged_request import JudgedRequest
 from daypass.gateway.judge.list_buckets import buckets_of_account, render_buckets
+from daypass.gateway.judge.other_services import answer_other_service, find_other_service
 from daypass.gateway.plan import Collect, Forward, HeaderPairs, Plan, Respond
+from daypass.verify.refusals import VerifyError
 from daypass.verify.s3.documents.delete_objects import (
     MAX_DELETE_ANSWER,
     MAX_DELETE_BODY,
@@ -59,7 +61,7 @@ from daypass.verify.s3.resign import sign_for_backend
 
 _MOST_DECIDED = 20  # keys of DeleteObjects that the event loop decides itself
 _MOST_HEAVY = 100  # decisions over large policies in one request; each takes at most a quarter of a second
-_OK, _MISSING = 200, 404
+_OK, _INVALID, _MISSING, _DELETE_MARKER = 200, 400, 404, 405  # statuses of HeadObject
 _XML: HeaderPairs = ((b"content-type", b"application/xml"),)
 
 
@@ -74,8 +76,14 @@ class Judgement(JudgedRequest):
 
     def _plan(self) -> Plan:
         parts = self._parts
-        verified = self._verify(self._verify_head)
-        request = parse_s3_request(self._head, verified, domains=parts.domains, key_rules=self._rule_of)
+        try:
+            verified = self._verify(self._verify_head)
+            request = parse_s3_request(self._head, verified, domains=parts.domains, key_rules=self._rule_of)
+        except (S3Error, VerifyError):
+            service = find_other_service(self._head)
+            if service is None:
+                raise
+            return answer_other_service(self._exchange, self._head, service)
         self._route(request, verified)
         return _STEPS.get(request.operation, Judgement._about_bucket)(self)
 
@@ -215,23 +223,35 @@ class Judgement(JudgedRequest):
 
     def get_object_acl(self) -> Plan:
         """Answer with full control of the account, if the object exists."""
-        self._wait()
-        request, bucket = self._request, self._known_bucket()
-        version = {name: value for name, value in request.parameters.items() if name == "versionId"}
-        found = self._parts.calls.send(bucket.backend, "HEAD", bucket.name, key=request.key, query=version)
-        if found.status == _MISSING:
-            raise self._missing() or s3_error("NoSuchKey", Key=request.key)
-        if found.status != _OK:
-            raise s3_error("ServiceUnavailable", detail=f"the store answered {found.status} to HeadObject")
-        return self._exchange.respond(_OK, _XML, acl_of(bucket.account))
+        self._require_object()
+        return self._exchange.respond(_OK, _XML, acl_of(self._known_bucket().account))
 
     def put_object_acl(self) -> Plan:
         """Accept the one ACL that every object has, and refuse others."""
         return self._collect(MOST_BODY["PutBucketAcl"], self._put_object_acl_with)
 
     def _put_object_acl_with(self, body: bytes) -> Plan:
-        account = self._known_bucket().account
-        return self._answer(put_acl(self._bucket_request(body), account))
+        answer = put_acl(self._bucket_request(body), self._known_bucket().account)
+        self._require_object()
+        return self._answer(answer)
+
+    def _require_object(self) -> None:
+        """Raise S3Error unless the store has the object, or the version that the request names."""
+        self._wait()
+        request, bucket = self._request, self._known_bucket()
+        version = {name: value for name, value in request.parameters.items() if name == "versionId"}
+        try:
+            found = self._parts.calls.send(bucket.backend, "HEAD", bucket.name, key=request.key, query=version)
+        except BackendUnavailableError as problem:
+            raise s3_error("ServiceUnavailable", detail=str(problem)) from problem
+        if found.status == _MISSING or (version and found.status == _INVALID):
+            # A store may not know the form of the ID. The object has no such version either way.
+            code = "NoSuchVersion" if version else "NoSuchKey"
+            raise self._missing() or s3_error(code, Key=request.key)
+        if found.status == _DELETE_MARKER:
+            raise s3_error("MethodNotAllowed", Method=request.method, ResourceType="DeleteMarker")
+        if found.status != _OK:
+            raise s3_error("ServiceUnavailable", detail=f"the store answered {found.status} to HeadObject")
 
     # DeleteObjects ------------------------------------------------------------------------------------------
 
