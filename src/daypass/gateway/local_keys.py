@@ -29,6 +29,7 @@ from daypass.directory.store import CachedViews, Reader, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
+from daypass.verify.hidden_members import hidden_rich_repr
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class _Grant(msgspec.Struct):
 
     def __repr__(self) -> str:
         return "<secret>"
+
+    __rich_repr__ = hidden_rich_repr
 
 
 class _RecordedViews:

@@ -25,6 +25,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
+
 HeaderPairs = tuple[tuple[bytes, bytes], ...]
 """Lower-case header names with their values, without the headers of framing and of the connection."""
 
@@ -156,6 +158,9 @@ class Forward(msgspec.Struct, frozen=True):
     content_length: int = 0
     is_head: bool = False
     finishes_alone: bool = False
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class Collect(msgspec.Struct, frozen=True):

@@ -25,6 +25,7 @@ from itertools import repeat
 import msgspec
 
 from daypass.bounded_memory import BoundedMemory
+from daypass.verify.hidden_members import hidden_rich_repr
 from daypass.verify.refusals import HeadError, VerifyReason
 
 __all__ = ["LONGEST_HEAD", "MOST_HEADER_LINES", "HeadError", "RequestHead", "build_head", "parse_head"]
@@ -75,6 +76,8 @@ class RequestHead(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         # Without headers and query, which may contain a session token.
         return f"<{self.method} {self.path.decode('ascii', 'replace')}>"
+
+    __rich_repr__ = hidden_rich_repr
 
 
 def parse_head(block: bytes) -> RequestHead:

@@ -15,6 +15,7 @@ import msgspec
 from daypass.authenticate.sigv4.signing_key import SigningKeys, SigV4SigningKey
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 
 
 class KeyClaim(msgspec.Struct, frozen=True):
@@ -36,6 +37,8 @@ class KeyClaim(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"<claim of {self.access_key_id} for {self.date}/{self.region}/{self.service}>"
 
+    __rich_repr__ = hidden_rich_repr
+
 
 class KeyGrant(msgspec.Struct, frozen=True):
     """The signing key of a claim, and the caller that it belongs to.
@@ -45,6 +48,9 @@ class KeyGrant(msgspec.Struct, frozen=True):
 
     signing_key: SigV4SigningKey
     caller: VerifiedCaller
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class NotLoadedError(Exception):
@@ -82,6 +88,8 @@ class _StaticKey(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "<secret>"
+
+    __rich_repr__ = hidden_rich_repr
 
 
 class StaticKeys:

@@ -11,6 +11,7 @@ import msgspec
 
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead, build_head
+from daypass.verify.hidden_members import hidden_rich_repr
 from daypass.verify.keys import Keys
 from daypass.verify.refusals import HeadError, VerifyError, VerifyReason
 from daypass.verify.services.routes import decode_path
@@ -33,6 +34,8 @@ class Request(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"<{self.method} {self.target.partition('?')[0]}>"
+
+    __rich_repr__ = hidden_rich_repr
 
 
 def verify(request: Request, keys: Keys, *, service: str, regions: Iterable[str], now: datetime) -> VerifiedCaller:

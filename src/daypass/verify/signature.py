@@ -42,6 +42,7 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.errors import ExpiredToken, IncompleteSignature, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.keys import KeyClaim, KeyGrant, Keys
 from daypass.verify.payload import PayloadForm
 from daypass.verify.refusals import VerifyError, VerifyReason
@@ -80,6 +81,9 @@ class VerifiedRequest(msgspec.Struct, frozen=True):
     signing_key: SigV4SigningKey
     signed_headers: frozenset[bytes]
     signed_at: datetime
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 def verify_head(

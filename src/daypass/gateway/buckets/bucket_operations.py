@@ -20,6 +20,7 @@ import msgspec
 from daypass.directory.entities.bucket_entities import PublicAccessBlock
 from daypass.gateway.buckets.bucket_xml import XmlElement, parse_xml, write_xml, xml_group, xml_text
 from daypass.gateway.buckets.buckets import Bucket, Buckets, BucketWriter, canonical_id
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.s3.errors import s3_error
 
 _XML = (b"content-type", b"application/xml")
@@ -64,6 +65,9 @@ class BucketRequest(msgspec.Struct, frozen=True):
     now: datetime
     headers: Mapping[bytes, bytes] = MappingProxyType({})
     body: bytes = b""
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class LocalAnswer(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.remote_server.grant_json import CallerJson, References
 
 PREFIX = "/resource-server/v1/"
@@ -40,6 +41,9 @@ class GrantRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     presigned: bool = False
     inline_documents: bool = False
 
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
+
 
 class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """The answer to POST keys.
@@ -56,6 +60,9 @@ class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     dependencies: frozenset[str]
     revision: int
     max_age: int
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class ChangesAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

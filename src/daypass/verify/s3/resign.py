@@ -22,6 +22,7 @@ import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey, signing_key
 from daypass.bounded_memory import BoundedMemory
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.s3.bodies.bodies import is_body_header
 from daypass.verify.s3.bodies.chunk_signatures import ChunkSeed
 from daypass.verify.s3.operations.copy_source import COPY_SOURCE_HEADER
@@ -89,6 +90,9 @@ class SignedHead(msgspec.Struct, frozen=True):
     head: bytes
     seed: ChunkSeed
 
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
+
 
 def sign_for_backend(
     request: S3Request, *, backend: BackendAddress, payload: str, body_headers: Mapping[bytes, bytes], now: datetime
@@ -135,6 +139,8 @@ class _Moment(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "<secret>"
+
+    __rich_repr__ = hidden_rich_repr
 
 
 @lru_cache(maxsize=64)

@@ -14,6 +14,7 @@ from enum import Enum
 import msgspec
 
 from daypass.verify.head import RequestHead
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.payload import EMPTY_SHA256, PayloadForm, PayloadKind
 from daypass.verify.s3.bodies.body_checks import TRAILER_HEADER, BodyChecks, checks_of, parse_trailer_header
 from daypass.verify.s3.bodies.body_transform import (
@@ -82,6 +83,9 @@ class BodyClaim(msgspec.Struct, frozen=True, kw_only=True):
     content_length: int | None
     chunked: bool
     seed: ChunkSeed | None = None
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class BodyPlan(msgspec.Struct, frozen=True):

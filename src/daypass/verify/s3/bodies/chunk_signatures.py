@@ -11,6 +11,7 @@ from hmac import compare_digest
 import msgspec
 
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.payload import EMPTY_SHA256
 from daypass.verify.s3.errors import s3_error
 
@@ -22,6 +23,9 @@ class ChunkSeed(msgspec.Struct, frozen=True):
     timestamp: str
     scope: str
     key: SigV4SigningKey
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class ChunkSignatures:
