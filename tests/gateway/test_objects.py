@@ -15,6 +15,7 @@ from tests.gateway.stores import StoreServer
 from tests.sockets import free_port
 
 GET = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+DENY_TAGS = {"Effect": "Deny", "Action": ["s3:GetObject*Tagging", "s3:PutObjectTagging"], "Resource": "*"}
 LIST = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
 
 
@@ -292,6 +293,32 @@ def test_a_copy_needs_permissions_on_both_objects(gateway: RunningGateway, bucke
     s3 = gateway.role(ALLOW_ALL, deny)
     refused = refused_with(s3.copy_object, Bucket=bucket, Key="b", CopySource={"Bucket": bucket, "Key": "source"})
     assert refused == (403, "AccessDenied")
+
+
+@pytest.mark.parametrize(
+    ("tagged", "more", "allowed"),
+    [
+        (False, {}, True),
+        (True, {}, False),
+        (True, {"TaggingDirective": "REPLACE"}, True),
+        (False, {"version": "null"}, False),
+    ],
+)
+def test_the_tags_of_a_source_need_permissions_if_it_has_tags(
+    gateway: RunningGateway, bucket: str, more: dict[str, str], *, tagged: bool, allowed: bool
+) -> None:
+    """As on S3. A store may ignore the version in a question about tags, thus a version needs them always."""
+    gateway.s3().put_object(Bucket=bucket, Key="source", Body=b"1", **({"Tagging": "a=b"} if tagged else {}))
+    s3 = gateway.role({"Effect": "Allow", "Action": ["s3:GetObject*", "s3:PutObject"], "Resource": "*"}, DENY_TAGS)
+    version = {"VersionId": more["version"]} if "version" in more else {}
+    members = {name: value for name, value in more.items() if name != "version"}
+    source = {"Bucket": bucket, "Key": "source", **version}
+    if allowed:
+        s3.copy_object(Bucket=bucket, Key="target", CopySource=source, **members)
+        assert not gateway.s3().get_object_tagging(Bucket=bucket, Key="target")["TagSet"]
+    else:
+        refused = refused_with(s3.copy_object, Bucket=bucket, Key="target", CopySource=source, **members)
+        assert refused == (403, "AccessDenied")
 
 
 def test_presigned_urls_work_as_their_signer(gateway: RunningGateway, bucket: str) -> None:

@@ -40,6 +40,7 @@ from daypass.verify.s3.operations.request import S3Request, check_expected_owner
 from daypass.verify.s3.operations.routes import OPERATIONS
 from daypass.verify.s3.permissions.actions import Permission, list_permission
 from daypass.verify.s3.permissions.conditions import ConnectionFacts, request_keys
+from daypass.verify.s3.permissions.lookups import LookUp
 from daypass.verify.s3.resign import sign_for_backend
 from daypass.verify.signature import VerifiedRequest, verify_head
 
@@ -47,6 +48,7 @@ T = TypeVar("T")
 
 _MOST_LOADS = 64  # values that one request may need; each round loads one
 _HOME_REGION = "us-east-1"
+_READ_TAGS = "s3:GetObjectTagging"
 _REDIRECT, _WEBSITE = b"x-amz-website-redirect-location", "PutBucketWebsite"
 # Failures that a client can repeat to guess a key, or to keep the store busy.
 _GUESSES = frozenset({VerifyReason.UNKNOWN_KEY, VerifyReason.INVALID_TOKEN, VerifyReason.SIGNATURE_MISMATCH})
@@ -208,9 +210,22 @@ class JudgedRequest:
         for permission in needed:
             bucket = self._source if permission.is_source else self._bucket
             refused = self._decider.refuses(permission, bucket, added)
-            if refused is not None:
+            if refused is not None and not (permission.if_source_tagged and self._is_source_untagged()):
                 self._exchange.encoded = refused.encoded
                 raise refused.error
+
+    def _is_source_untagged(self) -> bool:
+        """Return whether the source of a copy certainly does not have tags, thus no permission about them is needed.
+
+        Stores may ignore the version in a question about tags, thus a source with a version counts as tagged.
+        """
+        source, bucket = self._request.copy_source, self._source
+        if source is None or bucket is None or source.version_id:
+            return False
+        self._wait()
+        asked = Permission(_READ_TAGS, f"{bucket.arn}/{source.key}", bucket.name, is_source=True)
+        found = self._parts.decisions.tags.find(asked, bucket, frozenset({LookUp.OBJECT_TAGS}))
+        return found is not None and not found
 
     def _missing(self) -> S3Error | None:
         """Return the refusal for a missing object, or None if the caller may list its bucket."""

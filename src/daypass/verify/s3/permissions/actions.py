@@ -28,8 +28,8 @@ class Permission(msgspec.Struct, frozen=True):
 
     `resource` is an ARN, and `bucket` its bucket, or empty for an action on all buckets. `version_id` is the version of
     the object that the action is about. `is_source` is true for the source of a copy. If `if_source_tagged`
-    is true, S3 needs the permission only if the source of the copy has tags. A gateway that does not look them up must
-    need it always. If `unless_denied` is true, the permission need not be allowed: only an explicit denial
+    is true, S3 needs the permission only if the source of the copy has tags. A gateway that cannot look them up must
+    need it. If `unless_denied` is true, the permission need not be allowed: only an explicit denial
     counts.
     """
 
