@@ -16,7 +16,7 @@ from tests.gateway.refusals import refusal
 from tests.gateway.remote_gateway import REGION, RemoteGateway, remote_gateway
 from tests.gateway.running_gateway import ALLOW_ALL, document
 from tests.gateway.stores import StoreServer
-from tests.gateway.test_forms import send
+from tests.gateway.uploads_at_stores.test_forms import send
 from tests.storage.postgresql import fresh_database, own_cluster
 
 from daypass.directory.revocations import revoke_key

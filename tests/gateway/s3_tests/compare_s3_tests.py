@@ -1,9 +1,9 @@
 """Compare two runs of ceph/s3-tests: at the store, and through the gateway in front of it.
 
-`python -m tests.gateway.compare_s3_tests DIRECT.xml GATEWAY.xml` reads the JUnit results that pytest writes with
---junitxml, and s3_tests_losses.toml. Every test that passes at the store must pass through the gateway, unless that
-file names it with a reason. The suite is not part of this repository. Run it with four users that have s3:*, and the
-tests of suspended versioning last: they leave buckets that cannot be emptied.
+`python -m tests.gateway.s3_tests.compare_s3_tests DIRECT.xml GATEWAY.xml` reads the JUnit results that pytest writes
+with --junitxml, and s3_tests_losses.toml. Every test that passes at the store must pass through the gateway, unless
+that file names it with a reason. The suite is not part of this repository. Run it with four users that have s3:*, and
+the tests of suspended versioning last: they leave buckets that cannot be emptied.
 """
 
 import sys

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.gateway.compare_s3_tests import main, read_losses, report
+from tests.gateway.s3_tests.compare_s3_tests import main, read_losses, report
 
 
 def write(path: Path, **outcomes: str) -> str:

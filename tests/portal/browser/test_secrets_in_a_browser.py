@@ -5,10 +5,10 @@ from urllib.parse import unquote_plus
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, Response
+from tests.portal.browser.test_saml_in_a_browser import shown, take
 from tests.portal.command import Command, Listener
 from tests.portal.conftest import Portal
 from tests.portal.test_handover import hand_over, sign_in
-from tests.portal.test_saml_in_a_browser import shown, take
 
 from daypass.audit.event import to_event
 

@@ -2,9 +2,9 @@
 
 import pytest
 from playwright.sync_api import Page
+from tests.portal.browser.test_saml_in_a_browser import shown, take
 from tests.portal.command import Command
 from tests.portal.conftest import Portal, Visit
-from tests.portal.test_saml_in_a_browser import shown, take
 
 from daypass.portal.login import pending_login
 from daypass.portal.roles import proven_sign_ins

@@ -54,7 +54,7 @@ _BUCKET_TAGGING = frozenset({"DeleteBucketTagging", "GetBucketTagging", "PutBuck
 _ENCRYPTION = frozenset({"DeleteBucketEncryption", "GetBucketEncryption", "PutBucketEncryption"})
 
 
-# tests/gateway/test_bodies_at_stores.py shows it for each store that has this value.
+# tests/gateway/uploads_at_stores/test_bodies_at_stores.py shows it for each store that has this value.
 _REFUSES_SHORT_BODIES = BodyProfile(commits_short_bodies=False, signed_trailers=True, unsigned_trailers=True)
 
 
