@@ -86,6 +86,14 @@ def test_aws_chunked_is_not_a_coding_of_the_object() -> None:
         assert parse("PUT", "/b01/k", {"Content-Encoding": sent}).headers[b"content-encoding"] == kept
 
 
+@pytest.mark.parametrize("sent", ["xaws-chunked", "aws-chunked;q=1", "aws-chunked x", "gzip, aws-chunked2"])
+def test_a_coding_like_aws_chunked_is_refused(sent: str) -> None:
+    """A store that searches the header for the word would decode a body that is not in chunks."""
+    with pytest.raises(S3Error) as refused:
+        parse("PUT", "/b01/k", {"Content-Encoding": sent})
+    assert refused.value.code == "InvalidArgument"
+
+
 def test_headers_in_the_query_of_a_presigned_url_are_headers() -> None:
     """SDKs for JavaScript and Go put x-amz-* there, in any case of letters."""
     target = "/b01/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Signature=0&x-amz-tagging=a%3D1&X-Amz-Meta-Color=blue%20"

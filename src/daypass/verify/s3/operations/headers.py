@@ -149,7 +149,15 @@ def _check_acl(name: bytes, value: bytes) -> None:
 def _without_chunks(coding: bytes) -> bytes:
     """Return a Content-Encoding without aws-chunked.
 
-    That is a coding of the transfer alone, and not one of the object.
+    That is a coding of the transfer alone, and not one of the object. Raises S3Error if another coding contains the
+    word: a store that searches for it would decode a body that is not in chunks.
     """
     kept = [part.strip() for part in coding.split(b",") if part.strip().lower() != _CODING]
+    if any(_CODING in part.lower() for part in kept):
+        raise s3_error(
+            "InvalidArgument",
+            "The value of content-encoding is not valid.",
+            ArgumentName="content-encoding",
+            ArgumentValue=coding.decode("latin-1")[:1024],
+        )
     return b",".join(part for part in kept if part)
