@@ -63,7 +63,7 @@ def test_a_store_behaves_as_its_profile_says(store: StoreServer) -> None:
     """Every check passes, and the scratch bucket is gone."""
     findings = check_of(store, PROFILES[store.name]).findings()
     assert [one for one in findings if one.outcome is not FindingOutcome.PASSED] == []
-    assert len(findings) == 5
+    assert len(findings) == 6
     assert not [one for one in store.client().list_buckets()["Buckets"] if one["Name"].startswith("daypass-check")]
 
 

@@ -12,6 +12,7 @@ from daypass.gateway.audit_events import ExchangeLog
 from daypass.gateway.buckets.buckets import BucketMap, Buckets, BucketWriter
 from daypass.gateway.judge.decisions import DecisionTools
 from daypass.gateway.judge.lookups import ObjectCalls
+from daypass.gateway.judge.uploads import KnownUploads
 from daypass.gateway.plan import Backend
 from daypass.gateway.stores.profiles import StoreProfile
 from daypass.verify.keys import Keys
@@ -55,6 +56,7 @@ class JudgeParts(msgspec.Struct, frozen=True):
     question_allowed: Callable[[str], bool]
     on_alarm: Callable[[str], None]
     domains: tuple[str, ...] = ()
+    uploads: KnownUploads = msgspec.field(default_factory=KnownUploads)
     only_rule: KeyRule | None = None
 
     def __post_init__(self) -> None:

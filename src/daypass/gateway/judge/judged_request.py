@@ -28,6 +28,7 @@ from daypass.gateway.judge.request_body import (
     plain_body,
     plan_request_body,
 )
+from daypass.gateway.judge.uploads import OF_AN_UPLOAD
 from daypass.gateway.plan import AnswerRule, Collect, Forward, Peer, Plan, Respond
 from daypass.policy.authorization_request import NewConditionKeys
 from daypass.verify.caller import ANONYMOUS, VerifiedCaller
@@ -273,7 +274,17 @@ class JudgedRequest:
         self._require_forwarded(self._request.operation)
         if self._source is not None and self._source.backend != self._known_bucket().backend:
             raise s3_error("NotImplemented", "A copy between two stores is not implemented.")
+        if self._request.operation in OF_AN_UPLOAD and not self._store().profile.binds_uploads:
+            self._require_own_upload()
         return self._forward_checked()
+
+    def _require_own_upload(self) -> None:
+        """Raise S3Error unless the upload is one of the key that was decided."""
+        request, bucket, parts = self._request, self._known_bucket(), self._parts
+        upload_id = request.parameters["uploadId"]
+        if not parts.uploads.is_known(bucket, request.key, upload_id):
+            self._wait()
+            parts.uploads.require(parts.calls, bucket, request.key, upload_id)
 
     def _require_forwarded(self, name: str) -> None:
         operations = self._store().profile.operations

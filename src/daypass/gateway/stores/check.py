@@ -7,6 +7,8 @@ own key:
 - Uploads that are cut off. They must not change an object in any form in which the gateway sends uploads. Ceph stores
   what it received of an upload in chunks.
 - Uploads in chunks, in each form that the profile has.
+- The ID of a multipart upload. It must be valid for the key of its upload alone: else a caller that may write one key
+  could write another one.
 - Operations with a subresource. The store must not take one for another operation: one that answers `?tagging` with
   the object would return it to a caller that may not read it.
 
@@ -156,13 +158,20 @@ class StoreCheck:
                 ("keys", self.check_keys),
                 ("cut uploads", self.check_cut_uploads),
                 ("uploads in chunks", self.check_chunks),
+                ("upload ids", self.check_upload_ids),
                 ("operations", self.check_operations),
             )
         )
 
     def quick_findings(self) -> tuple[StoreFinding, ...]:
         """Return the results that a gateway needs before it starts."""
-        return self._with_bucket((("keys", self.check_keys), ("cut uploads", self.check_cut_uploads)))
+        return self._with_bucket(
+            (
+                ("keys", self.check_keys),
+                ("cut uploads", self.check_cut_uploads),
+                ("upload ids", self.check_upload_ids),
+            )
+        )
 
     def _with_bucket(self, checks: tuple[tuple[str, Callable[[], StoreFinding]], ...]) -> tuple[StoreFinding, ...]:
         try:
@@ -266,6 +275,25 @@ class StoreCheck:
                 return StoreFinding("uploads in chunks", FindingOutcome.FAILED, WRONG_PROFILE, message)
         message = f"Supported: {', '.join(supported) or 'none of the forms'}."
         return StoreFinding("uploads in chunks", FindingOutcome.PASSED, message=message)
+
+    def check_upload_ids(self) -> StoreFinding:
+        """Find out whether the store accepts a part for another key than that of its upload."""
+        probe = self._probe
+        upload_id = probe.begin_upload("upload/a")
+        if upload_id is None:
+            message = "The store does not have multipart uploads."
+            return StoreFinding("upload ids", FindingOutcome.PASSED, message=message)
+        query = {"partNumber": "1", "uploadId": upload_id}
+        is_bound = not probe.send("PUT", "upload/b", query=query, body=_CONTENT).is_success
+        probe.send("DELETE", "upload/a", query={"uploadId": upload_id})
+        if is_bound:
+            message = "An upload is valid for its own key alone."
+            return StoreFinding("upload ids", FindingOutcome.PASSED, message=message)
+        if self._profile.binds_uploads:
+            message = "The store accepts the ID of an upload with another key."
+            return StoreFinding("upload ids", FindingOutcome.FAILED, WRONG_PROFILE, message)
+        message = "The store accepts the ID of an upload with another key, thus the gateway asks for the key first."
+        return StoreFinding("upload ids", FindingOutcome.PASSED, message=message)
 
     # Operations ---------------------------------------------------------------------------------------------
 

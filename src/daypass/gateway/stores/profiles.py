@@ -71,6 +71,8 @@ class StoreProfile(msgspec.Struct, frozen=True):
     - `keys` are the object keys that it keeps apart. A store that folds takes `a//b` for `a/b`.
     - `bodies` is how it treats bodies, above all one that was cut off.
     - `operations` are forwarded; others are refused.
+    - `binds_uploads` is whether it refuses the ID of a multipart upload with another key than the upload's own. At
+      other stores the gateway asks for the uploads of the key first.
     - `forwards_options` is whether CORS preflights are forwarded.
     """
 
@@ -78,6 +80,7 @@ class StoreProfile(msgspec.Struct, frozen=True):
     operations: frozenset[str] = _COMMON
     keys: KeyRule = FOLDED
     bodies: BodyProfile = BodyProfile()
+    binds_uploads: bool = False
     forwards_options: bool = False
 
 
@@ -91,7 +94,9 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 "seaweedfs",
                 _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING | {"GetObjectAttributes"},
                 bodies=_REFUSES_SHORT_BODIES,
+                binds_uploads=True,
             ),
+            # moto finds an upload by its ID alone.
             StoreProfile(
                 "moto",
                 _COMMON
@@ -108,24 +113,38 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
             ),
             # Run with Ceph 16. It answers GetObjectAttributes with the object.
             StoreProfile(
-                "ceph", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=EXACT, bodies=_PLAIN_BODIES
+                "ceph",
+                _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING,
+                keys=EXACT,
+                bodies=_PLAIN_BODIES,
+                binds_uploads=True,
             ),
             # For an unknown store that keeps what it received of chunks that are cut off, such as `rclone serve s3`.
             StoreProfile("plain", bodies=_PLAIN_BODIES),
             # Not run. From the source of Garage 1.2: src/api/s3/router.rs drops leading slashes of a key and keeps the
             # others; src/api/s3/api_server.rs answers NotImplemented to tags, versions, object lock and attributes, and
             # get.rs and delete.rs ignore versionId; src/api/common/signature has signed chunks.
-            StoreProfile("garage"),
+            StoreProfile("garage", binds_uploads=True),
             # Not run. From the source of February 2026: cmd/object-api-utils.go refuses `//`, a leading slash, NUL, dot
             # segments and a key over 1,024 bytes; cmd/globals.go has __XLDIR__; cmd/api-router.go has the operations;
             # cmd/erasure-object.go refuses a body that is too short, and cmd/streaming-signature-v4.go cut chunks.
-            StoreProfile("minio", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
+            StoreProfile(
+                "minio",
+                _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING,
+                keys=_MINIO_KEYS,
+                binds_uploads=True,
+            ),
             # Not run. From the source of August 2026: crates/ecstore/src/bucket/utils.rs has the rules of MinIO.
-            StoreProfile("rustfs", _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING, keys=_MINIO_KEYS),
+            StoreProfile(
+                "rustfs",
+                _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING,
+                keys=_MINIO_KEYS,
+                binds_uploads=True,
+            ),
             # Not run. From the source of August 2026: s3api/utils/name_validate.go refuses dot segments that leave the
             # bucket, and backend/posix/posix.go takes a key for a path of the file system, with uploads in `.sgwtmp`;
             # s3api/router.go has the operations. Versions need a directory of their own, so they are not forwarded.
-            StoreProfile("versitygw", _COMMON | _TAGGING | _LOCK | _BUCKET_TAGGING),
+            StoreProfile("versitygw", _COMMON | _TAGGING | _LOCK | _BUCKET_TAGGING, binds_uploads=True),
         )
     }
 )

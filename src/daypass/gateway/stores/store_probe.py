@@ -34,6 +34,7 @@ _APART = 0.05  # seconds between two packets
 _LARGEST_ANSWER = 1024 * 1024
 _CODE = re.compile(rb"<Code>([A-Za-z0-9.]{1,100})</Code>")
 _KEY = re.compile(rb"<Key>([^<]*)</Key>")
+_UPLOAD_ID = re.compile(rb"<UploadId>([^<]+)</UploadId>")
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 # The operation selects the headers that go to the store.
 _OPERATIONS: Mapping[tuple[str, bool], str] = MappingProxyType(
@@ -44,6 +45,7 @@ _OPERATIONS: Mapping[tuple[str, bool], str] = MappingProxyType(
         ("GET", True): "GetObject",
         ("PUT", True): "PutObject",
         ("DELETE", True): "DeleteObject",
+        ("POST", True): "CreateMultipartUpload",
     }
 )
 
@@ -101,6 +103,12 @@ class StoreProbe:
         if not answer.is_success:
             raise ProbeError(f"the list of objects failed: {answer}")
         return frozenset(unquote_plus(html.unescape(key.decode())) for key in _KEY.findall(answer.body))
+
+    def begin_upload(self, key: str) -> str | None:
+        """Begin a multipart upload, and return its ID. None: the store does not have such uploads."""
+        answer = self.send("POST", key, query={"uploads": ""})
+        found = _UPLOAD_ID.search(answer.body) if answer.is_success else None
+        return None if found is None else html.unescape(found[1].decode())
 
     def cut(self, key: str, body: bytes, sent: int) -> ProbeAnswer:
         """Send an upload that ends after `sent` bytes of its body."""
