@@ -180,13 +180,13 @@ def test_the_account_owns_every_object(gateway: RunningGateway, bucket: str) -> 
     assert listed["Owner"]["ID"] == bucket_acl["Owner"]["ID"]
     assert refused_with(s3.get_object_acl, Bucket=bucket, Key="none") == (404, "NoSuchKey")
     refused = (400, "AccessControlListNotSupported")
-    assert refused_with(s3.put_object_acl, Bucket=bucket, Key="x", ACL="private") == refused
+    assert refused_with(s3.put_object_acl, Bucket=bucket, Key="x", ACL="public-read") == refused
     own = {name: object_acl[name] for name in ("Owner", "Grants")}
     s3.put_object_acl(Bucket=bucket, Key="x", AccessControlPolicy=own)
     s3.put_bucket_acl(Bucket=bucket, AccessControlPolicy=own)
     own["Grants"][0]["Permission"] = "READ"
     assert refused_with(s3.put_object_acl, Bucket=bucket, Key="x", AccessControlPolicy=own) == refused
-    assert refused_with(s3.put_bucket_acl, Bucket=bucket, ACL="private") == refused
+    assert refused_with(s3.put_bucket_acl, Bucket=bucket, ACL="public-read") == refused
     assert refused_with(s3.put_object, Bucket=bucket, Key="y", ACL="public-read") == refused
 
 
