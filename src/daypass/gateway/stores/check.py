@@ -277,7 +277,7 @@ class StoreCheck:
         return StoreFinding("uploads in chunks", FindingOutcome.PASSED, message=message)
 
     def check_upload_ids(self) -> StoreFinding:
-        """Find out whether the store accepts a part for another key than that of its upload."""
+        """Find out whether the store accepts a part of another key's upload."""
         probe = self._probe
         upload_id = probe.begin_upload("upload/a")
         if upload_id is None:

@@ -105,7 +105,10 @@ class StoreProbe:
         return frozenset(unquote_plus(html.unescape(key.decode())) for key in _KEY.findall(answer.body))
 
     def begin_upload(self, key: str) -> str | None:
-        """Begin a multipart upload, and return its ID. None: the store does not have such uploads."""
+        """Begin a multipart upload, and return its ID.
+
+        None means that the store does not have such uploads.
+        """
         answer = self.send("POST", key, query={"uploads": ""})
         found = _UPLOAD_ID.search(answer.body) if answer.is_success else None
         return None if found is None else html.unescape(found[1].decode())
