@@ -25,7 +25,6 @@ from daypass.directory.delegation.kept_requests import (
     new_notification,
 )
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
-from daypass.http.webhooks import webhook_sender
 from daypass.http.webhooks.webhook_lanes import OF_ACCOUNT, OF_ALL, OF_FAILING, OF_HOST, WebhookLanes
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.testing.plugin import client_factory
@@ -227,15 +226,11 @@ def test_one_server_of_several_makes_an_attempt(server: RunningServer) -> None:
 # Lanes --------------------------------------------------------------------------------------------------------
 
 
-def test_a_sender_stops_during_its_pause(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sender_stops_during_its_pause(server: RunningServer) -> None:
     """A server that ends does not wait for the next check."""
-    monkeypatch.setattr(webhook_sender, "_CHECK_SECONDS", 600.0)
+    there, limits = server.there, webhook_limits(server.config)
     sender = WebhookSender(
-        server.there.store,
-        server.there.vault,
-        server.clock,
-        public_url=server.url,
-        limits=webhook_limits(server.config),
+        there.store, there.vault, server.clock, public_url=server.url, limits=limits, check_seconds=600
     )
     sender.start()
     sender.stop(60)

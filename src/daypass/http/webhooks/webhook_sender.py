@@ -38,7 +38,8 @@ from daypass.ports import Clock
 
 SIGNATURE = "Daypass-Signature"
 
-_CHECK_SECONDS = 0.25  # between two checks for changes of the store
+CHECK_SECONDS = 0.25
+"""The time between two checks for changes of the store."""
 _CHECK_ANYWAY_SECONDS = 2.0  # after which the queue is read even without a change
 _PAGE = 500  # notifications per page
 _MOST_READ = 2_000  # per check; the next check continues from there
@@ -56,13 +57,23 @@ class WebhookSender(Background):
     Undelivered ones stay in the queue.
     """
 
-    def __init__(self, store: Store, vault: SecretBox, clock: Clock, *, public_url: str, limits: FetchLimits) -> None:
+    def __init__(
+        self,
+        store: Store,
+        vault: SecretBox,
+        clock: Clock,
+        *,
+        public_url: str,
+        limits: FetchLimits,
+        check_seconds: float = CHECK_SECONDS,
+    ) -> None:
         super().__init__("webhook-sender", self._work)
         self._store = store
         self._vault = vault
         self._clock = clock
         self._public_url = public_url
         self._limits = limits
+        self._check_seconds = check_seconds
         self._lanes = WebhookLanes()
         self._place = ""  # the position in the queue where the last check ended
         self._wake: Callable[[], object] | None = None  # ends a pause between two checks; callable from any thread
@@ -89,8 +100,8 @@ class WebhookSender(Background):
                 seen, idle = counter, 0.0
                 self._begin(under_way)
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), _CHECK_SECONDS)
-            idle += _CHECK_SECONDS
+                await asyncio.wait_for(woken.wait(), self._check_seconds)
+            idle += self._check_seconds
         for attempt in under_way.values():
             attempt.cancel()
         await asyncio.gather(*under_way.values(), return_exceptions=True)
