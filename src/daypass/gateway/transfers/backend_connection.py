@@ -5,6 +5,8 @@ the choice of a connection to pool.py. A connection is used again only if its an
 """
 
 import asyncio
+import fcntl
+import termios
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _MOST_INTERIM = 16  # answers such as 102 before the final one
 _SWITCHING_PROTOCOLS = 101
+_NO_BYTES = bytes(4)  # a number of the kernel
 _IDLE, _HEAD, _BODY, _PARKED, _END = range(5)
 
 
@@ -38,6 +41,7 @@ class BackendConnection(asyncio.BufferedProtocol):
     __slots__ = (
         "_buffer",
         "_decoder",
+        "_file",
         "_head",
         "_interim",
         "_is_head",
@@ -75,6 +79,7 @@ class BackendConnection(asyncio.BufferedProtocol):
         """Keep the transport."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(WRITE_BUFFER)
+        self._file: int = transport.get_extra_info("socket").fileno()
         self._pool.opened(self)
 
     def begin(self, transfer: "Transfer", *, is_head: bool) -> None:
@@ -115,6 +120,11 @@ class BackendConnection(asyncio.BufferedProtocol):
             self.transport.write(parts[0])
         else:
             self.transport.writelines(parts)
+
+    def has_unread(self) -> bool:
+        """Return whether bytes of the store wait in the kernel. The connection must be open."""
+        size = fcntl.ioctl(self._file, termios.FIONREAD, _NO_BYTES)
+        return size != _NO_BYTES
 
     def pause_reading(self) -> None:
         """Stop reading the answer."""

@@ -56,9 +56,14 @@ class BackendPool:
             if not is_replayable and self.now - connection.idle_since > self._limits.fresh_seconds:
                 return None
             self._idle.pop()
-            if not connection.transport.is_closing():
-                connection.is_reused = True
-                return connection
+            if connection.transport.is_closing():
+                continue
+            if connection.has_unread():
+                # Late bytes of the last answer would be the answer to the next caller.
+                connection.transport.abort()
+                continue
+            connection.is_reused = True
+            return connection
         return None
 
     def connect(self, then: Connected) -> None:

@@ -6,7 +6,8 @@ Owns the rules for the head of an answer. Leaves its reduction for the client to
   line break would split the answer.
 - A body has one Content-Length, or the transfer coding `chunked` and no other, or it ends with the connection. Two
   lengths, even equal ones, or a length beside a coding are refused.
-- Answers to HEAD, 1xx, 204 and 304 do not have a body (RFC 9112 section 6.3).
+- Answers to HEAD, 1xx, 204 and 304 do not have a body (RFC 9112 section 6.3). If a 204 or 304 announces one, it is the
+  last answer of its connection.
 """
 
 import re
@@ -27,7 +28,8 @@ _HEAD = re.compile(
 _LONGEST_LENGTH = 18  # digits
 _LONGEST_KEPT = 128  # bytes of a line
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"upgrade", b"trailer"})
-_BODILESS = frozenset({204, 304})
+_NO_CONTENT = 204
+_BODILESS = frozenset({_NO_CONTENT, 304})
 
 
 class StoreError(Exception):
@@ -69,6 +71,8 @@ def parse_store_head(block: bytes, *, is_head: bool) -> StoreHead:
     is_last = block.startswith(b"HTTP/1.0") or b"close" in framing.get(b"connection", b"").lower()
     length = _length(framing, announced)
     if is_head or status in _BODILESS or status < 200:  # noqa: PLR2004
+        # The body that a broken store announces may still come. The next request must not take it for its answer.
+        is_last = is_last or (status in _BODILESS and _announces_body(status, length))
         length = 0
     return StoreHead(status, tuple(headers), length, announced, is_last or length == TO_THE_END)
 
@@ -80,6 +84,11 @@ def _length(framing: dict[bytes, bytes], announced: bytes | None) -> int:
     if coding.lower() != b"chunked" or announced is not None:
         raise StoreError("the transfer coding of the answer is not valid")
     return CHUNKED
+
+
+def _announces_body(status: int, length: int) -> bool:
+    """Return whether the head of a bodiless answer has a body's length (RFC 9110 section 8.6)."""
+    return length == CHUNKED or (status == _NO_CONTENT and length > 0)
 
 
 def _split(line: bytes) -> tuple[bytes, bytes]:
