@@ -122,7 +122,10 @@ class BackendConnection(asyncio.BufferedProtocol):
             self.transport.writelines(parts)
 
     def has_unread(self) -> bool:
-        """Return whether bytes of the store wait in the kernel. The connection must be open."""
+        """Return whether bytes of the store wait in the kernel.
+
+        The connection must be open.
+        """
         size = fcntl.ioctl(self._file, termios.FIONREAD, _NO_BYTES)
         return size != _NO_BYTES
 
