@@ -37,6 +37,7 @@ from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, 
 
 _BACKLOG = 2048
 _PR_SET_DUMPABLE = 4
+_M_ARENA_MAX = -8  # mallopt(3)
 _ADMIN_CONNECTIONS = 64
 _PROXY_CONNECTIONS = 4096
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -86,6 +87,7 @@ def serve_gateway(
     """
     raise_descriptor_limit()
     forbid_core_dumps()
+    share_one_arena()
     context = None if tls is None else server_context(tls)
 
     def run(directory: Path | None = None) -> int:
@@ -136,6 +138,17 @@ def forbid_core_dumps() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0)
+
+
+def share_one_arena() -> None:
+    """Let all threads of this process and its children allocate in one arena.
+
+    The GNU library gives each thread an arena of its own, which keeps what was freed. The threads of a worker run one
+    at a time anyway, and some MiB of each worker are saved. Source: mallopt(3).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 class _Running:
