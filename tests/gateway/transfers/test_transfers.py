@@ -3,16 +3,28 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Sequence
 
 import pytest
 from tests.gateway.transfers.data_path_fixtures import MakePath
-from tests.gateway.transfers.passing_judge import DoneRecord, RecordedExchange
+from tests.gateway.transfers.passing_judge import DoneRecord, HeldBackBody, RecordedExchange
 from tests.gateway.transfers.running_data_path import LONG, chunked_head, put_head
 from tests.gateway.transfers.scripted_store import OK, StoreSide, always, answer_all
 
 from daypass.gateway.plan import Plan
 from daypass.verify.head import RequestHead
 from daypass.verify.s3.errors import s3_error
+
+
+class CountedBody(HeldBackBody):
+    """Counts the pieces of a body."""
+
+    pieces = 0
+
+    def feed(self, data: bytes) -> Sequence[bytes | memoryview]:
+        """Pass a piece on."""
+        self.pieces += 1
+        return super().feed(data)
 
 
 def test_get_passes_through(make_path: MakePath) -> None:
@@ -36,6 +48,16 @@ def test_chunked_put_passes_through(make_path: MakePath) -> None:
     client = path.connect().send(chunked_head() + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
     assert client.read().status == 200
     assert path.store.requests[0].body == b"abcde"
+
+
+def test_a_body_in_chunks_of_one_byte_is_read_in_large_pieces(make_path: MakePath) -> None:
+    """Small chunks would cost the gateway and the store much more than their sender."""
+    counted = CountedBody(chunked=True)
+    path = make_path(body=lambda _head: counted)
+    client = path.connect().send(chunked_head() + b"1\r\na\r\n" * 20_000 + b"0\r\n\r\n")
+    assert client.read().status == 200
+    assert path.store.requests[0].body == b"a" * 20_000
+    assert counted.pieces < 500
 
 
 def test_connections_are_used_again(make_path: MakePath) -> None:
