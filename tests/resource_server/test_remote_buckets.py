@@ -12,7 +12,6 @@ from tests.resource_server.test_changes import until
 from daypass.bootstrap import RootKey
 from daypass.directory.buckets import find_bucket, insert_bucket
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket
-from daypass.errors import ServiceUnavailable
 from daypass.gateway.buckets.buckets import BucketMap, BucketMapping
 from daypass.gateway.buckets.remote_buckets import RemoteBuckets, RemoteBucketWriter, RemoteViews
 from daypass.testing.server import RunningServer
@@ -150,12 +149,14 @@ def test_a_bucket_is_reserved_confirmed_and_released(server: RunningServer, gate
 def test_changes_need_a_permission_of_their_own(gateway: Gateway, root: RootKey, iam: Any) -> None:
     """A gateway with daypass:GetSigningKey alone cannot change any bucket."""
     iam.delete_user_policy(UserName="gateway", PolicyName="buckets")
-    with pytest.raises(ServiceUnavailable, match="temporarily"):
+    with pytest.raises(S3Error, match="daypass:ManageBuckets") as refusal:
         gateway.writer.reserve(f"no-{root.account}", root.account, "s", region=REGION, now=NOW)
+    assert (refusal.value.status, refusal.value.code) == (403, "AccessDenied")
 
 
 def test_changes_of_other_accounts_are_refused(server: RunningServer, gateway: Gateway) -> None:
     """The registration names the accounts."""
     other = server.new_account()
-    with pytest.raises(ServiceUnavailable):
+    with pytest.raises(S3Error, match=f"account {other.account}") as refusal:
         gateway.writer.reserve(f"no-{other.account}", other.account, "s", region=REGION, now=NOW)
+    assert (refusal.value.status, refusal.value.code) == (403, "AccessDenied")
