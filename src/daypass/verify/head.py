@@ -110,7 +110,7 @@ def _usual_headers(lines: list[bytes]) -> dict[bytes, bytes] | None:
     Without a loop over the lines, because every request comes here.
     """
     try:
-        names, values = zip(*[line.split(b":", 1) for line in lines], strict=True)
+        names, values = zip(*map(bytes.split, lines, repeat(b":"), repeat(1)), strict=True)
     except ValueError:  # no line, or a line without a colon
         return None
     # The only control character in a value is the tab, so strip() removes spaces and tabs alone.

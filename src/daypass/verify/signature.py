@@ -34,7 +34,7 @@ from daypass.authenticate.sigv4.canonical import (
 )
 from daypass.authenticate.sigv4.header import parse_header
 from daypass.authenticate.sigv4.presigned import REQUIRED, parse_presigned, select_parameters
-from daypass.authenticate.sigv4.signature import ALGORITHM, TERMINATOR, UnverifiedSignature
+from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.authenticate.sigv4.verify import string_to_sign
@@ -110,33 +110,27 @@ def verify_head(
         check_skew(unverified, now)
     else:
         check_expiry(parameters, unverified, now)
-    form = _form_of(unverified.signed_headers)
+    signed_headers, presigned = unverified.signed_headers, unverified.presigned
+    form = _forms.get(signed_headers) or _form_of(signed_headers)
     signed = form.as_set
-    check_signed_headers(head, signed, presigned=unverified.presigned)
-    payload = find_payload(head, declared, service, body_sha256, presigned=unverified.presigned)
+    check_signed_headers(head, signed, presigned=presigned)
+    payload = find_payload(head, declared, service, body_sha256, presigned=presigned)
     query = encode_query(pairs) if pairs else b""
     canonical = _usual_canonical(head, query, form, service, payload)
     if canonical is None:
         canonical = _canonical(head, query, unverified, service, payload)
-    text = string_to_sign(unverified, canonical)
+    timestamp, signature = unverified.timestamp, unverified.signature
+    scope = f"{unverified.date}/{unverified.region}/{unverified.service}/{unverified.terminator}"
+    text = string_to_sign(timestamp, scope, canonical)
     grant = find_grant(unverified, text, keys, now)
-    expected = grant.signing_key.sign(text.encode())
-    if not compare_digest(expected.encode(), unverified.signature.encode()):
+    signing_key, caller = grant.signing_key, grant.caller
+    if not compare_digest(signing_key.sign(text.encode()).encode(), signature.encode()):
         raise _mismatch(unverified, text, canonical)
-    caller = grant.caller
     # The provider promises it too. A session that expires at noon is not valid at noon.
     if caller.expires is not None and now.timestamp() >= caller.expires:
         raise VerifyError(VerifyReason.EXPIRED_TOKEN)
     return VerifiedRequest(
-        caller,
-        payload,
-        unverified.presigned,
-        unverified.signature,
-        unverified.timestamp,
-        f"{unverified.date}/{unverified.region}/{unverified.service}/{TERMINATOR}",
-        grant.signing_key,
-        signed,
-        unverified.signed_at,
+        caller, payload, presigned, signature, timestamp, scope, signing_key, signed, unverified.signed_at
     )
 
 
@@ -229,9 +223,6 @@ _forms: BoundedMemory[tuple[bytes, ...], _SignedForm] = BoundedMemory(1024)
 
 
 def _form_of(names: tuple[bytes, ...]) -> _SignedForm:
-    known = _forms.get(names)
-    if known is not None:
-        return known
     as_set = frozenset(names)
     lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in names])
     template = b"%b\n%b\n%b\n" + lines + b"\n" + b";".join(names).replace(b"%", b"%%") + b"\n%b"

@@ -59,7 +59,8 @@ def verify_signature(
         signed,
         sha256(request.body).hexdigest().encode(),
     )
-    expected = signing_key.sign(string_to_sign(unverified, canonical).encode())
+    scope = f"{unverified.date}/{unverified.region}/{unverified.service}/{unverified.terminator}"
+    expected = signing_key.sign(string_to_sign(unverified.timestamp, scope, canonical).encode())
     if not compare_digest(expected.encode(), unverified.signature.encode()):
         raise SignatureDoesNotMatch(_MISMATCH)
     return VerifiedSignature(
@@ -72,9 +73,6 @@ def verify_signature(
     )
 
 
-def string_to_sign(unverified: UnverifiedSignature, canonical: bytes) -> str:
+def string_to_sign(timestamp: str, scope: str, canonical: bytes) -> str:
     """Return the string that the signature is computed over."""
-    return (
-        f"{ALGORITHM}\n{unverified.timestamp}\n{unverified.date}/{unverified.region}/{unverified.service}/"
-        f"{unverified.terminator}\n{sha256(canonical).hexdigest()}"
-    )
+    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{sha256(canonical).hexdigest()}"

@@ -130,29 +130,29 @@ class JudgedRequest:
 
     def _route(self, request: S3Request, verified: VerifiedRequest | None) -> None:
         """Take the request that is judged from here on."""
-        parts, exchange, peer = self._parts, self._exchange, self._peer
+        exchange, peer, now = self._exchange, self._peer, self._now
         self._request = request
+        caller = ANONYMOUS if verified is None else verified.caller
         exchange.operation, exchange.bucket, exchange.key = request.operation, request.bucket, request.key
         exchange.parameters = request.parameters
         connection = ConnectionFacts(peer.address, peer.secure, peer.tls_version, self._region)
-        keys = request_keys(request, verified, connection=connection, now=self._now)
-        self._decider = Decider(parts.decisions, self._caller, keys, self._now, may_wait=self._may_wait)
+        keys = request_keys(request, verified, connection=connection, now=now)
+        self._decider = Decider(self._parts.decisions, caller, keys, now, may_wait=self._may_wait)
 
     def _verify_head(self, keys: Keys) -> VerifiedRequest | None:
         return verify_head(self._head, keys, service=self._parts.signature, now=self._now)
 
     def _verify(self, verify: Callable[[Keys], VerifiedRequest | None]) -> VerifiedRequest | None:
-        parts, exchange = self._parts, self._exchange
-        keys = _RecordedKeys(parts.keys)
+        keys = _RecordedKeys(self._parts.keys)
         try:
             self._verified = verified = verify(keys)
         except VerifyError as error:
             self._note_claim(keys)
-            if error.reason in _GUESSES and not parts.failure_allowed(self._peer.address):
+            if error.reason in _GUESSES and not self._parts.failure_allowed(self._peer.address):
                 raise s3_error("SlowDown", detail=f"throttled: {error.reason.value}") from error
             raise
         self._note_claim(keys)
-        exchange.caller = self._caller
+        self._exchange.caller = ANONYMOUS if verified is None else verified.caller
         return verified
 
     def _note_claim(self, keys: _RecordedKeys) -> None:
@@ -200,7 +200,8 @@ class JudgedRequest:
         return self._bucket
 
     def _store(self) -> StoreBackend:
-        return self._parts.backends[self._known_bucket().backend]
+        bucket = self._bucket or self._known_bucket()
+        return self._parts.backends[bucket.backend]
 
     # Decisions ----------------------------------------------------------------------------------------------
 
@@ -271,12 +272,13 @@ class JudgedRequest:
     # Forward ------------------------------------------------------------------------------------------------
 
     def _forward(self) -> Plan:
-        self._require_forwarded(self._request.operation)
+        name, store = self._request.operation, self._store()
+        self._require_forwarded(name, store)
         if self._source is not None and self._source.backend != self._known_bucket().backend:
             raise s3_error("NotImplemented", "A copy between two stores is not implemented.")
-        if self._request.operation in OF_AN_UPLOAD and not self._store().profile.binds_uploads:
+        if name in OF_AN_UPLOAD and not store.profile.binds_uploads:
             self._require_own_upload()
-        return self._forward_checked()
+        return self._forward_checked(store)
 
     def _require_own_upload(self) -> None:
         """Raise S3Error unless the upload is one of the key that was decided."""
@@ -286,8 +288,8 @@ class JudgedRequest:
             self._wait()
             parts.uploads.require(parts.calls, bucket, request.key, upload_id)
 
-    def _require_forwarded(self, name: str) -> None:
-        operations = self._store().profile.operations
+    def _require_forwarded(self, name: str, store: StoreBackend) -> None:
+        operations = store.profile.operations
         if name not in operations:
             message = f"The operation {name} is not supported: this gateway does not forward it to its store."
             raise s3_error("NotImplemented", message)
@@ -299,11 +301,12 @@ class JudgedRequest:
             )
             raise s3_error("NotImplemented", message, Header=_REDIRECT.decode())
 
-    def _forward_checked(self) -> Forward:
-        request, store = self._request, self._store()
-        plan = plan_request_body(self._head, request, self._verified, store.profile.bodies)
+    def _forward_checked(self, store: StoreBackend) -> Forward:
+        request, head = self._request, self._head
+        plan = plan_request_body(head, request, self._verified, store.profile.bodies)
+        headers = plan.headers
         signed = sign_for_backend(
-            request, backend=store.address, payload=plan.payload, body_headers=plan.headers, now=self._now
+            request, backend=store.address, payload=plan.payload, body_headers=headers, now=self._now
         )
         return Forward(
             self._exchange,
@@ -312,15 +315,15 @@ class JudgedRequest:
             signed.head,
             self._answers(),
             None if plan.make is None else plan.make(signed.seed),
-            b"transfer-encoding" in plan.headers,
-            int(plan.headers.get(b"content-length", b"0")),
-            self._head.method == "HEAD",
+            b"transfer-encoding" in headers,
+            int(headers[b"content-length"]) if b"content-length" in headers else 0,
+            head.method == "HEAD",
         )
 
     def _forward_collected(self, body: bytes, *, is_changed: bool, answers: AnswerRule | None = None) -> Plan:
         """Forward a request with a body that was collected."""
-        self._require_forwarded(self._request.operation)
         request, store = self._request, self._store()
+        self._require_forwarded(request.operation, store)
         plan = plan_request_body(self._head, request, self._verified, COLLECTED)
         headers = headers_of_collected(plan, body, is_changed=is_changed)
         signed = sign_for_backend(
@@ -342,7 +345,7 @@ class JudgedRequest:
 
     def _answers(self) -> AnswerRule:
         """Return the rule for the store's answer."""
-        bucket = self._known_bucket()
+        bucket = self._bucket or self._known_bucket()
         return answer_rule(
             self._exchange,
             self._request.operation,

@@ -159,7 +159,7 @@ class Judgement(JudgedRequest):
         post = msgspec.structs.replace(post, request=msgspec.structs.replace(post.request, headers=headers))
         self._route(post.request, verified)
         self._require(permissions(post.request))
-        self._require_forwarded("PutObject")
+        self._require_forwarded("PutObject", store)
         plan = plan_post_body(post, fields.boundary, store.profile.bodies)
         signed = sign_for_backend(
             post.request, backend=store.address, payload=plan.payload, body_headers=plan.headers, now=self._now
@@ -181,9 +181,10 @@ class Judgement(JudgedRequest):
     def preflight(self) -> Plan:
         """Forward a CORS preflight if the store's profile says so."""
         self._find_buckets()
-        if not self._store().profile.forwards_options:
+        store = self._store()
+        if not store.profile.forwards_options:
             raise s3_error("AccessDenied", "CORSResponse: CORS is not enabled for this bucket.")
-        return self._forward_checked()
+        return self._forward_checked(store)
 
     # Operations on a bucket and its objects -----------------------------------------------------------------
 
@@ -202,9 +203,9 @@ class Judgement(JudgedRequest):
 
     def _perform(self) -> Plan:
         """Perform an operation whose permissions are allowed."""
-        name, bucket = self._request.operation, self._known_bucket()
+        name = self._request.operation
         if name in READS:
-            return self._answer(answer_read(self._bucket_request(), bucket, self._parts.buckets))
+            return self._answer(answer_read(self._bucket_request(), self._known_bucket(), self._parts.buckets))
         if name in WRITES:
             limit = MOST_BODY.get(name)
             return self._write_bucket(b"") if limit is None else self._collect(limit, self._write_bucket)

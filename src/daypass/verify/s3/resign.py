@@ -84,14 +84,21 @@ class BackendAddress(msgspec.Struct, frozen=True):
 class SignedHead(msgspec.Struct, frozen=True):
     """The head for the store, with the empty line at its end.
 
-    The signatures of chunks start from `seed`.
+    The signatures of chunks start from `seed`. `signature` and `moment` are those of the head.
     """
 
     head: bytes
-    seed: ChunkSeed
+    signature: str
+    moment: "_Moment"
 
     __repr__ = hidden_repr
     __rich_repr__ = hidden_rich_repr
+
+    @property
+    def seed(self) -> ChunkSeed:
+        """The start of the signatures of chunks, which few requests have."""
+        moment = self.moment
+        return ChunkSeed(self.signature, moment.timestamp, moment.scope, moment.signer)
 
 
 def sign_for_backend(
@@ -101,16 +108,17 @@ def sign_for_backend(
 
     `payload` and `body_headers` are those of the BodyPlan.
     """
-    method = b"PUT" if request.operation == POST_OBJECT else request.method.encode()
+    operation, headers = request.operation, request.headers
+    method = b"PUT" if operation == POST_OBJECT else request.method.encode()
     moment = _moment(backend.key, int(now.timestamp()))
     payload_value = payload.encode()
-    headers = request.headers
     if request.copy_source is not None:
         headers = {**headers, COPY_SOURCE_HEADER: request.copy_source.header}
-    name = (request.operation, tuple(headers), tuple(body_headers))
+    name = (operation, tuple(headers), tuple(body_headers))
     form = _forms.get(name) or _form_of(*name)
-    values = [headers[kept] for kept in form.kept]
-    values += [body_headers[kept] for kept in form.of_body]
+    values = [headers[kept] for kept in form.kept] if form.kept else []
+    if form.of_body:
+        values += [body_headers[kept] for kept in form.of_body]
     values += (backend.host, payload_value, moment.stamp)  # in the order of _OWN
     target = path = backend.path_prefix + request.canonical_path
     query = b""
@@ -124,7 +132,7 @@ def sign_for_backend(
         canonical = form.canonical % (method, path, query, *signed, payload_value)
     signature = moment.signer.sign(moment.to_sign + sha256(canonical).hexdigest().encode())
     head = form.head % (method, target, *values, moment.credential, signature.encode())
-    return SignedHead(head, ChunkSeed(signature, moment.timestamp, moment.scope, moment.signer))
+    return SignedHead(head, signature, moment)
 
 
 class _Moment(msgspec.Struct, frozen=True):

@@ -192,13 +192,12 @@ def keys_of_action(action: str, keys: ConditionKeys) -> NewConditionKeys:
 
     An upload with tags needs several permissions. With keys of the others, an Allow would hold that does not on AWS.
     """
-    allowed = _KEYS_OF_ACTION.get(action, _NO_KEYS)
-    for names, family in _FAMILIES:
-        if names in keys and names not in allowed:
-            keys = {key: value for key, value in keys.items() if not key.startswith(family)}
     others = _KEYS_OF_OTHERS.get(action, _OPERATION_KEYS)
-    if others.isdisjoint(keys):
+    if others.isdisjoint(keys):  # then the names of the families that it does not have are absent too
         return dict(keys)
+    for names, family in _FAMILIES:
+        if names in keys and names in others:
+            keys = {key: value for key, value in keys.items() if not key.startswith(family)}
     return {key: value for key, value in keys.items() if key not in others}
 
 
