@@ -145,7 +145,9 @@ class Forward(msgspec.Struct, frozen=True):
     `head` includes the empty line. `body` is None if the request has no body. `chunked` is whether `head` announces
     HTTP chunks, which `body` then returns; else the output of `body` has exactly `content_length` bytes. After a
     Collect, `body.feed` is not called, only `body.finish`. With `finishes_alone`, the answer of the store is awaited
-    and `answer.begin` is called even if the client goes away after the last byte of its body.
+    and `answer.begin` is called even if the client goes away after the last byte of its body. `before_end` is called
+    before the last output of `body` is sent, if that is long after the plan was made. It raises NotLoadedError if it
+    must wait, and is then called on a worker thread with True. An S3Error of it refuses the request.
     """
 
     exchange: Exchange
@@ -158,6 +160,7 @@ class Forward(msgspec.Struct, frozen=True):
     content_length: int = 0
     is_head: bool = False
     finishes_alone: bool = False
+    before_end: Callable[[bool], None] | None = None
 
     __repr__ = hidden_repr
     __rich_repr__ = hidden_rich_repr

@@ -1,9 +1,11 @@
 """Requests that wait for a key, a bucket or their whole body."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
-from tests.gateway.transfers.data_path_fixtures import MakePath
+from msgspec.structs import replace
+from tests.gateway.transfers.data_path_fixtures import MakePath, PathSetup
 from tests.gateway.transfers.passing_judge import HeldBackBody, RecordedExchange
 from tests.gateway.transfers.running_data_path import LONG, put_head
 from tests.gateway.transfers.scripted_store import always
@@ -12,6 +14,7 @@ from daypass.gateway.plan import Collect, EditAnswer, Forward, HeaderPairs, Pass
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.verify.head import RequestHead
 from daypass.verify.keys import NotLoadedError
+from daypass.verify.s3.errors import s3_error
 
 
 def not_loaded(_head: RequestHead, _exchange: RecordedExchange) -> Plan:
@@ -186,3 +189,78 @@ def test_an_answer_that_is_too_long_is_not_edited(make_path: MakePath) -> None:
             answer=lambda _head, exchange: EditedAnswers(exchange, 100, waits=False),
         )
         assert path.connect().get().status == status
+
+
+# --- a decision that is confirmed before the end of the body --------------------------------------------------------
+
+
+Confirm = Callable[[bool], None]
+
+
+def confirmed_by(path: list[PathSetup], confirm: Confirm) -> Callable[[RequestHead, RecordedExchange], Plan]:
+    """Return a judge's `decide` that forwards, and confirms before the end."""
+    return lambda head, exchange: replace(path[0].judge.forward(head, exchange), before_end=confirm)
+
+
+def confirming(make_path: MakePath, confirm: Confirm) -> PathSetup:
+    """Return a data path whose judge confirms each decision with `confirm`."""
+    made: list[PathSetup] = []
+    made.append(make_path(decide=confirmed_by(made, confirm)))
+    return made[0]
+
+
+def on_a_thread(waiting: Callable[[], object]) -> Confirm:
+    """Return a confirmation that runs on a thread only."""
+
+    def confirm(may_wait: bool) -> None:  # noqa: FBT001 - a callback
+        if not may_wait:
+            raise NotLoadedError(lambda: None)
+        waiting()
+
+    return confirm
+
+
+def refuse_bucket(*_: object) -> None:
+    """Refuse the request."""
+    raise s3_error("NoSuchBucket")
+
+
+@pytest.mark.parametrize("size", [1, 1_000, 300_000])
+def test_a_body_ends_after_its_decision_is_confirmed(make_path: MakePath, size: int) -> None:
+    """All of it arrives, whether or not the confirmation has to wait."""
+    for confirm in (lambda _may_wait: None, on_a_thread(lambda: None)):
+        path = confirming(make_path, confirm)
+        client = path.connect()
+        for _ in range(2):
+            assert client.put(b"x" * size).status == 200
+        assert [len(request.body) for request in path.store.requests] == [size, size]
+
+
+@pytest.mark.parametrize("confirm", [refuse_bucket, on_a_thread(refuse_bucket)])
+def test_a_decision_that_is_not_confirmed_ends_the_request(make_path: MakePath, confirm: Confirm) -> None:
+    """The store never gets the end."""
+    path = confirming(make_path, confirm)
+    client = path.connect().send(put_head(300_000) + b"x" * 300_000)
+    assert client.read().status == 404
+    assert path.judge.ended.get(timeout=LONG).status == 404
+    path.store.wait_ended()
+    assert not [request for request in path.store.requests if len(request.body) == 300_000]
+
+
+def test_a_client_that_goes_before_the_confirmation_is_recorded(make_path: MakePath) -> None:
+    """The store does not get the end."""
+    entered, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        entered.set()
+        release.wait(LONG)
+
+    path = confirming(make_path, on_a_thread(wait))
+    client = path.connect().send(put_head(300_000) + b"x" * 300_000)
+    assert entered.wait(LONG)
+    client.reset()
+    path.gateway.wait_for_no_client()
+    release.set()
+    assert path.judge.ended.get(timeout=LONG).status == 0
+    path.store.wait_ended()
+    assert not [request for request in path.store.requests if len(request.body) == 300_000]

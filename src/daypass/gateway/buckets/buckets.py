@@ -70,6 +70,16 @@ class Bucket(msgspec.Struct, frozen=True):
         """Return the ARN of the bucket."""
         return bucket_arn(self.name)
 
+    def is_same(self, other: "Bucket") -> bool:
+        """Return whether this bucket is the other one.
+
+        It is not if it was created later with the same name. A bucket that a pattern maps gets its record, and thus its
+        date, with its first change.
+        """
+        if (self.account, self.backend) != (other.account, other.backend):
+            return False
+        return self.created == other.created or other.created is None
+
     def policy_for(self, principal: Principal, action: str) -> PolicySet | None:
         """Return the bucket policy as it applies to a caller, or None."""
         if is_cut_off(principal, self.account, self.public_access_block, action, is_public=self.is_public):

@@ -194,6 +194,22 @@ class JudgedRequest:
             raise s3_error("NoSuchBucket", detail=detail, BucketName=name)
         return bucket
 
+    def _require_same_bucket(self) -> None:
+        """Raise S3Error if the bucket is not the one that was decided about any more."""
+        decided = self._bucket
+        if decided is None:
+            return
+        if not self._find_bucket(decided.name).is_same(decided):
+            detail = "the bucket was deleted and created again while the body arrived"
+            raise s3_error("NoSuchBucket", detail=detail, BucketName=decided.name)
+
+    def _before_end(self, may_wait: bool) -> None:  # noqa: FBT001 - a callback
+        """Look at the bucket again, before the store gets the end of a body that arrived slowly."""
+        if may_wait:
+            self._loading(self._require_same_bucket)
+        else:
+            self._require_same_bucket()
+
     def _known_bucket(self) -> Bucket:
         if self._bucket is None:
             raise s3_error("InternalError", detail="a step needs the bucket before it was found")
@@ -264,7 +280,12 @@ class JudgedRequest:
     ) -> Forward | Respond:
         self._may_wait = self._decider.may_wait = may_wait
         plain = plain_body(body, headers)
-        following = self._settle(lambda: step(plain))
+
+        def follow() -> Plan:
+            self._require_same_bucket()
+            return step(plain)
+
+        following = self._settle(follow)
         if isinstance(following, Collect):
             return self._exchange.refuse(s3_error("InternalError", detail="a body was collected twice"))
         return following
@@ -318,6 +339,7 @@ class JudgedRequest:
             b"transfer-encoding" in headers,
             int(headers[b"content-length"]) if b"content-length" in headers else 0,
             head.method == "HEAD",
+            before_end=self._before_end,
         )
 
     def _forward_collected(self, body: bytes, *, is_changed: bool, answers: AnswerRule | None = None) -> Plan:
@@ -341,6 +363,7 @@ class JudgedRequest:
             answers or self._answers(),
             CollectedBody(body),
             content_length=len(body),
+            before_end=self._before_end,
         )
 
     def _answers(self) -> AnswerRule:

@@ -176,6 +176,7 @@ class Judgement(JudgedRequest):
             NotedAnswers(self._exchange, edit=edit, on_alarm=self._parts.on_alarm),
             FileOfForm(plan.make(signed.seed), form.rest),
             content_length=int(plan.headers.get(b"content-length", b"0")),
+            before_end=self._before_end,
         )
 
     def preflight(self) -> Plan:

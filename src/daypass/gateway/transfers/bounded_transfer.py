@@ -68,6 +68,7 @@ class BoundedTransfer:
         "_path",
         "_peer",
         "_plan",
+        "_planned_at",
         "_progress",
         "_started",
         "_store",
@@ -93,6 +94,7 @@ class BoundedTransfer:
         self._mode = BodyUse.HELD
         self._exchange: Exchange | None = None
         self._plan: Forward | Collect | None = None
+        self._planned_at = 0.0
         self._collected: list[bytes] = []
         self._collected_size = 0
         self._store: BackendConnection | None = None

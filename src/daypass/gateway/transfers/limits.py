@@ -12,6 +12,7 @@ class TransferLimits(msgspec.Struct, frozen=True):
     tick: float = 1.0  # seconds between two checks of the limits below
     head_seconds: float = 10.0  # for the first byte of a connection, and for a whole head
     idle_seconds: float = 75.0  # between two requests of a connection
+    confirm_seconds: float = 0.01  # the judge confirms its decision about a body that ends later than that
     stall_seconds: float = 60.0  # without progress of a body, in either direction
     least_rate: int = 1024  # bytes per second of a request body, on average over rate_seconds
     rate_seconds: float = 30.0

@@ -5,6 +5,7 @@ bounded_transfer.py, parsing to the connections, and every decision to the judge
 
 - The store sees no byte of a request before the judge allowed it, and before the transformation of its body returned
   the first bytes.
+- The end of a body that took its time reaches the store after the judge confirmed its decision.
 - A store may refuse a request before its end. That answer is passed on at once, and the rest of the body is dropped.
   Any other early answer waits for the end of the body, because the body may still turn out to be a forged one.
 """
@@ -14,7 +15,7 @@ from functools import partial
 
 import structlog
 
-from daypass.gateway.plan import Collect, EditAnswer, Forward, Plan, Respond
+from daypass.gateway.plan import Body, Collect, EditAnswer, Forward, Plan, Respond
 from daypass.gateway.transfers.answer_head import CONTINUE
 from daypass.gateway.transfers.backend_connection import BackendConnection
 from daypass.gateway.transfers.bounded_transfer import READING, BodyUse, BoundedTransfer, Pause
@@ -70,6 +71,7 @@ class Transfer(BoundedTransfer):
         self._exchange = plan.exchange
         if isinstance(plan, Forward):
             self._plan = plan
+            self._planned_at = self._path.time()
             if self._is_over and not (plan.finishes_alone and self.body.is_done):
                 self._done()
                 return
@@ -136,11 +138,15 @@ class Transfer(BoundedTransfer):
 
     def _use(self, pieces: Sequence[bytes | memoryview]) -> None:
         plan = self._plan
+        if isinstance(plan, Forward):
+            self._attempt(partial(self._upload, plan, pieces))
+        elif plan is not None:
+            self._attempt(partial(self._collect, plan, pieces))
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """Take a step with the body, and refuse the request if that fails."""
         try:
-            if isinstance(plan, Forward):
-                self._upload(plan, pieces)
-            elif plan is not None:
-                self._collect(plan, pieces)
+            step()
         except S3Error as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a bug must not complete a request
@@ -170,8 +176,42 @@ class Transfer(BoundedTransfer):
         body, store = plan.body, self._store
         if body is None or store is None:
             return
-        out = list(body.feed(_joined(pieces))) if pieces else []
         is_end = self.body.is_done
+        if is_end and plan.before_end is not None and self._is_late():
+            try:
+                plan.before_end(False)  # noqa: FBT003 - it must not wait
+            except NotLoadedError:
+                self._confirm_waiting(plan.before_end, _joined(pieces))
+                return
+        self._send(plan, body, store, pieces)
+
+    def _is_late(self) -> bool:
+        # Small bodies arrive with their head.
+        return self._path.time() - self._planned_at >= self._path.limits.confirm_seconds
+
+    def _confirm_waiting(self, confirm: Callable[[bool], None], rest: bytes) -> None:
+        """Confirm the decision on a thread. `rest` is the end of the body."""
+        self._mode = BodyUse.HELD
+        self._has_retried = True  # The body is not kept for another connection.
+        if not self._path.threads.run(partial(confirm, True), partial(self._confirmed, rest)):  # noqa: FBT003
+            raise s3_error("SlowDown")
+        self._is_waiting = True
+
+    def _confirmed(self, rest: bytes, _result: None, error: BaseException | None) -> None:
+        self._is_waiting = False
+        plan, store = self._plan, self._store
+        if self._is_over and not self._is_alone:
+            self._done()
+        elif self._mode != BodyUse.HELD or not isinstance(plan, Forward) or plan.body is None or store is None:
+            return  # The store has refused the request meanwhile, or is lost.
+        elif error is not None:
+            self._fail(error if isinstance(error, Exception) else s3_error("InternalError"))
+        else:
+            self._attempt(partial(self._send, plan, plan.body, store, (rest,) if rest else ()))
+
+    def _send(self, plan: Forward, body: Body, store: BackendConnection, pieces: Sequence[bytes | memoryview]) -> None:
+        is_end = self.body.is_done
+        out = list(body.feed(_joined(pieces))) if pieces else []
         if is_end:
             out += body.finish()
         self._upload_left -= sum(map(len, out))
