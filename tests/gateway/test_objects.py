@@ -67,6 +67,14 @@ def test_the_sealed_message_of_a_denial_can_be_decoded(gateway: RunningGateway, 
     assert "s3:GetObject" in gateway.sts().decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
 
 
+def test_a_denied_head_has_its_reason_in_a_header(gateway: RunningGateway, bucket: str) -> None:
+    """`aws s3 cp` begins a download with HeadObject, whose answer has no body."""
+    response = refusal(gateway.role(LIST).head_object, Bucket=bucket, Key="x").response
+    assert response["Error"]["Code"] == "403"
+    sealed = response["ResponseMetadata"]["HTTPHeaders"]["x-daypass-authorization-message"]
+    assert "s3:GetObject" in gateway.sts().decode_authorization_message(EncodedMessage=sealed)["DecodedMessage"]
+
+
 @pytest.mark.parametrize(
     ("statements", "expected"),
     [((GET,), (403, "AccessDenied")), ((GET, LIST), (404, "NoSuchKey"))],
