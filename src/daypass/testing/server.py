@@ -6,6 +6,7 @@ policies, storage.
 
 import asyncio
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 try:
+    import structlog
     import uvicorn
 
     from daypass.audit.event import AuditRecord
@@ -30,6 +32,10 @@ except ModuleNotFoundError as error:
     raise ImportError(
         f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
     ) from error
+
+if not structlog.is_configured():
+    # By default, structlog prints to sys.stdout. A test that captures it would find the log of another test's server.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 _START = 60.0  # seconds until the start fails
 _TICK = 0.1  # seconds; uvicorn's own, which sets the Date header at every tenth

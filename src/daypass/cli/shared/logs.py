@@ -34,6 +34,16 @@ def set_up_logs(level: str) -> None:
     _set_up_libraries(renderers)
 
 
+def log_to_standard_error() -> None:
+    """Keep the log lines of a command out of its output.
+
+    By default, structlog prints to standard output, where a script reads the document of a command. A log that the
+    process has configured stays as it is.
+    """
+    if not structlog.is_configured():
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Unfailing())))
+
+
 class _Unfailing:
     """Standard error that ignores write errors: it may be a file on a full disk."""
 

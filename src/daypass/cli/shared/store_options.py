@@ -70,8 +70,10 @@ def opened(store: str | None, config_file: Path | None = None, *, makes: bool = 
 
     Stops with exit code 6 if it cannot be opened. `makes` creates a missing store.
     """
+    from daypass.cli.shared.logs import log_to_standard_error
     from daypass.wiring_store import open_everything
 
+    log_to_standard_error()
     config = read_config({"store": store}, config_file)
     with stopping():
         if not makes:

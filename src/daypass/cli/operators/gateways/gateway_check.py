@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.logs import log_to_standard_error
 from daypass.cli.shared.store_options import print_json, read_config
 from daypass.config import ConfigurationError
 from daypass.gateway.settings import check, load_settings
@@ -27,6 +28,7 @@ _MARKS = {
 
 def check_command(flags: dict[str, str | None], config_file: Path | None, output: str) -> Exit:
     """Check every backend, print the report, and return the exit code."""
+    log_to_standard_error()
     config = read_config({}, config_file)
     try:
         toml = None if config_file is None else config_file.read_text(encoding="utf-8")
