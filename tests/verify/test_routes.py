@@ -38,6 +38,7 @@ def _find(method: str, path: str, host: str = "a.example") -> tuple[str, str] | 
         ("/items/a%20b", "GetItem", "item/a b"),
         ("/items/a:b*?%3F", "GetItem", "item/a:b*??"),
         ("/items/%C3%A9", "GetItem", "item/é"),
+        ("/items/42%3Bx", "GetItem", "item/42;x"),
         ("/items/42/parts/7", "GetPart", "item/42/7"),
         ("/files/a/b/c", "GetFile", "file/a/b/c"),
         ("/files/public/a", "GetPublic", "public/a"),
@@ -95,6 +96,7 @@ def test_a_service_of_every_account_has_resources_of_the_caller() -> None:
     [
         "//", "/a//b", "/a/./b", "/a/../b", "/..", "/%2e%2e/b", "/a/%2E", "/a%2Fb", "/a%2fb", "/a%5Cb", "/a\\b",
         "/a%00b",
+        "/a;b", "/a;b/c", "/;/a",
         "/a%0Ab", "/a%7F", "/a%C2%85", "/%FF", "/%C3", "/a//", "/%C0%AF",
     ],
 )  # fmt: skip

@@ -278,7 +278,8 @@ def test_the_configuration_of_traefik_asks_as_documented() -> None:
     assert middleware["address"].endswith("/verify?service=inventory")
     assert middleware["trustForwardHeader"] is False
     assert {name.lower() for name in middleware["authResponseHeaders"]} == set(IDENTITY)
-    assert http_part["routers"]["inventory"]["middlewares"] == ["daypass"]
+    assert http_part["routers"]["inventory"]["middlewares"] == ["http-only", "daypass"]
+    assert http_part["middlewares"]["http-only"]["headers"]["customRequestHeaders"]["Upgrade"] == ""  # "" removes it
 
 
 @pytest.mark.parametrize("name", ["envoy.yaml", "traefik.yaml"])

@@ -79,6 +79,11 @@ ENVOY = {"Host": HOST}
         ("/verify/items/42", {**ENVOY, "X-Original-Uri": "/items/42"}, 403),
         ("/verify/items/42", {**ENVOY, "X-Forwarded-Method": "GET"}, 403),
         ("/verify/items/42", {**ENVOY, **NGINX}, 403),
+        # The service would get requests without a question.
+        ("/verify?service=inventory", {**CADDY, "Upgrade": "h2c"}, 400),
+        ("/verify?service=inventory", {**NGINX, "Upgrade": "websocket, h2c"}, 403),
+        ("/verify/items/42", {**ENVOY, "Upgrade": "TLS/1.0"}, 400),
+        ("/verify?service=inventory", {**CADDY, "Upgrade": "WebSocket"}, 200),
         # A fact is missing, or not the signed one.
         ("/verify?service=inventory", {**NGINX, "X-Original-Host": "other.example"}, 403),
         ("/verify?service=inventory", {**NGINX, "X-Original-Uri": "/items/43"}, 403),

@@ -8,7 +8,8 @@ Owns the three ways in which proxies describe it, and the rule that each fact co
 - `/verify/…` with the method, the host and the rest of the path of the question itself (Envoy).
 
 A fact in two of these places is refused: a client could have sent one of them, and the proxy would serve the other. So
-is a header X-Daypass-…, because services take those from the proxy as the truth. The result goes through the same
+is a header X-Daypass-…, because services take those from the proxy as the truth, and an Upgrade to another protocol
+than WebSocket: what follows in HTTP/2 would reach the service without a question. The result goes through the same
 strict rules as a head that arrives on a connection. Leaves the client's address to http/peer.py.
 Source: nginx, ngx_http_auth_request_module; Caddy, forward_auth; Traefik, ForwardAuth; Envoy, ext_authz
 (authorization_request, path_prefix).
@@ -26,6 +27,7 @@ DENIED_PATH = b"/denied"
 _OURS = b"x-daypass-"
 _ORIGINAL = (b"x-original-method", b"x-original-uri", b"x-original-host")
 _FORWARDED = (b"x-forwarded-method", b"x-forwarded-uri", b"x-forwarded-host")
+_WEBSOCKET = b"websocket"
 _LENGTH, _CODING = b"x-original-content-length", b"x-original-transfer-encoding"
 # Headers of the question and not of the request: the proxy wrote them.
 _OF_QUESTION = frozenset(
@@ -69,6 +71,8 @@ def rebuild(question: RequestHead) -> OriginalRequest:
     for name in headers:
         if name.startswith(_OURS):
             raise HeadError("The headers X-Daypass-… are reserved for the proxy.")
+    if headers.get(b"upgrade", _WEBSOCKET).lower() != _WEBSOCKET:
+        raise HeadError("The only supported Upgrade is websocket.")
     method, target, host, is_original = _facts(question)
     kept = [(name, value) for name, value in headers.items() if name not in _OF_QUESTION]
     length = _body_headers(headers, is_original=is_original)

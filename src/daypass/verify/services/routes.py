@@ -2,7 +2,8 @@
 
 Owns the templates and their order: a literal segment comes before a variable, and a route with a host before one
 without. A request without a route is refused. The path must have one meaning for every framework behind the table, so
-an encoded slash, a backslash, an empty segment, a dot segment, a control character and invalid UTF-8 are refused too.
+an encoded slash, a backslash, a semicolon, an empty segment, a dot segment, a control character and invalid UTF-8 are
+refused too. Servers of Java read `/items/42;x` as `/items/42`; an encoded semicolon is data for all of them.
 """
 
 import re
@@ -123,6 +124,8 @@ def decode_path(raw: bytes) -> str:
     """
     if _HIDDEN_SLASH.search(raw):
         raise VerifyError(VerifyReason.TARGET, "The path must not contain an encoded slash or a backslash.")
+    if b";" in raw:
+        raise VerifyError(VerifyReason.TARGET, "A semicolon in the path must be encoded as %3B.")
     try:
         path = unquote_to_bytes(raw).decode("utf-8")
     except UnicodeDecodeError as error:
