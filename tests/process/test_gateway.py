@@ -101,7 +101,7 @@ def test_a_port_in_use_names_its_option(tmp_path: Path, moto_store: StoreServer)
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tls-cert", "{folder}/none.pem", "--tls-key", "{key}"), "cannot serve with the certificate"),
+        (("--tls-cert", "{folder}/none.pem", "--tls-key", "{key}"), "none.pem cannot be read: No such file"),
         (("--server", "http://127.0.0.1:1", "--identity-profile", "none"), "into ~/.aws/credentials"),
     ],
 )

@@ -174,6 +174,7 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
             (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
             (["--store", "mysql://x"], {}, "sqlite:///PATH"),
             (["--tls-cert", "x.pem"], {}, "set together"),
+            (["--tls-cert", "x.pem", "--tls-key", "x.pem"], {}, "--tls-cert: x.pem cannot be read: No such file"),
             ([], {"DAYPASS_PORT": "many"}, "DAYPASS_PORT"),
             ([], {"DAYPASS_LOG_LEVEL": "shout"}, "log_level"),
             ([], {"DAYPASS_ROOT_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE"}, "set together"),

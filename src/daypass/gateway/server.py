@@ -33,6 +33,7 @@ from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.peer import PeerRule
+from daypass.http.tls_files import load_certificate
 from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, supervise
 
 _BACKLOG = 2048
@@ -124,10 +125,7 @@ def server_context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(tls.certificate, tls.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ListenError(f"cannot serve with the certificate {tls.certificate}: {error}") from error
+    load_certificate(context, tls.certificate, tls.key)
     return context
 
 
@@ -239,8 +237,8 @@ class _Running:
         if self._context is None or self._tls is None:
             return
         try:
-            self._context.load_cert_chain(self._tls.certificate, self._tls.key)
-        except (OSError, ssl.SSLError) as error:
+            load_certificate(self._context, self._tls.certificate, self._tls.key)
+        except ListenError as error:
             structlog.get_logger().error("tls_reload_failed", reason=str(error))
         else:
             structlog.get_logger().info("tls_reloaded")

@@ -21,6 +21,7 @@ from daypass.config import Config
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
+from daypass.http.tls_files import check_certificate, load_certificate
 from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, supervise
 
 if TYPE_CHECKING:
@@ -97,8 +98,8 @@ class _SignalledServer(Server):
         if context is None or config.ssl_certfile is None:
             return
         try:
-            context.load_cert_chain(config.ssl_certfile, config.ssl_keyfile)
-        except (OSError, ssl.SSLError) as error:
+            load_certificate(context, str(config.ssl_certfile), str(config.ssl_keyfile))
+        except ListenError as error:
             structlog.get_logger().error("tls_reload_failed", reason=str(error))
         else:
             structlog.get_logger().info("tls_reloaded")
@@ -106,6 +107,8 @@ class _SignalledServer(Server):
 
 def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
     """Serve until a signal stops the server. Return the exit code."""
+    if config.tls_cert:
+        check_certificate(config.tls_cert, config.tls_key)
     host, port = listener.getsockname()[:2]
     raise_descriptor_limit()
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
