@@ -260,18 +260,37 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
     )
 
 
+_CHECK_REGISTRATION = (
+    "Check --resource-server with `daypass resource-server list` at the server, and that the identity of "
+    "--identity-profile has the policy that `daypass resource-server add` printed. Until then every request gets 503."
+)
+_CHECK_NETWORK = "Check --server and the network to it."
+
+
 def _report_server(trouble: ServiceUnavailable) -> None:
     """Log that the server does not answer, or refuses this gateway."""
     log = structlog.get_logger()
     if isinstance(trouble, RegistrationRefusedError):
-        remedy = (
-            "Check --resource-server with `daypass resource-server list` at the server, and that the identity of "
-            "--identity-profile has the policy that `daypass resource-server add` printed. Until then every request "
-            "gets 503."
-        )
-        log.error("server_refuses_gateway", reason=trouble.detail, remedy=remedy)
+        log.error("server_refuses_gateway", reason=trouble.detail, remedy=_CHECK_REGISTRATION)
     else:
-        log.warning("server_unreachable", reason=trouble.detail, remedy="Check --server and the network to it.")
+        log.warning("server_unreachable", reason=trouble.detail, remedy=_CHECK_NETWORK)
+
+
+def server_warning(settings: GatewaySettings, connection: ServerConnection) -> str:
+    """Return why a gateway cannot serve requests yet, and the remedy.
+
+    It is empty if the server answers this gateway. Blocks for a few seconds at most.
+    """
+    try:
+        ServerChanges(connection).changes(0, 0)
+    except RegistrationRefusedError as trouble:
+        name = settings.resource_server
+        reason = f"the server refuses this gateway, the resource server {name!r}: {trouble.detail}"
+        return f"{reason.rstrip('.')}. {_CHECK_REGISTRATION}"
+    except ServiceUnavailable as trouble:
+        reason = f"the server {settings.server} cannot be reached: {trouble.detail}"
+        return f"{reason.rstrip('.')}. {_CHECK_NETWORK} Until then every request gets 503."
+    return ""
 
 
 def map_buckets_elsewhere(settings: GatewaySettings, backends: Backends) -> BucketMap:

@@ -37,6 +37,7 @@ class CutConnection(ServerConnection):
 
     def __init__(self, url: str, credentials: Any) -> None:
         super().__init__(url, NAME, credentials, region="us-east-1")
+        self.credentials = credentials
         self.is_cut = threading.Event()
 
     def _exchange(self, method: str, path: str, parameters: Any, body: bytes) -> tuple[int, bytes]:

@@ -20,7 +20,10 @@ from tests.gateway.uploads_at_stores.test_forms import send
 from tests.storage.postgresql import fresh_database, own_cluster
 
 from daypass.directory.revocations import revoke_key
+from daypass.gateway.settings import GatewaySettings
 from daypass.testing.plugin import client_factory
+from daypass.verify.remote_server.server_connection import ServerConnection
+from daypass.wiring_gateway import server_warning
 
 _PATIENCE = 20.0
 
@@ -200,3 +203,18 @@ def test_a_server_without_its_database_does_not_extend_the_bound(moto_store: Sto
         finally:
             cluster.start()
         assert seconds_until(lambda: s3.get_object(Bucket=bucket, Key="k"), "") < _PATIENCE
+
+
+def test_a_gateway_learns_at_its_start_whether_the_server_accepts_it(gateway: RemoteGateway) -> None:
+    """A wrong name is not found out by the first request."""
+    link = gateway.link
+    assert link is not None
+    settings = GatewaySettings(server=gateway.server.url, resource_server="wrong")
+    assert server_warning(settings, link) == ""
+    wrong = ServerConnection(settings.server, "wrong", link.credentials, region="us-east-1")
+    try:
+        warning = server_warning(settings, wrong)
+    finally:
+        wrong.close()
+    assert warning.startswith("the server refuses this gateway, the resource server 'wrong': ")
+    assert "Check --resource-server with `daypass resource-server list`" in warning

@@ -149,6 +149,35 @@ def test_a_gateway_alone_makes_the_folder_of_its_audit_log(tmp_path: Path, moto_
         process.wait(10)
 
 
+def test_a_gateway_whose_server_does_not_answer_says_so_in_the_terminal(
+    tmp_path: Path, moto_store: StoreServer
+) -> None:
+    """It starts, because the server may come back, and answers 503 until then."""
+    credentials = tmp_path / "credentials"
+    credentials.write_text("[gateway]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = secret\n")
+    environment = {"XDG_DATA_HOME": str(tmp_path), "AWS_SHARED_CREDENTIALS_FILE": str(credentials)}
+    process = subprocess.Popen(
+        [
+            *(str(BIN), "gateway", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--no-self-check"),
+            *("--backend", "http://127.0.0.1:1", "--backend-key-file", key_file(tmp_path, moto_store)),
+            *("--server", "http://127.0.0.1:1", "--identity-profile", "gateway"),
+        ],
+        env=clean_environment(environment),
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        warning = next(line for line in lines if line.startswith("daypass: the server"))
+    finally:
+        process.kill()
+        process.wait(10)
+    assert warning.startswith("daypass: the server http://127.0.0.1:1 cannot be reached: no answer from the server")
+    assert warning.endswith("Check --server and the network to it. Until then every request gets 503.\n")
+
+
 def test_a_missing_store_of_accounts_is_named(tmp_path: Path, moto_store: StoreServer) -> None:
     """A gateway does not create an empty store."""
     words = ("--backend", "http://127.0.0.1:1", "--backend-key-file", key_file(tmp_path, moto_store))

@@ -40,6 +40,7 @@ from daypass.wiring_gateway import (
     map_buckets_elsewhere,
     open_backends,
     open_directory,
+    server_warning,
 )
 from daypass.wiring_store import open_everything
 
@@ -82,14 +83,15 @@ def _run(settings: GatewaySettings, config: Config) -> int:
     tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
     if tls is not None:
         server_context(tls)
-    if settings.server:
-        connect_server(settings)
+    warning = server_warning(settings, connect_server(settings)) if settings.server else ""
     if settings.self_check:
         _check_stores(backends)
     for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
         click.echo(f"daypass: {line}", err=True)
     if verify is not None:
         click.echo(f"daypass: proxies ask http://{_address(verify)}/verify", err=True)
+    if warning:
+        click.echo(f"daypass: {warning}", err=True)
 
     def build() -> GatewayWorker:
         if settings.server:
