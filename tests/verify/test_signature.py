@@ -281,6 +281,17 @@ def test_static_keys_end_with_their_session() -> None:
         keys.find(claim, NOW)
 
 
+def test_a_static_key_is_replaced_and_removed() -> None:
+    """A running service can give a caller a new secret, or refuse it."""
+    keys, head = make_keys(), parse_head(Signing().block_by_header())
+    verify(head, keys=keys)
+    keys.add(verify(head, keys=keys).caller, secret="another secret")
+    assert refuse(head, keys=keys).reason is VerifyReason.SIGNATURE_MISMATCH
+    keys.remove(KEY_ID)
+    assert refuse(head, keys=keys).reason is VerifyReason.UNKNOWN_KEY
+    keys.remove(KEY_ID)
+
+
 def test_other_headers_may_stay_unsigned() -> None:
     """SDKs and proxies add headers that do not affect the decision."""
     verify(with_header(Signing().block_by_header(), b"User-Agent: x"))

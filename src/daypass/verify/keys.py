@@ -111,9 +111,17 @@ class StaticKeys:
     def add(self, caller: VerifiedCaller, *, secret: str, token: str | None = None) -> None:
         """Add the key `caller.access_key_id`.
 
-        With a `token`, requests must contain it: the key belongs to a session, which ends at `caller.expires`.
+        With a `token`, requests must contain it: the key belongs to a session, which ends at `caller.expires`. A key
+        that was added before under this id is replaced.
         """
         self._keys[caller.access_key_id] = _StaticKey(secret, token, caller)
+
+    def remove(self, access_key_id: str) -> None:
+        """Remove a key, from the next request on.
+
+        It is not an error if the key does not exist.
+        """
+        self._keys.pop(access_key_id, None)
 
     def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
         """Return the grant for a claim."""
