@@ -61,4 +61,5 @@ def test_a_tampered_upload_is_refused_and_changes_nothing(gateway: RunningGatewa
             wrong.append(f"{case}: changed")
             s3.put_object(Bucket=bucket, Key="key", Body=b"before")
     assert wrong == []
+    assert len(cases()) >= 200
     assert "new" not in [each["Key"] for each in s3.list_objects_v2(Bucket=bucket)["Contents"]]
