@@ -227,6 +227,21 @@ def test_a_fact_older_than_the_reports_is_not_kept() -> None:
         facts.refresh("a", lambda: fact(4))
 
 
+def test_a_fact_from_before_a_restored_backup_is_not_kept() -> None:
+    """The server's revision went back while the answer was under way, so the numbers cannot tell which is newer."""
+    facts, _, clock = followed()
+    answers = iter([fact(9, "x"), Fact("no", frozenset({"x"}), 5, 1000)])
+
+    def fetch() -> Fact:
+        answer = next(answers)
+        if answer.revision == 9:
+            facts.take_in(ChangesAnswer(revision=5, waited=0, age=0, reset=True), asked=clock.now)
+        return answer
+
+    facts.refresh("a", fetch)
+    assert facts.find("a", fact) == "no"
+
+
 def test_a_change_drops_dependent_facts_and_a_reset_drops_all() -> None:
     """The other facts stay until the reset."""
     facts, _, clock = followed()

@@ -7,7 +7,8 @@ Owns freshness at a resource server:
   was, so a server that has lost its database does not extend it.
 - A server that answers that it does not serve this resource server ends every fact at once.
 - After `stale_seconds` without word, every question raises ServiceUnavailable. A stale answer never allows anything.
-- A fact that was read before a change that the feed has already reported is not kept.
+- A fact that was read before a change that the feed has already reported is not kept, nor one that was under way during
+  a reset: the server may have been restored from a backup, and its revisions count from an older number.
 - A refusal is remembered for a few seconds, and the number of questions a second is limited, so that a flood of
   invented keys does not become a flood at the server. Questions about names that the server confirmed before have a
   limit of their own, so that the flood does not end the service for known callers.
@@ -94,6 +95,7 @@ class RemoteFacts:
         self._reports: deque[tuple[int, frozenset[str]]] = deque(maxlen=_REMEMBERED)
         self._reported_from = 0  # facts of an older revision cannot be compared with the reports
         self._revision = -1
+        self._resets = 0
         self._heard_at = float("-inf")
         self._confirmed: OrderedDict[Hashable, None] = OrderedDict()  # names with a value, also after it has ended
         self._new_questions: deque[float] = deque(maxlen=_NEW_PER_SECOND)
@@ -168,13 +170,13 @@ class RemoteFacts:
     def _load(self, name: Hashable, fetch: Callable[[], Fact]) -> None:
         for _ in range(_ATTEMPTS):
             self._count_question(name)
-            asked = self._clock()
+            asked, resets = self._clock(), self._resets
             try:
                 fact = fetch()
             except _KEPT_REFUSALS as refusal:
                 self._keep_refusal(name, refusal)
                 return
-            if self._keep(name, fact, asked):
+            if self._keep(name, fact, asked, resets):
                 return
         raise ServiceUnavailable(
             "The service is temporarily unavailable. Try again.", detail="the answer changed while it was read"
@@ -188,10 +190,13 @@ class RemoteFacts:
                 raise Throttling("Rate exceeded", detail="too many questions to the server in a second")
             asked.append(now)
 
-    def _keep(self, name: Hashable, fact: Fact, asked: float) -> bool:
-        """Store a fact, and return whether it is as new as the reports."""
+    def _keep(self, name: Hashable, fact: Fact, asked: float, resets: int) -> bool:
+        """Store a fact, and return whether it is as new as the reports.
+
+        `resets` is their number when the fact was asked for.
+        """
         with self._lock:
-            if not self._is_current(fact):
+            if resets != self._resets or not self._is_current(fact):
                 return False
             self._drop(name)
             self._facts[name] = (fact, asked + fact.max_age)
@@ -263,6 +268,7 @@ class RemoteFacts:
         """Apply an answer to a request for changes that was sent at `asked`."""
         with self._lock:
             if answer.reset:
+                self._resets += 1
                 self._facts.clear()
                 self._dependents.clear()
                 self._reports.clear()
