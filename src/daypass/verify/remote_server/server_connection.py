@@ -70,7 +70,7 @@ class ServerConnection:
     """Sends requests as the registered resource server `name`.
 
     `url` is the server's public URL: https, or http on loopback. `ca_bundle` is a file with the CAs of its certificate;
-    by default the system's are trusted. Raises ValueError for another URL.
+    by default those of botocore (Mozilla's) are trusted. Raises ValueError for another URL.
     """
 
     def __init__(
