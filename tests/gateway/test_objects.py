@@ -321,6 +321,8 @@ def test_the_tags_of_a_source_need_permissions_if_it_has_tags(
     version = {"VersionId": more["version"]} if "version" in more else {}
     members = {name: value for name, value in more.items() if name != "version"}
     source = {"Bucket": bucket, "Key": "source", **version}
+    if "TaggingDirective" in more:
+        allowed = gateway.store.name != "ceph"  # Ceph 16 copies the tags all the same
     if allowed:
         s3.copy_object(Bucket=bucket, Key="target", CopySource=source, **members)
         assert not gateway.s3().get_object_tagging(Bucket=bucket, Key="target")["TagSet"]

@@ -55,7 +55,12 @@ from daypass.verify.s3.operations.object_keys import KeyRule, check_object_key
 from daypass.verify.s3.operations.query import check_version_id
 from daypass.verify.s3.operations.request import PREFLIGHT, parse_s3_request
 from daypass.verify.s3.operations.routes import OPERATIONS, POST_OBJECT
-from daypass.verify.s3.permissions.actions import delete_permissions, permissions, tag_bucket_permission
+from daypass.verify.s3.permissions.actions import (
+    delete_permissions,
+    permissions,
+    source_tag_permissions,
+    tag_bucket_permission,
+)
 from daypass.verify.s3.permissions.body_conditions import BODY_KEYS, LARGEST_BODY, body_keys
 from daypass.verify.s3.resign import sign_for_backend
 
@@ -194,7 +199,10 @@ class Judgement(JudgedRequest):
         self._find_buckets()
         if request.operation in BODY_KEYS:
             return self._collect(LARGEST_BODY, self._with_body_keys)
-        self._require(permissions(request))
+        needed = permissions(request)
+        if request.copy_source is not None and not self._store().profile.replaces_tags:
+            needed += source_tag_permissions(request)
+        self._require(needed)
         return self._perform()
 
     def _with_body_keys(self, body: bytes) -> Plan:

@@ -73,6 +73,8 @@ class StoreProfile(msgspec.Struct, frozen=True):
     - `operations` are forwarded; others are refused.
     - `binds_uploads` is whether it refuses the ID of a multipart upload with another key than the upload's own. At
       other stores the gateway asks for the uploads of the key first.
+    - `replaces_tags` is whether a copy with the tagging directive REPLACE leaves the tags of the source behind. At
+      other stores such a copy needs the permissions on these tags.
     - `forwards_options` is whether CORS preflights are forwarded.
     """
 
@@ -81,6 +83,7 @@ class StoreProfile(msgspec.Struct, frozen=True):
     keys: KeyRule = FOLDED
     bodies: BodyProfile = BodyProfile()
     binds_uploads: bool = False
+    replaces_tags: bool = False
     forwards_options: bool = False
 
 
@@ -95,6 +98,7 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING | {"GetObjectAttributes"},
                 bodies=_REFUSES_SHORT_BODIES,
                 binds_uploads=True,
+                replaces_tags=True,
             ),
             # moto finds an upload by its ID alone.
             StoreProfile(
@@ -110,8 +114,9 @@ PROFILES: Mapping[str, StoreProfile] = MappingProxyType(
                 | {"GetObjectAttributes"},
                 keys=EXACT,
                 bodies=_REFUSES_SHORT_BODIES,
+                replaces_tags=True,
             ),
-            # Run with Ceph 16. It answers GetObjectAttributes with the object.
+            # Run with Ceph 16. It answers GetObjectAttributes with the object, and copies tags despite REPLACE.
             StoreProfile(
                 "ceph",
                 _COMMON | _TAGGING | _VERSIONS | _LOCK | _BUCKET_TAGGING,

@@ -117,6 +117,11 @@ _TAGS = ActionRow("PutObjectTagging", "object", when=_has(b"x-amz-tagging"))
 _SOURCE = ActionRow("GetObject", "source", "GetObjectVersion")
 _BYPASS = ActionRow("BypassGovernanceRetention", "object", when=_bypasses_governance)
 
+_OF_SOURCE_TAGS = (
+    ActionRow("GetObjectTagging", "source", "GetObjectVersionTagging", when=_copies_tags, if_source_tagged=True),
+    ActionRow("PutObjectTagging", "object", when=_copies_tags, if_source_tagged=True),
+)
+
 ACTIONS: Mapping[str, tuple[ActionRow, ...]] = MappingProxyType(
     {
         "AbortMultipartUpload": _object("AbortMultipartUpload"),
@@ -125,10 +130,7 @@ ACTIONS: Mapping[str, tuple[ActionRow, ...]] = MappingProxyType(
             *_WRITE,
             _SOURCE,
             _TAGS,
-            ActionRow(
-                "GetObjectTagging", "source", "GetObjectVersionTagging", when=_copies_tags, if_source_tagged=True
-            ),
-            ActionRow("PutObjectTagging", "object", when=_copies_tags, if_source_tagged=True),
+            *_OF_SOURCE_TAGS,
         ),
         "CreateBucket": (
             ActionRow("CreateBucket", "bucket"),
@@ -271,6 +273,17 @@ def permissions(request: S3Request) -> tuple[Permission, ...]:
     if request.key[-1:] != "/" and request.copy_source is None and request.operation not in _CHANGES_FOLDERS:
         return tuple(found)  # its objects have no other names
     return tuple(found) + _for_folded_names(request, found)
+
+
+def source_tag_permissions(request: S3Request) -> tuple[Permission, ...]:
+    """Return what a copy needs where stores ignore its tagging directive.
+
+    Such a store copies the tags of the source although they are to be replaced. The permissions are needed only if the
+    source has tags.
+    """
+    if request.operation != "CopyObject" or _copies_tags(request):
+        return ()
+    return tuple([_permission(row, request, "") for row in _OF_SOURCE_TAGS])
 
 
 def delete_permissions(request: S3Request, key: str, version_id: str) -> tuple[Permission, ...]:
