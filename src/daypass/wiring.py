@@ -30,7 +30,8 @@ from daypass.http.recorder import make_counter, make_recorder, report_bug
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhooks.webhook_sender import WebhookSender
-from daypass.maintenance import KeyMaintenance, Maintenance
+from daypass.key_maintenance import KeyMaintenance
+from daypass.maintenance import Maintenance
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from daypass.audit.event import AuditRecord
 from daypass.audit.sinks import LineSink, open_sink
@@ -210,19 +211,16 @@ def test_events_after_a_loss_are_recorded_behind_its_record(tmp_path: Path, monk
     assert watch.failing == [True, False] * 2
 
 
-def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A server that stops on a full disk logs the number on standard error."""
+def test_what_is_not_written_at_the_end_is_counted_in_the_servers_log(tmp_path: Path) -> None:
+    """A server that stops on a full disk logs the number."""
     watch = Watch()
     sink = open_sink(str(tmp_path / "audit"), watch)
-    with room_for(0):
+    with capture_logs() as logged, room_for(0):
         for number in range(7):
             sink(event(number))
         sink.close()
-    logged = capsys.readouterr()
     assert watch.lost == 7
-    assert "events_lost=7" in logged.out + logged.err
+    assert [line["events_lost"] for line in logged if "events_lost" in line] == [7]
     assert (tmp_path / "audit").read_bytes() == b""
 
 

@@ -23,7 +23,7 @@ from daypass.directory.records import replace, to_entity
 from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import WouldBlockError
 from daypass.http.issuers import IssuerPages
-from daypass.maintenance import KeyMaintenance
+from daypass.key_maintenance import KeyMaintenance
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
 

@@ -20,7 +20,7 @@ from daypass.cli.main import cli
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlRequestKey
-from daypass.maintenance import KeyMaintenance
+from daypass.key_maintenance import KeyMaintenance
 from daypass.operations.saml_request_keys import load_request_ring
 from daypass.storage.master_key import MasterKeySource
 from daypass.testing.plugin import client_factory

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from daypass.config import Config
 from daypass.directory.stored_sealing_keys import load_sealing_ring
-from daypass.maintenance import KeyMaintenance
+from daypass.key_maintenance import KeyMaintenance
 from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
 from daypass.testing.server import RunningServer, running_server
