@@ -29,7 +29,7 @@ from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
 from daypass.gateway.shared_metrics import SharedMetrics
 from daypass.gateway.transfers.data_path import DataPath
-from daypass.gateway.transfers.limits import WRITE_BUFFER, TransferLimits
+from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.peer import PeerRule
@@ -38,7 +38,7 @@ from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, 
 
 _BACKLOG = 2048
 _PR_SET_DUMPABLE = 4
-_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # mallopt(3)
+_M_ARENA_MAX = -8  # mallopt(3)
 _ADMIN_CONNECTIONS = 64
 _PROXY_CONNECTIONS = 4096
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -139,7 +139,7 @@ def forbid_core_dumps() -> None:
 
 
 def share_one_arena() -> None:
-    """Let all threads allocate in one arena, and buffers outside of it.
+    """Let all threads of this process and its children allocate in one arena.
 
     The GNU library gives each thread an arena of its own, which keeps what was freed, also the buffers of transfers.
     The threads of a worker run one at a time anyway, and some MiB of each worker are saved. Source: mallopt(3).
@@ -147,7 +147,6 @@ def share_one_arena() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_M_ARENA_MAX, 1)
-        mallopt(_M_MMAP_THRESHOLD, WRITE_BUFFER)
 
 
 class _Running:

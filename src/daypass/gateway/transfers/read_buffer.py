@@ -6,7 +6,7 @@ another one. Thus the memory of a transfer is one buffer at most, and the buffer
 run.
 """
 
-_SIZES = ((4, 262_144), (16, 65_536), (2**31, 32_768))  # up to how many transfers, bytes
+_SIZES = ((4, 262_144), (16, 65_536), (48, 32_768), (2**31, 16_384))  # up to how many transfers, bytes
 
 
 class ReadBuffer:
