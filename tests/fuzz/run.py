@@ -1,4 +1,4 @@
-"""Fuzz one target with atheris: `python -m tests.fuzz.run TARGET --seconds N [--seed S]`.
+"""Fuzz one target with atheris: `python -m tests.fuzz.run TARGET --seconds N [--seed S] [--runs N]`.
 
 Owns the corpus and the directory of crashes: build/fuzz/TARGET. A crash is written there and printed, with an exit code
 other than 0. `make fuzz` runs every target; under pytest, test_seeds.py runs each on its seeds without atheris.
@@ -32,11 +32,12 @@ def seed_folder(name: str) -> Path:
 
 
 def main() -> None:
-    """Fuzz until the time is over or an input fails."""
+    """Fuzz until the time is over, the inputs are tried, or an input fails."""
     parser = argparse.ArgumentParser(description="Fuzz one target.")
     parser.add_argument("target", choices=target_names())
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0, help="begin with the same inputs each time; 0 draws others")
+    parser.add_argument("--runs", type=int, default=-1, help="try at most this number of inputs; -1 for no bound")
     given = parser.parse_args()
     try:
         import atheris
@@ -50,6 +51,7 @@ def main() -> None:
     words = [
         f"-max_total_time={given.seconds}",
         f"-seed={given.seed}",
+        f"-runs={given.runs}",
         f"-max_len={_LARGEST_INPUT}",
         f"-timeout={_SLOWEST}",
         f"-rss_limit_mb={_MEMORY}",

@@ -11,7 +11,7 @@ replace a signed one. So this parser refuses what RFC 9112 merely tolerates:
   the names of object metadata, x-amz-meta-…, may contain it after that prefix. Folded lines are refused (section 5.2).
 - A header occurs once, except the lists of `_REPEATABLE`, cookies and metadata. Exactly one Host names a valid host.
 - A body has one Content-Length, or `Transfer-Encoding: chunked` and no other (section 6.1). The length is in decimal
-  without a sign or leading zeros.
+  without a sign or leading zeros. Tabs beside these values and beside Host are refused: parsers disagree about them.
 - The only expectation is 100-continue (RFC 9110 section 10.1.1).
 
 Leaves the body to its reader.
@@ -43,7 +43,8 @@ _NAME = re.compile(rb"(?:x-amz-meta-[!#$%&'*+.^`|~0-9a-z_-]+|[!#$%&'*+.^`|~0-9a-
 # RFC 3986 section 3.2.2, without a comma: a list of hosts is not a host.
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~%!$&'()*+;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,17}")
-_NOT_CONTROLS = bytes([9, *range(32, 127), *range(128, 256)])
+_NOT_CONTROLS = bytes([*range(32, 127), *range(128, 256)])
+_FRAMING = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _CONTROLS = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _LONGEST_HOST = 300  # bytes; a name has at most 253
 _LONGEST_CACHED = 64
@@ -93,7 +94,7 @@ def parse_head(block: bytes) -> RequestHead:
     lines = block.split(b"\r\n")
     # Fast: the control characters that remain are those of the line ends, unless a line contains one.
     if len(block.translate(None, _NOT_CONTROLS)) != 2 * (len(lines) - 1):
-        raise HeadError("The head of the request contains a control character, or a line that does not end with CR LF.")
+        _check_controls(lines)
     first = _REQUEST_LINE.fullmatch(lines[0])
     if first is None:
         raise _line_error(lines[0])
@@ -102,6 +103,21 @@ def parse_head(block: bytes) -> RequestHead:
     del lines[0]
     method, target = first.groups()
     return _finish(method.decode(), target, _usual_headers(lines) or _headers(lines))
+
+
+def _check_controls(lines: list[bytes]) -> None:
+    """Refuse control characters but tabs, and tabs in headers of framing."""
+    if any(map(_CONTROLS.search, lines)):
+        raise HeadError("The head of the request contains a control character, or a line that does not end with CR LF.")
+    for line in lines:
+        if b"\t" in line:
+            _check_tabs(line.partition(b":")[0])
+
+
+def _check_tabs(name: bytes) -> None:
+    """Refuse a tab in the header `name` if it belongs to framing."""
+    if name.lower() in _FRAMING:
+        raise HeadError(f"The {name.decode()} header must not contain a tab.")
 
 
 def _usual_headers(lines: list[bytes]) -> dict[bytes, bytes] | None:
@@ -144,6 +160,8 @@ def build_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]
         name, value = _find_name(raw_name), raw_value.strip(b" \t")
         if name is None or _CONTROLS.search(value):
             raise _header_error(raw_name)
+        if b"\t" in raw_value:
+            _check_tabs(name)
         found[name] = _join(name, found[name], value) if name in found else value
     return _finish(method, target, found)
 
