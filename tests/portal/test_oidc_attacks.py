@@ -22,7 +22,7 @@ from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_ke
 from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import StoreAccess
 from daypass.operations.settings import ServiceSettings
-from daypass.portal.roles.oidc_roles import WebOffer, offer_roles
+from daypass.sign_in.oidc_roles import WebOffer, offer_roles
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import BlockingView
 from daypass.testing.oidc import DISCOVERY, Answer

@@ -21,8 +21,8 @@ from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.portal.roles import oidc_roles
-from daypass.portal.roles.oidc_roles import offer_roles
+from daypass.sign_in import oidc_roles
+from daypass.sign_in.oidc_roles import offer_roles
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import BlockingView
 from daypass.testing.plugin import client_factory

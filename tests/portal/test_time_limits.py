@@ -21,13 +21,13 @@ from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredTokenException, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
-from daypass.portal import pending_logins
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn, NotRedeemedError
 from daypass.portal.login import pending_login
 from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.roles import proven_sign_ins
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
+from daypass.sign_in import pending_records
 from daypass.storage.master_key import MasterKeySource
 from daypass.testing.clock import MovableClock
 from daypass.wiring_store import open_everything
@@ -82,7 +82,7 @@ def scene() -> Scene:
 def put(scene: Scene, value: bytes, *, at: float = 0, ends: float = 60) -> None:
     """Store a pending entry with the name "n"."""
     with scene.there.store.write() as writer:
-        pending_logins.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), ctx=scene.at(at))
+        pending_records.put(writer, "n", value, ends=NOW + timedelta(seconds=ends), ctx=scene.at(at))
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)
@@ -91,16 +91,16 @@ def test_an_entry_exists_until_its_end(scene: Scene, after: float, *, waits: boo
     put(scene, b"first")
     ctx = scene.at(60 + after)
     expected = b"first" if waits else None
-    assert pending_logins.look("n", ctx=ctx) == expected
+    assert pending_records.look("n", ctx=ctx) == expected
     with scene.there.store.write() as writer:
-        assert pending_logins.find(writer, "n", ctx=ctx) == expected
+        assert pending_records.find(writer, "n", ctx=ctx) == expected
         if waits:
-            pending_logins.change(writer, "n", b"second", ctx=ctx)
+            pending_records.change(writer, "n", b"second", ctx=ctx)
         else:
             with pytest.raises(RecordMissingError):
-                pending_logins.change(writer, "n", b"second", ctx=ctx)
-        assert pending_logins.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
-        assert pending_logins.take(writer, "n", ctx=ctx) is None
+                pending_records.change(writer, "n", b"second", ctx=ctx)
+        assert pending_records.take(writer, "n", ctx=ctx) == (b"second" if waits else None)
+        assert pending_records.take(writer, "n", ctx=ctx) is None
 
 
 @pytest.mark.parametrize(("after", "taken"), ENDS)
@@ -112,16 +112,16 @@ def test_a_name_is_free_again_at_the_end(scene: Scene, after: float, *, taken: b
             put(scene, b"second", at=60 + after, ends=3_600)
         return
     put(scene, b"second", at=60 + after, ends=3_600)
-    assert pending_logins.look("n", ctx=scene.at(120)) == b"second"
+    assert pending_records.look("n", ctx=scene.at(120)) == b"second"
 
 
 def test_a_change_does_not_move_the_end(scene: Scene) -> None:
     """An approval in the last second does not extend the entry."""
     put(scene, b"first")
     with scene.there.store.write() as writer:
-        pending_logins.change(writer, "n", b"second", ctx=scene.at(59))
-    assert pending_logins.look("n", ctx=scene.at(59)) == b"second"
-    assert pending_logins.look("n", ctx=scene.at(60)) is None
+        pending_records.change(writer, "n", b"second", ctx=scene.at(59))
+    assert pending_records.look("n", ctx=scene.at(59)) == b"second"
+    assert pending_records.look("n", ctx=scene.at(60)) is None
 
 
 @pytest.mark.parametrize(("after", "waits"), ENDS)

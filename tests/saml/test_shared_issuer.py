@@ -20,7 +20,8 @@ from daypass.federation.saml.candidates import BUDGET, VERIFY_EC, BudgetSpentErr
 from daypass.federation.saml.metadata import IdentityProviderMetadata, SamlSigningKey
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import decode_response, verify_response
-from daypass.portal.roles import proven_sign_ins, saml_roles
+from daypass.portal.roles import proven_sign_ins
+from daypass.sign_in import saml_roles
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import Encryption, KeyPair, make_key_pair
 from daypass.testing.server import running_server

@@ -21,7 +21,7 @@ from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.request_context import RequestContext
-from daypass.portal import pending_logins
+from daypass.sign_in import pending_records
 from daypass.wire.peer_network import peer_network
 
 MINUTES = timedelta(minutes=5)
@@ -84,12 +84,12 @@ def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
     with ctx.new_transaction() as writer:
         until = ctx.now + MINUTES
         network = f"handover:{peer_network(new.peer)}"
-        if not pending_logins.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
+        if not pending_records.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
             raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
             pending = msgspec.structs.replace(new, user_code=_new_code(ctx))
             try:
-                pending_logins.put(writer, pending.name, _encode(pending), ends=until, ctx=ctx)
+                pending_records.put(writer, pending.name, _encode(pending), ends=until, ctx=ctx)
             except RecordExistsError:
                 continue
             return pending
@@ -141,7 +141,7 @@ def _find_by_code(reader: Reader, typed: str, ctx: RequestContext) -> CliSignIn 
     code = "".join(letter for letter in typed.upper() if letter not in " -\t")
     if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
         return None
-    found = pending_logins.find(reader, _NAME + code, ctx=ctx)
+    found = pending_records.find(reader, _NAME + code, ctx=ctx)
     cli_sign_in = None if found is None else _decode(found)
     return cli_sign_in if cli_sign_in is not None and cli_sign_in.mode == "device" and not cli_sign_in.outcome else None
 
@@ -156,7 +156,7 @@ def get_waiting(name: str, ctx: RequestContext) -> CliSignIn:
 
 
 def _get_waiting(reader: Reader, name: str, ctx: RequestContext) -> CliSignIn:
-    found = pending_logins.find(reader, name, ctx=ctx)
+    found = pending_records.find(reader, name, ctx=ctx)
     cli_sign_in = None if found is None else _decode(found)
     if cli_sign_in is None or cli_sign_in.outcome:
         raise ExpiredTokenException(_OVER, detail="no CLI sign-in is pending under this name")
@@ -176,7 +176,7 @@ def settle(
         settled = msgspec.structs.replace(
             cli_sign_in, outcome=outcome, code=code, result=_encode(result or {}).decode()
         )
-        pending_logins.change(writer, name, _encode(settled), ctx=ctx)
+        pending_records.change(writer, name, _encode(settled), ctx=ctx)
     return settled
 
 
@@ -189,7 +189,7 @@ def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[s
         name = _opened(handle, ctx, "")
     except ExpiredTokenException as error:
         raise NotRedeemedError("expired_token", _OVER) from error
-    seen = pending_logins.look(name, ctx=ctx)
+    seen = pending_records.look(name, ctx=ctx)
     if seen is not None:
         cli_sign_in = _decode(seen)
         if _is_verified(cli_sign_in, verifier) and not cli_sign_in.outcome:
@@ -200,13 +200,13 @@ def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[s
 def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
     refusal: NotRedeemedError | None = None
     with ctx.new_transaction() as writer:
-        found = pending_logins.find(writer, name, ctx=ctx)
+        found = pending_records.find(writer, name, ctx=ctx)
         if found is None:
             raise NotRedeemedError("expired_token", _OVER)
         cli_sign_in = _decode(found)
         refusal = _refusal(cli_sign_in, verifier, code)
         if refusal is None or refusal.error == "access_denied":
-            pending_logins.take(writer, name, ctx=ctx)
+            pending_records.take(writer, name, ctx=ctx)
         elif refusal.error == "invalid_grant":
             _count(cli_sign_in, writer, ctx)
     if refusal is not None:
@@ -230,9 +230,11 @@ def _refusal(cli_sign_in: CliSignIn, verifier: str, code: str) -> NotRedeemedErr
 def _count(cli_sign_in: CliSignIn, writer: Writer, ctx: RequestContext) -> None:
     wrong = cli_sign_in.wrong + 1
     if wrong >= MOST_WRONG:
-        pending_logins.take(writer, cli_sign_in.name, ctx=ctx)
+        pending_records.take(writer, cli_sign_in.name, ctx=ctx)
         return
-    pending_logins.change(writer, cli_sign_in.name, _encode(msgspec.structs.replace(cli_sign_in, wrong=wrong)), ctx=ctx)
+    pending_records.change(
+        writer, cli_sign_in.name, _encode(msgspec.structs.replace(cli_sign_in, wrong=wrong)), ctx=ctx
+    )
 
 
 def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
@@ -240,7 +242,7 @@ def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
 
     Raises Throttling if there are five or more.
     """
-    wrong = int(pending_logins.find(reader, _tries(peer), ctx=ctx) or 0)
+    wrong = int(pending_records.find(reader, _tries(peer), ctx=ctx) or 0)
     if wrong >= MOST_WRONG:
         raise Throttling("Rate exceeded", detail="too many wrong codes came from this network")
     return wrong
@@ -248,9 +250,9 @@ def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
 
 def _count_wrong_code(writer: Writer, peer: str, wrong: int, ctx: RequestContext) -> None:
     if wrong:
-        pending_logins.change(writer, _tries(peer), b"%d" % (wrong + 1), ctx=ctx)
+        pending_records.change(writer, _tries(peer), b"%d" % (wrong + 1), ctx=ctx)
     else:
-        pending_logins.put(writer, _tries(peer), b"1", ends=ctx.now + MINUTES, ctx=ctx)
+        pending_records.put(writer, _tries(peer), b"1", ends=ctx.now + MINUTES, ctx=ctx)
 
 
 def _tries(peer: str) -> str:

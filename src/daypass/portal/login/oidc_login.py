@@ -39,10 +39,10 @@ from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.code_page import bound_sign_in
 from daypass.portal.login import pending_login
 from daypass.portal.login.pending_login import PendingLogin
-from daypass.portal.roles.oidc_roles import WebOffer, offer_roles, session_name
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.site import Site, as_sent
+from daypass.sign_in.oidc_roles import WebOffer, offer_roles, session_name
 
 _NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."

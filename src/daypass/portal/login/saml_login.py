@@ -35,8 +35,8 @@ from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.roles.role_list import longest_session
-from daypass.portal.roles.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
 from daypass.portal.site import Site, as_sent, origin_of
+from daypass.sign_in.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
 
 # 100,000 escaped characters, and other fields of a provider.
 LARGEST_RESPONSE = 400_000

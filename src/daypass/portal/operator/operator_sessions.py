@@ -18,10 +18,10 @@ from starlette.responses import Response
 
 from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue, Throttling
 from daypass.operations.request_context import RequestContext
-from daypass.portal import pending_logins
 from daypass.portal.credential_formats import RoleCredentials
 from daypass.portal.operator.signed_call import SigV4Credentials, signed_call
 from daypass.portal.site import Site, as_sent
+from daypass.sign_in import pending_records
 
 COOKIE = "__Host-daypass-operator"
 _LONGEST = timedelta(hours=1)
@@ -73,9 +73,9 @@ class OperatorSessions:
             ends = min(ctx.now + _LONGEST, claimed_end)
             with ctx.new_transaction() as writer:
                 places = f"operators:{held.account}"
-                if not pending_logins.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
+                if not pending_records.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
                     raise Throttling("Rate exceeded", detail="too many operator sessions of this account")
-                pending_logins.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, ctx=ctx)
+                pending_records.put(writer, _name_of(secret), msgspec.json.encode(held), ends=ends, ctx=ctx)
         seconds = int(_LONGEST.total_seconds())
         answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return answer
@@ -83,7 +83,7 @@ class OperatorSessions:
     def leave(self, request: Request, answer: Response) -> Response:
         """End the session of a browser."""
         with self.site.ctx() as ctx, ctx.new_transaction() as writer:
-            pending_logins.take(writer, _name(request), ctx=ctx)
+            pending_records.take(writer, _name(request), ctx=ctx)
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
@@ -150,7 +150,7 @@ def _name_of(secret: str) -> str:
 
 
 def _find(request: Request, ctx: RequestContext) -> OperatorCredentials:
-    found = pending_logins.look(_name(request), ctx=ctx)
+    found = pending_records.look(_name(request), ctx=ctx)
     if found is None:
         raise ExpiredTokenException(_OVER)
     return _decode(found)

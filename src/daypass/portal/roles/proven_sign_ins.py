@@ -24,7 +24,7 @@ from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.request_context import RequestContext
-from daypass.portal import pending_logins
+from daypass.sign_in import pending_records
 
 COOKIE = "__Host-daypass-choice-"
 LIST = "__Host-daypass-choices"
@@ -83,9 +83,9 @@ def keep(proof: ProvenSignIn, ctx: RequestContext, *, account: str = "") -> Tick
     name = f"proof:{ctx.entropy(_ID_BYTES).hex()}"
     ends, places = ctx.now + MINUTES, f"proofs:{account}"
     with ctx.new_transaction() as writer:
-        if account and not pending_logins.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
+        if account and not pending_records.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
             raise Throttling("Rate exceeded", detail=f"too many sign-ins of account {account} are pending")
-        pending_logins.put(writer, name, msgspec.json.encode(proof), ends=ends, ctx=ctx)
+        pending_records.put(writer, name, msgspec.json.encode(proof), ends=ends, ctx=ctx)
     handle = seal(
         Purpose.PORTAL,
         name.encode(),
@@ -101,14 +101,14 @@ def take(ticket: Ticket, ctx: RequestContext) -> ProvenSignIn:
     """Return and delete a stored proof. Raises a Fault if it does not exist."""
     name = _opened(ticket, ctx)
     with ctx.new_transaction() as writer:
-        return _read(pending_logins.take(writer, name, ctx=ctx))
+        return _read(pending_records.take(writer, name, ctx=ctx))
 
 
 def look(ticket: Ticket, ctx: RequestContext) -> ProvenSignIn:
     """Return a stored proof and keep it. Raises a Fault if it does not exist."""
     name = _opened(ticket, ctx)
     with ctx.snapshot() as reader:
-        return _read(pending_logins.find(reader, name, ctx=ctx))
+        return _read(pending_records.find(reader, name, ctx=ctx))
 
 
 def _opened(ticket: Ticket, ctx: RequestContext) -> str:

@@ -22,10 +22,10 @@ from daypass.portal.cli_login.loopback_address import loopback_origin, returning
 from daypass.portal.cli_login.sealed_assertion import relay
 from daypass.portal.credential_formats import FORMS, SHELLS, RoleCredentials, sign_in_command
 from daypass.portal.roles import proven_sign_ins
-from daypass.portal.roles.oidc_roles import verify_token
 from daypass.portal.roles.proven_sign_ins import MINUTES, ProvenSignIn, Ticket
 from daypass.portal.roles.role_list import account_alias, by_account, describe_role
 from daypass.portal.site import Site
+from daypass.sign_in.oidc_roles import verify_token
 
 _MOST_FOLDED = 6  # accounts that one page shows unfolded
 
