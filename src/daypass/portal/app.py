@@ -30,6 +30,7 @@ from daypass.portal.cli_login.code_page import DevicePage
 from daypass.portal.login.login_pages import Login
 from daypass.portal.login.oidc_login import OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.request_body import read_fields
@@ -169,6 +170,7 @@ def _routes(portal: Portal) -> list[Route]:
     device = DevicePage(site, login.providers)
     commands = CliSignInApi(site)
     operator = OperatorPages(site, OperatorSessions(site), portal.audit_file, portal.rotate_days)
+    console = OperatorConsole(operator)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),
@@ -176,9 +178,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/metadata.xml", saml.metadata),
         ("/saml/certificate.pem", saml.certificate),
         ("/device", device.show_form),
-        ("/operator", operator.graph),
-        ("/operator/refusals", operator.refusals),
-        ("/operator/keys", operator.keys),
+        *console.gets(),
         ("/handover/done", _done),
         ("/handover/declined", _declined),
         ("/handover/at/{handle}", login.hand_over),
@@ -188,8 +188,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/role", portal.takes(oidc.keys_first, most=small, json=True)),
         ("/login/decline", portal.takes(choice.decline, most=small)),
-        ("/operator", portal.takes(operator.enter, most=4 * small)),
-        ("/operator/leave", portal.takes(operator.leave, most=small)),
+        *((path, portal.takes(step, most=most)) for path, step, most in console.posts()),
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
         ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),

@@ -35,6 +35,10 @@ _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 
+class NotEnteredError(ExpiredTokenException):
+    """The browser has no operator session, or the session has expired."""
+
+
 class OperatorCredentials(msgspec.Struct, frozen=True):
     """The credentials of an operator session, with their account and ARN."""
 
@@ -116,7 +120,7 @@ class OperatorSessions:
         if error is None:
             return document
         if error.get("Code") in _EXPIRED:
-            raise ExpiredTokenException(_CREDENTIALS_OVER)
+            raise NotEnteredError(_CREDENTIALS_OVER)
         raise AccessDenied(error.get("Message") or "You are not allowed to view this page.")
 
 
@@ -152,5 +156,5 @@ def _name_of(secret: str) -> str:
 def _find(request: Request, ctx: RequestContext) -> OperatorCredentials:
     found = pending_records.look(_name(request), ctx=ctx)
     if found is None:
-        raise ExpiredTokenException(_OVER)
+        raise NotEnteredError(_OVER)
     return _decode(found)

@@ -1,0 +1,81 @@
+"""The routes of the operator console, and the responses to browsers that may not use them.
+
+Owns the addresses of the pages and forms. A browser without an operator session is sent to the sign-in page, a refusal
+has its own heading. A client that requests JSON gets the error itself.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from daypass.errors import Fault
+from daypass.portal import pages
+from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_sessions import NotEnteredError
+
+Step = Callable[[Request, Mapping[str, str], str], Response]
+
+_SMALL = 16_384
+_HEADINGS: Mapping[str, str] = {
+    "AccessDenied": "You do not have this permission",
+    "ExpiredTokenException": "Your session has expired",
+    "InternalFailure": "The server has an error",
+    "NoSuchEntity": "Not found",
+    "ServiceUnavailable": "Not available now",
+    "Throttling": "Too many requests",
+}
+_OTHER = "The request was not accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorConsole:
+    """The console: its pages and forms by address."""
+
+    pages: OperatorPages
+
+    def gets(self) -> tuple[tuple[str, Step], ...]:
+        """Return the pages."""
+        return (
+            ("/operator", partial(_shown, self.pages.graph)),
+            ("/operator/refusals", partial(_shown, self.pages.refusals)),
+            ("/operator/keys", partial(_shown, self.pages.keys)),
+        )
+
+    def posts(self) -> tuple[tuple[str, Step, int], ...]:
+        """Return the forms, each with the largest size of its body."""
+        return (
+            ("/operator", partial(_taken, self.pages.enter), 4 * _SMALL),
+            ("/operator/leave", partial(_taken, self.pages.leave), _SMALL),
+        )
+
+
+def _shown(step: Step, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+    """Show a page. Send a browser without an operator session to the sign-in page."""
+    try:
+        return step(request, fields, request_id)
+    except NotEnteredError as fault:
+        return _refused(request, fault, request_id) if pages.is_json_wanted(request) else pages.redirect("/login")
+    except Fault as fault:
+        return _refused(request, fault, request_id)
+
+
+def _taken(step: Step, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+    """Take a form. Its sender reads why it was refused."""
+    try:
+        return step(request, fields, request_id)
+    except Fault as fault:
+        return _refused(request, fault, request_id)
+
+
+def _refused(request: Request, fault: Fault, request_id: str) -> Response:
+    error = {"Type": fault.blame.value, "Code": fault.code, "Message": fault.message}
+    document = {"Error": error, "RequestId": request_id}
+    if pages.is_json_wanted(request):
+        return pages.json_answer(document, status=fault.status)
+    heading = _HEADINGS.get(fault.code, _OTHER)
+    entered = not isinstance(fault, NotEnteredError)
+    values = {"it": document, "heading": heading, "entered": entered}
+    return pages.page("operator_refusal.html", values, status=fault.status)
