@@ -17,6 +17,7 @@ from daypass.directory.entities.account_entities import AccountAlias, Credential
 from daypass.directory.entities.apply_entities import Mark, Origin, UnresolvedPrincipal
 from daypass.directory.entities.bucket_entities import StoredBucket, bucket_id
 from daypass.directory.entities.delegation_entities import DelegationRequest, Notification
+from daypass.directory.entities.deployment_entities import Deployment
 from daypass.directory.entities.iam_entities import (
     AccessKey,
     Account,
@@ -122,6 +123,7 @@ KINDS: dict[type[Entity], Kind] = {
     # Issuers are case-sensitive, thus their providers are too.
     OidcProvider: Kind("oidc_provider", Decoder(OidcProvider), key=_name, unique_id=_id),
     StoredKey: Kind("sealing_key", Decoder(StoredKey), account=_global),
+    Deployment: Kind("deployment", Decoder(Deployment), account=_global, key=_constant("this")),
     Organization: Kind("organization", Decoder(Organization), account=_global, key=_constant(ORGANIZATION)),
     # Names are unique among the units of one parent.
     Unit: Kind("unit", Decoder(Unit), account=_global, sort=lambda unit: unit.parent + "/" + unit.name),

@@ -36,6 +36,8 @@ from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.request_body import read_fields
 from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.site import Site
+from daypass.portal.start_page import StartPage
+from daypass.sign_in.start_url import PATH as START
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -171,9 +173,12 @@ def _routes(portal: Portal) -> list[Route]:
     commands = CliSignInApi(site)
     operator = OperatorPages(site, OperatorSessions(site), portal.audit_file, portal.rotate_days)
     console = OperatorConsole(operator)
+    start = StartPage(site)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),
+        (START, start.show),
+        (START + "/", start.show),  # as people copy it: the AWS CLI would show them the 404
         ("/login/saml/{key}", login.begin_saml),
         ("/saml/metadata.xml", saml.metadata),
         ("/saml/certificate.pem", saml.certificate),
