@@ -13,8 +13,9 @@ from daypass.config import Config
 from daypass.errors import AccessDenied
 from daypass.portal import app
 from daypass.portal.cli_login import cli_sign_ins
-from daypass.portal.same_origin import find_origin, require_our_origin
+from daypass.portal.same_origin import require_our_origin
 from daypass.testing.server import RunningServer, running_server
+from daypass.wire.web_origin import find_origin
 
 PROXIED = Config(trusted_proxies=(ipaddress.ip_network("127.0.0.0/8"),))
 BROWSER = Browser()
