@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from daypass import errors
+from daypass.wire import rest_faults
 
 _ROOT = Path(__file__).parents[2]
-_AWS_CODES = "src/daypass/errors.py"
+_AWS_CODES = ("src/daypass/errors.py", "src/daypass/wire/rest_faults.py")
 
 # Name -> why it neither ends in Error nor is an error code.
 _OTHER_EXCEPTIONS: dict[str, str] = {
     "Fault": "the base of the error codes, named as SOAP and botocore name it",
+    "JsonFault": "the base of the error codes of the services with JSON bodies",
     "SenderFault": "the base of the error codes that the caller is to blame for",
     "ServiceNotSupported": "IAM's shape is ServiceNotSupportedException, and its code is NotSupportedService",
 }
@@ -54,7 +56,7 @@ def _exceptions() -> dict[str, str]:
 
 
 def _is_error_code(name: str) -> bool:
-    code = getattr(getattr(errors, name, None), "code", "")
+    code = getattr(getattr(errors, name, getattr(rest_faults, name, None)), "code", "")
     return code in (name, f"{name}Exception")
 
 
@@ -71,7 +73,7 @@ def test_an_exception_ends_in_error_unless_it_is_an_error_code() -> None:
     others = {
         name: path
         for name, path in _exceptions().items()
-        if not name.endswith("Error") and not (path == _AWS_CODES and _is_error_code(name))
+        if not name.endswith("Error") and not (path in _AWS_CODES and _is_error_code(name))
     }
     assert {name: path for name, path in others.items() if name not in _OTHER_EXCEPTIONS} == {}
     assert _OTHER_EXCEPTIONS.keys() <= others.keys(), "a name in the table is needed no longer: remove its row"

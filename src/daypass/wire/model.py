@@ -21,6 +21,7 @@ class Ref(Struct, frozen=True):
     shape: str
     location_name: str | None = field(name="locationName", default=None)
     flattened: bool = False
+    location: str | None = None
 
 
 class OutputRef(Struct, frozen=True):
@@ -30,8 +31,17 @@ class OutputRef(Struct, frozen=True):
     wrapper: str = field(name="resultWrapper", default="")
 
 
+class ErrorTrait(Struct, frozen=True):
+    """The status of an error, which a few errors of the models lack."""
+
+    status: int = field(name="httpStatusCode", default=400)
+
+
 class Shape(Struct, frozen=True):
-    """One type of the API with its constraints."""
+    """One type of the API with its constraints.
+
+    `payload` is the member that is the whole body of a request or response, if any.
+    """
 
     type: str
     members: dict[str, Ref] = field(default_factory=dict)
@@ -46,6 +56,18 @@ class Shape(Struct, frozen=True):
     enum: tuple[str, ...] = ()
     sensitive: bool = False
     union: bool = False
+    payload: str | None = None
+    error: ErrorTrait | None = None
+
+
+class HttpTrait(Struct, frozen=True):
+    """The method and the path of an operation.
+
+    The path of some operations has a query, which distinguishes them.
+    """
+
+    method: str = "POST"
+    uri: str = field(name="requestUri", default="/")
 
 
 class OperationShape(Struct, frozen=True):
@@ -55,13 +77,15 @@ class OperationShape(Struct, frozen=True):
     input: Ref | None = None
     output: OutputRef | None = None
     authtype: str = "v4"
+    http: HttpTrait = HttpTrait()
+    errors: tuple[Ref, ...] = ()
 
 
 class Metadata(Struct, frozen=True):
     """The metadata of a service."""
 
     version: str = field(name="apiVersion")
-    namespace: str = field(name="xmlNamespace")
+    namespace: str = field(name="xmlNamespace", default="")
 
 
 class ServiceModel(Struct, frozen=True):
@@ -74,6 +98,9 @@ class ServiceModel(Struct, frozen=True):
 
 # The version directory of each service's model in botocore's data.
 SERVICES: Mapping[str, str] = {"sts": "2011-06-15", "iam": "2010-05-08"}
+
+# The services with JSON bodies, compiled by rest_json.py.
+JSON_SERVICES: Mapping[str, str] = {"sso-oidc": "2019-06-10", "sso": "2019-06-10", "signin": "2023-01-01"}
 
 # Observed behaviour of AWS that differs from its model: (service, shape) -> the fields that differ.
 OBSERVED: Mapping[tuple[str, str], Mapping[str, int]] = {
@@ -124,8 +151,9 @@ MILLISECONDS = frozenset({("sts", "GetWebIdentityToken")})
 
 
 def load_service(service: str) -> ServiceModel:
-    """Read the model of one of SERVICES, and apply the tables above."""
-    path = files("botocore") / "data" / service / SERVICES[service] / "service-2.json.gz"
+    """Read the model of a service, and apply the tables above."""
+    version = SERVICES.get(service) or JSON_SERVICES[service]
+    path = files("botocore") / "data" / service / version / "service-2.json.gz"
     return read_service(service, gzip.decompress(path.read_bytes()))
 
 
