@@ -19,6 +19,7 @@ def block(text: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_role_writes_and_reads_as_the_page_says(tmp_path: Path, moto_store: StoreServer) -> None:
     """The role writes an object, presigns it with version 4, and may not copy it to another folder."""
     accounts = f"sqlite:///{tmp_path / 'd.db'}"
