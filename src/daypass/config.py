@@ -16,12 +16,14 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 
 from daypass.federation.oidc.provider import is_issuer_url
-from daypass.operations.settings import Quotas
+from daypass.operations.settings import LOGO_FORM, Quotas, is_logo
 
 GATEWAY_URL = "http://127.0.0.1:7880"
 """The default address of `daypass gateway`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+_LONGEST_LINE = 100
+_SUPPORT = re.compile(r"(?:https?://|mailto:)[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,500}")
 
 
 class ConfigurationError(Exception):
@@ -76,6 +78,9 @@ class Config:
     oidc_enforce_thumbprints: bool = False
     oidc_clients: tuple[ClientSetting, ...] = ()
     webhook_allowed_networks: tuple[Network, ...] = ()
+    organization_name: str = ""
+    organization_logo: str = ""
+    support_url: str = ""
     quotas: Quotas = field(default_factory=Quotas)
 
     @property
@@ -127,6 +132,24 @@ def _url(text: str) -> str:
     return text
 
 
+def _line(text: str) -> str:
+    if len(text) > _LONGEST_LINE or not text.isprintable():
+        raise ValueError(f"it must be at most {_LONGEST_LINE} printable characters")
+    return text.strip()
+
+
+def _logo(text: str) -> str:
+    if text and not is_logo(text):
+        raise ValueError(f"it must be {LOGO_FORM}")
+    return text
+
+
+def _support_url(text: str) -> str:
+    if text and not _SUPPORT.fullmatch(text):
+        raise ValueError("it must be a URL such as https://help.example.com or mailto:help@example.com")
+    return text
+
+
 def _client(line: str) -> ClientSetting:
     parts = line.split()
     if len(parts) not in {2, 3} or not is_issuer_url(parts[0]):
@@ -168,6 +191,9 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "oidc_enforce_thumbprints": _flag,
     "oidc_clients": lambda text: tuple(_client(line) for line in _words(text)),
     "webhook_allowed_networks": _networks,
+    "organization_name": _line,
+    "organization_logo": _logo,
+    "support_url": _support_url,
 }
 
 

@@ -33,7 +33,7 @@ from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.key_maintenance import KeyMaintenance
 from daypass.maintenance import Maintenance
 from daypass.operations.registry import full_registry
-from daypass.operations.settings import SamlRules, ServiceSettings
+from daypass.operations.settings import Branding, SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
@@ -67,6 +67,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         regions=config.regions,
         quotas=config.quotas,
         saml=saml_rules(config),
+        branding=Branding(config.organization_name, config.organization_logo, config.support_url),
     )
     issuer_keys = make_issuer_keys(config, opened.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=metrics.throttled)

@@ -41,12 +41,12 @@ def ask(
 @pytest.mark.parametrize("path", ["/login", "/saml", "/device", "/operator", "/handover", "/login/role"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_nobody_is_sent_to_the_host_that_a_request_names(stage: Stage, method: str, path: str) -> None:
-    """A path with an additional slash does not exist.
+    """A path with an additional slash does not exist, but people type /login/, which is the same page.
 
     A redirect never sends a posted form to another host.
     """
     status, headers, text = ask(stage.server, method, f"{path}/", {"SAMLResponse": "x"}, Host="elsewhere.example")
-    assert status == 404
+    assert status == {("GET", "/login"): 200, ("POST", "/login"): 405}.get((method, path), 404)
     assert "location" not in headers
     assert "elsewhere.example" not in text
     assert headers["cache-control"] == "no-store"

@@ -153,14 +153,14 @@ def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "an answer nobody asked for", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name="127.0.0.1:9").click()
-    page.get_by_role("heading", name="Request failed").wait_for()
+    page.get_by_role("heading", name="not available").wait_for()
     yield "a provider that is away", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name=_host(there.idp)).click()
     page.get_by_role("heading", name="Choose a role").wait_for()
     there.server.clock.move(timedelta(minutes=6))
     page.get_by_role("button", name="Get credentials").first.click()
-    page.get_by_role("heading", name="Request failed").wait_for()
+    page.get_by_role("heading", name="Your sign-in has ended").wait_for()
     there.server.clock.reset()
     yield "the choice is over", page
 

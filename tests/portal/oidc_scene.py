@@ -3,7 +3,7 @@
 import http.client
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -127,16 +127,31 @@ class Errand:
 
     def get(self, address: str) -> tuple[int, dict[str, str], str]:
         """Fetch a URL of the server with the cookies of this browser."""
+        return self._send("GET", address, "", {"Accept": "text/html"})
+
+    def post(
+        self, address: str, fields: Mapping[str, str], *, accept: str = "text/html", **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        """Post a form with the cookies of this browser."""
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": accept}
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send("POST", address, urlencode(fields), kind | given)
+
+    def _send(
+        self, method: str, address: str, body: str, headers: Mapping[str, str]
+    ) -> tuple[int, dict[str, str], str]:
         connection = http.client.HTTPConnection(urlsplit(self.server).netloc, timeout=30)
         path = address.removeprefix(self.server)
-        sent = {"Accept": "text/html", "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
-        connection.request("GET", path, headers=sent)
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        connection.request(method, path, body, {**headers, "Cookie": cookies})
         answer = connection.getresponse()
         text = answer.read().decode()
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 pair = value.partition(";")[0].partition("=")
-                self.cookies[pair[0]] = pair[2]
+                self.cookies[pair[0]] = pair[2].strip('"')
+                if not self.cookies[pair[0]]:
+                    del self.cookies[pair[0]]
         connection.close()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, text
 

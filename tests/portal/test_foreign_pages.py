@@ -40,5 +40,5 @@ def test_a_page_that_sends_a_code_for_somebody_gets_nowhere(portal: Portal, visi
         "<button>Win a prize</button></form>"
     )
     page.get_by_role("button", name="Win a prize").click()
-    expect(page.get_by_role("heading", name="Request failed")).to_be_visible()
+    expect(page.get_by_role("heading", name="This request was blocked")).to_be_visible()
     expect(page.get_by_role("link", name="localhost")).to_have_count(0)

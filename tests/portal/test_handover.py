@@ -39,7 +39,7 @@ def test_a_command_on_this_machine_gets_what_is_clicked(portal: Portal, visit: V
         sign_in(page, portal)
         shows_who_asks(page, command)
         hand_over(page, "developer")
-        page.get_by_role("heading", name="You are signed in").wait_for()
+        page.get_by_role("heading", name="Sign-in approved").wait_for()
         assert listener.got["state"] == listener.state
     assert command.redeem()[1]["error"] == "invalid_grant"
     assert command.redeem(code=listener.got["code"], code_verifier="x" * 43)[1]["error"] == "invalid_grant"
@@ -67,7 +67,7 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
     assert page.locator("li.role").count() == 1
     assert page.locator("select").input_value() == "7200"
     hand_over(page, "developer")
-    page.get_by_role("heading", name="You are signed in").wait_for()
+    page.get_by_role("heading", name="Sign-in approved").wait_for()
     status, given = command.redeem()
     assert status == 200
     assert whose(portal, given).endswith("/developer/alice")
@@ -117,7 +117,7 @@ def test_a_response_to_another_hand_over_completes_that_one_alone(portal: Portal
     other.get_by_role("button", name="Continue").click()
     shows_who_asks(other, first)
     hand_over(other, "developer")
-    other.get_by_role("heading", name="You are signed in").wait_for()
+    other.get_by_role("heading", name="Sign-in approved").wait_for()
     assert first.redeem()[0] == 200
     assert second.redeem()[1]["error"] == "authorization_pending"
     page.get_by_role("button", name="Continue").click()
@@ -297,7 +297,7 @@ def test_an_assertion_for_another_sts_is_sealed_to_the_command(
     page.get_by_text("The command receives the assertion itself").wait_for()
     sign_in(page, portal)
     hand_over(page, "admin")
-    page.get_by_role("heading", name="You are signed in").wait_for()
+    page.get_by_role("heading", name="Sign-in approved").wait_for()
     status, given = command.redeem()
     assert status == 200
     assert ELSEWHERE[0].encode() in recipient.open(given, command)
@@ -313,7 +313,7 @@ def test_an_assertion_goes_to_a_command_on_this_machine(portal: Portal, visit: V
         page = visit(command.begun["url"])
         sign_in(page, portal)
         hand_over(page, "admin")
-        page.get_by_role("heading", name="You are signed in").wait_for()
+        page.get_by_role("heading", name="Sign-in approved").wait_for()
     assert set(listener.got) == {"code", "state"}
     status, given = command.redeem(code=listener.got["code"])
     assert status == 200

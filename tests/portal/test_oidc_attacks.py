@@ -162,7 +162,7 @@ def test_somebody_elses_code_is_good_for_nobody(there: Scene, stops: str) -> Non
     stolen = code_for(there.issuer, attacker.begin(there.issuer))
     asked = victim.begin(there.issuer)
     page = victim.come_back(home(there), state=asked["state"], code=stolen, iss=there.issuer.url)
-    assert "Request failed" in page
+    assert 'class="card refusal"' in page
     assert there.details[-1] == INJECTED[stops].format(there.issuer.url)
 
 
@@ -190,7 +190,7 @@ def test_errors_are_told_in_our_own_words(there: Scene, number: int) -> None:
     assert words in page
     assert "555-0100" not in page
     assert "<script>alert" not in page
-    assert "Back to the sign-in page" in page
+    assert "Go to the sign-in page" in page
     assert there.details[-1].startswith(f"error {error!r}: '</p><script>call")
     assert len(there.details[-1]) < 500
 
@@ -236,7 +236,7 @@ def test_a_provider_that_answers_oddly_gives_a_page(there: Scene, case: str) -> 
     there.issuer.answers |= ODD[case]
     before = len(there.details)
     page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
-    assert "Request failed" in page
+    assert 'class="card refusal"' in page
     assert "InternalFailure" not in page
     assert len(there.details) == before + 1
     assert there.details[-1]

@@ -244,6 +244,9 @@ SETTINGS = (
     "oidc_enforce_thumbprints",
     "oidc_clients",
     "webhook_allowed_networks",
+    "organization_name",
+    "organization_logo",
+    "support_url",
 )
 SETTINGS_OF_THE_FILE_ALONE = ("quotas",)
 DEFAULTS: Mapping[str, object] = {
@@ -277,6 +280,7 @@ PATHS = (
     ("GET", "/readyz"),
     ("GET", "/metrics"),
     ("GET", "/login"),
+    ("GET", "/login/"),
     ("POST", "/saml"),
     ("GET", "/saml/metadata.xml"),
     ("GET", "/operator"),
@@ -452,11 +456,8 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "setting": (
         "audit_sinks",
         "drain_seconds",
-        "organization_logo",
-        "organization_name",
         "sign_in_api",
         "sign_in_session_minutes",
-        "support_url",
     ),
     "path": (
         "/assignment/accounts",

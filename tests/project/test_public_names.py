@@ -54,6 +54,8 @@ _VALUES: Mapping[str, str] = {
     "oidc_enforce_thumbprints": "true",
     "oidc_clients": "https://idp.example.com client",
     "webhook_allowed_networks": "127.0.0.0/8",
+    "organization_logo": "/brand/logo.svg",
+    "support_url": "https://help.example.com",
 }
 
 

@@ -3,9 +3,22 @@
 Owns the defaults. config.py reads flags, environment and file into it.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
+
+LOGO_FORM = "a data: URL of a PNG, JPEG, WebP or SVG image in base64, or a path such as /brand/logo.svg"
+"""The valid values of a logo, for messages. A page's content security policy allows no other source of images."""
+_LONGEST_LOGO = 65_536
+_LOGO = re.compile(
+    r"data:image/(?:png|jpeg|webp|svg\+xml);base64,[A-Za-z0-9+/]+={0,2}|/(?!/)[A-Za-z0-9._~/-]{1,500}", re.ASCII
+)
+
+
+def is_logo(text: str) -> bool:
+    """Tell whether a string is the address of a logo that a page may show."""
+    return len(text) <= _LONGEST_LOGO and _LOGO.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,18 @@ class SamlRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Branding:
+    """The organization on the pages of the portal.
+
+    `logo` is a data: URL of an image or a path of this server, `support_url` the link for help. Each may be empty.
+    """
+
+    name: str = ""
+    logo: str = ""
+    support_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """The settings of the service.
 
@@ -66,6 +91,7 @@ class ServiceSettings:
     regions: frozenset[str] = frozenset()
     quotas: Quotas = field(default_factory=Quotas)
     saml: SamlRules = field(default_factory=SamlRules)
+    branding: Branding = field(default_factory=Branding)
 
     @property
     def saml_consumer(self) -> str:

@@ -5,8 +5,10 @@ signatures and waits for the store.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack
@@ -18,13 +20,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Send
 
-from daypass.errors import AccessDenied, Fault, InternalFailure, Throttling
+from daypass.errors import AccessDenied, Fault, InternalFailure, InvalidParameterValue, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher
 from daypass.portal import pages
+from daypass.portal.cli_login import outcome_pages
 from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
 from daypass.portal.cli_login.code_page import DevicePage
 from daypass.portal.login.login_pages import Login
@@ -33,6 +36,7 @@ from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_sessions import OperatorSessions
+from daypass.portal.page_frame import THEMES, set_frame, with_theme
 from daypass.portal.request_body import read_fields
 from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.site import Site
@@ -45,6 +49,7 @@ Step = Callable[[Request, Mapping[str, str], str], Response]
 Handler = Callable[[Request], Awaitable[Response]]
 
 _LARGEST_CHOICE = 16_384
+_PAGE = re.compile(r"/(?:[A-Za-z0-9._~-]+/?)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +142,16 @@ class Portal:
 
         Missing keys are fetched once, and the step runs again.
         """
-        run = asyncio.get_running_loop().run_in_executor
         try:
-            return await run(self.workers, step, *given)
+            return await self._on_worker(step, *given)
         except KeysNeededError as needed:
             await asyncio.gather(*(self.issuer_keys.fetch(provider) for provider in needed.providers))
-        return await run(self.workers, step, *given)
+        return await self._on_worker(step, *given)
+
+    async def _on_worker(self, step: Callable[[Unpack[Ts]], T], *given: *Ts) -> T:
+        # The frame of the page is part of the context.
+        in_context = partial(copy_context().run, step, *given)
+        return await asyncio.get_running_loop().run_in_executor(self.workers, in_context)
 
     def _admit(self, request: Request) -> None:
         if not self.within_rate_limit(request.client.host if request.client else ""):
@@ -157,6 +166,7 @@ def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send],
     application.router.redirect_slashes = False
 
     async def serve(scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        set_frame(Request(scope), portal.site.settings.branding)  # type: ignore[arg-type]
         await application(dict(scope), receive, send)
 
     return serve
@@ -177,6 +187,7 @@ def _routes(portal: Portal) -> list[Route]:
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (
         ("/login", login.landing),
+        ("/login/", login.landing),
         (START, start.show),
         (START + "/", start.show),  # as people copy it: the AWS CLI would show them the 404
         ("/login/saml/{key}", login.begin_saml),
@@ -184,8 +195,8 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/certificate.pem", saml.certificate),
         ("/device", device.show_form),
         *console.gets(),
-        ("/handover/done", _done),
-        ("/handover/declined", _declined),
+        ("/handover/done", outcome_pages.done),
+        ("/handover/declined", outcome_pages.declined),
         ("/handover/at/{handle}", login.hand_over),
     )
     posts: tuple[tuple[str, Handler], ...] = (
@@ -196,6 +207,7 @@ def _routes(portal: Portal) -> list[Route]:
         *((path, portal.takes(step, most=most)) for path, step, most in console.posts()),
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
+        ("/theme", portal.takes(_change_theme, most=small)),
         ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),
         ("/handover/token", portal.takes(commands.redeem, most=LARGEST, json=True)),
     )
@@ -222,21 +234,22 @@ async def _asset(request: Request) -> Response:
     return pages.asset(request.url.path) or await _nothing_here(request, HTTPException(404))
 
 
-def _done(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
-    """GET /handover/done: the last page of a CLI sign-in."""
-    return pages.page("end.html", {"title": "You are signed in", "text": "Return to your terminal.", "good": True})
-
-
-def _declined(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
-    """GET /handover/declined: the last page of a declined CLI sign-in."""
-    return pages.page(
-        "end.html", {"title": "Sign-in declined", "text": "The command does not get credentials.", "good": False}
-    )
-
-
 def _refused(request: Request, fault: Fault, request_id: str) -> Response:
     error = {"Type": fault.blame.value, "Code": fault.code, "Message": fault.message}
     return pages.answer(request, "refusal.html", {"Error": error, "RequestId": request_id}, status=fault.status)
+
+
+def _change_theme(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step
+    """POST /theme: keep the chosen theme, and return to the page.
+
+    A script shows the theme at once and asks to stay on the page.
+    """
+    theme, back = fields.get("Theme", ""), fields.get("Back", "")
+    if theme not in THEMES:
+        raise InvalidParameterValue("Theme must be one of " + ", ".join(THEMES))
+    if fields.get("Stay"):
+        return with_theme(Response(status_code=204, headers=dict(pages.HEADERS)), theme)
+    return with_theme(pages.redirect(back if _PAGE.fullmatch(back) else "/login"), theme)
 
 
 async def _nothing_here(request: Request, error: Exception) -> Response:
@@ -249,6 +262,6 @@ async def _nothing_here(request: Request, error: Exception) -> Response:
         title, text = "Page not found", "The API is at /."
     if "text/html" not in request.headers.get("accept", ""):
         return PlainTextResponse(f"{title}. {text}\n", status, headers)
-    page = pages.page("nothing.html", {"title": title, "text": text}, status=status)
+    page = pages.page("nothing.html", {"title": title}, status=status)
     page.headers.update(headers)
     return page

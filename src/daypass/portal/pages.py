@@ -1,8 +1,8 @@
 """The templates, assets and response headers of the portal.
 
-Owns the advice beside AWS's message, and the content security policy: scripts and styles are our own files and never
-inline, forms are sent only to this server (and to one more address, if a page requires it), and frames are forbidden.
-Caches must not store any response except the assets.
+Owns the content security policy: scripts and styles are our own files and never inline, images are our own files or in
+the page itself, forms are sent only to this server (and to one more address, if a page requires it), and frames are
+forbidden. Caches must not store any response except the assets.
 """
 
 import hashlib
@@ -16,52 +16,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from daypass.drawing.trust_svg import STYLE
-from daypass.federation.saml import saml_faults
+from daypass.portal.page_frame import find_frame
+from daypass.portal.refusal_text import refusal_text
 from daypass.wire.safe_text import json_bytes
 from daypass.wire.visible_text import visible
-
-_CLOSED = (
-    "Your identity provider signed you in, but no role here allows you to assume it. Ask your administrator: the "
-    "trust policies of the roles decide this."
-)
-_NONE_NAMED = (
-    "Your identity provider signed you in, but did not send a role of this server for you. Ask the administrator of "
-    "the identity provider to assign one."
-)
-_AGAIN = (
-    "Start again at the sign-in page, and choose a role within five minutes. If this happens again at once, ask your "
-    "administrator to check the clocks of the identity provider and of this server."
-)
-_NOT_TAKEN = (
-    "This is not your mistake: this server cannot accept the response of your identity provider. An administrator "
-    "has to correct the configuration."
-)
-_BUSY = "Your network sent too many requests. Wait a minute, then try again."
-_LATER = "This is an error of the server. Try again in a moment."
-
-# Error code, prefix of the message, and advice. The first matching row applies.
-STEPS: Sequence[tuple[str, str, str]] = (
-    ("AccessDenied", "Not authorized to perform sts:AssumeRoleWith", _CLOSED),
-    ("AccessDenied", "No role trusts", _CLOSED),
-    ("ExpiredTokenException", saml_faults.EXPIRED, _AGAIN),
-    ("ExpiredTokenException", saml_faults.STALE, _AGAIN),
-    ("InvalidIdentityToken", saml_faults.NO_ROLE, _NONE_NAMED),
-    ("InvalidIdentityToken", saml_faults.MALFORMED, _NOT_TAKEN),
-    ("InvalidIdentityToken", saml_faults.UNSIGNED, _NOT_TAKEN),
-    ("InvalidIdentityToken", saml_faults.SIGNATURE_INVALID, _NOT_TAKEN),
-    ("InvalidIdentityToken", saml_faults.AUDIENCE, _NOT_TAKEN),
-    ("InvalidIdentityToken", saml_faults.ISSUER, _NOT_TAKEN),
-    ("IDPRejectedClaim", "", "Start again at the sign-in page, or sign in as another user."),
-    ("Throttling", "", _BUSY),
-    ("InternalFailure", "", _LATER),
-)
-
-
-def next_step(error: Mapping[str, str]) -> str:
-    """Return advice for an error, or "" if its message is sufficient."""
-    code, message = error.get("Code", ""), error.get("Message", "")
-    return next((step for each, begins, step in STEPS if code == each and message.startswith(begins)), "")
-
 
 _ASSETS: Mapping[str, str] = {
     "portal.css": "text/css; charset=utf-8",
@@ -82,7 +40,7 @@ def policy(forms_to: Sequence[str] = ()) -> str:
     `forms_to` are allowed form targets beside this server.
     """
     return (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
         f"form-action {' '.join((chr(39) + 'self' + chr(39), *forms_to))}; base-uri 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
@@ -116,7 +74,7 @@ _environment = Environment(
 )
 _environment.globals["assets"] = _addresses
 _environment.filters["visible"] = visible
-_environment.filters["next_step"] = next_step
+_environment.filters["refusal_text"] = refusal_text
 
 
 def asset(path: str) -> Response | None:
@@ -137,7 +95,8 @@ def is_json_wanted(request: Request) -> bool:
 def page(template: str, values: Mapping[str, Any], *, status: int = 200, forms_to: Sequence[str] = ()) -> Response:
     """Return a rendered template."""
     headers = {**HEADERS, "content-security-policy": policy(forms_to)} if forms_to else HEADERS
-    return HTMLResponse(_environment.get_template(template).render(values), status, headers)
+    text = _environment.get_template(template).render({"frame": find_frame(), **values})
+    return HTMLResponse(text, status, headers)
 
 
 def json_answer(document: Mapping[str, Any], *, status: int = 200) -> Response:

@@ -64,7 +64,7 @@ def _play(page: Page, portal: Portal) -> list[str]:
         page.goto(command.begun["url"])
         sign_in(page, portal)
         hand_over(page, "readonly")
-        page.get_by_role("heading", name="You are signed in").wait_for()
+        page.get_by_role("heading", name="Sign-in approved").wait_for()
         secrets += _given(command.redeem(code=listener.got["code"])[1]["Credentials"])
         secrets.append(command.verifier)
     for outcome in ("Approve", "Decline"):
@@ -115,6 +115,7 @@ def test_every_cookie_is_for_this_host_and_no_script(traffic: Traffic) -> None:
         kind = name.removeprefix("__host-daypass-").partition("=")[0].partition("-")[0]
         kinds.setdefault(kind, set()).update(flag for flag in flags if flag.startswith("samesite"))
     strict, none = {"samesite=strict"}, {"samesite=none"}
+    assert kinds.pop("outcome") == {"samesite=lax"}
     assert kinds == {"choice": strict, "device": strict, "begun": none, "choices": none}
 
 
@@ -134,7 +135,9 @@ def test_no_answer_is_kept_or_framed(traffic: Traffic) -> None:
         assert headers["x-frame-options"] == "DENY", path
         assert headers["cross-origin-opener-policy"] == "same-origin", path
         policy = headers["content-security-policy"]
-        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action")
+        assert policy.startswith(
+            "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; form-action"
+        )
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
     assert {"/login", "/saml", "/login/role", "/login/decline", "/device", "/handover/done"} <= paths

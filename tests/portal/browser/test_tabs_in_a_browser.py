@@ -96,5 +96,5 @@ def test_two_codes_may_be_typed_in_two_tabs(portal: Portal, visit: Visit) -> Non
     for page, command in zip(pages, commands, strict=True):
         page.get_by_role("link", name="localhost").click()
         page.get_by_role("button", name="Approve").first.click()
-        page.get_by_role("heading", name="You are signed in").wait_for()
+        page.get_by_role("heading", name="Sign-in approved").wait_for()
         assert command.redeem()[0] == 200

@@ -89,6 +89,22 @@ for (const form of document.querySelectorAll("form[data-once]")) {
   });
 }
 
+// The server keeps the theme in a cookie and answers without a page, so that this one stays.
+for (const form of document.querySelectorAll("[data-themes]")) {
+  form.addEventListener("submit", (event) => {
+    const chosen = event.submitter.value;
+    const root = document.documentElement;
+    if (chosen === "system") delete root.dataset.theme;
+    else root.dataset.theme = chosen;
+    document.querySelector("meta[name=color-scheme]").content = chosen === "system" ? "light dark" : chosen;
+    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-pressed", String(button === event.submitter));
+    const stay = document.createElement("input");
+    Object.assign(stay, { type: "hidden", name: "Stay", value: "1" });
+    form.append(stay);
+    setTimeout(() => stay.remove());
+  });
+}
+
 const send = document.querySelector("form[data-send]");
 // A browser that is slow keeps this page in the history: going back to it means going back to the page before.
 const isBack = performance.getEntriesByType("navigation")[0]?.type === "back_forward";

@@ -19,6 +19,7 @@ from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.cli_login.loopback_address import loopback_origin, returning_url
+from daypass.portal.cli_login.outcome_pages import with_outcome
 from daypass.portal.cli_login.sealed_assertion import relay
 from daypass.portal.credential_formats import FORMS, SHELLS, RoleCredentials, sign_in_command
 from daypass.portal.roles import proven_sign_ins
@@ -218,8 +219,10 @@ def _require_requested(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -
 def _back_to(settled: CliSignIn) -> Response:
     """Redirect to the listener of the command, or to a last page."""
     if settled.mode == "loopback":
-        return pages.redirect(returning_url(settled))
-    return pages.redirect("/handover/done" if settled.outcome == "approved" else "/handover/declined")
+        url = returning_url(settled)
+    else:
+        url = "/handover/done" if settled.outcome == "approved" else "/handover/declined"
+    return with_outcome(pages.redirect(url), settled.outcome)
 
 
 def _forms_to(cli_sign_in: CliSignIn | None) -> tuple[str, ...]:
