@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +195,11 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     enter(page, there.url, _host(there.idp), "readonly")
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     yield "not every role may look", page
+    there.log_refusals(*day(there.server.clock.now()))
     enter(page, there.url, _host(there.idp), "developer")
+    page.get_by_role("heading", name="Overview").wait_for()
+    yield "overview", page
+    page.get_by_role("link", name="Graph").click()
     page.get_by_role("heading", name="Trust graph").wait_for()
     yield "graph", page
     page.get_by_label("Find", exact=True).fill("mfa")
@@ -205,7 +209,7 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page.locator("td").get_by_role("link", name="role/admin").first.click()
     page.get_by_role("heading", name="Principals that can reach it").wait_for()
     yield "graph, one role", page
-    page.goto(f"{there.url}/operator?q=nobody+is+called+so")
+    page.goto(f"{there.url}/operator/graph?q=nobody+is+called+so")
     yield "graph, nothing found", page
     there.log_refusals()
     page.goto(f"{there.url}/operator/refusals")
@@ -213,9 +217,13 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     there.log_refusals(*(refusal(number) for number in range(12)))
     page.goto(f"{there.url}/operator/refusals")
     yield "refusals", page
+    there.log_refusals(*(success(number) if number % 2 else refusal(number) for number in range(12)))
+    page.goto(f"{there.url}/operator/audit")
+    yield "audit", page
     page.goto(f"{there.url}/operator/keys")
     yield "keys", page
     enter(page, there.url, _host(there.idp), "vast")
+    page.get_by_role("link", name="Graph").click()
     page.get_by_role("heading", name="Trust graph").wait_for()
     yield "graph of very many", page
 
@@ -263,6 +271,21 @@ def refusal(number: int) -> dict[str, Any]:
         f"sts:AssumeRole on resource: arn:aws:iam::{ACCOUNT}:role/admin",
         "additionalEventData": {"detail": "because no resource-based policy allows the sts:AssumeRole action"},
     }
+
+
+def success(number: int) -> dict[str, Any]:
+    """Return the event of a successful call."""
+    event = refusal(number) | {"responseElements": {"credentials": {"accessKeyId": f"ASIAEXAMPLE{number:09}"}}}
+    return {name: value for name, value in event.items() if not name.startswith(("error", "additional"))}
+
+
+def day(now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield the events of the last day, oldest first: sign-ins and refusals."""
+    for minutes in range(24 * 60, 0, -7):
+        at = {"eventTime": (now - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+        signed_in = {"eventName": "AssumeRoleWithSAML", "userIdentity": {"type": "SAMLUser"}}
+        for number in range(1 + minutes * minutes % 5):
+            yield (refusal(number) if minutes % 4 == 0 else success(number) | signed_in) | at
 
 
 def enter(page: Page, url: str, provider: str, role: str) -> None:

@@ -23,6 +23,7 @@ from daypass.wire.visible_text import visible
 
 _ASSETS: Mapping[str, str] = {
     "portal.css": "text/css; charset=utf-8",
+    "operator.css": "text/css; charset=utf-8",
     "portal.js": "text/javascript; charset=utf-8",
     "daypass.svg": "image/svg+xml",
 }

@@ -8,7 +8,7 @@ from tests.portal.operators.console import Console, assumed, entered, operators_
 
 from daypass.testing.server import RunningServer, running_server
 
-PAGES = ("/operator", "/operator/refusals", "/operator/keys")
+PAGES = ("/operator", "/operator/audit", "/operator/graph", "/operator/keys")
 
 
 @pytest.fixture(scope="module")

@@ -36,12 +36,14 @@ def allowed(portal: Portal) -> Iterator[None]:
 def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowed: None) -> None:
     """The pages show graph, refusals and keys of the own account only."""
     page = _enter(portal, visit, "developer")
+    page.get_by_role("heading", name="Overview").wait_for()
+    page.get_by_role("link", name="Graph").click()
     page.get_by_role("heading", name="Trust graph").wait_for()
     text = page.locator("main").text_content() or ""
     assert "role/developer" in text
     assert OTHER not in text
-    page.get_by_role("link", name="Refusals").click()
-    page.get_by_role("heading", name="Recent refusals").wait_for()
+    page.get_by_role("link", name="Audit").click()
+    page.get_by_role("heading", name="Audit", exact=True).wait_for()
     page.get_by_role("link", name="Keys").click()
     page.get_by_text("active", exact=True).first.wait_for()
     page.get_by_role("button", name="Sign out").click()
@@ -61,7 +63,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
 def test_a_permission_that_is_taken_away_closes_the_pages(portal: Portal, visit: Visit, allowed: None) -> None:
     """Each page checks the permission again."""
     page = _enter(portal, visit, "developer")
-    page.get_by_role("heading", name="Trust graph").wait_for()
+    page.get_by_role("heading", name="Overview").wait_for()
     iam = client_factory(portal.server)("iam")
     iam.put_role_policy(
         RoleName="developer", PolicyName="look", PolicyDocument=json.dumps(MAY).replace("iam:*", "s3:*")
@@ -149,7 +151,7 @@ def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -
     """The page shows the hidden reason, and filters by words and by error."""
     there.log_refusals(*(refusal(number) for number in range(6)))
     page = _operator(there, visit, java_script_enabled=False)
-    page.get_by_role("link", name="Refusals").click()
+    page.goto(f"{there.url}/operator/refusals")
     minutes = [(text or "")[14:16] for text in page.locator("time").all_text_contents()]
     assert minutes == ["05", "04", "03", "02", "01", "00"]
     assert page.get_by_text("because no resource-based policy allows").count() == 6
@@ -170,7 +172,7 @@ def test_hostile_texts_are_texts(there: Scene, visit: Visit) -> None:
     """Markup, right-to-left text and very long names from user agents and session names are harmless."""
     there.log_refusals(refusal(2))
     page = _operator(there, visit)
-    page.get_by_role("link", name="Refusals").click()
+    page.goto(f"{there.url}/operator/refusals")
     page.get_by_text("</pre><script>alert(1)</script>").first.wait_for()
     _is_harmless(page)
     assert "x" * 250 not in (page.locator("main").text_content() or "")
@@ -184,8 +186,8 @@ def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
     """The page explains that it reads one log, and the procedure for several servers."""
     there.log_refusals()
     page = _operator(there, visit)
-    page.get_by_role("link", name="Refusals").click()
-    page.get_by_role("heading", name="No refusals").wait_for()
+    page.goto(f"{there.url}/operator/refusals")
+    page.get_by_role("heading", name="No matches").wait_for()
     page.get_by_text("only the log file of the server that answered you").wait_for()
     page.get_by_text("collect the files in one place").wait_for()
 
@@ -193,7 +195,7 @@ def test_the_page_says_whose_log_it_reads(there: Scene, visit: Visit) -> None:
 def test_a_server_without_a_file_says_so(portal: Portal, visit: Visit, allowed: None) -> None:
     """The page names the setting that would create a log file."""
     page = _enter(portal, visit, "developer")
-    page.get_by_role("link", name="Refusals").click()
+    page.get_by_role("link", name="Audit").click()
     page.get_by_role("heading", name="No audit log file").wait_for()
     page.get_by_text("--audit-log").wait_for()
 
@@ -220,7 +222,7 @@ def test_keys_tell_their_age_and_their_rotation(there: Scene, visit: Visit) -> N
 def test_operator_pages_are_kept_by_nobody(there: Scene, visit: Visit) -> None:
     """No cache and no frame; a host-only cookie; the store has only a hash of the cookie."""
     page = _operator(there, visit)
-    for path in ("/operator", "/operator/refusals", "/operator/keys", "/operator?q=nothing"):
+    for path in ("/operator", "/operator/refusals", "/operator/keys", "/operator/graph?q=nothing", "/operator/audit"):
         answer = page.goto(f"{there.url}{path}")
         assert answer is not None
         headers = answer.headers
@@ -257,7 +259,7 @@ def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
                 "(({tagName, id, textContent}) => tagName + ' ' + (id || textContent.trim()))(document.activeElement)"
             ).partition("\n")[0]
         )
-    for wanted in ("A Refusals", "A Keys", "BUTTON Sign out", "INPUT q", "INPUT chains", "BUTTON Show"):
+    for wanted in ("A Audit", "A Keys", "BUTTON Sign out", "INPUT q", "INPUT chains", "BUTTON Show"):
         assert wanted in reached
     page.get_by_label("Find").focus()
     page.keyboard.type("admin")
@@ -283,6 +285,8 @@ def _operator(there: Scene, visit: Visit, **how: object) -> Page:
 def _sign_in(page: Page, there: Scene, role: str) -> None:
     there.idp.waits = True
     enter(page, there.url, there.idp.url.partition("://")[2], role)
+    page.get_by_role("heading", name="Overview").wait_for()
+    page.get_by_role("link", name="Graph").click()
     page.get_by_role("heading", name="Trust graph").wait_for()
 
 

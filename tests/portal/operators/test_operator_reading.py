@@ -19,9 +19,9 @@ from daypass.audit.event import to_event
 from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.authorize.who_can import Way
 from daypass.federation.oidc import oidc_messages
-from daypass.portal.operator import operator_refusals
+from daypass.portal.operator import audit_reader
+from daypass.portal.operator.operator_audit import AuditSearch, find_events, read_search
 from daypass.portal.operator.operator_graph import GraphSearch, gather, read_wanted, to_values
-from daypass.portal.operator.operator_refusals import Sought, find_refusals, read_sought
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 from daypass.wire.visible_text import visible
@@ -33,9 +33,9 @@ def _log(path: Path, *events: dict[str, Any] | str) -> str:
     return str(path)
 
 
-def _ids(file: str, sought: Sought | None = None) -> list[str]:
-    found = find_refusals(file, ACCOUNT, sought or Sought())
-    return [each.id[:8] for each in found.refusals]
+def _ids(file: str, sought: AuditSearch | None = None) -> list[str]:
+    found = find_events(file, ACCOUNT, sought or AuditSearch(outcome="refused"))
+    return [each.id[:8] for each in found.entries]
 
 
 def test_one_accounts_refusals_and_no_others(tmp_path: Path) -> None:
@@ -68,7 +68,9 @@ def test_why_anothers_role_is_closed_is_not_told(tmp_path: Path) -> None:
     abroad = refusal(0) | {"requestParameters": {"roleArn": f"arn:aws:iam::{OTHER}:role/x"}}
     root = refusal(1) | {"requestParameters": {"targetPrincipal": OTHER}}
     nested = refusal(3) | {"requestParameters": {"policyArns": [{"arn": f"arn:aws:iam::{OTHER}:policy/x"}]}}
-    found = find_refusals(_log(tmp_path / "log", abroad, root, nested, refusal(4)), ACCOUNT, Sought()).refusals
+    found = find_events(
+        _log(tmp_path / "log", abroad, root, nested, refusal(4)), ACCOUNT, AuditSearch(outcome="refused")
+    ).entries
     hidden = "the reason is visible only to the other account"
     told = "because no resource-based policy allows the sts:AssumeRole action"
     assert [each.reason for each in found] == [told, hidden, hidden, hidden]
@@ -102,9 +104,9 @@ def test_what_an_internal_host_answered_is_not_told(tmp_path: Path, detail: str,
         "additionalEventData": {"detail": detail},
     }
     file = _log(tmp_path / "log", event)
-    [shown] = find_refusals(file, ACCOUNT, Sought()).refusals
+    [shown] = find_events(file, ACCOUNT, AuditSearch(outcome="refused")).entries
     assert shown.reason.endswith("could not be fetched or used; the reason is in the server's audit log")
-    assert find_refusals(file, ACCOUNT, Sought(text="10.0.0.7")).refusals == []
+    assert find_events(file, ACCOUNT, AuditSearch(outcome="refused", text="10.0.0.7")).entries == []
 
 
 def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
@@ -114,7 +116,7 @@ def test_why_a_key_does_not_fit_is_told(tmp_path: Path) -> None:
         "errorMessage": oidc_messages.NO_KEY,
         "additionalEventData": {"detail": oidc_messages.NO_FITTING_KEY},
     }
-    [shown] = find_refusals(_log(tmp_path / "log", event), ACCOUNT, Sought()).refusals
+    [shown] = find_events(_log(tmp_path / "log", event), ACCOUNT, AuditSearch(outcome="refused")).entries
     assert shown.reason == oidc_messages.NO_FITTING_KEY
 
 
@@ -123,23 +125,26 @@ def test_a_long_log_is_read_in_parts(tmp_path: Path) -> None:
     file = _log(tmp_path / "log", *(refusal(number) for number in range(130)))
     seen, before, pages = list[str](), 0, 0
     while not pages or before:
-        found = find_refusals(file, ACCOUNT, Sought(before=before))
-        seen += [each.id[:8] for each in found.refusals]
+        found = find_events(file, ACCOUNT, AuditSearch(outcome="refused", before=before))
+        seen += [each.id[:8] for each in found.entries]
         pages, before = pages + 1, found.older
     assert pages == 3
     assert seen == [f"{number:08}" for number in reversed(range(130))]
-    assert dict(find_refusals(file, ACCOUNT, Sought()).codes) == {"AccessDenied": 65, "ValidationError": 65}
+    assert dict(find_events(file, ACCOUNT, AuditSearch(outcome="refused")).codes) == {
+        "AccessDenied": 65,
+        "ValidationError": 65,
+    }
 
 
 def test_a_part_may_end_within_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """For every position of the parts, each event is complete in one of them, and the pages end."""
-    monkeypatch.setattr(operator_refusals, "_BLOCK", 999)
-    monkeypatch.setattr(operator_refusals, "_FURTHEST", 2_500)
+    monkeypatch.setattr(audit_reader, "_BLOCK", 999)
+    monkeypatch.setattr(audit_reader, "_FURTHEST", 2_500)
     file = _log(tmp_path / "log", *(refusal(number) for number in (0, 1, 3, 4, 6, 7, 9)))
     seen, before = list[str](), 0
     for _ in range(9):
-        found = find_refusals(file, ACCOUNT, Sought(before=before))
-        seen += [each.id[:8] for each in found.refusals]
+        found = find_events(file, ACCOUNT, AuditSearch(outcome="refused", before=before))
+        seen += [each.id[:8] for each in found.entries]
         before = found.older
         if not before:
             break
@@ -155,7 +160,7 @@ def test_a_line_without_an_end_stops_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize("query", [{"before": "²"}, {"before": "-1"}, {"before": "9" * 40}, {"q": "x" * 9_999}])
 def test_an_address_that_says_nonsense_shows_what_there_is(tmp_path: Path, query: dict[str, str]) -> None:
     """The page ignores invalid values in its address."""
-    sought = read_sought(query)
+    sought = read_search(query)
     assert len(sought.text) <= 200
     assert _ids(_log(tmp_path / "log", refusal(0)), replace(sought, text="")) == ["00000000"]
     assert read_wanted({"from": query.get("before", "")}).first == 0
@@ -277,7 +282,7 @@ def test_what_the_server_writes_is_what_the_page_reads(tmp_path: Path) -> None:
             with pytest.raises(ClientError):
                 call()
         events = [msgspec.json.encode(to_event(one)).decode() for one in server.audit.audit_records]
-    found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought()).refusals
+    found = find_events(_log(tmp_path / "log", *events), ACCOUNT, AuditSearch(outcome="refused")).entries
     assert [(each.action, each.resource) for each in found] == [
         ("sts:AssumeRoleWithWebIdentity", role),
         ("sts:AssumeRole", role),
@@ -292,6 +297,6 @@ def test_refusals_that_were_taken_together_count_as_many(tmp_path: Path) -> None
     """One event may represent many similar ones; a malformed number counts as one."""
     ours = refusal(0) | {"eventName": "AssumeRoleWithWebIdentity", "userIdentity": {"type": "Unknown"}}
     events = [ours | {"additionalEventData": {"aggregated": odd}} for odd in ({"count": 999}, {"count": "x"}, 7, {})]
-    found = find_refusals(_log(tmp_path / "log", *events), ACCOUNT, Sought())
+    found = find_events(_log(tmp_path / "log", *events), ACCOUNT, AuditSearch(outcome="refused"))
     assert found.codes == [(ours["errorCode"], 999 + 3)]
-    assert found.refusals[-1].message.endswith("(999 similar refusals within seconds)")
+    assert found.entries[-1].message.endswith("(999 similar refusals within seconds)")

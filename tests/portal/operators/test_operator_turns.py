@@ -40,7 +40,7 @@ def test_an_account_has_one_graph_at_a_time(server: RunningServer, monkeypatch: 
     monkeypatch.setattr(operator_pages, "_busy", {one.account})
 
     def seen(root: RootKey) -> int:
-        return Browser().send(f"{server.url}/operator", accept=JSON, Cookie=cookies[root.account]).status
+        return Browser().send(f"{server.url}/operator/graph", accept=JSON, Cookie=cookies[root.account]).status
 
     assert [seen(one), seen(other)] == [400, 200]
     monkeypatch.setattr(operator_pages, "_busy", set())

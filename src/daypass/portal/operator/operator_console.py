@@ -1,4 +1,4 @@
-"""The routes of the operator console, and the responses to browsers that may not use them.
+"""The routes of the operator console, and its refusals.
 
 Owns the addresses of the pages and forms. A browser without an operator session is sent to the sign-in page, a refusal
 has its own heading. A client that requests JSON gets the error itself.
@@ -39,8 +39,10 @@ class OperatorConsole:
     def gets(self) -> tuple[tuple[str, Step], ...]:
         """Return the pages."""
         return (
-            ("/operator", partial(_shown, self.pages.graph)),
+            ("/operator", partial(_shown, self.pages.overview)),
+            ("/operator/audit", partial(_shown, self.pages.audit)),
             ("/operator/refusals", partial(_shown, self.pages.refusals)),
+            ("/operator/graph", partial(_shown, self.pages.graph)),
             ("/operator/keys", partial(_shown, self.pages.keys)),
         )
 

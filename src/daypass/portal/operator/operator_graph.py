@@ -16,7 +16,7 @@ from daypass.authorize.trust_graph import Edge, Graph, GraphNode
 from daypass.drawing.trust_svg import KINDS, draw_linked, where
 from daypass.wire.visible_text import visible
 
-ADDRESS = "/operator"
+ADDRESS = "/operator/graph"
 _MOST_BOXES, _MOST_ARROWS = 90, 300
 _APART = 16  # with at most this number of boxes, equal roles have separate boxes
 _ROWS = 50

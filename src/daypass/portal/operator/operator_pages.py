@@ -1,13 +1,13 @@
-"""The operator pages: the trust graph, recent refusals, and the keys.
+"""The pages of the operator console that only read.
 
-Owns their limits. Leaves the content, of the session's own account, to operator_graph.py, operator_refusals.py and
-operator_keys.py, and the permission check to operator_sessions.py.
+Owns their limits. Leaves the content, of the session's own account, to the modules beside this one, and the permission
+check to operator_sessions.py.
 """
 
 import hmac
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import BoundedSemaphore, Lock
 from typing import Any
 
@@ -21,9 +21,12 @@ from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
 from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
 from daypass.portal.credential_formats import RoleCredentials
+from daypass.portal.operator.hourly_chart import count_hours, draw_hours
+from daypass.portal.operator.operator_audit import find_events, read_search
+from daypass.portal.operator.operator_expiries import find_expiries
+from daypass.portal.operator.operator_graph import ADDRESS as GRAPH
 from daypass.portal.operator.operator_graph import read_wanted, to_values
 from daypass.portal.operator.operator_keys import shown_rings
-from daypass.portal.operator.operator_refusals import find_refusals, read_sought
 from daypass.portal.operator.operator_sessions import OperatorCredentials, OperatorSessions, form_token
 from daypass.portal.site import Site
 
@@ -65,8 +68,26 @@ class OperatorPages:
             raise AccessDenied("This form belongs to another session. Reload the page.")
         return self.sessions.leave(request, pages.redirect("/login"))
 
+    def overview(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /operator: show the last hours, and certificates and keys."""
+        if {"q", "chains", "from"} & set(request.query_params):
+            return pages.redirect(f"{GRAPH}?{request.url.query}")  # the graph was here before 0.2
+        held = self.sessions.require(request, request_id)
+        now, region = self.site.pipeline.now(), self.site.pipeline.home_region
+        with self.site.store_view.open(StoreAccess.READ, now, region) as ctx:
+            expiries = find_expiries(ctx.reader, held.account, now)
+            rings = list(shown_rings(ctx, ctx.reader, held.account, self.rotate_days))
+        counts = count_hours(self.audit_file, held.account, now) if self.audit_file else None
+        values = {
+            "counts": counts,
+            "chart": "" if counts is None else draw_hours(counts),
+            "expiries": expiries,
+            "rings": rings,
+        }
+        return self._page(request, "operator_overview.html", held, values)
+
     def graph(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /operator: show who can assume what."""
+        """GET /operator/graph: show who can assume what."""
         held = self.sessions.require(request, request_id)
         return self._page(
             request,
@@ -76,11 +97,16 @@ class OperatorPages:
         )
 
     def refusals(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /operator/refusals: show recent refusals and their reasons."""
+        """GET /operator/refusals: lead to the refusals of the audit page."""
+        search = read_search(request.query_params)
+        return pages.redirect(replace(search, outcome="refused").address())
+
+    def audit(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /operator/audit: show requests, and the reasons of refusals."""
         held = self.sessions.require(request, request_id)
-        sought = read_sought(request.query_params)
-        found = find_refusals(self.audit_file, held.account, sought) if self.audit_file else None
-        return self._page(request, "operator_refusals.html", held, {"sought": sought, "found": found})
+        search = read_search(request.query_params)
+        found = find_events(self.audit_file, held.account, search) if self.audit_file else None
+        return self._page(request, "operator_audit.html", held, {"search": search, "found": found})
 
     def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator/keys: show the keys and their rotation."""
