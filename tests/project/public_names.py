@@ -96,6 +96,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass doctor": (*_PLACE, "--output"),
     "daypass env": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--shell", "--unset"),
     "daypass exec": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--server"),
+    "daypass dev": ("--host", "--port", "--provider-port", "--store"),
     "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", *_OPERATOR),
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (
@@ -441,7 +442,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "daypass audit verify",
         "daypass backup",
         "daypass check",
-        "daypass dev",
         "daypass login certificate",
         "daypass master-key rotate",
         "daypass oidc client add",

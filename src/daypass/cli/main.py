@@ -45,6 +45,7 @@ FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
 }
 FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "serve": ("daypass.cli.operators.serve", "Run the server: STS and IAM at one URL."),
+    "dev": ("daypass.cli.operators.dev", "Run a demonstration with people who can sign in."),
     "gateway": ("daypass.cli.operators.gateways.gateway", "Run the S3 gateway in front of a store of objects."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
     "bucket": ("daypass.cli.operators.gateways.bucket", "List and record the buckets of accounts."),
