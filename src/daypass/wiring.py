@@ -41,6 +41,7 @@ from daypass.ports import Clock
 from daypass.resource_server.grants import GrantSource
 from daypass.resource_server.page import ResourceServerPage
 from daypass.resource_server.service import ResourceServers
+from daypass.sso.routes import Sso
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
@@ -98,11 +99,12 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
     ).sharing(shares, writers)
     peers = PeerRule(config.trusted_proxies)
+    nonblocking = NonBlockingView(
+        opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
+    )
     return App(
         pipeline=pipeline,
-        nonblocking=NonBlockingView(
-            opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
-        ),
+        nonblocking=nonblocking,
         blocking=blocking,
         blocking_first=BlockingView(
             opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
@@ -133,6 +135,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
                 rotate_days=config.rotate_keys_days,
             )
         ),
+        sso=Sso(pipeline, nonblocking, blocking, issuer_keys, workers, RequestIds()),
         resource_servers=ResourceServerPage(
             ResourceServers(
                 GrantSource(opened.store, opened.vault, keychain, config.quotas.buckets),

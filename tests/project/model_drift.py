@@ -20,7 +20,8 @@ import botocore
 
 from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS
 from daypass.operations.registry import full_registry
-from daypass.wire.model import SERVICES, VALUES
+from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS, REFUSED_REST_MEMBERS, declared_members
+from daypass.wire.model import JSON_SERVICES, SERVICES, VALUES
 from daypass.wire.supported import Declared
 
 INSTALLED = Path(botocore.__file__).parent / "data"
@@ -48,8 +49,15 @@ def _from_registry(service: str) -> Served:
     return Served(service, SERVICES[service], declared)
 
 
+def _from_actions(service: str) -> Served:
+    """Return the row of a service with JSON bodies."""
+    refused: dict[str, Declared | None] = {action: None for owner, action in REFUSED_ACTIONS if owner == service}
+    performed = {one.name: declared_members(one) for one in ACTIONS if one.service == service}
+    return Served(service, JSON_SERVICES[service], refused | performed)
+
+
 # A service with another protocol is one more row: its name in botocore, its version, and its declarations.
-SERVED: tuple[Served, ...] = tuple(_from_registry(service) for service in SERVICES)
+SERVED: tuple[Served, ...] = (*map(_from_registry, SERVICES), *map(_from_actions, JSON_SERVICES))
 
 
 def load_model(served: Served, data: Path) -> Model:
@@ -75,7 +83,8 @@ def _members(service: str, action: str, model: Model, declared: Declared) -> Ite
     paths = dict(_paths(model["shapes"], ref["shape"])) if ref else {}
     known = set(paths)
     ours = set(_declared_paths(declared))
-    refused = {path for owner, of, path in REFUSED_MEMBERS if (owner, of) == (service, action)}
+    every = (*REFUSED_MEMBERS, *REFUSED_REST_MEMBERS)
+    refused = {path for owner, of, path in every if (owner, of) == (service, action)}
     ignored = {path for owner, of, path in IGNORED_MEMBERS if (owner, of) == (service, action)}
     for path in sorted(known - ours):
         if not any(path == one or path.startswith(f"{one}.") for one in refused):

@@ -93,9 +93,9 @@ def test_finds_an_operation_by_method_path_and_query() -> None:
     """A query member of the model selects another operation; any other belongs to the plain one."""
     catalog = RestCatalog.load({})
 
-    def found(method: str, path: str, query: bytes = b"") -> tuple[str, str] | None:
+    def found(method: str, path: str, query: bytes = b"") -> tuple[str, str]:
         operation = catalog.find(method, path, query)
-        return None if operation is None else (operation.service, operation.name)
+        return operation.service, operation.name
 
     assert found("POST", "/token") == ("sso-oidc", "CreateToken")
     assert found("POST", "/token", b"aws_iam=t") == ("sso-oidc", "CreateTokenWithIAM")
@@ -103,8 +103,10 @@ def test_finds_an_operation_by_method_path_and_query() -> None:
     assert found("POST", "/token", b"aws_iam=f") == ("sso-oidc", "CreateToken")
     assert found("POST", "/v1/token", b"x-amz-token-request-type=bearer") == ("signin", "CreateBearerToken")
     assert found("POST", "/v1/token") == ("signin", "CreateOAuth2Token")
-    assert found("POST", "/v1/revoke") is None
-    assert found("GET", "/token") is None
+    assert found("POST", "/v1/revoke") == ("signin", "RevokeOAuth2TokenWithIAM")
+    assert catalog.is_known("POST", "/logout")
+    assert not catalog.is_known("GET", "/logout")
+    assert not catalog.is_known("GET", "/token")
     assert found("GET", "/assignment/accounts") == ("sso", "ListAccounts")
 
 

@@ -66,7 +66,15 @@ _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 # A key has at most 1,024 bytes, and its ARN must be whole for a search.
 _OF_DATA = Bounds(characters=2_048, text_bytes=8_192, items=50, inner_items=10)
 EVENT_VERSION = "1.11"
-_SOURCES = {"sts": "sts.amazonaws.com", "iam": "iam.amazonaws.com", "s3": "s3.amazonaws.com", "daypass": "daypass"}
+_SOURCES = {
+    "sts": "sts.amazonaws.com",
+    "iam": "iam.amazonaws.com",
+    "s3": "s3.amazonaws.com",
+    "sso": "sso.amazonaws.com",
+    "sso-oidc": "sso.amazonaws.com",
+    "signin": "signin.amazonaws.com",
+    "daypass": "daypass",
+}
 
 
 class DataEvent(msgspec.Struct, frozen=True):

@@ -38,6 +38,7 @@ from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.entities.saml_entities import SamlProvider, SamlRequestKey
 from daypass.directory.entities.sign_in_entities import SignIn
+from daypass.directory.entities.sso_client_entities import SsoClient
 from daypass.directory.store import Reader, Record, RecordExistsError, Writer
 
 N = TypeVar("N", bound=Named)
@@ -98,6 +99,13 @@ KINDS: dict[type[Entity], Kind] = {
         Decoder(SignIn),
         account=_global,
         sort=lambda sign_in: f"{int(sign_in.ends.timestamp()):012d}/{sign_in.id}",
+    ),
+    # Listed by the network of the peer, and the oldest first: only registrations of one network replace each other.
+    SsoClient: Kind(
+        "sso-clients",
+        Decoder(SsoClient),
+        account=_global,
+        sort=lambda client: f"{client.network}/{int(client.registered.timestamp()):012d}/{client.id}",
     ),
     AccessKey: Kind("access_key", Decoder(AccessKey), unique_id=_id, sort=lambda key: key.owner + "/" + key.id),
     MfaDevice: Kind(

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from daypass.directory.store import WouldBlockError
 from daypass.errors import ServiceUnavailable
@@ -36,6 +36,19 @@ Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, StoreView], HttpResponse]
 
+
+class JsonServices(Protocol):
+    """The page of the services with JSON bodies."""
+
+    def serves(self, method: str, path: str) -> bool:
+        """Tell whether an operation of a service has this method and path."""
+        ...
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        ...
+
+
 _MOST_WAITING = 1024
 # Larger requests take more than a millisecond to read, hash and parse.
 _LIGHT_BYTES = 32_768
@@ -48,8 +61,8 @@ class App:
     """Answers every request of one server process.
 
     `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that for
-    a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `portal` all
-    other paths. `is_ready` returns whether the store is available.
+    a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
+    calls of programs that sign people in, `portal` all other paths. `is_ready` returns whether the store is available.
     """
 
     pipeline: Pipeline
@@ -64,6 +77,7 @@ class App:
     issuers: IssuerPages
     connections: ConnectionLimits
     portal: Page | None = None
+    sso: JsonServices | None = None
     resource_servers: Page | None = None
     shows_metrics: bool = True
     on_start: tuple[Callable[[], None], ...] = ()
@@ -190,6 +204,8 @@ class App:
             await send_answer(send, delegation_page(path))
         elif path.startswith(RESOURCE_SERVERS) and self.resource_servers is not None:
             await self.resource_servers(self._vetted(scope), receive, send)
+        elif self.sso is not None and self.sso.serves(method, path):
+            await self.sso(self._vetted(scope), receive, send)
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:

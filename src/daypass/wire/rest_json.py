@@ -65,7 +65,6 @@ class RestCatalog:
         self._at: dict[tuple[str, str], list[RestOperation]] = {}
         for one in operations:
             self._at.setdefault((one.method, one.path), []).append(one)
-        self.paths = frozenset(path for _, path in self._at)
 
     @classmethod
     def load(cls, declared: Mapping[tuple[str, str], Declared]) -> "RestCatalog":
@@ -80,15 +79,18 @@ class RestCatalog:
             for name, shape in model.operations.items()
         )
 
-    def find(self, method: str, path: str, query: bytes) -> RestOperation | None:
-        """Return the operation of a request, or None.
+    def is_known(self, method: str, path: str) -> bool:
+        """Return whether an operation of the models has this method and path."""
+        return (method, path) in self._at
 
-        A query that does not select an operation belongs to the operation without one.
+    def find(self, method: str, path: str, query: bytes) -> RestOperation:
+        """Return the operation of a known method and path.
+
+        A query that does not select an operation belongs to the one without a query, which refuses it, or to the first.
         """
-        here = self._at.get((method, path), ())
-        parts = query.split(b"&")
+        here, parts = self._at[method, path], query.split(b"&")
         selected = next((one for one in here if one.query and one.query in parts), None)
-        return selected or next((one for one in here if not one.query), None)
+        return selected or next((one for one in here if not one.query), here[0])
 
 
 def compile_operation(

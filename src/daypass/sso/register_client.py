@@ -1,0 +1,104 @@
+"""RegisterClient: a program registers itself (RFC 7591), without a proof.
+
+Owns the rules of its parameters. Leaves limits and storage to clients.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from daypass.directory.entities.sso_client_entities import SsoClient
+from daypass.operations.request_context import RequestContext
+from daypass.sign_in.start_url import is_start_url
+from daypass.sso.clients import is_loopback_uri, register
+from daypass.sso.rest_action import OfSsoOidc, RestCall
+from daypass.wire.rest_faults import (
+    InvalidClientMetadataException,
+    InvalidRedirectUriException,
+    InvalidRequestException,
+    InvalidScopeException,
+    UnsupportedGrantTypeException,
+)
+
+AUTHORIZATION_CODE = "authorization_code"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
+GRANTS = (AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN)
+SCOPE = "sso:account:access"
+_MOST_URIS = 5
+_WRONG_START_URL = "This start URL is not one of this server. Copy it from the credentials page of the portal."
+
+
+class RegisterClientParams(msgspec.Struct, frozen=True, rename="camel"):
+    """The parameters."""
+
+    client_name: str
+    client_type: str
+    scopes: list[str] = []
+    redirect_uris: list[str] = []
+    grant_types: list[str] = []
+    issuer_url: str = ""
+
+
+class RegisterClient(OfSsoOidc):
+    """Registers a program."""
+
+    name = "RegisterClient"
+    takes = RegisterClientParams
+
+    def answer(self, params: RegisterClientParams, call: RestCall) -> Mapping[str, Any]:
+        """Return the id and the secret of a new registration."""
+        call.recorded |= {"clientName": params.client_name, "scopes": params.scopes}
+        wanted = _checked(params, call.ctx)
+        client, secret = register(wanted, call.request.peer, call.ctx)
+        call.recorded["clientId"] = client.id
+        return {
+            "clientId": client.id,
+            "clientSecret": secret,
+            "clientIdIssuedAt": int(client.registered.timestamp()),
+            "clientSecretExpiresAt": int(client.expires.timestamp()),
+        }
+
+
+def require_start_url(url: str, ctx: RequestContext) -> None:
+    """Raise InvalidRequestException if a URL is not a start URL of ours."""
+    if not is_start_url(url, ctx):
+        raise InvalidRequestException(_WRONG_START_URL)
+
+
+def require_scopes(scopes: list[str]) -> None:
+    """Raise InvalidScopeException for an unknown scope."""
+    if any(scope != SCOPE for scope in scopes):
+        raise InvalidScopeException(f"The only scope of this server is {SCOPE}.")
+
+
+def _checked(params: RegisterClientParams, ctx: RequestContext) -> SsoClient:
+    if params.client_type != "public":
+        raise InvalidClientMetadataException("clientType must be public.")
+    require_scopes(params.scopes)
+    if not params.client_name.strip():
+        raise InvalidClientMetadataException("clientName must not be empty.")
+    # A program that names no grants, such as the AWS CLI with --use-device-code, uses device codes.
+    grants = params.grant_types or [DEVICE_CODE, REFRESH_TOKEN]
+    if any(grant not in GRANTS for grant in grants):
+        raise UnsupportedGrantTypeException(f"The grants of this server are {', '.join(GRANTS)}.")
+    if len(params.redirect_uris) > _MOST_URIS or not all(map(is_loopback_uri, params.redirect_uris)):
+        raise InvalidRedirectUriException(
+            f"redirectUris must have at most {_MOST_URIS} URIs such as http://127.0.0.1/oauth/callback."
+        )
+    if AUTHORIZATION_CODE in grants and not params.redirect_uris:
+        raise InvalidRedirectUriException(f"redirectUris is required with the grant {AUTHORIZATION_CODE}.")
+    if params.issuer_url:
+        require_start_url(params.issuer_url, ctx)
+    return SsoClient(
+        id="",
+        network="",
+        registered=ctx.now,
+        expires=ctx.now,
+        secret_hash=b"",
+        name=params.client_name,
+        grant_types=tuple(dict.fromkeys(grants)),
+        redirect_uris=tuple(dict.fromkeys(params.redirect_uris)),
+        scopes=(SCOPE,),
+    )

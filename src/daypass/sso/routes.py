@@ -1,0 +1,190 @@
+"""The ASGI page of the JSON services, beside the API and the portal.
+
+Owns the steps of each call: rate limit, body, operation, parameters, effect, audit event, response. Leaves the
+operations to the table in operations.py. These are calls of programs: cookies are not read, and the responses contain
+no HTML.
+
+An operation with `is_cached` is tried on the event loop first. All others run on a worker thread.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from daypass.audit.event import AuditRecord
+from daypass.directory.store import WouldBlockError
+from daypass.errors import Fault, InternalFailure, Throttling, ValidationError
+from daypass.federation.oidc.identify import KeysNeededError
+from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
+from daypass.operations.operation import StoreAccess
+from daypass.pipeline import Pipeline, StoreView
+from daypass.sso.open_api import require_provider
+from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS, declared_members
+from daypass.sso.rest_action import AnyAction, RestCall
+from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.rest_faults import AuthorizationPendingException, render_rest_fault
+from daypass.wire.rest_json import MAX_JSON_BODY, RestCatalog, RestOperation, answer
+
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Scope = Mapping[str, Any]
+
+_PATIENCE = 10.0  # seconds for the body to arrive
+_POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending client does not read the response
+
+_ACTIONS: Mapping[tuple[str, str], AnyAction] = {(one.service, one.name): one for one in ACTIONS}
+
+
+class LateBodyError(Exception):
+    """The body did not arrive in time, or the client went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sso:
+    """Answers every call of the JSON services.
+
+    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread.
+    """
+
+    pipeline: Pipeline
+    nonblocking: StoreView
+    blocking: StoreView
+    issuer_keys: IssuerKeys
+    workers: ThreadPoolExecutor
+    new_request_id: Callable[[], str]
+    catalog: RestCatalog = field(
+        default_factory=lambda: RestCatalog.load({key: declared_members(one) for key, one in _ACTIONS.items()})
+    )
+
+    def serves(self, method: str, path: str) -> bool:
+        """Tell whether an operation of the models has this method and path."""
+        return self.catalog.is_known(method, path)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        try:
+            request = _request(scope, await _read(receive))
+        except LateBodyError:
+            return
+        response = await self._answer(request)
+        length = (b"content-length", b"%d" % len(response.body))
+        await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
+        await send({"type": "http.response.body", "body": response.body})
+
+    async def _answer(self, request: HttpRequest) -> HttpResponse:
+        request_id = self.new_request_id()
+        operation = self.catalog.find(request.method, request.path.decode("latin-1"), request.query)
+        trace = _Trace(request, request_id, operation.service, operation.name)
+        try:
+            result = await self._perform(operation, trace)
+            return answer(operation.render(result), request_id)
+        except Fault as fault:
+            trace.fault = fault
+        except Exception as bug:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
+            self.pipeline.report_bug(request_id, bug)
+            trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
+        if not isinstance(trace.fault, AuthorizationPendingException):  # A waiting program asks every second.
+            self.pipeline.record(self._audit_record(trace))
+        return render_rest_fault(operation.service, trace.fault, request_id)
+
+    async def _perform(self, operation: RestOperation, trace: "_Trace") -> Mapping[str, Any]:
+        if not self.nonblocking.within_rate_limit(trace.request.peer):
+            raise Throttling("Rate exceeded")
+        action = _ACTIONS.get((operation.service, operation.name))
+        if action is None:
+            reason = REFUSED_ACTIONS[operation.service, operation.name]
+            raise ValidationError(f"{operation.name} is not supported by this server. {reason}")
+        params = msgspec.convert(operation.parse(trace.request), action.takes)
+        # A required audit log is written before the response, which may wait.
+        if action.is_cached and self.pipeline.required_log is None:
+            try:
+                return self._run(action, params, trace, self.nonblocking)
+            except WouldBlockError:
+                pass
+            except KeysNeededError as needed:
+                await self._fetch(needed)
+        run = asyncio.get_running_loop().run_in_executor
+        try:
+            return await run(self.workers, self._run, action, params, trace, self.blocking)
+        except KeysNeededError as needed:
+            await self._fetch(needed)
+        return await run(self.workers, self._run, action, params, trace, self.blocking)
+
+    async def _fetch(self, needed: KeysNeededError) -> None:
+        await asyncio.gather(*(self.issuer_keys.fetch(provider) for provider in needed.providers))
+
+    def _run(self, action: AnyAction, params: Any, trace: "_Trace", store_view: StoreView) -> Mapping[str, Any]:
+        access = StoreAccess.CACHE if store_view is self.nonblocking else StoreAccess.BLOCKING
+        with store_view.open(access, self.pipeline.now(), self.pipeline.home_region) as ctx:
+            call = trace.call = RestCall(trace.request, trace.request_id, ctx, self.pipeline, store_view)
+            if self.pipeline.required_log is not None:
+                self.pipeline.required_log.require()
+            if action.needs_provider:
+                require_provider(ctx)
+            result: Mapping[str, Any] = action.answer(params, call)
+        self.pipeline.record_first(self._audit_record(trace))
+        return result
+
+    def _audit_record(self, trace: "_Trace") -> AuditRecord:
+        call = trace.call
+        return AuditRecord(
+            self.pipeline.now(),
+            trace.request_id,
+            trace.request,
+            trace.service,
+            trace.action,
+            self.pipeline.home_region,
+            "",
+            None,
+            None if call is None else call.recorded,
+            trace.fault,
+        )
+
+
+@dataclass(slots=True)
+class _Trace:
+    """The progress of a call, for its audit event."""
+
+    request: HttpRequest
+    request_id: str
+    service: str
+    action: str
+    call: RestCall | None = None
+    fault: Fault | None = None
+
+
+def _request(scope: Scope, body: bytes | None) -> HttpRequest:
+    client = scope["client"]
+    return HttpRequest(
+        scope["method"],
+        scope["raw_path"],
+        scope["query_string"],
+        tuple(scope["headers"]),
+        body or b"",
+        client[0] if client else "",
+        scope["scheme"] == "https",
+        body is None,
+    )
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """Return the body, or None if it is too large. Raises LateBodyError."""
+    body, length = bytearray(), 0
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise LateBodyError
+                part = message.get("body", b"")
+                length += len(part)
+                if length <= MAX_JSON_BODY:
+                    body += part
+                if length > MAX_JSON_BODY + _POLITENESS or not message.get("more_body", False):
+                    return bytes(body) if length <= MAX_JSON_BODY else None
+    except TimeoutError as late:
+        raise LateBodyError from late
