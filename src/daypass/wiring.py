@@ -69,6 +69,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         quotas=config.quotas,
         saml=saml_rules(config),
         branding=Branding(config.organization_name, config.organization_logo, config.support_url),
+        oidc_clients=oidc_clients(config),
     )
     issuer_keys = make_issuer_keys(config, opened.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=metrics.throttled)
@@ -124,7 +125,6 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         portal=build_portal(
             Portal(
                 site=Site(pipeline, blocking, settings),
-                clients=oidc_clients(config),
                 fetcher=Fetcher(fetch_limits(config)),
                 issuer_keys=issuer_keys,
                 within_rate_limit=throttle.within_rate_limit,

@@ -118,10 +118,13 @@ class Errand:
     server: str
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def begin(self, issuer: OidcIssuer) -> dict[str, str]:
-        """Start a sign-in, and return the parameters of the authorization request."""
+    def begin(self, issuer: OidcIssuer, key: str = "") -> dict[str, str]:
+        """Start a sign-in, and return the parameters of the authorization request.
+
+        `key` is the client's, by default that of the client in the settings.
+        """
         client = Client(issuer.url, pages_of(issuer).client_id)
-        status, headers, _ = self.get(f"/login/oidc/{client.key}")
+        status, headers, _ = self.get(f"/login/oidc/{key or client.key}")
         assert status == 303
         return dict(parse_qsl(urlsplit(headers["location"]).query))
 
@@ -136,6 +139,11 @@ class Errand:
         kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": accept}
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._send("POST", address, urlencode(fields), kind | given)
+
+    def post_text(self, address: str, form: str) -> str:
+        """Send a form as another site does, and return the text of the page."""
+        kind = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/html"}
+        return self._send("POST", address, form, {**kind, "Origin": "https://idp.example.org"})[2]
 
     def _send(
         self, method: str, address: str, body: str, headers: Mapping[str, str]

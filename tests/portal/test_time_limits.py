@@ -145,7 +145,7 @@ def test_a_sign_in_waits_ten_minutes_for_its_answer(scene: Scene, kind: Any, aft
     sign_in = PendingLogin(
         kind, pending_login.new_id(ctx), pending_login.last_second(ctx), "arn:aws:iam::123456789012:saml-provider/p"
     )
-    response = pending_login.remember(Response(), sign_in, browser(), ctx)
+    response = pending_login.remember(Response(), sign_in, browser(), ctx, crosses_sites=kind == "saml")
     cookie = response.headers["set-cookie"].partition(";")[0]
     found = pending_login.find(browser(cookie), kind, sign_in.id, scene.at(10 * MINUTES + after))
     assert found == (sign_in if waits else None)

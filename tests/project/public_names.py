@@ -24,6 +24,18 @@ _HOW = ("--no-input", "--no-cache", "--fresh")
 _LIST = ("--output", "--query")
 _STORE = ("--store", "--config")
 _OPERATOR = (*_STORE, "--output")
+_CLIENT = (
+    "--account",
+    "--authentication",
+    "--secret-file",
+    "--key-algorithm",
+    "--scope",
+    "--response-mode",
+    "--label",
+    "--logo",
+    "--order",
+    *_OPERATOR,
+)
 _LOGIN = (
     "--profile",
     "--role",
@@ -140,6 +152,13 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass mfa list": ("--account", *_OPERATOR),
     "daypass mfa unlock": ("--account", *_OPERATOR),
     "daypass oidc": (),
+    "daypass oidc client": (),
+    "daypass oidc client add": ("--issuer", "--client-id", *_CLIENT),
+    "daypass oidc client import-settings": ("--account", *_OPERATOR),
+    "daypass oidc client list": _OPERATOR,
+    "daypass oidc client remove": ("--account", *_OPERATOR),
+    "daypass oidc client rotate-key": ("--after", "--now", "--account", *_OPERATOR),
+    "daypass oidc client set": _CLIENT,
     "daypass oidc providers": _OPERATOR,
     "daypass oidc set": ("--claim", "--no-claims", "--pin", "--unpin", *_OPERATOR),
     "daypass organization": (),
@@ -317,6 +336,7 @@ JSON_FIELDS: Mapping[str, tuple[str, ...]] = {
     "keys list": ("Keys.KeyId", "Keys.State", "Keys.CreateDate", "Keys.ActiveFrom", "Keys.RetiresAt", "Keys.Purpose"),
     "saml providers": ("Providers",),
     "oidc providers": ("Providers",),
+    "oidc client list": ("Clients",),
     "bucket list": ("Buckets",),
     "bucket set data --account {account}": (
         "Name",
@@ -452,10 +472,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "daypass check",
         "daypass login certificate",
         "daypass master-key rotate",
-        "daypass oidc client add",
-        "daypass oidc client list",
-        "daypass oidc client remove",
-        "daypass oidc client set",
         "daypass profile sync",
         "daypass restore",
         "daypass scope",

@@ -32,7 +32,7 @@ from daypass.directory.entities.iam_entities import (
     User,
 )
 from daypass.directory.entities.mfa_entities import MfaDevice
-from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient
 from daypass.directory.entities.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.entities.resource_server_entities import ResourceServer
@@ -130,6 +130,13 @@ KINDS: dict[type[Entity], Kind] = {
     ResourceServer: Kind("resource_server", Decoder(ResourceServer), account=_global, key=_name),
     # Issuers are case-sensitive, thus their providers are too.
     OidcProvider: Kind("oidc_provider", Decoder(OidcProvider), key=_name, unique_id=_id),
+    OidcSignInClient: Kind(
+        "oidc_client",
+        Decoder(OidcSignInClient),
+        key=lambda client: client.name.lower(),
+        unique_id=_id,
+        fold=str.lower,
+    ),
     StoredKey: Kind("sealing_key", Decoder(StoredKey), account=_global),
     Deployment: Kind("deployment", Decoder(Deployment), account=_global, key=_constant("this")),
     Organization: Kind("organization", Decoder(Organization), account=_global, key=_constant(ORGANIZATION)),

@@ -5,8 +5,13 @@ Owns the defaults. config.py reads flags, environment and file into it.
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
+
+if TYPE_CHECKING:
+    # The configuration of every process needs these settings, and a gateway does not need the flow of a sign-in.
+    from daypass.federation.oidc.issuers.client import Client
 
 LOGO_FORM = "a data: URL of a PNG, JPEG, WebP or SVG image in base64, or a path such as /brand/logo.svg"
 """The valid values of a logo, for messages. A page's content security policy allows no other source of images."""
@@ -50,6 +55,7 @@ class Quotas:
     trust_policy_characters: int = 2048
     tags: int = 50
     buckets: int = 10_000
+    oidc_clients: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,8 @@ class ServiceSettings:
     """The settings of the service.
 
     `regions` is empty if every region is served. `public_url` is the URL that clients use. `s3_url` is the URL of the
-    S3 gateway for new profiles, or empty.
+    S3 gateway for new profiles, or empty. `oidc_clients` are the sign-in clients of the settings; operations/
+    oidc_clients.py adds those of the store.
     """
 
     public_url: str = "http://127.0.0.1:7878"
@@ -92,6 +99,7 @@ class ServiceSettings:
     quotas: Quotas = field(default_factory=Quotas)
     saml: SamlRules = field(default_factory=SamlRules)
     branding: Branding = field(default_factory=Branding)
+    oidc_clients: "tuple[Client, ...]" = ()
 
     @property
     def saml_consumer(self) -> str:

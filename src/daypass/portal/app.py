@@ -6,7 +6,7 @@ signatures and waits for the store.
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -22,7 +22,6 @@ from starlette.types import Receive, Send
 
 from daypass.errors import AccessDenied, Fault, InternalFailure, InvalidParameterValue, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher
@@ -31,13 +30,13 @@ from daypass.portal.cli_login import outcome_pages
 from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
 from daypass.portal.cli_login.code_page import DevicePage
 from daypass.portal.login.login_pages import Login
-from daypass.portal.login.oidc_login import OidcSignIn
+from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.page_frame import THEMES, set_frame, with_theme
-from daypass.portal.request_body import read_fields
+from daypass.portal.request_body import read_distinct_fields, read_fields
 from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.site import Site
 from daypass.portal.start_page import StartPage
@@ -60,7 +59,6 @@ class Portal:
     """
 
     site: Site
-    clients: Sequence[Client]
     fetcher: Fetcher
     issuer_keys: IssuerKeys
     within_rate_limit: Callable[[str], bool]
@@ -177,7 +175,7 @@ def _routes(portal: Portal) -> list[Route]:
     choice = RoleChoice(site)
     saml = SamlSignIn(site, choice)
     places = EndpointCache(portal.fetcher, site.pipeline.now)
-    oidc = OidcSignIn(site, choice, portal.clients, portal.fetcher, places)
+    oidc = OidcSignIn(site, choice, portal.fetcher, places)
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = CliSignInApi(site)
@@ -213,16 +211,23 @@ def _routes(portal: Portal) -> list[Route]:
     )
 
     async def begin_oidc(request: Request, request_id: str) -> Response:  # noqa: ARG001 - steps
-        client = oidc.find_client(request.path_params["key"])
+        client = await portal.work(oidc.get_client, request.path_params["key"])
         return await portal.work(oidc.begin, request, client, await oidc.endpoints(client))
 
     async def end_oidc(request: Request, request_id: str) -> Response:
-        pending, client = await portal.work(oidc.returned, request, request_id)
-        token = await oidc.redeem(request, pending, client, request_id)
+        if request.method == "POST":
+            site.require_log()
+            sent = await read_distinct_fields(request, most=LARGEST_FORM)
+        else:
+            sent = dict(request.query_params)
+        pending, client = await portal.work(oidc.returned, request, sent, request_id)
+        token = await oidc.redeem(request, sent, pending, client, request_id)
         return await portal.work(oidc.offer, request, pending, client, token, request_id)
 
     return [
-        Route("/login/oidc/callback/{issuer:path}", portal.waits(end_oidc), methods=["GET"]),
+        # A provider may answer in the URL or with a cross-site form.
+        Route("/login/oidc/callback/{issuer:path}", portal.waits(end_oidc), methods=["GET", "POST"]),
+        Route("/login/oidc/clients/{key}/jwks.json", portal.shows(oidc.keys), methods=["GET"]),
         Route("/login/oidc/{key}", portal.waits(begin_oidc), methods=["GET"]),
         Route("/assets/{version}/{name}", _asset, methods=["GET"]),
         *(Route(path, handler, methods=["POST"]) for path, handler in posts),

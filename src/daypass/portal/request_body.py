@@ -48,6 +48,21 @@ async def read_fields(request: Request, *, most: int, takes_json: bool = False) 
         raise InvalidParameterValue("The body must be a JSON object of strings.") from error
 
 
+async def read_distinct_fields(request: Request, *, most: int) -> Mapping[str, str]:
+    """Return the fields of a form in which each name occurs once.
+
+    Raises a Fault as `read_fields` does, and InvalidParameterValue if a name occurs twice.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != _FORM:
+        raise WrongContentTypeError(f"Send {_FORM}.")
+    body = await _read_body(request, most)
+    fields = read_form(body)
+    if len(fields) != body.count(b"&") + 1:
+        raise InvalidParameterValue("A field of the form occurs twice.")
+    return fields
+
+
 async def _read_body(request: Request, most: int) -> bytes:
     body, length = bytearray(), 0
     try:

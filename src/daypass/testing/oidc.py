@@ -284,7 +284,13 @@ class _IssuerHandler(BaseHTTPRequestHandler):
         issuer = self.server.issuer
         if issuer.sign_in is not None and self.path.startswith(AUTHORIZE + "?"):
             back = issuer.sign_in.authorize(self.path, issuer.url)
-            self._plain(400, b"refused") if back is None else self._plain(302, b"", Location=back)
+            page = None if back is None else issuer.sign_in.form_page(self.path, back)
+            if back is None:
+                self._plain(400, b"refused")
+            elif page is not None:
+                self._plain(200, page, **{"Content-Type": "text/html"})
+            else:
+                self._plain(302, b"", Location=back)
             return
         answer = issuer.answer(self.path)
         if answer.silence and issuer.stopping.wait(answer.silence):

@@ -9,8 +9,9 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 AUTHORIZE, TOKEN = "/authorize", "/token"
 Claims = dict[str, Any]
@@ -22,7 +23,9 @@ class SignInPages:
 
     `claims` are put into the ID tokens. `method` is the client's authentication method. With `error`, the authorization
     endpoint returns that error and `description` instead of a code. `names_itself` puts `iss` into its responses, and
-    `checks_verifier` enables PKCE; a provider may omit either.
+    `checks_verifier` enables PKCE; a provider may omit either. A request with the response mode form_post is answered
+    with a page that posts the response. `check_client` replaces the check of the secret: it gets the form of the token
+    request.
 
     >>> pages = SignInPages("client", "secret", "https://app.example.org/callback", {"sub": "alice"})
     >>> pages.discovery("https://localhost:8443")["token_endpoint"]
@@ -39,6 +42,7 @@ class SignInPages:
     checks_verifier: bool = True
     method: str = "client_secret_basic"
     codes: dict[str, Claims] = field(default_factory=dict)
+    check_client: Callable[[Claims], bool] | None = None
 
     def discovery(self, root: str) -> Claims:
         """Return the sign-in members of the discovery document."""
@@ -62,6 +66,21 @@ class SignInPages:
         self.codes[code] = query
         return f"{self.redirect_uri}?{urlencode({**answer, 'code': code})}"
 
+    @staticmethod
+    def form_page(path: str, back: str) -> bytes | None:
+        """Return the page that posts a response to its redirect URI.
+
+        Returns None if the authorization request did not choose the response mode form_post.
+        """
+        if parse_qs(urlsplit(path).query).get("response_mode") != ["form_post"]:
+            return None
+        address, _, query = back.partition("?")
+        inputs = "".join(
+            f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in parse_qsl(query)
+        )
+        script = "<script>document.forms[0].submit()</script>"
+        return f'<form method="post" action="{escape(address)}">{inputs}</form>{script}'.encode()
+
     def redeem(self, body: str, authorization: str, sign: Callable[[Claims], str]) -> tuple[int, Claims]:
         """Return the status and the body of the response to a token request."""
         form = {name: values[0] for name, values in parse_qs(body).items()}
@@ -78,6 +97,8 @@ class SignInPages:
         return 200, {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": sign(claims)}
 
     def _is_client(self, form: dict[str, str], authorization: str) -> bool:
+        if self.check_client is not None:
+            return self.check_client(form)
         if not self.secret:
             return form.get("client_id") == self.client_id
         if authorization:

@@ -18,6 +18,7 @@ from daypass.federation.oidc.issuers.client import (
     discover,
     redeem_code,
     require_nonce,
+    uses_form_post,
 )
 from daypass.federation.oidc.network.fetch import (
     IssuerUnreachableError,
@@ -97,7 +98,28 @@ def test_whether_a_provider_names_itself_in_its_answers(
 )
 def test_the_requested_scopes(issuer: OidcIssuer, said: dict[str, Any], scopes: str) -> None:
     """The scopes for a person's name, if the provider supports them."""
-    assert found(issuer, **said).scopes == scopes
+    client = Client(issuer.url, "our id")
+    url = authorization_url(
+        client, found(issuer, **said), redirect_uri="https://us/cb", state="s", nonce="n", verifier="v"
+    )
+    assert parse_qs(urlsplit(url).query)["scope"] == [scopes]
+
+
+@pytest.mark.parametrize(
+    ("said", "chosen", "is_posted"),
+    [
+        ({}, "", False),
+        ({"response_modes_supported": ["query", "form_post"]}, "", False),
+        ({"response_modes_supported": ["form_post"]}, "", True),
+        ({"response_modes_supported": ["form_post"]}, "query", False),
+        ({"response_modes_supported": ["fragment"]}, "", False),
+        ({"response_modes_supported": "form_post"}, "", False),
+        ({"response_modes_supported": ["query"]}, "form_post", True),
+    ],
+)
+def test_the_response_mode(issuer: OidcIssuer, said: dict[str, Any], chosen: str, *, is_posted: bool) -> None:
+    """The operator's mode, else a form if the provider does not answer in the URL."""
+    assert uses_form_post(Client(issuer.url, "c", response_mode=chosen), found(issuer, **said)) is is_posted
 
 
 @pytest.mark.parametrize("name", PLACES)
@@ -112,7 +134,9 @@ def test_a_provider_without_places_to_sign_in_at(issuer: OidcIssuer, name: str, 
 def test_where_people_are_sent(place: str, mark: str) -> None:
     """The URL has every parameter that binds the answer to this sign-in (RFC 7636, S256)."""
     client = Client("https://idp.example:8443/x", "our id")
-    endpoints = Endpoints(place, "https://idp.example/t", takes_basic=True, names_itself=False, scopes="openid")
+    endpoints = Endpoints(
+        place, "https://idp.example/t", takes_basic=True, names_itself=False, scopes=frozenset({"openid"})
+    )
     url = authorization_url(client, endpoints, redirect_uri="https://us/cb", state="s", nonce="n", verifier="v")
     assert url.startswith(f"{place}{mark}response_type=code&")
     query = parse_qs(urlsplit(url).query)
@@ -136,7 +160,7 @@ def test_where_people_are_sent(place: str, mark: str) -> None:
 def test_an_answer_without_a_token(issuer: OidcIssuer, answer: dict[str, Any]) -> None:
     """Only a string in id_token is a token; an access token is not."""
     issuer.answers = {TOKEN: Answer.document(answer)}
-    endpoints = Endpoints("", f"{issuer.url}/token", takes_basic=True, names_itself=False, scopes="openid")
+    endpoints = Endpoints("", f"{issuer.url}/token", takes_basic=True, names_itself=False, scopes=frozenset({"openid"}))
     redeemed = redeem_code(
         Client(issuer.url, "c"), endpoints, fetcher(issuer), code="c", redirect_uri="https://us/cb", verifier="v"
     )

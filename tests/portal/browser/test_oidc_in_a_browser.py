@@ -115,7 +115,7 @@ def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit
     there.pages.error = ""
     later(there)
     there.issuer.answers["/.well-known/openid-configuration"] = Answer.fail()
-    page.get_by_role("link", name="Back to the sign-in page").click()
+    page.get_by_role("link", name="Go to the sign-in page").click()
     page.get_by_role("link", name=host(there.issuer)).click()
     page.get_by_text(f"{host(there.issuer)} cannot be reached").wait_for()
 
@@ -141,3 +141,18 @@ def sign_in(there: Scene, visit: Visit, issuer: OidcIssuer | None = None) -> Pag
     page.get_by_role("link", name=host(issuer or there.issuer)).click()
     page.wait_for_load_state()
     return page
+
+
+def test_a_provider_may_answer_with_a_form(there: Scene, visit: Visit) -> None:
+    """The form of the provider's page is a cross-site request: only a SameSite=None cookie comes with it."""
+    posts: list[tuple[str, str]] = []
+    there.issuer.discovery_changes["response_modes_supported"] = ["form_post"]
+    page = visit(f"{there.server.url}/login", ignore_https_errors=True)
+    page.on(
+        "request", lambda request: posts.append((request.method, request.url)) if "/callback/" in request.url else None
+    )
+    page.get_by_role("link", name=host(there.issuer)).click()
+    page.locator("li.role").first.wait_for()
+    assert page.locator(".role-name").all_text_contents() == ["auditor", "engineer"]
+    [(method, address)] = posts
+    assert (method, "?" in address) == ("POST", False)

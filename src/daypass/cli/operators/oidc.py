@@ -2,6 +2,7 @@
 
 Further claims and pinned keys change which tokens are trusted, so only an operator may change them and no IAM
 permission gives access to them. The commands open the store itself; a live server may use it at the same time.
+oidc_client.py owns `daypass oidc client`: the clients with which people sign in.
 """
 
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 import click
 
 from daypass.arn import account_in_arn
+from daypass.cli.operators.oidc_client import client
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
@@ -26,8 +28,12 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 def command() -> None:
     """List and configure OpenID Connect providers.
 
-    `set` exposes further claims to policies, and pins keys of offline issuers.
+    `set` exposes further claims to policies, and pins keys of offline issuers. `client` manages the clients with which
+    people sign in.
     """
+
+
+command.add_command(client)
 
 
 @command.command()

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from daypass.errors import ExpiredTokenException, ServiceUnavailable
 from daypass.federation.oidc.issuers.client import Client
+from daypass.operations.oidc_clients import listed_clients
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
@@ -69,7 +70,7 @@ class Login:
         """Return the page of identity providers."""
         summary = None if cli_sign_in is None else sign_in_summary(cli_sign_in)
         options = [
-            *(_shown_client(client) for client in self.oidc.clients),
+            *(_shown_client(client, ctx) for client in listed_clients(ctx)),
             *(_shown(option, ctx) for option in self.options.listed(ctx.views)),
         ]
         hosts = Counter(option["host"] for option in options)
@@ -85,13 +86,14 @@ class Login:
         return pages.page("login.html", values)
 
 
-def _shown_client(client: Client) -> dict[str, Any]:
+def _shown_client(client: Client, ctx: RequestContext) -> dict[str, Any]:
     return {
         "href": f"/login/oidc/{client.key}",
         "host": client.host,
         "path": client.issuer.partition("://")[2].removeprefix(client.host),
         "kind": "OpenID Connect",
-        "accounts": "",
+        # The owner of a client of the store: two accounts may have registered one at the same provider.
+        "accounts": (account_alias(client.account, ctx) or client.account) if client.account else "",
     }
 
 

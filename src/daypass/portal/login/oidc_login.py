@@ -8,15 +8,17 @@ block a worker; the others run on a worker.
   advertises it (mix-up attack, RFC 9700 section 4.4; RFC 9207).
 * PKCE and the nonce bind the code to the browser (code injection, RFC 9700 section 4.5).
 * The ID token is never sent to the browser.
+* A provider may answer with a form (OAuth 2.0 Form Post Response Mode). The form is a cross-site request: only then the
+  cookie of the pending login is one that browsers send with it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NoReturn
 from urllib.parse import unquote
 
-from starlette.datastructures import QueryParams
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,10 +32,12 @@ from daypass.federation.oidc.issuers.client import (
     authorization_url,
     redeem_code,
     require_nonce,
+    uses_form_post,
 )
 from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.network.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.token import read_token
+from daypass.operations.oidc_clients import find_client, load_client_record, published_keys, with_credentials
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.code_page import bound_sign_in
@@ -50,6 +54,9 @@ _NOT_REQUESTED = (
 _AWAY = "{} cannot be reached or does not respond in time. Try again in a moment."
 _ODD = "Sign-in with {} is not set up correctly. Ask your administrator: the audit log of this server has the reason."
 _ONCE = ("state", "code", "iss", "error")
+_JWKS = "application/jwk-set+json"
+LARGEST_FORM = 32_768
+"""The largest response of a provider as a form, in bytes: a code, a state and an issuer."""
 _LONGEST_CODE = 4_096
 _LONGEST_STATE = 64
 
@@ -90,7 +97,6 @@ class OidcSignIn:
 
     site: Site
     choice: RoleChoice
-    clients: Sequence[Client]
     fetcher: Fetcher
     places: EndpointCache
 
@@ -106,15 +112,26 @@ class OidcSignIn:
         """
         return f"{self.redirect_uri}/{client.name}"
 
-    def find_client(self, key: str) -> Client:
+    def get_client(self, key: str) -> Client:
         """Return the client of a link.
 
         Raises UnknownProviderError if it does not exist.
         """
-        found = next((client for client in self.clients if client.key == key), None)
+        with self.site.ctx() as ctx:
+            found = find_client(key, ctx)
         if found is None:
             raise UnknownProviderError
         return found
+
+    def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+        """GET /login/oidc/clients/KEY/jwks.json: return a client's public keys."""
+        with self.site.ctx() as ctx:
+            record = ctx.views.get(load_client_record, request.path_params["key"])
+            if record is None or not record.keys:
+                raise UnknownProviderError
+            keys = published_keys(record, int(ctx.now.timestamp()))
+        document = {"keys": [dict(key) for key in keys]}
+        return Response(msgspec.json.encode(document), headers=dict(pages.HEADERS), media_type=_JWKS)
 
     async def endpoints(self, client: Client) -> Endpoints:
         """Return the endpoints of a provider. Raises IDPCommunicationError."""
@@ -146,27 +163,33 @@ class OidcSignIn:
                 nonce=nonce,
                 verifier=verifier,
             )
-            return pending_login.remember(pages.redirect(url), pending, request, ctx)
+            is_posted = uses_form_post(client, endpoints)
+            return pending_login.remember(pages.redirect(url), pending, request, ctx, crosses_sites=is_posted)
 
-    def returned(self, request: Request, request_id: str) -> tuple[PendingLogin, Client]:
-        """Return the pending login of a browser that returns, and use it up."""
-        query = request.query_params
+    def returned(self, request: Request, sent: Mapping[str, str], request_id: str) -> tuple[PendingLogin, Client]:
+        """Return the pending login of a browser that returns, and use it up.
+
+        `sent` are the parameters of the response. The client has its credentials.
+        """
         with self._recorded(request, request_id):
             with self.site.ctx() as ctx:
-                found = pending_login.find(request, "oidc", query.get("state", "")[:_LONGEST_STATE], ctx)
+                found = pending_login.find(request, "oidc", sent.get("state", "")[:_LONGEST_STATE], ctx)
                 if found is None or not pending_login.use_up(found, ctx):
                     raise InvalidIdentityToken(_NOT_REQUESTED, detail="no cookie for this state")
-            client = self.find_client(found.provider)
-            _require_from(client, request)
-            if "error" in query or not query.get("code"):
-                raise _said(client, query)
-        return found, client
+            client = self.get_client(found.provider)
+            _require_from(client, request, sent)
+            if "error" in sent or not sent.get("code"):
+                raise _said(client, sent)
+            with self.site.ctx() as ctx:
+                return found, with_credentials(client, ctx)
 
-    async def redeem(self, request: Request, pending: PendingLogin, client: Client, request_id: str) -> str:
-        """Return the unverified ID token for the code in the request."""
+    async def redeem(
+        self, request: Request, sent: Mapping[str, str], pending: PendingLogin, client: Client, request_id: str
+    ) -> str:
+        """Return the unverified ID token for the code in the response."""
         with self._recorded(request, request_id):
             endpoints = await self.endpoints(client)
-            if endpoints.names_itself and "iss" not in request.query_params:
+            if endpoints.names_itself and "iss" not in sent:
                 raise InvalidIdentityToken(
                     _NOT_REQUESTED, detail="the response has no iss, although the provider advertises it"
                 )
@@ -175,7 +198,7 @@ class OidcSignIn:
                     client,
                     endpoints,
                     self.fetcher,
-                    code=request.query_params["code"][:_LONGEST_CODE],
+                    code=sent["code"][:_LONGEST_CODE],
                     redirect_uri=self.returns_to(client),
                     verifier=pending.verifier,
                 )
@@ -227,20 +250,20 @@ class OidcSignIn:
         return self.choice.choose(request, fields, request_id)
 
 
-def _require_from(client: Client, request: Request) -> None:
+def _require_from(client: Client, request: Request, sent: Mapping[str, str]) -> None:
     """Refuse a response to another redirect URI, or from another issuer."""
     query = request.query_params
     if any(len(query.getlist(name)) > 1 for name in _ONCE):
         raise InvalidIdentityToken(_NOT_REQUESTED, detail="a parameter occurs twice")
     if request.path_params.get("issuer") != unquote(client.name):
         raise InvalidIdentityToken(_NOT_REQUESTED, detail="the response came to the redirect URI of another provider")
-    if query.get("iss", client.issuer) != client.issuer:
+    if sent.get("iss", client.issuer) != client.issuer:
         raise InvalidIdentityToken(_NOT_REQUESTED, detail="iss is another issuer")
 
 
-def _said(client: Client, query: QueryParams) -> Fault:
+def _said(client: Client, sent: Mapping[str, str]) -> Fault:
     """Return the Fault for an error response of a provider."""
-    error, described = query.get("error", ""), query.get("error_description", "")
+    error, described = sent.get("error", ""), sent.get("error_description", "")
     kind, words = _SAID.get(error, (AccessDenied, _NO_SIGN_IN))
     detail = f"error {error[:100]!r}" + (f": {described[:300]!r}" if described else "")
     return kind(words.format(client.host), detail=detail)

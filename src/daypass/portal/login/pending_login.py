@@ -60,8 +60,13 @@ def last_second(ctx: RequestContext) -> int:
     return int((ctx.now + _MINUTES).timestamp())
 
 
-def remember(response: Response, pending: PendingLogin, request: Request, ctx: RequestContext) -> Response:
-    """Set the cookie of a pending login."""
+def remember(
+    response: Response, pending: PendingLogin, request: Request, ctx: RequestContext, *, crosses_sites: bool
+) -> Response:
+    """Set the cookie of a pending login.
+
+    `crosses_sites`: the provider answers with a form, which browsers send as a cross-site request.
+    """
     _make_room(response, request, ctx)
     now = int(ctx.now.timestamp())
     sealed = seal(
@@ -74,8 +79,8 @@ def remember(response: Response, pending: PendingLogin, request: Request, ctx: R
         path="/",
         secure=True,
         httponly=True,
-        # With a SAML response, a cross-site form, browsers send only SameSite=None cookies.
-        samesite="none" if pending.kind == "saml" else "lax",
+        # With a cross-site form, browsers send only SameSite=None cookies.
+        samesite="none" if crosses_sites else "lax",
     )
     return response
 

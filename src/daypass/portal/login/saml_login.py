@@ -98,7 +98,7 @@ class SamlSignIn:
         else:
             values = {"option": option, "request": authn_request.to_field(signer), "relay_state": pending.id}
             answer = pages.page("send.html", values, forms_to=(origin_of(option.post), *_ONWARD))
-        return pending_login.remember(answer, pending, request, ctx)
+        return pending_login.remember(answer, pending, request, ctx, crosses_sites=True)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """Verify a response and show its roles."""

@@ -2,7 +2,7 @@
 
 Owns the authorization code flow as a relying party: the browser's URL, the redemption of a code, and the checks of an
 ID token beyond those of every web identity token. fetch.py fetches, verify.py verifies.
-Rules: OpenID Connect Core 1.0, 3.1; RFC 7636 (PKCE, only S256); RFC 9207.
+Rules: OpenID Connect Core 1.0, 3.1 and 9; RFC 7636 (PKCE, only S256); RFC 9207; RFC 7523.
 """
 
 import base64
@@ -14,12 +14,16 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from daypass.base64url import to_base64url
+from daypass.directory.entities.oidc_entities import ClientAuthentication, client_key
 from daypass.errors import InvalidIdentityToken
+from daypass.federation.oidc.issuers.client_assertion import AssertionSigner
 from daypass.federation.oidc.issuers.issuer_keys import DISCOVERY_PATH, require_name
 from daypass.federation.oidc.network.fetch import Fetcher, UnacceptableAnswerError, UnauthorizedFetchError
 from daypass.federation.oidc.provider import SCHEME, is_issuer_url, is_keys_url
 from daypass.strict_json import NotStrictJsonError, parse_object
 
+FORM_POST = "form_post"
+"""The response mode of OAuth 2.0 Form Post Response Mode."""
 _SCOPES = ("openid", "email", "profile")
 
 
@@ -27,17 +31,28 @@ _SCOPES = ("openid", "email", "profile")
 class Client:
     """Our client registration at a provider.
 
-    Without a secret only PKCE protects the code.
+    `account` and `record` are its owner and the name of its record, both empty for a client of the settings. Without a
+    secret or key only PKCE protects the code. `authentication`, `scopes` and `response_mode` are empty if the discovery
+    document decides.
     """
 
     issuer: str
     client_id: str
     secret: str = field(default="", repr=False)
+    account: str = ""
+    record: str = ""
+    authentication: ClientAuthentication = ""
+    scopes: tuple[str, ...] = ()
+    response_mode: str = ""
+    label: str = ""
+    logo: str = ""
+    order: int = 0
+    signer: AssertionSigner | None = None
 
     @property
     def key(self) -> str:
         """Return the identifier of the client in links."""
-        return hashlib.sha256(f"{self.issuer}\n{self.client_id}".encode()).hexdigest()[:32]
+        return client_key(self.account, self.issuer, self.client_id)
 
     @property
     def name(self) -> str:
@@ -54,14 +69,16 @@ class Client:
 class Endpoints:
     """The endpoints in a provider's discovery document.
 
-    `names_itself` promises an `iss` parameter in each answer (RFC 9207).
+    `names_itself` promises an `iss` parameter in each answer (RFC 9207). `scopes` are the supported ones, or None if
+    the document does not list them. `prefers_form_post`: the provider answers with a form, and not in the URL.
     """
 
     authorization: str
     token: str
     takes_basic: bool
     names_itself: bool
-    scopes: str
+    scopes: frozenset[str] | None
+    prefers_form_post: bool = False
 
 
 async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
@@ -83,17 +100,37 @@ async def discover(client: Client, fetcher: Fetcher) -> Endpoints:
         token,
         takes_basic=isinstance(methods, list) and "client_secret_basic" in methods,
         names_itself=document.get("authorization_response_iss_parameter_supported") is True,
-        scopes=_scopes(document.get("scopes_supported")),
+        scopes=_strings(document.get("scopes_supported")),
+        prefers_form_post=_prefers_form_post(document.get("response_modes_supported")),
     )
 
 
-def _scopes(supported: object) -> str:
+def _strings(listed: object) -> frozenset[str] | None:
+    return frozenset(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else None
+
+
+def _prefers_form_post(supported: object) -> bool:
+    # Without the member, a provider supports query and fragment (OpenID Connect Discovery 1.0 section 3).
+    modes = _strings(supported)
+    return modes is not None and FORM_POST in modes and "query" not in modes
+
+
+def uses_form_post(client: Client, endpoints: Endpoints) -> bool:
+    """Return whether the provider answers with a form that is posted to us."""
+    return client.response_mode == FORM_POST or (not client.response_mode and endpoints.prefers_form_post)
+
+
+def _scopes(client: Client, endpoints: Endpoints) -> str:
     """Return the scopes to request.
 
-    The session's name comes from the last two, which a provider may not support.
+    By default the session's name comes from the last two, which a provider may not support. An operator's scopes are
+    requested whatever the document lists.
     """
-    listed = supported if isinstance(supported, list) else _SCOPES
-    return " ".join(scope for scope in _SCOPES if scope == "openid" or scope in listed)
+    if client.scopes:
+        return " ".join(("openid", *(scope for scope in client.scopes if scope != "openid")))
+    return " ".join(
+        scope for scope in _SCOPES if scope == "openid" or endpoints.scopes is None or scope in endpoints.scopes
+    )
 
 
 def authorization_url(
@@ -101,16 +138,18 @@ def authorization_url(
 ) -> str:
     """Return the URL to which the browser is sent."""
     digest = hashlib.sha256(verifier.encode()).digest()
+    mode = {"response_mode": FORM_POST} if uses_form_post(client, endpoints) else {}
     query = urlencode(
         {
             "response_type": "code",
             "client_id": client.client_id,
             "redirect_uri": redirect_uri,
-            "scope": endpoints.scopes,
+            "scope": _scopes(client, endpoints),
             "state": state,
             "nonce": nonce,
             "code_challenge": to_base64url(digest),
             "code_challenge_method": "S256",
+            **mode,
         }
     )
     return f"{endpoints.authorization}{'&' if '?' in endpoints.authorization else '?'}{query}"
@@ -139,8 +178,15 @@ async def redeem_code(
 
 async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher, form: Mapping[str, str]) -> bytes:
     """Send a form with our client authentication."""
-    in_form = {**form, "client_secret": client.secret} if client.secret else form
-    if not (client.secret and endpoints.takes_basic):
+    in_form = {**form, "client_secret": client.secret}
+    if client.signer is not None:
+        return await fetcher.post(
+            endpoints.token, {**form, **client.signer.fields(client.client_id, endpoints.token)}, {}
+        )
+    if not client.secret:
+        return await fetcher.post(endpoints.token, form, {})
+    is_chosen = bool(client.authentication)
+    if client.authentication == "client_secret_post" or not (is_chosen or endpoints.takes_basic):
         return await fetcher.post(endpoints.token, in_form, {})
     # RFC 6749 section 2.3.1: both parts are form-encoded first.
     pair = f"{quote(client.client_id, safe='')}:{quote(client.secret, safe='')}"
@@ -148,6 +194,8 @@ async def _authenticated(client: Client, endpoints: Endpoints, fetcher: Fetcher,
     try:
         return await fetcher.post(endpoints.token, form, basic)
     except UnauthorizedFetchError:
+        if is_chosen:
+            raise
         # Glewlwyd and others allow each client one method, which discovery does not tell.
         return await fetcher.post(endpoints.token, in_form, {})
 
