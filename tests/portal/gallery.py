@@ -220,6 +220,12 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     there.log_refusals(*(success(number) if number % 2 else refusal(number) for number in range(12)))
     page.goto(f"{there.url}/operator/audit")
     yield "audit", page
+    page.goto(f"{there.url}/operator/roles?q=project")
+    yield "role sessions", page
+    page.locator("summary").first.click()
+    page.get_by_role("button", name="Revoke now").locator("visible=true").click()
+    page.get_by_text("that were issued before").wait_for()
+    yield "role sessions, revoked", page
     page.goto(f"{there.url}/operator/keys")
     yield "keys", page
     enter(page, there.url, _host(there.idp), "vast")

@@ -34,6 +34,7 @@ from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.page_frame import THEMES, set_frame, with_theme
 from daypass.portal.request_body import read_distinct_fields, read_fields
@@ -179,8 +180,10 @@ def _routes(portal: Portal) -> list[Route]:
     login = Login(site, saml, oidc)
     device = DevicePage(site, login.providers)
     commands = CliSignInApi(site)
-    operator = OperatorPages(site, OperatorSessions(site), portal.audit_file, portal.rotate_days)
-    console = OperatorConsole(operator)
+    sessions = OperatorSessions(site)
+    console = OperatorConsole(
+        OperatorPages(site, sessions, portal.audit_file, portal.rotate_days), RoleSessions(sessions, portal.audit_file)
+    )
     start = StartPage(site)
     small = _LARGEST_CHOICE
     gets: tuple[tuple[str, Step], ...] = (

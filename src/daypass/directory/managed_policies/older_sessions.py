@@ -25,9 +25,22 @@ def without_older_sessions(holder: User | Role, before: datetime) -> User | Role
 
     A later instant stays: revoked sessions do not become valid again.
     """
+    return replace(holder, inline={**holder.inline, POLICY_NAME: older_sessions_policy(holder, before)})
+
+
+def older_sessions_policy(holder: User | Role, before: datetime) -> str:
+    """Return the policy that revokes the sessions issued before an instant.
+
+    A later instant in the holder's present policy stays.
+    """
     # Sessions do not exist before 1970, and policies cannot read strftime's form of a year before 1000.
     cut = max((before, _EPOCH, *_cuts_of(holder)))
-    return replace(holder, inline={**holder.inline, POLICY_NAME: _document(cut.strftime(_FORMAT))})
+    return _document(cut.strftime(_FORMAT))
+
+
+def find_cut(holder: User | Role) -> datetime | None:
+    """Return the instant before which sessions are revoked, or None."""
+    return max(_cuts_of(holder), default=None)
 
 
 def is_cut_off(holder: User | Role, issued: int) -> bool:

@@ -14,12 +14,18 @@ from starlette.responses import Response
 from daypass.errors import Fault
 from daypass.portal import pages
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import NotEnteredError
 
 Step = Callable[[Request, Mapping[str, str], str], Response]
 
 _SMALL = 16_384
 _HEADINGS: Mapping[str, str] = {
+    "DeleteConflict": "It is still in use",
+    "EntityAlreadyExists": "It exists already",
+    "InvalidInput": "Check the values",
+    "LimitExceeded": "A quota is reached",
+    "ValidationError": "Check the values",
     "AccessDenied": "You do not have this permission",
     "ExpiredTokenException": "Your session has expired",
     "InternalFailure": "The server has an error",
@@ -35,6 +41,7 @@ class OperatorConsole:
     """The console: its pages and forms by address."""
 
     pages: OperatorPages
+    roles: RoleSessions
 
     def gets(self) -> tuple[tuple[str, Step], ...]:
         """Return the pages."""
@@ -43,6 +50,7 @@ class OperatorConsole:
             ("/operator/audit", partial(_shown, self.pages.audit)),
             ("/operator/refusals", partial(_shown, self.pages.refusals)),
             ("/operator/graph", partial(_shown, self.pages.graph)),
+            ("/operator/roles", partial(_shown, self.roles.show)),
             ("/operator/keys", partial(_shown, self.pages.keys)),
         )
 
@@ -51,6 +59,7 @@ class OperatorConsole:
         return (
             ("/operator", partial(_taken, self.pages.enter), 4 * _SMALL),
             ("/operator/leave", partial(_taken, self.pages.leave), _SMALL),
+            ("/operator/roles/revoke", partial(_taken, self.roles.revoke), _SMALL),
         )
 
 

@@ -4,12 +4,10 @@ Owns their limits. Leaves the content, of the session's own account, to the modu
 check to operator_sessions.py.
 """
 
-import hmac
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import BoundedSemaphore, Lock
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,17 +15,18 @@ from starlette.responses import Response
 from daypass.authorize.named_request import Assumed
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Graph, GraphTooLargeError, account_graph
-from daypass.errors import AccessDenied, ServiceUnavailable, Throttling
+from daypass.errors import ServiceUnavailable, Throttling
 from daypass.operations.operation import StoreAccess
 from daypass.portal import pages
 from daypass.portal.credential_formats import RoleCredentials
 from daypass.portal.operator.hourly_chart import count_hours, draw_hours
 from daypass.portal.operator.operator_audit import find_events, read_search
 from daypass.portal.operator.operator_expiries import find_expiries
+from daypass.portal.operator.operator_frame import console_page, require_form
 from daypass.portal.operator.operator_graph import ADDRESS as GRAPH
 from daypass.portal.operator.operator_graph import read_wanted, to_values
 from daypass.portal.operator.operator_keys import shown_rings
-from daypass.portal.operator.operator_sessions import OperatorCredentials, OperatorSessions, form_token
+from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.site import Site
 
 _BUSY = "The server is busy with other graphs. Try again in a moment."
@@ -64,8 +63,7 @@ class OperatorPages:
 
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /operator/leave: end the operator session."""
-        if not hmac.compare_digest(fields.get("Form", "").encode(), form_token(request).encode()):
-            raise AccessDenied("This form belongs to another session. Reload the page.")
+        require_form(request, fields)
         return self.sessions.leave(request, pages.redirect("/login"))
 
     def overview(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
@@ -84,12 +82,12 @@ class OperatorPages:
             "expiries": expiries,
             "rings": rings,
         }
-        return self._page(request, "operator_overview.html", held, values)
+        return console_page(request, "operator_overview.html", held, values)
 
     def graph(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator/graph: show who can assume what."""
         held = self.sessions.require(request, request_id)
-        return self._page(
+        return console_page(
             request,
             "operator_graph.html",
             held,
@@ -106,7 +104,7 @@ class OperatorPages:
         held = self.sessions.require(request, request_id)
         search = read_search(request.query_params)
         found = find_events(self.audit_file, held.account, search) if self.audit_file else None
-        return self._page(request, "operator_audit.html", held, {"search": search, "found": found})
+        return console_page(request, "operator_audit.html", held, {"search": search, "found": found})
 
     def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator/keys: show the keys and their rotation."""
@@ -114,7 +112,7 @@ class OperatorPages:
         now, region = self.site.pipeline.now(), self.site.pipeline.home_region
         with self.site.store_view.open(StoreAccess.READ, now, region) as ctx:
             rings = list(shown_rings(ctx, ctx.reader, held.account, self.rotate_days))
-        return self._page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
+        return console_page(request, "operator_keys.html", held, {"rings": rings, "rotate_days": self.rotate_days})
 
     def _graph(self, account: str) -> Graph:
         """Return the graph of an account.
@@ -147,7 +145,3 @@ class OperatorPages:
                 return account_graph(views, Assumed(now), account, is_over=lambda: time.monotonic() > ends)
             except GraphTooLargeError as error:
                 raise ServiceUnavailable(_TOO_LARGE.format(account)) from error
-
-    def _page(self, request: Request, template: str, held: OperatorCredentials, values: Mapping[str, Any]) -> Response:
-        more = {"arn": held.arn, "account": held.account, "form": form_token(request)}
-        return pages.page(template, {**values, **more})

@@ -16,7 +16,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import AccessDenied, ExpiredTokenException, InvalidParameterValue, Throttling
+from daypass.errors import ExpiredTokenException, InvalidParameterValue, SenderFault, Throttling
 from daypass.operations.request_context import RequestContext
 from daypass.portal.credential_formats import RoleCredentials
 from daypass.portal.operator.signed_call import SigV4Credentials, signed_call
@@ -37,6 +37,15 @@ _SECRET_BYTES, _SECRET_CHARACTERS = 32, 64
 
 class NotEnteredError(ExpiredTokenException):
     """The browser has no operator session, or the session has expired."""
+
+
+class CallRefusedError(SenderFault):
+    """A call with the credentials of a session was refused, with this error."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(message)
+        self.code = code  # type: ignore[misc] # the API chose it
+        self.status = status  # type: ignore[misc]
 
 
 class OperatorCredentials(msgspec.Struct, frozen=True):
@@ -64,7 +73,7 @@ class OperatorSessions:
     def enter(self, request: Request, credentials: RoleCredentials, request_id: str, answer: Response) -> Response:
         """Start a session if the credentials have the permission.
 
-        Raises AccessDenied, ExpiredTokenException, or Throttling if the account has too many sessions.
+        Raises CallRefusedError, NotEnteredError, or Throttling if the account has too many sessions.
         """
         claimed_end = _end_of(credentials)
         held = OperatorCredentials(credentials.key_id, credentials.secret, credentials.token, "", "")
@@ -102,6 +111,23 @@ class OperatorSessions:
         form = {"Action": "GetAccountAuthorizationDetails", "Version": "2010-05-08", "MaxItems": "1"}
         self._call(request, held, "iam", form, request_id)
 
+    def iam(
+        self,
+        request: Request,
+        held: OperatorCredentials,
+        action: str,
+        parameters: Mapping[str, str],
+        request_id: str,
+    ) -> dict[str, Any]:
+        """Call an action of IAM with the permissions of the session.
+
+        Returns its result. Raises CallRefusedError with the error of the action.
+        """
+        form = {"Action": action, "Version": "2010-05-08", **parameters}
+        document = self._call(request, held, "iam", form, request_id)
+        result: dict[str, Any] = document[f"{action}Response"].get(f"{action}Result") or {}
+        return result
+
     def _call(
         self, request: Request, held: OperatorCredentials, service: str, parameters: Mapping[str, str], request_id: str
     ) -> dict[str, Any]:
@@ -113,15 +139,15 @@ class OperatorSessions:
         signer = SigV4Credentials(held.key_id, held.secret, held.token, service, pipeline.home_region, pipeline.now())
         host = self.site.settings.public_url.partition("://")[2].partition("/")[0]
         call = signed_call(as_sent(request), parameters, host=host, signer=signer)
-        document: dict[str, Any] = msgspec.json.decode(
-            pipeline.answer_at_last(call, request_id, self.site.store_view).body
-        )
+        answered = pipeline.answer_at_last(call, request_id, self.site.store_view)
+        document: dict[str, Any] = msgspec.json.decode(answered.body)
         error = document.get("Error")
         if error is None:
             return document
-        if error.get("Code") in _EXPIRED:
+        code, message = str(error.get("Code", "")), error.get("Message") or "The call was refused."
+        if code in _EXPIRED:
             raise NotEnteredError(_CREDENTIALS_OVER)
-        raise AccessDenied(error.get("Message") or "You are not allowed to view this page.")
+        raise CallRefusedError(code, message, answered.status)
 
 
 def _end_of(credentials: RoleCredentials) -> datetime:
