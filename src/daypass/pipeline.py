@@ -38,7 +38,7 @@ from daypass.directory.store import Views, WouldBlockError
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.mint.sealing_keys import SealingRing
-from daypass.operations.operation import AnyOperation, StoreAccess, is_read_only
+from daypass.operations.operation import AnyOperation, Result, StoreAccess, is_read_only
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
@@ -92,6 +92,9 @@ class StoreView(Protocol):
 class RequestTrace(msgspec.Struct):
     """The progress of a request, for its audit record."""
 
+    now: datetime
+    request: HttpRequest
+    request_id: str
     call: Call | None = None
     access_key_id: str = ""
     signer: Signer | None = None
@@ -100,6 +103,8 @@ class RequestTrace(msgspec.Struct):
     fault: Fault | None = None
     is_counted: bool = False
     is_recorded: bool = False
+    operation: AnyOperation | None = None
+    sign_in: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +144,9 @@ class Pipeline:
     def _answer(
         self, request: HttpRequest, request_id: str, store_view: StoreView, passed_on: tuple[type[Exception], ...]
     ) -> HttpResponse:
-        now, trace = self.now(), RequestTrace()
+        trace = RequestTrace(self.now(), request, request_id)
         try:
-            response = self._walk(request, request_id, store_view, now, trace)
+            response = self._walk(store_view, trace)
         except passed_on:
             raise
         except Fault as fault:
@@ -151,13 +156,48 @@ class Pipeline:
             self.report_bug(request_id, bug)
             trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
             response = refuse(trace.fault, request, request_id, trace.call)
+        self._record(trace)
+        return response
+
+    def perform(  # noqa: PLR0913 - the call, and the request that it is for
+        self,
+        operation: AnyOperation,
+        params: Any,
+        parameters: Mapping[str, Any],
+        request: HttpRequest,
+        request_id: str,
+        store_view: StoreView,
+        *,
+        sign_in: Mapping[str, str],
+    ) -> Result:
+        """Return the result of an operation for a person who has signed in.
+
+        Runs the stages 5 to 9 without 8. `parameters` and `sign_in` are for the audit event. Raises the Fault of the
+        refusal, and WouldBlockError and KeysNeededError before any effect.
+        """
+        trace = RequestTrace(self.now(), request, request_id)
+        trace.operation, trace.parameters, trace.sign_in = operation, parameters, sign_in
+        try:
+            result = self._execute(operation, params, store_view, trace)
+        except (WouldBlockError, KeysNeededError):
+            raise
+        except Fault as fault:
+            trace.fault = _without_frames(fault)
+        except Exception as bug:  # noqa: BLE001 - as for a client's call
+            self.report_bug(request_id, bug)
+            trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
+        self._record(trace)
+        if trace.fault is not None:
+            raise trace.fault
+        return result
+
+    def _record(self, trace: RequestTrace) -> None:
         # 9. record. A required log has the event already.
-        record = self._audit_record(request, request_id, now, trace)
+        record = self._audit_record(trace)
         if trace.is_recorded and trace.fault is None and self.required_log is not None:
             self.required_log.count(record)
         else:
             self.record(record)
-        return response
 
     def record_first(self, record: AuditRecord) -> None:
         """Record a response from outside of the pipeline before it is sent.
@@ -170,15 +210,14 @@ class Pipeline:
             self.required_log.record(record)
             self.required_log.count(record)
 
-    def _walk(
-        self, request: HttpRequest, request_id: str, store_view: StoreView, now: datetime, trace: RequestTrace
-    ) -> HttpResponse:
+    def _walk(self, store_view: StoreView, trace: RequestTrace) -> HttpResponse:
+        request = trace.request
         # 1. decode. A repeated request skips decoding and parsing (stages 1 and 4), and no other stage.
         known = self.parsed_requests.find(request)
         call = trace.call = decode(request, self.catalog) if known is None else known.call
         operation = self.registry.find(call.service, call.action) if known is None else known.operation
         # 2. authenticate
-        signer = trace.signer = self._authenticate(operation, request, call, store_view, now, trace)
+        signer = trace.signer = self._authenticate(operation, call, store_view, trace)
         # 3. check session limits
         if signer is not None:
             check_session_limits(signer, call.service, call.action, regions=self.regions)
@@ -195,6 +234,13 @@ class Pipeline:
         else:
             trace.parameters = known.parameters
             params = known.typed_params()
+        result = self._execute(operation, params, store_view, trace)
+        # 8. render
+        return render(call, result, trace.request_id)
+
+    def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
+        """Run the stages 5 to 7 of a parsed call."""
+        signer, now = trace.signer, trace.now
         region = signer.region if signer else self.home_region
         access = operation.store_access(params)
         required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
@@ -207,39 +253,37 @@ class Pipeline:
             # 5. verify identity
             caller = trace.caller = operation.verify_identity(params, trace.caller, ctx)
             # 6. authorize
-            request_info = RequestInfo(now, request, region)
+            request_info = RequestInfo(now, trace.request, region)
             authorized = authorize(operation, params, caller, request_info, ctx)
             # 7. run
             result = operation.run(authorized, ctx)
             if required is not None:
                 # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
-                required.record(self._audit_record(request, request_id, now, trace))
+                required.record(self._audit_record(trace))
                 trace.is_recorded = True
-        # 8. render
-        return render(call, result, request_id)
+        return result
 
     def _authenticate(
         self,
         operation: AnyOperation,
-        request: HttpRequest,
         call: Call,
         store_view: StoreView,
-        now: datetime,
         trace: RequestTrace,
     ) -> Signer | None:
         if not operation.signed:
             return None
+        request = trace.request
         unverified = find_signature(request, form_params=call.form_params)
         trace.access_key_id = unverified.access_key_id
-        lookup = Lookup(store_view.views, self.keychain, store_view.sealing_ring, self.is_region, now)
+        lookup = Lookup(store_view.views, self.keychain, store_view.sealing_ring, self.is_region, trace.now)
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
-    def _audit_record(self, request: HttpRequest, request_id: str, now: datetime, trace: RequestTrace) -> AuditRecord:
-        call, signer = trace.call, trace.signer
+    def _audit_record(self, trace: RequestTrace) -> AuditRecord:
+        call, signer = trace.call or trace.operation, trace.signer
         return AuditRecord(
-            now,
-            request_id,
-            request,
+            trace.now,
+            trace.request_id,
+            trace.request,
             call.service if call else "",
             call.action if call else "",
             signer.region if signer else self.home_region,
@@ -247,6 +291,7 @@ class Pipeline:
             trace.caller or (signer.caller if signer else None),
             trace.parameters,
             trace.fault,
+            sign_in=trace.sign_in,
         )
 
 

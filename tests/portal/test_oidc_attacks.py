@@ -316,6 +316,11 @@ class GooglesKeys:
         """Return False: there are no other keys."""
         return False
 
+    @property
+    def enforces_thumbprints(self) -> bool:
+        """Return False: the key counts for every provider."""
+        return False
+
 
 def test_google_needs_no_provider_in_the_account() -> None:
     """A role that trusts accounts.google.com for our client id is offered; a role for another client is not."""

@@ -54,6 +54,11 @@ class Keys:
         """Return False: there are no other keys."""
         return False
 
+    @property
+    def enforces_thumbprints(self) -> bool:
+        """Return False: the key counts for every provider."""
+        return False
+
 
 def people(iam: Any, account: str, *names: str, clients: tuple[str, ...] = (CLIENT,)) -> None:
     """Allow users of the issuer to assume roles of an account."""

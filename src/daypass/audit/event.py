@@ -94,7 +94,8 @@ class DataEvent(msgspec.Struct, frozen=True):
 class AuditRecord(msgspec.Struct, frozen=True):
     """The outcome of one request. `fault` is None for a success.
 
-    `data` is set for a request to a resource server. Its caller is there, and `caller` is None.
+    `data` is set for a request to a resource server. Its caller is there, and `caller` is None. `sign_in` has the
+    members of the sign-in session that the caller used, in additionalEventData.
     """
 
     at: datetime
@@ -108,6 +109,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     parameters: Mapping[str, Any] | None
     fault: Fault | None
     data: DataEvent | None = None
+    sign_in: Mapping[str, str] | None = None
 
     @property
     def is_proven(self) -> bool:
@@ -191,6 +193,8 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
         _identity(record),
         _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
     )
+    if record.sign_in is not None:
+        event = msgspec.structs.replace(event, additional_event_data=_cut_fields(record.sign_in, _PROVEN))
     if record.data is not None:
         event = _with_data(event, record.data, _UNPROVEN if is_short else _OF_DATA)
     return event if fault is None else _refused(event, fault, is_short=is_short)

@@ -47,6 +47,7 @@ class AssumableRole:
     max_session_seconds: int
     created: datetime
     foreign: dict[str, str]
+    description: str = ""
 
 
 @lru_cache(maxsize=1024)
@@ -189,6 +190,7 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
         max_session_seconds=role.max_session_seconds,
         created=role.created,
         foreign=role.foreign,
+        description=role.description,
     )
 
 

@@ -37,7 +37,7 @@ from daypass.directory.entities.organization_entities import ORGANIZATION, Contr
 from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.entities.saml_entities import SamlProvider, SamlRequestKey
-from daypass.directory.entities.sign_in_entities import SignIn
+from daypass.directory.entities.sign_in_entities import SignIn, SignInSession, StoredProof, TokenFamily
 from daypass.directory.entities.sso_client_entities import SsoClient
 from daypass.directory.store import Reader, Record, RecordExistsError, Writer
 
@@ -106,6 +106,20 @@ KINDS: dict[type[Entity], Kind] = {
         Decoder(SsoClient),
         account=_global,
         sort=lambda client: f"{client.network}/{int(client.registered.timestamp()):012d}/{client.id}",
+    ),
+    SignInSession: Kind(
+        "sign-in-sessions",
+        Decoder(SignInSession),
+        account=_global,
+        sort=lambda session: f"{int(session.ends.timestamp()):012d}/{session.id}",
+    ),
+    StoredProof: Kind("sign-in-proofs", Decoder(StoredProof), account=_global),
+    # Listed by sign-in, so that its families end with it.
+    TokenFamily: Kind(
+        "token-families",
+        Decoder(TokenFamily),
+        account=_global,
+        sort=lambda family: f"{family.sign_in}/{family.id}",
     ),
     AccessKey: Kind("access_key", Decoder(AccessKey), unique_id=_id, sort=lambda key: key.owner + "/" + key.id),
     MfaDevice: Kind(

@@ -9,7 +9,7 @@ on its event loop, and worker threads for the rest.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
@@ -283,6 +283,27 @@ def keeps_little(loader: L) -> L:
 def is_little(loader: Callable[..., object]) -> bool:
     """Return whether a loader is marked as one with small values."""
     return loader in _LITTLE
+
+
+_MEASURES: dict[Callable[..., object], Callable[[Any], int]] = {}
+
+
+def measured_by(measure: Callable[[Any], int]) -> Callable[[L], L]:
+    """Mark a loader whose values have a size of their own.
+
+    `measure` returns the size of a value in bytes. Without the mark a cache estimates it from the records.
+    """
+
+    def mark(loader: L) -> L:
+        _MEASURES[loader] = measure
+        return loader
+
+    return mark
+
+
+def find_measure(loader: Callable[..., object]) -> Callable[[Any], int] | None:
+    """Return the function that measures the values of a loader, or None."""
+    return _MEASURES.get(loader)
 
 
 _CHARGED: dict[Callable[..., object], int] = {}

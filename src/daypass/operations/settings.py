@@ -100,6 +100,8 @@ class ServiceSettings:
     saml: SamlRules = field(default_factory=SamlRules)
     branding: Branding = field(default_factory=Branding)
     oidc_clients: "tuple[Client, ...]" = ()
+    sign_in_session_minutes: int = 480
+    sign_in_api: bool = True
 
     @property
     def saml_consumer(self) -> str:

@@ -13,7 +13,7 @@ Any tenant can name an issuer in a trust policy. Therefore:
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from typing import Any
@@ -90,14 +90,11 @@ def offer_roles(
 
     Raises KeysNeededError, or the Fault of STS if the token cannot assume any role.
     """
-    by_account = _candidates(unverified, ctx)
-    identities, refusal = _identities(by_account, unverified, ctx)
+    by_account = find_candidates(unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM), ctx)
+    identities, refusal = find_identities(by_account, lambda account: identify_for(account, unverified, ctx))
     bearer: Bearer | None = None
     opened: list[tuple[Candidate, str]] = []
-    in_turns = _in_turns([by_account[account] for account in identities])
-    first = (each for candidates in by_account.values() for each in candidates if each.arn == wanted)
-    chosen = dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_EVALUATED)))
-    for candidate in chosen:
+    for candidate in choose_candidates(by_account, identities, wanted=wanted):
         web = identities.get(candidate.arn.split(":")[4])
         try:
             if web is not None:
@@ -110,12 +107,23 @@ def offer_roles(
     return WebOffer(bearer, tuple(opened))
 
 
-def _candidates(unverified: UnverifiedToken, ctx: RequestContext) -> dict[str, tuple[Candidate, ...]]:
+def choose_candidates(
+    by_account: Mapping[str, tuple[Candidate, ...]], identities: Iterable[str], *, wanted: str = ""
+) -> Iterable[Candidate]:
+    """Return the candidates to evaluate.
+
+    The accounts with an identity take turns. A `wanted` role comes first.
+    """
+    in_turns = _in_turns([by_account[account] for account in identities])
+    first = (each for candidates in by_account.values() for each in candidates if each.arn == wanted)
+    return dict.fromkeys((*islice(first, 1), *islice(in_turns, _MOST_EVALUATED)))
+
+
+def find_candidates(issuer: str, named: object, ctx: RequestContext) -> dict[str, tuple[Candidate, ...]]:
     """Return the candidates of each account that trusts the issuer.
 
-    The order is random, so that tenants cannot influence it.
+    `named` is the token's list of roles, if it has one. The order is random, so that tenants cannot influence it.
     """
-    issuer, named = unverified.unverified_issuer, unverified.unverified_claims.get(ROLES_CLAIM)
     seed, found = ctx.entropy(_SEED_BYTES), dict[str, tuple[Candidate, ...]]()
     registering = frozenset(ctx.views.get(load_accounts_with, records.kind_name(OidcProvider)))
     for account in ctx.views.get(load_accounts_with, records.kind_name(Role)):
@@ -131,10 +139,12 @@ def _candidates(unverified: UnverifiedToken, ctx: RequestContext) -> dict[str, t
     return {account: found[account] for account in drawn}
 
 
-def _identities(
-    accounts: Mapping[str, object], unverified: UnverifiedToken, ctx: RequestContext
+def find_identities(
+    accounts: Iterable[str], identify: Callable[[str], WebIdentity]
 ) -> tuple[dict[str, WebIdentity], Fault | None]:
-    """Return the identity for each account that accepts the token, and the first refusal.
+    """Return the identity for each account that accepts the token.
+
+    Returns the first refusal too.
 
     Raises KeysNeededError with all providers that lack keys, so that they are fetched together.
     """
@@ -143,7 +153,7 @@ def _identities(
     needed: list[ProviderTerms] = []
     for account in accounts:
         try:
-            found[account] = identify_for(account, unverified, ctx)
+            found[account] = identify(account)
         except KeysNeededError as missing:
             needed.append(missing.provider)
         except Fault as fault:

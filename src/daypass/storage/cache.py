@@ -30,6 +30,7 @@ from daypass.directory.store import (
     StoreUnavailableError,
     WouldBlockError,
     charged_argument,
+    find_measure,
     is_little,
 )
 from daypass.storage.cache_entries import CacheEntry, Entries
@@ -241,6 +242,9 @@ class StoreCache:
         read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
         owner = _owner_of(loader, args, recording.accounts)
         loaded = CacheEntry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
+        measure = find_measure(loader)
+        if measure is not None:
+            loaded.weigh(measure(value))
         with self._changing:
             if revision >= self._revision:
                 self._entries.put((loader, args), loaded)

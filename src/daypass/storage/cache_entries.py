@@ -26,14 +26,19 @@ class CacheEntry:
     Readers set `used`, eviction clears it. `owner` is the account that it counts for.
     """
 
-    __slots__ = ("dependencies", "owner", "used", "value", "weight")
+    __slots__ = ("_overhead", "dependencies", "owner", "used", "value", "weight")
 
     def __init__(self, value: Any, dependencies: Iterable[Dependency], read_bytes: int, owner: str = "") -> None:
         self.value = value
         self.dependencies = tuple(dependencies)
         self.owner = owner
         self.used = False
-        self.weight = _OVERHEAD_BYTES * (1 + len(self.dependencies) // 4) + _BYTES_PER_BODY_BYTE * read_bytes
+        self._overhead = _OVERHEAD_BYTES * (1 + len(self.dependencies) // 4)
+        self.weight = self._overhead + _BYTES_PER_BODY_BYTE * read_bytes
+
+    def weigh(self, value_bytes: int) -> None:
+        """Replace the estimated size of the value by a measured one."""
+        self.weight = self._overhead + value_bytes
 
 
 class _Share:

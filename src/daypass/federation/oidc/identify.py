@@ -47,6 +47,11 @@ class KeysAtHand(Protocol):
         """
         ...
 
+    @property
+    def enforces_thumbprints(self) -> bool:
+        """Whether keys depend on the thumbprints of a provider."""
+        ...
+
 
 class NoKeys:
     """A source without keys, for callers that cannot fetch any.
@@ -60,6 +65,11 @@ class NoKeys:
 
     def may_look_again(self, provider: ProviderTerms, now: datetime) -> bool:  # noqa: ARG002 - a promise
         """Return False: these callers never fetch."""
+        return False
+
+    @property
+    def enforces_thumbprints(self) -> bool:
+        """Return False: there are no keys."""
         return False
 
 

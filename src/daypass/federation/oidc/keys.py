@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from daypass.base64url import parse_base64url
+from daypass.base64url import parse_base64url, to_base64url
 from daypass.federation.oidc.token import MAX_KID
 from daypass.strict_json import NotStrictJsonError, parse_object
 
@@ -79,6 +79,23 @@ class VerificationKey:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+    def to_jwk(self, algorithm: str) -> dict[str, str]:
+        """Return the key as a JWK that verifies signatures of one algorithm.
+
+        It has no key id, so it fits a token with any.
+        """
+        numbers = self.public.public_numbers()
+        if isinstance(numbers, rsa.RSAPublicNumbers):
+            return {"kty": "RSA", "n": _encode_number(numbers.n), "e": _encode_number(numbers.e), "alg": algorithm}
+        curve = next(name for name, (_, algorithms) in CURVES.items() if self.algorithms <= algorithms)
+        return {
+            "kty": "EC",
+            "crv": curve,
+            "x": _encode_number(numbers.x),
+            "y": _encode_number(numbers.y),
+            "alg": algorithm,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +226,10 @@ def _number(entry: Mapping[str, Any], name: str) -> int:
         return int.from_bytes(parse_base64url(text), "big")
     except ValueError:
         raise SkippedKeyError(f"{name} is not base64url") from None
+
+
+def _encode_number(number: int) -> str:
+    return to_base64url(number.to_bytes(max(1, -(-number.bit_length() // 8)), "big"))
 
 
 def _der(signature: bytes, size: int) -> bytes:

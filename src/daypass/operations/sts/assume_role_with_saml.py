@@ -14,6 +14,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.saml_providers import provider_name
+from daypass.directory.store import Writer
 from daypass.errors import InvalidIdentityToken, ValidationError
 from daypass.federation.saml.identity import SamlIdentity, identify, require_role, session_seconds
 from daypass.mint.durations import role_duration
@@ -145,8 +146,7 @@ class AssumeRoleWithSAML(Declares):
             provider=claims.provider,
             context={key: (str(claims.conditions[key]),) for key in SURVIVING},
         )
-        if claims.one_time_use or ctx.settings.saml.one_use:
-            _use_up(claims, ctx)
+        self.use_up(claims, ctx)
         return {
             **grant_role(authorized, grant, ctx),
             "Subject": claims.subject,
@@ -155,6 +155,15 @@ class AssumeRoleWithSAML(Declares):
             "Audience": claims.audience,
             "NameQualifier": claims.name_qualifier,
         }
+
+    def use_up(self, claims: SamlIdentity, ctx: RequestContext) -> None:
+        """Use up an assertion that is valid for one session.
+
+        Raises InvalidIdentityToken if any node has used it before.
+        """
+        if claims.one_time_use or ctx.settings.saml.one_use:
+            with ctx.new_transaction() as writer:
+                use_up_assertion(writer, "saml", claims)
 
 
 def saml_caller(claims: SamlIdentity, account: str) -> SamlCaller:
@@ -183,14 +192,12 @@ def _session_tags(claims: SamlIdentity) -> SessionTags:
     return SessionTags(dict(claims.tags), claims.transitive_keys)
 
 
-def _use_up(claims: SamlIdentity, ctx: RequestContext) -> None:
-    """Use up an assertion that is valid for one session.
+def use_up_assertion(writer: Writer, purpose: str, claims: SamlIdentity) -> None:
+    """Claim an assertion for a purpose that it serves once.
 
-    Raises InvalidIdentityToken if any node has used it before.
+    Raises InvalidIdentityToken if any node has claimed it before.
     """
     # Issuer and identifier may be longer than a key of the store. A JSON list is unambiguous.
     name = msgspec.json.encode((claims.issuer, claims.assertion_id))
-    with ctx.new_transaction() as writer:
-        is_ours = writer.claim(f"saml:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until)
-    if not is_ours:
+    if not writer.claim(f"{purpose}:{hashlib.sha256(name).hexdigest()}", until=claims.redeemable_until):
         raise InvalidIdentityToken(_USED, detail=f"the assertion {claims.assertion_id} was redeemed before")

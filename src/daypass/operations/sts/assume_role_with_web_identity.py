@@ -169,7 +169,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
     def run(self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
         params, bearer, role = authorized.params, _get_bearer(authorized.caller), get_role(authorized)
-        seconds = role_duration(params.members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
+        seconds = self.session_seconds(params, role.max_session_seconds, ctx)
         web = bearer.web
         granted = grant_role(
             authorized,
@@ -191,6 +191,13 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             "Audience": web.audience,
             "Provider": web.provider_arn,
         }
+
+    def session_seconds(self, params: AssumeRoleWithWebIdentityRequest, longest: int, ctx: RequestContext) -> int:
+        """Return the duration of the session.
+
+        Raises ValidationError if the requested one is longer than the role's `longest`.
+        """
+        return role_duration(params.members.duration_seconds, role_maximum=longest, chained=False)
 
 
 def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext) -> WebIdentity:

@@ -88,6 +88,11 @@ class IssuerKeys:
         has_room = entry.flight is not None and entry.waiting[provider.account] < MAX_WAITING
         return self._may_attempt(entry, provider, now) or has_room
 
+    @property
+    def enforces_thumbprints(self) -> bool:
+        """Whether keys depend on the thumbprints of a provider."""
+        return self._enforces
+
     async def fetch(self, provider: ProviderTerms) -> None:
         """Bring the provider's keys, or the reason of a failure, into the cache.
 

@@ -1,0 +1,119 @@
+"""Take a role with a sign-in session.
+
+Owns the way from a session and a role's ARN to credentials: the same decision, answer and audit event as
+AssumeRoleWithSAML or AssumeRoleWithWebIdentity, through the pipeline. The event has the sign-in's id and time.
+"""
+
+from typing import Any
+
+from daypass.arn import Arn
+from daypass.authorize.context import RequestInfo
+from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.errors import Fault, InvalidIdentityToken, ValidationError
+from daypass.federation.oidc import oidc_messages
+from daypass.operations.operation import AnyOperation, StoreAccess
+from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAMLParams
+from daypass.operations.sts.assume_role_with_web_identity import WebIdentityRoleParams
+from daypass.operations.sts.role_session import RoleName, read_role_arn
+from daypass.operations.sts.session_policies import SessionPolicies
+from daypass.pipeline import Pipeline, StoreView
+from daypass.sign_in.open_roles import is_open
+from daypass.sign_in.proofs import saml_identity
+from daypass.sign_in.signed_in_operations import (
+    NO_TOKEN,
+    SignedInSamlRequest,
+    SignedInTokenRequest,
+    SignedInWithOidc,
+    SignedInWithSaml,
+)
+from daypass.wire.http import HttpRequest
+
+SHORTEST, LONGEST = 900, 43_200
+_WITH_SAML, _WITH_OIDC = SignedInWithSaml(), SignedInWithOidc()
+_NO_POLICIES = SessionPolicies()
+_DURATION = (
+    "1 validation error detected: Value '{}' at 'durationSeconds' failed to satisfy constraint: "
+    "Member must have value between 900 and 43200"
+)
+
+
+def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it is for
+    pipeline: Pipeline,
+    store_view: StoreView,
+    session: SignInSession,
+    role_arn: str,
+    provider_arn: str,
+    seconds: int | None,
+    request: HttpRequest,
+    request_id: str,
+    *,
+    event: str = "",
+) -> dict[str, Any]:
+    """Return the members of the answer, with the credentials of a role.
+
+    - An empty `provider_arn` chooses the first provider whose role is open.
+    - `event` is the API call that needs the role, for the audit event.
+
+    Raises the Fault of STS; SignInOverError if the session has ended; WouldBlockError and KeysNeededError before any
+    effect.
+    """
+    role = read_role_arn(role_arn)
+    if seconds is not None and not SHORTEST <= seconds <= LONGEST:
+        raise ValidationError(_DURATION.format(seconds))
+    if session.kind == "saml" and not provider_arn:
+        provider_arn = _find_provider(pipeline, store_view, session, role_arn, request)
+    operation, params = _call(session, role, provider_arn, seconds)
+    sign_in = {"SignInId": session.id, "SignInTime": session.proven_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    if event:
+        sign_in["SignInEvent"] = event
+    parameters: dict[str, Any] = {"RoleArn": role_arn, "RoleSessionName": session.session_name}
+    if provider_arn:
+        parameters["PrincipalArn"] = provider_arn
+    if seconds is not None:
+        parameters["DurationSeconds"] = seconds
+    result = pipeline.perform(operation, params, parameters, request, request_id, store_view, sign_in=sign_in)
+    return dict(result)
+
+
+def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: int | None) -> tuple[AnyOperation, Any]:
+    if session.kind == "saml":
+        members = AssumeRoleWithSAMLParams(role.arn, provider_arn, "", duration_seconds=seconds)
+        return _WITH_SAML, SignedInSamlRequest(role, members, _NO_POLICIES, session=session)
+    if provider_arn and _account_of(provider_arn) not in {"", role.account}:
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the provider is not in the role's account")
+    token_members = WebIdentityRoleParams(role.arn, session.session_name, duration_seconds=seconds)
+    return _WITH_OIDC, SignedInTokenRequest(role, token_members, _NO_POLICIES, NO_TOKEN, session=session)
+
+
+def _account_of(provider_arn: str) -> str:
+    parts = Arn.find(provider_arn)
+    return "" if parts is None else parts.account
+
+
+def _find_provider(
+    pipeline: Pipeline, store_view: StoreView, session: SignInSession, role_arn: str, request: HttpRequest
+) -> str:
+    """Return the provider in the assertion through which a role is open.
+
+    If there is no choice, the operation decides, and its refusal is in the audit log.
+    """
+    now = pipeline.now()
+    with store_view.open(StoreAccess.CACHE, now, pipeline.home_region) as ctx:
+        try:
+            roles = saml_identity(session, session.provider, ctx).roles
+        except Fault:
+            return session.provider
+        providers = list(dict.fromkeys(pair.provider for pair in roles if pair.role == role_arn)) or [session.provider]
+        request_info = RequestInfo(now, request, pipeline.home_region)
+        for provider in providers[:-1]:
+            if _is_open(session, role_arn, provider, request_info, ctx):
+                return provider
+    return providers[-1]
+
+
+def _is_open(session: SignInSession, role_arn: str, provider: str, info: RequestInfo, ctx: RequestContext) -> bool:
+    try:
+        return is_open(session, role_arn, provider, info, ctx)
+    except Fault:
+        return False  # The provider does not verify the assertion, or does not exist.
