@@ -6,8 +6,8 @@ from tests.sso.scene import NOW, Scene
 
 from daypass.directory import records
 from daypass.directory.entities.sso_client_entities import SsoClient
-from daypass.sso import clients
-from daypass.sso.clients import find_client, is_loopback_uri, is_registered_uri, mark_used, register, verify_client
+from daypass.sign_in import clients
+from daypass.sign_in.clients import find_client, is_loopback_uri, is_registered_uri, mark_used, register, verify_client
 from daypass.wire.rest_faults import InvalidClientException, InvalidClientMetadataException, SlowDownException
 
 DAY = 86_400

@@ -10,8 +10,8 @@ import msgspec
 
 from daypass.directory.entities.sso_client_entities import SsoClient
 from daypass.operations.request_context import RequestContext
+from daypass.sign_in.clients import is_loopback_uri, register
 from daypass.sign_in.start_url import is_start_url
-from daypass.sso.clients import is_loopback_uri, register
 from daypass.sso.rest_action import OfSsoOidc, RestCall
 from daypass.wire.rest_faults import (
     InvalidClientMetadataException,

@@ -22,7 +22,7 @@ from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.operations.operation import StoreAccess
 from daypass.pipeline import Pipeline, StoreView
-from daypass.sso.open_api import require_provider
+from daypass.sign_in.open_api import require_open_api
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS, declared_members
 from daypass.sso.rest_action import AnyAction, RestCall
 from daypass.wire.http import HttpRequest, HttpResponse
@@ -123,8 +123,7 @@ class Sso:
             call = trace.call = RestCall(trace.request, trace.request_id, ctx, self.pipeline, store_view)
             if self.pipeline.required_log is not None:
                 self.pipeline.required_log.require()
-            if action.needs_provider:
-                require_provider(ctx)
+            require_open_api(ctx, needs_provider=action.needs_provider)
             result: Mapping[str, Any] = action.answer(params, call)
         self.pipeline.record_first(self._audit_record(trace))
         return result
@@ -142,6 +141,7 @@ class Sso:
             None,
             None if call is None else call.recorded,
             trace.fault,
+            sign_in={"SignInId": call.sign_in} if call is not None and call.sign_in else None,
         )
 
 

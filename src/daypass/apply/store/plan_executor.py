@@ -62,9 +62,7 @@ class PlanExecutor:
         self._total = 2 * len(plan.changes)
         keys = [self._account(thing, desired.new_accounts) for thing in _new_accounts(plan, desired)]
         self._organize(plan)
-        # A file may give a client another name: its issuer and client id must be free before.
-        self._delete(plan, "oidcClient")
-        for kind in ("policy", "group", "user", "oidcProvider", "samlProvider", "oidcClient"):
+        for kind in ("policy", "group", "user", "oidcProvider", "samlProvider"):
             for change in plan.of(Verb.CREATE, kind):
                 self._create(change.thing)
             for change in plan.of(Verb.CHANGE, kind):

@@ -25,13 +25,9 @@ def command(*, profiles: tuple[str, ...], every: bool) -> None:
         raise BadUsageError("Name a profile, set AWS_PROFILE, or use --all.")
     for name in profiles:
         client_context.profiles.get(name)
-    found = list(client_context.cache.entries())
-    gone = [entry for entry in found if every or set(entry.profiles) & set(profiles)]
+    gone = [entry for entry in client_context.cache.entries() if every or entry.profile in profiles]
     for entry in gone:
-        if every:
-            client_context.cache.drop(entry.key)
-        for name in set(entry.profiles) & set(profiles):
-            client_context.cache.forget(entry.key, name)
+        client_context.cache.drop(entry.key)
     whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
     noun = "session" if len(gone) == 1 else "sessions"
     click.echo(f"Deleted {len(gone)} cached {noun}{whose}.", err=True)

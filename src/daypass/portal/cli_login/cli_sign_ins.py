@@ -21,16 +21,13 @@ from daypass.errors import ExpiredTokenException, Throttling
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SealBrokenError, seal, unseal
 from daypass.operations.request_context import RequestContext
-from daypass.sign_in import pending_records
+from daypass.sign_in import pending_records, short_codes
 from daypass.wire.peer_network import peer_network
 
 MINUTES = timedelta(minutes=5)
 INTERVAL = 2
 MOST_WRONG = 5
 _MOST_WAITING_A_PEER = 200
-# Without vowels, codes do not spell words. The letters are not similar to each other.
-_ALPHABET = "BCDFGHJKLMNPQRSTVWXZ"
-_CODE_LENGTH = 8
 _NAME = "handover:"
 _LONGEST_HANDLE = 512
 _OVER = "This sign-in has expired or is already complete. Run the command in your terminal again."
@@ -87,7 +84,7 @@ def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
         if not pending_records.has_room(writer, network, most=_MOST_WAITING_A_PEER, ends=until, ctx=ctx):
             raise Throttling("Rate exceeded", detail="too many CLI sign-ins are pending for this address")
         while True:
-            pending = msgspec.structs.replace(new, user_code=_new_code(ctx))
+            pending = msgspec.structs.replace(new, user_code=short_codes.new_code(ctx))
             try:
                 pending_records.put(writer, pending.name, _encode(pending), ends=until, ctx=ctx)
             except RecordExistsError:
@@ -119,28 +116,8 @@ def find(handle: str, ctx: RequestContext, *, bound_to: str = "") -> CliSignIn:
     return get_waiting(_opened(handle, ctx, bound_to), ctx)
 
 
-def try_code(typed: str, peer: str, ctx: RequestContext) -> CliSignIn | None:
-    """Return the CLI sign-in of a code, or count a wrong code and return None.
-
-    Raises Throttling after five wrong codes from the network in five minutes. One transaction reads the count, finds
-    the code and increments the count: parallel attempts cannot exceed the limit, and a right code is not accepted if a
-    wrong one could not be counted.
-    """
-    with ctx.snapshot() as reader:
-        _require_tries(reader, peer, ctx)  # Refuse a throttled network without waiting for the writer.
-    with ctx.new_transaction() as writer:
-        wrong = _require_tries(writer, peer, ctx)
-        cli_sign_in = _find_by_code(writer, typed, ctx)
-        if cli_sign_in is None:
-            _count_wrong_code(writer, peer, wrong, ctx)
-        return cli_sign_in
-
-
-def _find_by_code(reader: Reader, typed: str, ctx: RequestContext) -> CliSignIn | None:
-    """Return the CLI sign-in of a code, or None. Case and blanks are ignored."""
-    code = "".join(letter for letter in typed.upper() if letter not in " -\t")
-    if len(code) != _CODE_LENGTH or any(letter not in _ALPHABET for letter in code):
-        return None
+def find_by_code(reader: Reader, code: str, ctx: RequestContext) -> CliSignIn | None:
+    """Return the pending CLI sign-in of a short code, or None."""
     found = pending_records.find(reader, _NAME + code, ctx=ctx)
     cli_sign_in = None if found is None else _decode(found)
     return cli_sign_in if cli_sign_in is not None and cli_sign_in.mode == "device" and not cli_sign_in.outcome else None
@@ -237,28 +214,6 @@ def _count(cli_sign_in: CliSignIn, writer: Writer, ctx: RequestContext) -> None:
     )
 
 
-def _require_tries(reader: Reader, peer: str, ctx: RequestContext) -> int:
-    """Return the number of wrong codes from a network in five minutes.
-
-    Raises Throttling if there are five or more.
-    """
-    wrong = int(pending_records.find(reader, _tries(peer), ctx=ctx) or 0)
-    if wrong >= MOST_WRONG:
-        raise Throttling("Rate exceeded", detail="too many wrong codes came from this network")
-    return wrong
-
-
-def _count_wrong_code(writer: Writer, peer: str, wrong: int, ctx: RequestContext) -> None:
-    if wrong:
-        pending_records.change(writer, _tries(peer), b"%d" % (wrong + 1), ctx=ctx)
-    else:
-        pending_records.put(writer, _tries(peer), b"1", ends=ctx.now + MINUTES, ctx=ctx)
-
-
-def _tries(peer: str) -> str:
-    return f"tries:{peer_network(peer)}"
-
-
 def _is_verified(cli_sign_in: CliSignIn, verifier: str) -> bool:
     digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
     return hmac.compare_digest(to_base64url(digest).encode(), cli_sign_in.challenge.encode())
@@ -274,14 +229,6 @@ def _opened(handle: str, ctx: RequestContext, bound_to: str) -> str:
         raise ExpiredTokenException(_OVER, detail="the handle is not valid for a CLI sign-in") from error
 
 
-def _new_code(ctx: RequestContext) -> str:
-    # Skip bytes of 240 and more, so that all letters are equally likely.
-    letters = ""
-    while len(letters) < _CODE_LENGTH:
-        letters += "".join(_ALPHABET[byte % 20] for byte in ctx.entropy(16) if byte < 240)  # noqa: PLR2004
-    return letters[:_CODE_LENGTH]
-
-
 def shown_code(cli_sign_in: CliSignIn) -> str:
     """Return the short code in its displayed form, BCDF-GHJK."""
-    return f"{cli_sign_in.user_code[:4]}-{cli_sign_in.user_code[4:]}"
+    return short_codes.shown_code(cli_sign_in.user_code)

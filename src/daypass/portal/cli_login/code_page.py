@@ -7,6 +7,7 @@ link that skips this page.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.site import Site, peer_of
+from daypass.sign_in import short_codes
 
 _COOKIE = "__Host-daypass-device"
 _LONGEST = 64
@@ -41,7 +43,9 @@ class DevicePage:
         """POST /device: show the requesting command and the sign-in."""
         with self.site.ctx() as ctx:
             try:
-                cli_sign_in = cli_sign_ins.try_code(fields.get("code", ""), peer_of(request), ctx)
+                cli_sign_in = short_codes.try_code(
+                    fields.get("code", ""), peer_of(request), partial(cli_sign_ins.find_by_code, ctx=ctx), ctx
+                )
             except Throttling:
                 return _form(_TOO_MANY, status=429)
             if cli_sign_in is None:
