@@ -220,6 +220,13 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     there.log_refusals(*(success(number) if number % 2 else refusal(number) for number in range(12)))
     page.goto(f"{there.url}/operator/audit")
     yield "audit", page
+    page.goto(f"{there.url}/operator/providers")
+    yield "providers", page
+    page.get_by_role("link", name="corp").first.click()
+    yield "a SAML provider", page
+    for kind in ("saml", "oidc"):
+        page.goto(f"{there.url}/operator/providers/{kind}/add")
+        yield f"add a provider, {kind}", page
     page.goto(f"{there.url}/operator/roles?q=project")
     yield "role sessions", page
     page.locator("summary").first.click()

@@ -34,6 +34,7 @@ from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import OperatorSessions
 from daypass.portal.page_frame import THEMES, set_frame, with_theme
@@ -182,7 +183,9 @@ def _routes(portal: Portal) -> list[Route]:
     commands = CliSignInApi(site)
     sessions = OperatorSessions(site)
     console = OperatorConsole(
-        OperatorPages(site, sessions, portal.audit_file, portal.rotate_days), RoleSessions(sessions, portal.audit_file)
+        OperatorPages(site, sessions, portal.audit_file, portal.rotate_days),
+        RoleSessions(sessions, portal.audit_file),
+        ProviderPages(sessions),
     )
     start = StartPage(site)
     small = _LARGEST_CHOICE

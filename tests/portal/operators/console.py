@@ -35,7 +35,7 @@ class Shown:
     @property
     def heading(self) -> str:
         """The first heading of the page."""
-        return " ".join(str(self.tree.findtext(".//h1") or "").split())
+        return " ".join("".join(self.tree.xpath("(//h1)[1]//text()")).split())
 
     @property
     def title(self) -> str:

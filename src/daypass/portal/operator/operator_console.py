@@ -14,12 +14,17 @@ from starlette.responses import Response
 from daypass.errors import Fault
 from daypass.portal import pages
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import NotEnteredError
 
 Step = Callable[[Request, Mapping[str, str], str], Response]
 
 _SMALL = 16_384
+# Each of 100 client IDs has at most 255 characters, escaped.
+_LISTS = 131_072
+# With escaped markup. A larger document needs the API, whose memory for bodies is limited as a whole.
+_METADATA = 1_000_000
 _HEADINGS: Mapping[str, str] = {
     "DeleteConflict": "It is still in use",
     "EntityAlreadyExists": "It exists already",
@@ -42,6 +47,7 @@ class OperatorConsole:
 
     pages: OperatorPages
     roles: RoleSessions
+    providers: ProviderPages
 
     def gets(self) -> tuple[tuple[str, Step], ...]:
         """Return the pages."""
@@ -51,6 +57,11 @@ class OperatorConsole:
             ("/operator/refusals", partial(_shown, self.pages.refusals)),
             ("/operator/graph", partial(_shown, self.pages.graph)),
             ("/operator/roles", partial(_shown, self.roles.show)),
+            ("/operator/providers", partial(_shown, self.providers.show)),
+            ("/operator/providers/saml", partial(_shown, self.providers.saml)),
+            ("/operator/providers/saml/add", partial(_shown, self.providers.add_saml)),
+            ("/operator/providers/oidc", partial(_shown, self.providers.oidc)),
+            ("/operator/providers/oidc/add", partial(_shown, self.providers.add_oidc)),
             ("/operator/keys", partial(_shown, self.pages.keys)),
         )
 
@@ -60,6 +71,12 @@ class OperatorConsole:
             ("/operator", partial(_taken, self.pages.enter), 4 * _SMALL),
             ("/operator/leave", partial(_taken, self.pages.leave), _SMALL),
             ("/operator/roles/revoke", partial(_taken, self.roles.revoke), _SMALL),
+            ("/operator/providers/saml", partial(_taken, self.providers.change_saml), _METADATA),
+            ("/operator/providers/saml/add", partial(_taken, self.providers.create_saml), _METADATA),
+            ("/operator/providers/saml/delete", partial(_taken, self.providers.delete_saml), _SMALL),
+            ("/operator/providers/oidc", partial(_taken, self.providers.change_oidc), _LISTS),
+            ("/operator/providers/oidc/add", partial(_taken, self.providers.create_oidc), _LISTS),
+            ("/operator/providers/oidc/delete", partial(_taken, self.providers.delete_oidc), _SMALL),
         )
 
 
