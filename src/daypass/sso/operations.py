@@ -7,11 +7,18 @@ and the members of each operation with the installed models.
 from collections.abc import Mapping
 
 from daypass.operations.declared import declare
+from daypass.sso.portal_api import GetRoleCredentials, ListAccountRoles, ListAccounts, Logout
 from daypass.sso.register_client import RegisterClient
 from daypass.sso.rest_action import AnyAction
 from daypass.wire.supported import Declared
 
-ACTIONS: tuple[AnyAction, ...] = (RegisterClient(),)
+ACTIONS: tuple[AnyAction, ...] = (
+    RegisterClient(),
+    ListAccounts(),
+    ListAccountRoles(),
+    GetRoleCredentials(),
+    Logout(),
+)
 
 _IDENTITY_CENTER = "Daypass has no IAM Identity Center, whose applications use it."
 _CONSOLE = "Daypass has no console whose sessions it concerns."
@@ -22,10 +29,6 @@ REFUSED_ACTIONS: Mapping[tuple[str, str], str] = {
     ("sso-oidc", "CreateTokenWithIAM"): _IDENTITY_CENTER,
     ("sso-oidc", "CreateToken"): _MISSING,
     ("sso-oidc", "StartDeviceAuthorization"): _MISSING,
-    ("sso", "GetRoleCredentials"): _MISSING,
-    ("sso", "ListAccountRoles"): _MISSING,
-    ("sso", "ListAccounts"): _MISSING,
-    ("sso", "Logout"): _MISSING,
     ("signin", "CreateOAuth2Token"): _MISSING,
     ("signin", "BatchRevokeSessions"): _CONSOLE,
     ("signin", "CreateBearerToken"): _CONSOLE,
