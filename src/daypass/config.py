@@ -7,6 +7,7 @@ bootstrap.py).
 
 import ipaddress
 import re
+import socket
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -78,6 +79,8 @@ class Config:
     oidc_enforce_thumbprints: bool = False
     oidc_clients: tuple[ClientSetting, ...] = ()
     webhook_allowed_networks: tuple[Network, ...] = ()
+    sign_in_session_minutes: int = 480
+    sign_in_api: bool = True
     organization_name: str = ""
     organization_logo: str = ""
     support_url: str = ""
@@ -191,6 +194,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "oidc_enforce_thumbprints": _flag,
     "oidc_clients": lambda text: tuple(_client(line) for line in _words(text)),
     "webhook_allowed_networks": _networks,
+    "sign_in_session_minutes": _whole,
+    "sign_in_api": _flag,
     "organization_name": _line,
     "organization_logo": _logo,
     "support_url": _support_url,
@@ -260,6 +265,10 @@ STALE_BOUND = (5, 900)
 """The least and the greatest number of seconds that cached permissions count without word from the store."""
 
 
+SIGN_IN_BOUND = (15, 129_600)
+"""The least and the greatest number of minutes that a person's sign-in lasts."""
+
+
 def _checked(config: Config) -> Config:
     if not 0 <= config.port <= _LAST_PORT:
         raise ConfigurationError(f"port cannot be {config.port}: it must be between 0 and {_LAST_PORT}")
@@ -267,6 +276,12 @@ def _checked(config: Config) -> Config:
     for name in ("stale_seconds", "gateway_stale_seconds"):
         if not least <= getattr(config, name) <= most:
             raise ConfigurationError(f"{name} cannot be {getattr(config, name)}: it must be between {least} and {most}")
+    least, most = SIGN_IN_BOUND
+    if not least <= config.sign_in_session_minutes <= most:
+        raise ConfigurationError(
+            f"sign_in_session_minutes cannot be {config.sign_in_session_minutes}: "
+            f"it must be between {least} and {most} (90 days)"
+        )
     if config.workers < 1:
         raise ConfigurationError("workers cannot be less than 1")
     if config.audit_log_required and config.audit_log == "none":
@@ -280,7 +295,30 @@ def _checked(config: Config) -> Config:
             f"{config.host} is not a loopback address, so TLS is needed: give --tls-cert and --tls-key, "
             "or set DAYPASS_TRUSTED_PROXIES to the networks of the proxies that terminate TLS"
         )
+    if not config.public_url and is_wildcard(config.host):
+        raise ConfigurationError(
+            f"{config.host or 'An empty host'} means every address of this machine, which clients cannot connect to: "
+            "give --public-url (DAYPASS_PUBLIC_URL), the URL at which clients and browsers reach this server"
+        )
     return config
+
+
+def is_wildcard(host: str) -> bool:
+    """Return whether a listening address means every address."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return not host or _is_short_wildcard(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_unspecified
+
+
+def _is_short_wildcard(host: str) -> bool:
+    """Return whether a host is another spelling of 0.0.0.0, such as 0 or 0x0."""
+    try:
+        return not any(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -70,6 +70,8 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         saml=saml_rules(config),
         branding=Branding(config.organization_name, config.organization_logo, config.support_url),
         oidc_clients=oidc_clients(config),
+        sign_in_session_minutes=config.sign_in_session_minutes,
+        sign_in_api=config.sign_in_api,
     )
     issuer_keys = make_issuer_keys(config, opened.clock)
     throttle = Throttle(config.unsigned_calls_per_minute, time.monotonic, on_refusal=metrics.throttled)

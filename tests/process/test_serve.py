@@ -172,6 +172,7 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
     quick_first(
         [
             (["--host", "0.0.0.0"], {}, "TLS is needed"),  # noqa: S104 - what is refused
+            (["--host", "0.0.0.0"], {"DAYPASS_TRUSTED_PROXIES": "10.0.0.0/8"}, "--public-url"),  # noqa: S104
             (["--store", "mysql://x"], {}, "sqlite:///PATH"),
             (["--tls-cert", "x.pem"], {}, "set together"),
             (["--tls-cert", "x.pem", "--tls-key", "x.pem"], {}, "--tls-cert: x.pem cannot be read: No such file"),

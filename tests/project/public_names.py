@@ -216,7 +216,9 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     ),
     "daypass session-token": (*_PLACE, "--duration", *_MFA, *_HOW, "--output", "--shell", "--save"),
     "daypass sessions": (),
+    "daypass sessions list-sign-ins": ("--subject", "--account", *_OPERATOR),
     "daypass sessions revoke": (
+        "--sign-in",
         "--role",
         "--user",
         "--access-key",
@@ -267,6 +269,8 @@ SETTINGS = (
     "organization_name",
     "organization_logo",
     "support_url",
+    "sign_in_session_minutes",
+    "sign_in_api",
 )
 SETTINGS_OF_THE_FILE_ALONE = ("quotas",)
 DEFAULTS: Mapping[str, object] = {
@@ -276,6 +280,8 @@ DEFAULTS: Mapping[str, object] = {
     "connections_per_peer": 512,
     "stale_seconds": 300,
     "gateway_stale_seconds": 60,
+    "sign_in_session_minutes": 480,
+    "sign_in_api": True,
 }
 
 # Variables that are not settings.
@@ -484,8 +490,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "setting": (
         "audit_sinks",
         "drain_seconds",
-        "sign_in_api",
-        "sign_in_session_minutes",
     ),
     "path": (
         "/authorize",

@@ -49,6 +49,8 @@ _VALUES: Mapping[str, str] = {
     "unsigned_calls_per_minute": "10",
     "connections_per_peer": "8",
     "saml_allow_sha1": "true",
+    "sign_in_session_minutes": "720",
+    "sign_in_api": "false",
     "saml_one_use": "true",
     "oidc_allowed_networks": "127.0.0.0/8",
     "oidc_enforce_thumbprints": "true",

@@ -1,7 +1,7 @@
 """A server with an identity provider of each kind, and nodes that hold sign-in sessions of people."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -33,7 +33,7 @@ from daypass.storage.cache import StoreCache
 from daypass.storage.views import BlockingView, NonBlockingView, OpenedStore
 from daypass.testing.plugin import ClientFactory, client_factory
 from daypass.testing.saml import Assertion, SamlIdentityProvider
-from daypass.testing.saml_forge import make_key_pair
+from daypass.testing.saml_forge import KeyPair, make_key_pair
 from daypass.testing.server import Recorder, RunningServer, running_server
 from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.http import HttpRequest
@@ -200,33 +200,27 @@ def trusting(*providers: str, condition: dict[str, Any] | None = None) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-@pytest.fixture
-def people(new_people: Callable[[], People]) -> People:
-    """Return a server of one test."""
-    return new_people()
-
-
 @pytest.fixture(scope="session")
-def saml_key() -> Any:
+def saml_key() -> KeyPair:
     """Return a key pair: creating one takes longer than a test."""
     return make_key_pair()
 
 
 @pytest.fixture
-def new_people(saml_key: Any) -> Iterator[Callable[[], People]]:
-    """Return a function that sets a server up."""
+def people(saml_key: KeyPair) -> Iterator[People]:
+    """Run a server for one test."""
     with running_server() as server:
+        yield set_up(server, saml_key)
 
-        def make() -> People:
-            keys = Keys()
-            idp = SamlIdentityProvider(keys=[saml_key])
-            made = People(server, idp, keys, Node.start(server.there, keys))
-            iam = made.client("iam")
-            iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())
-            iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=[CLIENT])
-            return made
 
-        yield make
+def set_up(server: RunningServer, saml_key: KeyPair, keys: Keys | None = None) -> People:
+    """Register both identity providers, and start a node."""
+    keys = keys or Keys()
+    made = People(server, SamlIdentityProvider(keys=[saml_key]), keys, Node.start(server.there, keys))
+    iam = made.client("iam")
+    iam.create_saml_provider(Name="idp", SAMLMetadataDocument=made.idp.metadata_xml())
+    iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=[CLIENT])
+    return made
 
 
 def later(people: People, **span: float) -> None:

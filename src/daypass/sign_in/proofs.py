@@ -11,7 +11,7 @@ Owns the sealed proof, and the identity that it proves now:
   otherwise a tenant could sign tokens for every account that trusts the issuer.
 
 Identities are cached until the session, its proof or the provider changes, so that a repeated role costs no signature.
-Decision: docs/decisions/0021-sign-ins-that-last.md.
+Decision: docs/decisions/0020-sign-ins-that-last.md.
 """
 
 from dataclasses import dataclass, replace
