@@ -107,6 +107,24 @@ def test_one_command_signs_in_and_every_tool_is_somebody(machine: Machine, scene
     assert not machine.credentials.exists()
 
 
+@pytest.mark.parametrize(
+    ("claims", "words", "name"),
+    [
+        ({"sub": "ann", "email": "ann@example.org", "upn": "a"}, (), "ann@example.org"),
+        ({"sub": "ann", "preferred_username": "ann b"}, (), "ann-b"),
+        ({"sub": "ann"}, (), "ann"),
+        ({"sub": "ann"}, ("--session-name", "mine"), "mine"),
+    ],
+)
+def test_a_session_is_named_after_the_person_as_in_the_portal(
+    machine: Machine, scene: Scene, claims: dict[str, Any], words: tuple[str, ...], name: str
+) -> None:
+    """The token's claims make the name, so that audit logs show one person; --session-name wins."""
+    (machine.home / "token").write_text(scene.issuer.token(aud=CLIENT, **claims))
+    given = ("--token-file", str(machine.home / "token"), "--role", f"{ROLE}web", "--output", "json")
+    assert machine.good("login", "oidc", *given, *words).json["Arn"] == f"{SESSION}web/{name}"
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_a_secret_is_shown_as_the_provider_wants_it(machine: Machine, scene: Scene, method: str) -> None:
     """Some providers require a client secret of desktop programs, and accept it in one form only."""

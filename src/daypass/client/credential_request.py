@@ -13,7 +13,10 @@ from typing import Any
 from daypass.client.durations import parse_duration
 from daypass.client.problems import MisconfiguredError
 
-_VERSION = 1
+_VERSION = 2
+_FORMER_VERSION = 1
+# How a request was named or proven. The source and the result are the same, so these are not part of the cache key.
+_NAMING = frozenset({"profile", "source_profile", "mfa_serial", "mfa_command"})
 PREFIX = "daypass_"
 METHODS = ("role", "session", "federation", "oidc", "saml")
 
@@ -55,9 +58,23 @@ class CredentialRequest:
     via: str = ""
 
     def cache_key(self, source_key: str) -> str:
-        """Return the cache key. `source_key` identifies the source credentials."""
-        content = json.dumps([_VERSION, source_key, asdict(self)], sort_keys=True, ensure_ascii=True)
-        return hashlib.sha256(content.encode()).hexdigest()
+        """Return the cache key. `source_key` identifies the source credentials.
+
+        Requests that keys sign have the same key however their profile and MFA device were named. With a token or an
+        assertion, the profile is the only name of the person.
+        """
+        if self.method in {"oidc", "saml"}:
+            return self.former_cache_key(source_key)
+        settings = {name: value for name, value in asdict(self).items() if name not in _NAMING}
+        return _digest([_VERSION, source_key, settings, bool(self.mfa_serial)])
+
+    def former_cache_key(self, source_key: str) -> str:
+        """Return the key under which version 0.1.0 cached the session of this request."""
+        return _digest([_FORMER_VERSION, source_key, asdict(self)])
+
+
+def _digest(content: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
 _LISTS = frozenset({"role_arn", "policy_arns", "tags", "transitive_tags"})

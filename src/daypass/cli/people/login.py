@@ -114,6 +114,9 @@ def saml(**given: Any) -> None:
     default=0,
     help="The local port for the redirect. Default: any free port.",
 )
+@click.option(
+    "--session-name", default="", metavar="NAME", help="The session name. Default: the person's name in the token."
+)
 @click.option("--token-file", default="", metavar="FILE", help="A file with a token, for use without a browser.")
 @click.option(
     "--token-command", default="", metavar="COMMAND", help="A command that prints a token, for use without a browser."

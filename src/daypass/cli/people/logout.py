@@ -25,9 +25,13 @@ def command(*, profiles: tuple[str, ...], every: bool) -> None:
         raise BadUsageError("Name a profile, set AWS_PROFILE, or use --all.")
     for name in profiles:
         client_context.profiles.get(name)
-    gone = [entry for entry in client_context.cache.entries() if every or entry.profile in profiles]
+    found = list(client_context.cache.entries())
+    gone = [entry for entry in found if every or set(entry.profiles) & set(profiles)]
     for entry in gone:
-        client_context.cache.drop(entry.key)
+        if every:
+            client_context.cache.drop(entry.key)
+        for name in set(entry.profiles) & set(profiles):
+            client_context.cache.forget(entry.key, name)
     whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
     noun = "session" if len(gone) == 1 else "sessions"
     click.echo(f"Deleted {len(gone)} cached {noun}{whose}.", err=True)

@@ -244,5 +244,5 @@ def remove(*, name: str, dry_run: bool) -> None:
     if not dry_run:
         cache = means_of({}).cache
         for entry in list(cache.entries()):
-            if entry.profile == name:
-                cache.drop(entry.key)
+            if name in entry.profiles:
+                cache.forget(entry.key, name)

@@ -31,9 +31,9 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
     client_context = means_of({})
     for name in profiles:
         client_context.profiles.get(name)
-    entries = [entry for entry in client_context.cache.entries() if not profiles or entry.profile in profiles]
+    entries = [entry for entry in client_context.cache.entries() if not profiles or set(entry.profiles) & set(profiles)]
     if check:
-        names = profiles or tuple(sorted({entry.profile for entry in entries if entry.profile}))
+        names = profiles or tuple(sorted({name for entry in entries for name in entry.profiles}))
         return _check(client_context.cache, entries, names, timedelta(seconds=least))
     rows = [_row(entry) for entry in entries]
     if output != "text" or query:
@@ -52,7 +52,7 @@ def _check(
     """Return 0 if the credentials of all profiles last, 5 if some have expired, 3 if a profile has none."""
     code = Exit.OK if names else Exit.SIGN_IN_NEEDED
     for name in names:
-        mine = [entry for entry in entries if entry.profile == name]
+        mine = [entry for entry in entries if name in entry.profiles]
         if any(cache.find(entry.key, now=now(), least=least) for entry in mine):
             continue
         if not mine:
@@ -65,7 +65,7 @@ def _row(entry: CachedCredentialsSummary) -> dict[str, Any]:
     end = entry.expires
     left = (end - now()).total_seconds() if end else 0.0
     return {
-        "Profile": printable(entry.profile),
+        "Profile": printable(", ".join(entry.profiles)),
         "Arn": printable(entry.arn) or printable(entry.access_key_id),
         "Endpoint": printable(entry.endpoint_url),
         "Expires": instant(end) if end else None,

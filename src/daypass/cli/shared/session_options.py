@@ -16,6 +16,7 @@ import click
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
 from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import get_credentials
 
@@ -208,7 +209,10 @@ def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any
 
 def _with_profile_mfa(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
     """Return the request with the MFA device of the source profile's mfa_serial."""
-    source = client_context.profiles.by_name.get(request.source_profile)
+    name = request.source_profile
+    if not name and not client_context.environment.get("AWS_ACCESS_KEY_ID"):
+        name = profile_at_hand(client_context.environment)
+    source = client_context.profiles.by_name.get(name)
     if request.source_profile and source is None:
         raise MisconfiguredError(
             f"Profile {request.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."

@@ -10,7 +10,7 @@ files are never deleted: otherwise two processes could each have one of the same
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -41,6 +41,12 @@ class CachedCredentials:
     issuer: str = ""
     subject: str = ""
     kept: datetime | None = None
+    further: tuple[str, ...] = ()
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles that share the session."""
+        return _profiles(self.profile, self.further)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,16 @@ class CachedCredentialsSummary:
     endpoint_url: str
     subject: str
     in_keyring: bool
+    further: tuple[str, ...] = ()
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The profiles that share the session."""
+        return _profiles(self.profile, self.further)
+
+
+def _profiles(first: str, further: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, (first, *further))))
 
 
 class CredentialCache:
@@ -124,6 +140,7 @@ class CredentialCache:
             "subject": entry.subject,
             "kept": now.isoformat(),
             "in_keyring": self.keyring,
+            "further_profiles": list(entry.further),
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -146,6 +163,23 @@ class CredentialCache:
             beside.replace(self.folder / f"{key}.json")
         finally:
             beside.unlink(missing_ok=True)
+
+    def share(self, key: str, profile: str) -> None:
+        """Record that a profile uses the entry of another one. Without the right to write, it is not recorded."""
+        self._with_profiles(key, lambda profiles: (*profiles, profile))
+
+    def forget(self, key: str, profile: str) -> None:
+        """Record that a profile no longer uses an entry, and delete the entry that no profile uses."""
+        if not self._with_profiles(key, lambda profiles: tuple(each for each in profiles if each != profile)):
+            self.drop(key)
+
+    def _with_profiles(self, key: str, change: Callable[[tuple[str, ...]], tuple[str, ...]]) -> tuple[str, ...]:
+        document = _load(self.folder / f"{key}.json") or {}
+        profiles = change(_profiles(str(document.get("profile", "")), _further(document)))
+        if document and profiles:
+            with contextlib.suppress(OSError):
+                self._write(key, {**document, "profile": profiles[0], "further_profiles": profiles[1:]})
+        return profiles
 
     def drop(self, key: str) -> None:
         """Delete the entry of `key`, in the keyring too."""
@@ -184,6 +218,7 @@ class CredentialCache:
                 expires=read_end(form.get("Expiration")),
                 subject=str(document.get("subject", "")),
                 in_keyring=bool(document.get("in_keyring")),
+                further=_further(document),
                 **texts,
             )
         except (KeyError, TypeError, AttributeError, UserFacingError):
@@ -212,6 +247,7 @@ class CredentialCache:
                 issuer=str(document.get("issuer", "")),
                 subject=str(document.get("subject", "")),
                 kept=datetime.fromisoformat(document["kept"]) if "kept" in document else None,
+                further=_further(document),
                 **texts,
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserFacingError):
@@ -228,6 +264,11 @@ class CredentialCache:
             if self.keyring:
                 raise
             return None  # The keyring is switched off: request new credentials, and store them in the file.
+
+
+def _further(document: Mapping[str, Any]) -> tuple[str, ...]:
+    found = document.get("further_profiles")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _load(path: Path) -> dict[str, Any] | None:

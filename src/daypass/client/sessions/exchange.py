@@ -16,11 +16,13 @@ from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
+from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.mfa_session import FOR_ONE_ROLE, has_mfa_session, with_mfa_session
 from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
 from daypass.client.sign_in.assertions import provider_for
 from daypass.client.sign_in.mfa import find_code, run_for_text
-from daypass.client.sign_in.token_claims import read_token_file
+from daypass.client.sign_in.token_claims import read_token_file, session_name_of
 from daypass.client.text_format import printable
 
 
@@ -34,7 +36,7 @@ class Exchanged:
     subject: str = ""
 
 
-Obtain = Callable[[CredentialRequest], Credentials]
+Obtain = Callable[[CredentialRequest, ClientContext], CachedCredentials]
 
 
 def exchange(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> Exchanged:
@@ -45,12 +47,11 @@ def exchange(request: CredentialRequest, client_context: ClientContext, get_cred
         trade = _with_token if request.method == "oidc" else _with_assertion
         return _chain(request, trade(request, client_context), request.role_arn[1:])
     signer = _source(request, client_context, get_credentials)
-    request = replace(request, mfa_serial=_serial(request, signer))
-    if request.method == "session":
-        return _session(request, client_context, signer)
     if request.method == "federation":
         return _federation(request, signer)
-    return _roles(request, client_context, signer)
+    if request.method == "role":
+        return _roles(request, client_context, signer, get_credentials)
+    return _session(replace(request, mfa_serial=_serial(request, signer)), client_context, signer)
 
 
 def found_roles(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> tuple[str, ...]:
@@ -80,7 +81,8 @@ def _source(request: CredentialRequest, client_context: ClientContext, get_crede
         raise MisconfiguredError(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
     source = client_context.profiles.by_name.get(name) if name else None
     if source is not None and source.request is not None:
-        return CallSigner(credentials=get_credentials(source.request))
+        inner = get_credentials(source.request, replace(client_context, fresh=False))
+        return CallSigner(credentials=inner.credentials)
     return CallSigner(profile=name)
 
 
@@ -135,11 +137,29 @@ def _federation(request: CredentialRequest, signer: CallSigner) -> Exchanged:
     return _exchanged(_call(request, signer, "GetFederationToken", parameters), "FederatedUser")
 
 
-def _roles(request: CredentialRequest, client_context: ClientContext, signer: CallSigner) -> Exchanged:
+def _roles(
+    request: CredentialRequest, client_context: ClientContext, signer: CallSigner, get_credentials: Obtain
+) -> Exchanged:
     if not request.role_arn:
         raise BadUsageError("Name a role: its ARN, ACCOUNT/NAME or its name.")
     roles = _found_roles(request, signer)
-    first = _assume(request, signer, roles[0], first=True, last=len(roles) == 1, more=_mfa(request, client_context))
+
+    def assume(signer: CallSigner, more: Mapping[str, str]) -> Exchanged:
+        return _assume(request, signer, roles[0], first=True, last=len(roles) == 1, more=more)
+
+    def assume_with_code(client_context: ClientContext) -> Exchanged:
+        return assume(signer, _mfa(replace(request, mfa_serial=_serial(request, signer)), client_context))
+
+    def assume_with_session(session: Credentials) -> Exchanged:
+        return assume(CallSigner(credentials=session), {})
+
+    if not request.mfa_serial:
+        first = assume(signer, {})
+    elif has_mfa_session(request, client_context):
+        first = with_mfa_session(request, client_context, get_credentials, assume_with_session, assume_with_code)
+    else:
+        client_context.prompt.tell(f"daypass: {FOR_ONE_ROLE}")
+        first = assume_with_code(client_context)
     return _chain(replace(request, role_arn=roles), first, roles[1:])
 
 
@@ -182,7 +202,7 @@ def _with_token(request: CredentialRequest, client_context: ClientContext) -> Ex
     only = len(request.role_arn) == 1
     parameters = {
         "RoleArn": first_role(request.role_arn, _partition(request)),
-        "RoleSessionName": request.session_name or default_session_name(),
+        "RoleSessionName": request.session_name or session_name_of(token) or default_session_name(),
         "WebIdentityToken": token,
         **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }

@@ -5,12 +5,14 @@ cache has no valid entry.
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.sessions.cache import LEAST, CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
-from daypass.client.sessions.source_keys import source_key
+from daypass.client.sessions.role_accounts import with_accounts
+from daypass.client.sessions.source_keys import long_term_key, source_key
 
 
 def with_endpoint(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
@@ -28,8 +30,21 @@ def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
 
     It is empty if the request must not be cached.
     """
-    source = source_key(request, client_context.profiles, client_context.environment, proof=client_context.proof)
+    source = _source_of(request, client_context)
+    key_id = long_term_key(request, client_context.profiles, client_context.environment)
+    if source and key_id and request.method not in {"oidc", "saml"}:
+        # A key identifies its owner, whether it is in the environment or in a profile of any name.
+        source = f"key {key_id}"
     return request.cache_key(source) if source else ""
+
+
+def _former_key(request: CredentialRequest, client_context: ClientContext) -> str:
+    source = _source_of(request, client_context)
+    return request.former_cache_key(source) if source else ""
+
+
+def _source_of(request: CredentialRequest, client_context: ClientContext) -> str:
+    return source_key(request, client_context.profiles, client_context.environment, proof=client_context.proof)
 
 
 def get_credentials(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
@@ -44,47 +59,64 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
         from daypass.client.sign_in.mfa import run_for_text
 
         client_context = replace(client_context, proof=run_for_text(request.token_command, "--token-command"))
-    key = cache_key(request, client_context)
-    if not key:
-        return _fetch(request, client_context, "")
     started = client_context.now()
-    kept = None if client_context.fresh else client_context.cache.find(key, now=started)
+    former = _former_key(request, client_context)
+    if not former:
+        return _fetch(request, client_context, "")
+    kept = None if client_context.fresh else client_context.cache.find(former, now=started)
     if kept is not None:
         return kept
+    request = with_accounts(request, client_context, lambda named: _role_arns(named, client_context))
+    key = cache_key(request, client_context)
+    kept = None if client_context.fresh else client_context.cache.find(key, now=started)
+    if kept is not None:
+        return _shared(kept, request, client_context)
+    return _refresh(request, client_context, key, started)
+
+
+def _refresh(
+    request: CredentialRequest, client_context: ClientContext, key: str, started: datetime
+) -> CachedCredentials:
     if not client_context.cache.can_keep():
         return _fetch(request, client_context, key)
     with client_context.cache.alone(key):
         # The lock's previous holder may have stored it: an entry newer than our start is fresh.
         kept = client_context.cache.find(key, now=client_context.now())
         if kept is not None and (not client_context.fresh or (kept.kept is not None and kept.kept >= started)):
-            return kept
+            return _shared(kept, request, client_context)
         entry = _fetch(request, client_context, key)
         if entry.credentials.lasts(LEAST, now=client_context.now()):
             client_context.cache.keep(entry)
         return entry
 
 
+def _shared(entry: CachedCredentials, request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
+    """Return the entry, which the requested profile uses from now on."""
+    if request.profile and request.profile not in entry.profiles:
+        client_context.cache.share(entry.key, request.profile)
+    return entry
+
+
 def with_role_arns(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
     """Return the completed request with each role as an ARN."""
+    request = with_endpoint(request, client_context)
+    return replace(request, role_arn=_role_arns(request, client_context))
+
+
+def _role_arns(request: CredentialRequest, client_context: ClientContext) -> tuple[str, ...]:
     from daypass.client.sessions.exchange import found_roles
 
-    request = with_endpoint(request, client_context)
-    return replace(
-        request,
-        role_arn=found_roles(request, client_context, lambda inner: get_credentials(inner, client_context).credentials),
-    )
+    return found_roles(request, client_context, get_credentials)
 
 
 def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> CachedCredentials:
     from daypass.client.sessions.exchange import exchange
 
-    found = exchange(
-        request, client_context, lambda inner: get_credentials(inner, replace(client_context, fresh=False)).credentials
-    )
+    found = exchange(request, client_context, get_credentials)
     return CachedCredentials(
         key=key,
         credentials=found.credentials,
-        profile=request.profile,
+        profile=request.profile or (request.source_profile if request.method == "session" else ""),
         arn=found.arn,
         endpoint_url=request.endpoint_url,
         issuer=found.issuer,

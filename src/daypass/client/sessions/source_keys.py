@@ -16,6 +16,10 @@ from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
 
 _DEEPEST = 5
+# Settings of a profile that AWS's tools use before its keys, and the token that marks keys of a session.
+_KEYS_OVERRIDDEN = frozenset(
+    {"role_arn", "web_identity_token_file", "login_session", "aws_session_token", "aws_security_token"}
+)
 _OF_CONTAINERS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -70,6 +74,24 @@ def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, s
     if options.get("aws_access_key_id") or any(option.startswith("sso_") for option in options):
         return "its own"
     return "" if options.get("credential_process") else _of_surroundings(environment)
+
+
+def long_term_key(request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str]) -> str:
+    """Return the ID of the user's own access key that signs a request, or an empty string.
+
+    It is empty if other credentials sign: a session has a token, and its account and its MFA are its own.
+    """
+    if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
+        return "" if environment.get("AWS_SESSION_TOKEN") else environment["AWS_ACCESS_KEY_ID"]
+    profile = profiles.by_name.get(profile_at_hand(environment, request.source_profile))
+    if profile is None or profile.request is not None or _KEYS_OVERRIDDEN & set(profile.options):
+        return ""
+    if any(name.startswith("sso_") for name in profile.options):
+        return ""
+    key_id = profile.credentials.get("aws_access_key_id", "")
+    if not key_id and not profile.options.get("credential_process"):
+        key_id = profile.config.get("aws_access_key_id", "")
+    return key_id
 
 
 def _of_surroundings(environment: Mapping[str, str]) -> str:

@@ -1,6 +1,8 @@
 """Wait on this machine for one redirect of the browser.
 
-A request without the right state is rejected and does not end the wait. Source: RFC 8252, 7.3.
+A request without the right state is rejected and does not end the wait. The browser is redirected once more, to a page
+without the code in its address: the redirect leaves the code neither in the address bar nor in the history.
+Source: RFC 8252, 7.3; RFC 9700, 4.2.4.
 """
 
 import hmac
@@ -12,21 +14,17 @@ from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 from daypass.client.problems import BrowserSignInError, MisconfiguredError
+from daypass.client.sign_in.loopback_page import HEADERS, page
 from daypass.client.text_format import printable, reason, sentence
 
 PATH = "/callback"
-_PAGE = (
-    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-    "<title>Daypass</title><style>:root{color-scheme:light dark}body{font:1.1rem system-ui;margin:20vh auto;"
-    "max-width:30rem;padding:0 1rem}</style><h1>%s</h1><p>%s</p></html>"
-)
-_HEADERS = (
-    ("Content-Type", "text/html; charset=utf-8"),
-    ("Cache-Control", "no-store"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Connection", "close"),
-)
+# Path of a page without the code -> its title and text.
+_ENDS = {
+    "/signed-in": ("You are signed in", "Return to your terminal. You can close this page.", True),
+    "/not-signed-in": ("Not signed in", "Your terminal shows the reason. You can close this page.", False),
+}
+# How long the listener stays for the browser's request of the last page.
+_LAST_PAGE_SECONDS = 2.0
 
 
 class Listener:
@@ -58,6 +56,8 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._server.came.is_set():
+            self._server.shown.wait(_LAST_PAGE_SECONDS)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -83,6 +83,7 @@ class _LoopbackServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         super().__init__(address, handler)
         self.came = threading.Event()
+        self.shown = threading.Event()
         self.once = threading.Lock()
         self.brought: Mapping[str, str] = {}
 
@@ -102,6 +103,10 @@ class _LoopbackHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Accept the redirect if its state is ours."""
         parts = urlsplit(self.path)
+        if parts.path in _ENDS and self.server.came.is_set():
+            self._say(200, *_ENDS[parts.path])
+            self.server.shown.set()
+            return
         if parts.path != PATH:
             self._say(404, "Page not found", "This page does not exist.")
             return
@@ -117,24 +122,26 @@ class _LoopbackHandler(BaseHTTPRequestHandler):
                 self._say(400, "Already done", "This sign-in has already been completed.")
                 return
             self.server.brought = query
-            self._answer(query)
             self.server.came.set()
+            self._answer(query)
 
     def _answer(self, query: Mapping[str, str]) -> None:
-        if self.server.done_url and "error" not in query:
-            self.send_response(303)
-            self.send_header("Location", self.server.done_url)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-        elif "error" in query:
-            self._say(200, "Not signed in", "See your terminal for the reason. You can close this window.")
-        else:
-            self._say(200, "Signed in", "Return to your terminal. You can close this window.")
+        is_elsewhere = bool(self.server.done_url) and "error" not in query
+        own = "/not-signed-in" if "error" in query else "/signed-in"
+        self.send_response(303)
+        self.send_header("Location", self.server.done_url if is_elsewhere else own)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Referrer-Policy", "no-referrer")
+        self.send_header("Content-Length", "0")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        if is_elsewhere:
+            self.server.shown.set()
 
-    def _say(self, status: int, title: str, words: str) -> None:
-        body = (_PAGE % (title, words)).encode()
+    def _say(self, status: int, title: str, words: str, good: bool = False) -> None:  # noqa: FBT001, FBT002 - of a table
+        body = page(title, words, good=good)
         self.send_response(status)
-        for name, value in _HEADERS:
+        for name, value in HEADERS:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

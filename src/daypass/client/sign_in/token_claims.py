@@ -4,6 +4,7 @@ Does not verify the token: STS does that.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from daypass.base64url import parse_base64url
 from daypass.client.problems import ExpiredError, MisconfiguredError
 
 _MOST = 20_000
+# The portal names a person's sessions by the same claims, in the same order.
+_NAMING_CLAIMS = ("email", "preferred_username", "upn", "sub")
+_NOT_IN_NAMES = re.compile(r"[^\w+=,.@-]", re.ASCII)
+_SHORTEST, _LONGEST = 2, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,20 @@ def read_claims(token: str) -> UnverifiedClaims:
         raise ExpiredError(
             "The input is not a web identity token. An ID token has three parts, separated by dots."
         ) from error
+
+
+def session_name_of(token: str) -> str:
+    """Return the name that a token's sessions have, or an empty string if no claim makes one.
+
+    STS verifies the token, so the name is as true as the token is.
+    """
+    try:
+        claims = json.loads(parse_base64url(token.split(".")[1]))
+        values = [claims.get(name) for name in _NAMING_CLAIMS]
+    except (IndexError, ValueError, AttributeError, TypeError, RecursionError):
+        return ""
+    names = (_NOT_IN_NAMES.sub("-", value)[:_LONGEST] for value in values if isinstance(value, str))
+    return next((name for name in names if len(name) >= _SHORTEST), "")
 
 
 def read_token_file(path: str) -> str:
