@@ -136,6 +136,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--client-secret-file",
         "--scopes",
         "--redirect-port",
+        "--session-name",
         "--token-file",
         "--token-command",
     ),

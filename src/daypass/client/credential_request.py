@@ -69,7 +69,7 @@ class CredentialRequest:
         return _digest([_VERSION, source_key, settings, bool(self.mfa_serial)])
 
     def former_cache_key(self, source_key: str) -> str:
-        """Return the key under which version 0.1.0 cached the session of this request."""
+        """Return the key that version 0.1.0 cached this session under."""
         return _digest([_FORMER_VERSION, source_key, asdict(self)])
 
 

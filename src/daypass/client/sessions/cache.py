@@ -165,11 +165,17 @@ class CredentialCache:
             beside.unlink(missing_ok=True)
 
     def share(self, key: str, profile: str) -> None:
-        """Record that a profile uses the entry of another one. Without the right to write, it is not recorded."""
+        """Record that a profile uses the entry of another one.
+
+        It is not recorded if the file cannot be written.
+        """
         self._with_profiles(key, lambda profiles: (*profiles, profile))
 
     def forget(self, key: str, profile: str) -> None:
-        """Record that a profile no longer uses an entry, and delete the entry that no profile uses."""
+        """Record that a profile no longer uses an entry.
+
+        An entry that no profile uses is deleted.
+        """
         if not self._with_profiles(key, lambda profiles: tuple(each for each in profiles if each != profile)):
             self.drop(key)
 

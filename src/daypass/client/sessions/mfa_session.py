@@ -27,7 +27,7 @@ _NEW = timedelta(minutes=1)
 
 
 def has_mfa_session(request: CredentialRequest, client_context: ClientContext) -> bool:
-    """Return whether the source can have a session that other commands find again.
+    """Return whether the source can have a session that is cached.
 
     Only a user's own keys can: STS refuses GetSessionToken to sessions.
     """
@@ -43,7 +43,9 @@ def with_mfa_session(
     use: Callable[[Credentials], T],
     use_code: Callable[[ClientContext], T],
 ) -> T:
-    """Call `use` with the session of the source, and again with a new one if the role wants a newer code.
+    """Call `use` with the session of the source.
+
+    It is called again with a new session if the role wants a newer code.
 
     The person is asked for a code only if the source has no session, or if a session older than a minute was refused
     and a new code can be had. If the source may not get a session, `use_code` uses the same code for the role.

@@ -77,7 +77,7 @@ def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, s
 
 
 def long_term_key(request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str]) -> str:
-    """Return the ID of the user's own access key that signs a request, or an empty string.
+    """Return the ID of the user's own access key that signs a request.
 
     It is empty if other credentials sign: a session has a token, and its account and its MFA are its own.
     """

@@ -71,6 +71,6 @@ HEADERS = (
 
 
 def page(title: str, text: str, *, good: bool = False) -> bytes:
-    """Return a page with a title and a sentence, both of which must be our own."""
+    """Return a page. Its title and its sentence must be our own texts."""
     kind, sign = _YES if good else _NO
     return _PAGE.format(style=_STYLE, logo=_LOGO, title=title, text=text, kind=kind, sign=sign).encode()

@@ -49,7 +49,9 @@ def read_claims(token: str) -> UnverifiedClaims:
 
 
 def session_name_of(token: str) -> str:
-    """Return the name that a token's sessions have, or an empty string if no claim makes one.
+    """Return the name for sessions of a token.
+
+    It is empty if no claim makes one.
 
     STS verifies the token, so the name is as true as the token is.
     """
