@@ -168,11 +168,12 @@ class Pipeline:
         request_id: str,
         store_view: StoreView,
         *,
-        sign_in: Mapping[str, str],
+        sign_in: Mapping[str, str] | None,
     ) -> Result:
         """Return the result of an operation for a person who has signed in.
 
-        Runs the stages 5 to 9 without 8. `parameters` and `sign_in` are for the audit event. Raises the Fault of the
+        Runs the stages 5 to 9 without 8. `parameters` and `sign_in` are for the audit event; an operator session has no
+        sign-in. Raises the Fault of the
         refusal, and WouldBlockError and KeysNeededError before any effect.
         """
         trace = RequestTrace(self.now(), request, request_id)
