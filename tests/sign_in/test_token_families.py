@@ -188,3 +188,25 @@ def test_another_node_knows_new_tokens_at_once(people: People, session: SignInSe
     second = refresh(people, tokens.refresh)
     with other.ctx() as ctx:
         assert token_families.find_by_access(second.access, ctx) is not None
+
+
+def test_a_look_at_a_refresh_token_changes_nothing(people: People, session: SignInSession) -> None:
+    """It finds the family exactly when a refresh would succeed."""
+
+    def finds(token: str, client: str = OURS, key: str = "print") -> bool:
+        with people.node.ctx() as ctx:
+            return token_families.find_by_refresh(token, client, ctx, dpop_thumbprint=key) is not None
+
+    first = begin(people, session, dpop_thumbprint="print")
+    assert finds(first.refresh)
+    assert finds(first.refresh)
+    assert not any((finds(first.refresh, "another"), finds(first.refresh, key="other"), finds(first.access)))
+    assert not any(map(finds, ("", "dp1..", f"dp1.tf-{'0' * 32}.{'A' * 43}")))
+    second = refresh(people, first.refresh, dpop_thumbprint="print")
+    later(people, seconds=30, microseconds=-1)
+    assert finds(first.refresh)
+    later(people, microseconds=1)
+    assert not finds(first.refresh)
+    assert finds(second.refresh)
+    people.node.end(session)
+    assert not finds(second.refresh)

@@ -32,7 +32,7 @@ from daypass.directory.entities.iam_entities import (
     User,
 )
 from daypass.directory.entities.mfa_entities import MfaDevice
-from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient
+from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient, client_unique_id
 from daypass.directory.entities.organization_entities import ORGANIZATION, ControlPolicies, Organization, Unit
 from daypass.directory.entities.outbound_entities import Issuer, TokenSigningKey
 from daypass.directory.entities.resource_server_entities import ResourceServer
@@ -148,7 +148,8 @@ KINDS: dict[type[Entity], Kind] = {
         "oidc_client",
         Decoder(OidcSignInClient),
         key=lambda client: client.name.lower(),
-        unique_id=_id,
+        # One account registers a client of an issuer once.
+        unique_id=lambda client: client_unique_id(client.key),
         fold=str.lower,
     ),
     StoredKey: Kind("sealing_key", Decoder(StoredKey), account=_global),

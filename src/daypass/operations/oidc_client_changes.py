@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account
 from daypass.directory.entities.oidc_entities import ClientAuthentication, OidcClientKey, OidcSignInClient
-from daypass.directory.secret_box import SecretBox
+from daypass.directory.secret_box import SecretBox, SecretDecryptionError
 from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.federation.oidc.issuers.client_assertion import LIFETIME
 from daypass.federation.oidc.provider import is_issuer_url
@@ -45,6 +45,9 @@ _RSA_BITS = 3_072
 _WITH_SECRET = frozenset({"client_secret_basic", "client_secret_post"})
 
 
+_OF_SECRET = frozenset({"secret", "drops_secret"})
+
+
 class OidcClientError(Exception):
     """A registration that is not valid.
 
@@ -55,7 +58,7 @@ class OidcClientError(Exception):
 class OidcClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a client that can change.
 
-    None leaves a setting as it is.
+    None leaves a setting as it is. `drops_secret` removes the secret.
     """
 
     authentication: str | None = None
@@ -66,10 +69,11 @@ class OidcClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     label: str | None = None
     logo: str | None = None
     order: int | None = None
+    drops_secret: bool = False
 
     def given(self) -> Mapping[str, Any]:
         """Return the settings of the record that are given, without the secret."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__ if name != "secret"}
+        values = {name: getattr(self, name) for name in self.__struct_fields__ if name not in _OF_SECRET}
         return {name: value for name, value in values.items() if value is not None}
 
 
@@ -159,7 +163,9 @@ def _with(client: OidcSignInClient, settings: OidcClientSettings, vault: SecretB
     """Return a client with other settings. Raises OidcClientError."""
     new = msgspec.structs.replace(client, **settings.given())
     _check(new)
-    if settings.secret is not None:
+    if settings.drops_secret:
+        new = msgspec.structs.replace(new, sealed_secret=b"")
+    if settings.secret is not None and not _is_stored(client, settings.secret, vault):
         sealed = vault.encrypt(_checked_secret(settings.secret).encode(), bound_to=client.secret_name)
         new = msgspec.structs.replace(new, sealed_secret=sealed)
     if new.authentication == "none" and settings.secret is not None:
@@ -181,6 +187,15 @@ def _with_key(client: OidcSignInClient, settings: OidcClientSettings, vault: Sec
         # Active on a node with a slow clock too.
         keys = (_new_key(client, created=now, activates=now - SKEW, vault=vault),)
     return msgspec.structs.replace(client, sealed_secret=b"", keys=keys)
+
+
+def _is_stored(client: OidcSignInClient, secret: Secret, vault: SecretBox) -> bool:
+    """Return whether a client has this secret already: it is not sealed again."""
+    try:
+        held = vault.decrypt(client.sealed_secret, bound_to=client.secret_name) if client.sealed_secret else b""
+    except SecretDecryptionError:
+        return False
+    return bool(held) and Secret(held.decode()) == secret
 
 
 def _check(client: OidcSignInClient) -> None:

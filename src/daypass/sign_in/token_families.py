@@ -168,6 +168,31 @@ def refresh_family(
     return answered, family
 
 
+def find_by_refresh(
+    token: str, client_id: str, ctx: RequestContext, *, dpop_thumbprint: str = ""
+) -> TokenFamily | None:
+    """Return the family that `refresh` would refresh now, or None.
+
+    It changes nothing: a caller checks first whether the rest of its answer is possible. Only `refresh` decides.
+    """
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return None
+    with ctx.snapshot() as reader:
+        family = load_family(reader, match[1])
+    if family is None or find_session(family.sign_in, ctx) is None:
+        return None
+    digest = _hash(token)
+    is_former = hmac.compare_digest(digest, family.former_hash) and _is_in_grace(family, ctx.now)
+    if not is_former and not hmac.compare_digest(digest, family.refresh_hash):
+        return None
+    try:
+        _require_holder(family, (client_id, dpop_thumbprint))
+    except RefreshRefusedError:
+        return None
+    return family
+
+
 def end_family(writer: Writer, family_id: str) -> None:
     """Revoke a family, if it exists. Its tokens are void at once."""
     records.delete_if_present(writer, TokenFamily, "", family_id)
@@ -199,11 +224,15 @@ def _refreshed(
     _require_holder(family, holder)
     if is_present:
         return _rotate(writer, family, session, ctx)
-    if is_former and family.former_until is not None and ctx.now < family.former_until:
+    if is_former and _is_in_grace(family, ctx.now):
         opened = _decode(ctx.vault.decrypt(family.sealed_answer, bound_to=family.answer_name))
         return _tokens(opened, family.access_ends, ctx.now)
     end_family(writer, family.id)
     return None
+
+
+def _is_in_grace(family: TokenFamily, now: datetime) -> bool:
+    return family.former_until is not None and now < family.former_until
 
 
 def _require_holder(family: TokenFamily, holder: tuple[str, str]) -> None:

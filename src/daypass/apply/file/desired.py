@@ -20,6 +20,7 @@ from daypass.apply.file.state import (
     ATTRIBUTES,
     REQUIRE_MFA_NAME,
     REQUIRE_MFA_PATH,
+    ClientSecretValue,
     Key,
     KeyValue,
     PrivateKeyValue,
@@ -36,6 +37,7 @@ KINDS: Mapping[str, str] = {
     "users": "user",
     "oidcProviders": "oidcProvider",
     "samlProviders": "samlProvider",
+    "oidcClients": "oidcClient",
     "roles": "role",
     "buckets": "bucket",
 }
@@ -222,6 +224,8 @@ def _thing(account: str, kind: str, name: str, located: Located, elsewhere: _Els
         given["privateKeys"] = {
             named: _private_key(reference.name, elsewhere.secrets) for named, reference in given["privateKeys"].items()
         }
+    if "secret" in given:
+        given["secret"] = _client_secret(given["secret"].name, elsewhere.secrets)
     if "accessKeys" in given:
         given["accessKeys"] = {
             key_id: _key(key.given, elsewhere.secrets) for key_id, key in given["accessKeys"].items()
@@ -249,6 +253,11 @@ def _arn(account: str, text: str, policies: Mapping[str, str]) -> str:
 def _private_key(name: str, secrets: Secrets) -> PrivateKeyValue:
     found = secrets.find(name)
     return PrivateKeyValue(None if found is None else Secret(found), name)
+
+
+def _client_secret(name: str, secrets: Secrets) -> ClientSecretValue:
+    found = secrets.find(name)
+    return ClientSecretValue(None if found is None else Secret(found), name)
 
 
 def _key(given: Mapping[str, Any], secrets: Secrets) -> KeyValue:

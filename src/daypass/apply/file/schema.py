@@ -126,6 +126,37 @@ SAML_PROVIDER = Fields(
         "tags": _TAGS,
     }
 )
+OIDC_CLIENT = Fields(
+    {
+        "issuer": Field(
+            StringShape("the URL of an issuer", r"https://[!-~]{1,247}", 255),
+            "The provider's issuer, as in its tokens. It cannot change.",
+            required=True,
+        ),
+        "clientId": Field(
+            StringShape("a client id", ".+", 255), "The client id at the provider. It cannot change.", required=True
+        ),
+        "authentication": Field(
+            ChoiceShape(("client_secret_basic", "client_secret_post", "private_key_jwt", "none")),
+            "The method at the token endpoint. By default, the secret as the discovery document says.",
+        ),
+        "secret": Field(SecretShape(), "A reference to the client secret."),
+        "keyAlgorithm": Field(ChoiceShape(("ES256", "RS256")), "For new keys of private_key_jwt; ES256 by default."),
+        "scopes": Field(
+            ListOf(StringShape("a scope", r"[!#-\[\]-~]{1,128}", 128)),
+            "The scopes beside openid; email and profile by default.",
+        ),
+        "responseMode": Field(
+            ChoiceShape(("query", "form_post")), "How the provider returns the code. By default discovery decides."
+        ),
+        "label": Field(StringShape("a label", "", 64), "The provider's name on the sign-in page."),
+        "logo": Field(
+            StringShape("a logo", "", 16_384),
+            "The logo on the sign-in page: a data: URL of an image, or a path of the server.",
+        ),
+        "order": Field(Whole(0, 9_999), "The place on the sign-in page: low numbers come first."),
+    }
+)
 _BLOCK_FIELDS = ("blockPublicAcls", "ignorePublicAcls", "blockPublicPolicy", "restrictPublicBuckets")
 BUCKET = Fields(
     {
@@ -175,6 +206,7 @@ ACCOUNT_SECTIONS: Mapping[str, tuple[StringShape, Fields]] = {
     "users": (_NAME, USER),
     "oidcProviders": (StringShape("the URL of an issuer without https://", r"[!-~]{1,247}", 247), OIDC_PROVIDER),
     "samlProviders": (_NAME, SAML_PROVIDER),
+    "oidcClients": (_NAME, OIDC_CLIENT),
     "roles": (_NAME, ROLE),
     "buckets": (StringShape("the name of a bucket", r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", 255), BUCKET),
 }

@@ -45,6 +45,8 @@ class AttributeType(Enum):
     PARTS = "parts"
     POLICIES = "policies"
     """Parts that are policy documents."""
+    SECRET = "secret"  # noqa: S105 - the name of a form, no secret
+    """A value that is never shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,18 @@ ATTRIBUTES: Mapping[str, Mapping[str, ThingAttribute]] = {
         "allowSha1": ThingAttribute(AttributeType.VALUE, default=False),
         "tags": _PARTS,
     },
+    "oidcClient": {
+        "issuer": ThingAttribute(AttributeType.VALUE, "", fixed=True),
+        "clientId": ThingAttribute(AttributeType.VALUE, "", fixed=True),
+        "authentication": _VALUE,
+        "secret": ThingAttribute(AttributeType.SECRET),
+        "keyAlgorithm": ThingAttribute(AttributeType.VALUE, "ES256"),
+        "scopes": ThingAttribute(AttributeType.LIST, []),
+        "responseMode": _VALUE,
+        "label": _VALUE,
+        "logo": ThingAttribute(AttributeType.TEXT, ""),
+        "order": ThingAttribute(AttributeType.VALUE, 0),
+    },
     "role": {
         "path": _FIXED_PATH,
         "description": _VALUE,
@@ -163,6 +177,24 @@ class PrivateKeyValue:
     secret: Secret | None = field(default=None, compare=False)
     name: str = field(default="", compare=False)
     id: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientSecretValue:
+    """The secret of an OpenID Connect client.
+
+    `secret` is None if it was not provided: it cannot be compared then, thus it is not a change.
+    """
+
+    secret: Secret | None
+    name: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ClientSecretValue):
+            return NotImplemented
+        return self.secret is None or other.secret is None or self.secret == other.secret
+
+    __hash__ = None  # type: ignore[assignment] # equality is not transitive
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The contents of a store, as a file that `daypass apply` accepts.
 
-Pure. Owns the choice of fields: defaults are omitted, and `requireMfa` is recognized. Secrets are never written; access
-keys only on request, as references.
+Pure. Owns the choice of fields: defaults are omitted, and `requireMfa` is recognized. Secrets are never written, only
+references to them; those of access keys only on request.
 """
 
 import json
@@ -12,7 +12,16 @@ import yaml
 
 from daypass.apply.file.desired import KINDS, require_mfa_arn, require_mfa_policy
 from daypass.apply.file.nodes import FilePosition
-from daypass.apply.file.state import ATTRIBUTES, AttributeType, KeyValue, State, Thing, ThingAttribute, of_kind
+from daypass.apply.file.state import (
+    ATTRIBUTES,
+    AttributeType,
+    ClientSecretValue,
+    KeyValue,
+    State,
+    Thing,
+    ThingAttribute,
+    of_kind,
+)
 from daypass.apply.plan.differences import normal
 from daypass.arn import iam_arn
 
@@ -87,6 +96,8 @@ def _fields(thing: Thing, hidden: Iterable[str], *, with_keys: bool) -> dict[str
 
 
 def _written(rule: ThingAttribute, value: Any) -> Any:
+    if isinstance(value, ClientSecretValue):
+        return {"secret": value.name}
     return json.loads(value) if rule.form is AttributeType.JSON else value
 
 

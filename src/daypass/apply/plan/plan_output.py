@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from daypass.apply.file.state import ATTRIBUTES, AttributeType, KeyValue, PrivateKeyValue
+from daypass.apply.file.state import ATTRIBUTES, AttributeType, ClientSecretValue, KeyValue, PrivateKeyValue
 from daypass.apply.plan.differences import ApplyPlan, Change, Difference, Verb
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
@@ -86,7 +86,7 @@ def _plain_difference(change: Change, difference: Difference) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     # The secret of an access key is never shown, and neither is whether two secrets are equal.
-    if isinstance(value, PrivateKeyValue):
+    if isinstance(value, PrivateKeyValue | ClientSecretValue):
         return None
     return {"Status": _status(value)} if isinstance(value, KeyValue) else value
 
@@ -105,6 +105,9 @@ def _difference(change: Change, difference: Difference) -> Iterator[str]:
     elif form is AttributeType.TEXT:
         before = f"{len(difference.before)} characters -> " if difference.before else ""
         yield f"{'~' if before else '+'} {difference.attribute}: {before}{len(difference.after)} characters"
+    elif form is AttributeType.SECRET:
+        sign = "+" if difference.before is None else "-" if difference.after is None else "~"
+        yield f"{sign} {difference.attribute}"
     elif form is AttributeType.PARTS:
         yield from _part(difference)
     else:

@@ -62,7 +62,9 @@ class PlanExecutor:
         self._total = 2 * len(plan.changes)
         keys = [self._account(thing, desired.new_accounts) for thing in _new_accounts(plan, desired)]
         self._organize(plan)
-        for kind in ("policy", "group", "user", "oidcProvider", "samlProvider"):
+        # A file may give a client another name: its issuer and client id must be free before.
+        self._delete(plan, "oidcClient")
+        for kind in ("policy", "group", "user", "oidcProvider", "samlProvider", "oidcClient"):
             for change in plan.of(Verb.CREATE, kind):
                 self._create(change.thing)
             for change in plan.of(Verb.CHANGE, kind):

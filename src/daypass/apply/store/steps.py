@@ -13,6 +13,12 @@ from daypass.apply.plan.differences import Difference
 from daypass.apply.store.access_keys import put_access_key
 from daypass.apply.store.api import Api
 from daypass.apply.store.bucket_records import change_bucket, create_bucket, remove_bucket
+from daypass.apply.store.client_records import (
+    CLIENT_ATTRIBUTES,
+    change_client_setting,
+    create_client,
+    delete_client,
+)
 from daypass.apply.store.private_keys import put_private_key, remove_private_key, set_encryption_mode
 from daypass.apply.store.provider_terms import set_issuer_terms, set_provider_switch
 
@@ -140,6 +146,7 @@ CREATE: Mapping[str, Callable[[Subject], None]] = {
     "role": _create_role,
     "oidcProvider": _create_oidc_provider,
     "samlProvider": _create_saml_provider,
+    "oidcClient": lambda subject: create_client(subject.thing, subject.api),
     "bucket": lambda subject: create_bucket(subject.thing, subject.api, subject.trust),
 }
 BORN_WITH: frozenset[str] = frozenset({"tags", "clientIds"})
@@ -169,6 +176,10 @@ def _change_bucket(attribute: str, subject: Subject, after: Any) -> None:
     change_bucket(subject.thing, subject.api, attribute, subject.trust if attribute == "policy" else after)
 
 
+def _change_client(attribute: str, subject: Subject, after: Any) -> None:
+    change_client_setting(subject.thing, subject.api, attribute, after)
+
+
 # How a value changes: (attribute, the change).
 CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
     "path": lambda subject, after: subject.call("Update{}", "path", NewPath=after),
@@ -192,6 +203,7 @@ CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
         attribute: partial(_change_bucket, attribute)
         for attribute in ("backend", "region", "policy", "publicAccessBlock")
     },
+    **{attribute: partial(_change_client, attribute) for attribute in CLIENT_ATTRIBUTES},
 }
 
 
@@ -302,5 +314,6 @@ DELETE: Mapping[str, Callable[[Subject], object]] = {
     "role": _delete_role,
     "oidcProvider": lambda subject: subject.call("DeleteOpenIDConnectProvider"),
     "samlProvider": lambda subject: subject.call("DeleteSAMLProvider"),
+    "oidcClient": lambda subject: delete_client(subject.thing, subject.api),
     "bucket": lambda subject: remove_bucket(subject.thing, subject.api),
 }

@@ -12,13 +12,14 @@ from daypass.apply.file.issuer_terms import stored_key_set
 from daypass.apply.file.password_policy import stored_policy
 from daypass.apply.file.state import Key, KeyValue, State, Thing
 from daypass.apply.store.bucket_records import read_bucket
+from daypass.apply.store.client_records import read_client
 from daypass.apply.store.organization import account_attributes, read_units, unit_paths
 from daypass.apply.store.private_keys import held_keys
 from daypass.directory import links, records
 from daypass.directory.entities.apply_entities import Mark
 from daypass.directory.entities.bucket_entities import StoredBucket
 from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Group, Holder, ManagedPolicy, Role, User
-from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient
 from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.principals import show_principals
 from daypass.directory.secret_box import SecretBox
@@ -34,6 +35,7 @@ ENTITIES: Mapping[str, type[Entity]] = {
     "role": Role,
     "oidcProvider": OidcProvider,
     "samlProvider": SamlProvider,
+    "oidcClient": OidcSignInClient,
     "bucket": StoredBucket,
 }
 
@@ -114,6 +116,8 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "tags": provider.tags,
         }
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
+    for client in records.each(reader, OidcSignInClient, account.id):
+        yield read_client(client, vault)
     for role in records.each(reader, Role, account.id):
         yield _role(reader, role)
     for bucket in records.each(reader, StoredBucket, account.id):

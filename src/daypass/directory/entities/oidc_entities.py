@@ -101,8 +101,8 @@ class OidcSignInClient(Entity, frozen=True, kw_only=True):
 
     @property
     def id(self) -> str:
-        """Return the unique id: one account registers a client of an issuer once."""
-        return client_unique_id(self.key)
+        """Return the id that marks of files refer to."""
+        return self.arn
 
     @property
     def arn(self) -> str:
