@@ -5,9 +5,12 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.sign_in.conftest import people, saml_key
 from tests.sso.scene import Scene
 
 from daypass.testing.server import RunningServer, running_server
+
+__all__ = ["people", "saml_key"]
 
 
 @pytest.fixture(scope="module")

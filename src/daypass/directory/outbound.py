@@ -32,6 +32,8 @@ NOTIFICATIONS = "notifications"
 
 An account cannot have this id.
 """
+SIGN_IN = "sign-in"
+"""The id of the issuer of the ID tokens of `aws login`, and the owner of its keys."""
 
 DISCOVERY = "openid-configuration"
 KEYS = "jwks.json"
@@ -59,10 +61,20 @@ def create_issuer(writer: Writer, account: str, *, now: int, entropy: Entropy, v
     return issuer.id
 
 
-def create_notifications_issuer(writer: Writer, *, now: int, vault: SecretBox) -> None:
-    """Create the issuer that signs notifications of delegation requests."""
-    records.insert(writer, Issuer(id=NOTIFICATIONS, account=NOTIFICATIONS))
-    _insert_first_keys(writer, NOTIFICATIONS, now=now, vault=vault)
+def ensure_server_issuer(writer: Writer, issuer: str, *, now: int, vault: SecretBox) -> None:
+    """Create an issuer of the server itself, unless it exists.
+
+    It is NOTIFICATIONS, which signs notifications of delegation requests, or SIGN_IN.
+    """
+    if has_issuer(writer, issuer):
+        return
+    records.insert(writer, Issuer(id=issuer, account=issuer))
+    _insert_first_keys(writer, issuer, now=now, vault=vault)
+
+
+def has_issuer(reader: Reader, issuer: str) -> bool:
+    """Return whether an issuer exists."""
+    return records.find(reader, Issuer, "", issuer) is not None
 
 
 def load_issuer_rings(reader: Reader, account: str, vault: SecretBox) -> IssuerRings:
@@ -110,7 +122,7 @@ def rotate_token_keys(writer: Writer, account: str, *, now: int, vault: SecretBo
 
 
 def issuer_accounts(reader: Reader) -> list[str]:
-    """Return the owners of issuers' keys: accounts, and NOTIFICATIONS."""
+    """Return the owners of issuers' keys: accounts, NOTIFICATIONS and SIGN_IN."""
     return [issuer.account for issuer in records.each(reader, Issuer, "")]
 
 

@@ -24,7 +24,7 @@ _SECONDS = 3_600
 _MOST_WAITING = 64
 # The only forms of ids: other paths need no query.
 _PATH = re.compile(
-    r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|notifications)"
+    r"/issuer/(a[0-9a-f]{7}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|notifications|sign-in)"
     r"/\.well-known/(openid-configuration|jwks\.json)"
 )
 _OPEN = (

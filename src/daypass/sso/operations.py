@@ -10,6 +10,7 @@ from daypass.operations.declared import declare
 from daypass.sso.portal_api import GetRoleCredentials, ListAccountRoles, ListAccounts, Logout
 from daypass.sso.register_client import RegisterClient
 from daypass.sso.rest_action import AnyAction
+from daypass.sso.signin_api import CreateOAuth2Token
 from daypass.wire.supported import Declared
 
 ACTIONS: tuple[AnyAction, ...] = (
@@ -18,6 +19,7 @@ ACTIONS: tuple[AnyAction, ...] = (
     ListAccountRoles(),
     GetRoleCredentials(),
     Logout(),
+    CreateOAuth2Token(),
 )
 
 _IDENTITY_CENTER = "Daypass has no IAM Identity Center, whose applications use it."
@@ -29,7 +31,6 @@ REFUSED_ACTIONS: Mapping[tuple[str, str], str] = {
     ("sso-oidc", "CreateTokenWithIAM"): _IDENTITY_CENTER,
     ("sso-oidc", "CreateToken"): _MISSING,
     ("sso-oidc", "StartDeviceAuthorization"): _MISSING,
-    ("signin", "CreateOAuth2Token"): _MISSING,
     ("signin", "BatchRevokeSessions"): _CONSOLE,
     ("signin", "CreateBearerToken"): _CONSOLE,
     ("signin", "CreateOAuth2TokenWithIAM"): _CONSOLE,

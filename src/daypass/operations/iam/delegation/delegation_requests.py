@@ -10,13 +10,11 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.directory import records
 from daypass.directory.delegation import kept_requests
 from daypass.directory.delegation.delegation_templates import render_template
 from daypass.directory.entities.delegation_entities import DelegationRequest, Parameter, State
-from daypass.directory.entities.outbound_entities import Issuer
 from daypass.directory.identity import find_managed, load_account
-from daypass.directory.outbound import NOTIFICATIONS, create_notifications_issuer
+from daypass.directory.outbound import NOTIFICATIONS, ensure_server_issuer
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
 from daypass.federation.oidc.provider import is_keys_url
 from daypass.operations.iam.delegation.delegation_rules import AboutRequest, OneRequest, find_visible, missing
@@ -78,8 +76,7 @@ class CreateDelegationRequest(IamAction[_CreateDelegationRequestParams]):
             raise LimitExceeded(f"Cannot exceed quota for DelegationRequestsPerAccount: {kept_requests.MOST_REQUESTS}")
         request = _request(params, caller, ctx)
         kept_requests.insert_request(ctx.writer, request)
-        if records.find(ctx.reader, Issuer, "", NOTIFICATIONS) is None:
-            create_notifications_issuer(ctx.writer, now=int(ctx.now.timestamp()), vault=ctx.vault)
+        ensure_server_issuer(ctx.writer, NOTIFICATIONS, now=int(ctx.now.timestamp()), vault=ctx.vault)
         link = f"{ctx.settings.public_url}/delegation/{request.id}"
         return {"DelegationRequestId": request.id, "ConsoleDeepLink": link}
 
