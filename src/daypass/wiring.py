@@ -41,6 +41,7 @@ from daypass.ports import Clock
 from daypass.resource_server.grants import GrantSource
 from daypass.resource_server.page import ResourceServerPage
 from daypass.resource_server.service import ResourceServers
+from daypass.sign_in.sessions import purge_store
 from daypass.sso.routes import Sso
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
@@ -93,7 +94,11 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
     rings = KeyMaintenance(
         opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days
     )
-    maintenance = Maintenance(rings.maintain, lambda: uses.flush(opened.store))
+    maintenance = Maintenance(
+        rings.maintain,
+        lambda: uses.flush(opened.store),
+        lambda: purge_store(opened.store, opened.clock.now()),
+    )
     webhook_sender = WebhookSender(
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )

@@ -293,3 +293,12 @@ def test_a_tenants_pinned_key_opens_no_other_account(people: People) -> None:
     other = Node.start(people.server.there, Keys(people.keys.published, fetched=False))
     with pytest.raises(KeysNeededError):
         other.take(session, ROLE)
+
+
+def test_a_provider_of_another_name_is_refused(people: People) -> None:
+    """The named provider must be that of the role's account."""
+    session = signed_in(people, "oidc")
+    assert people.node.take(session, ROLE, OIDC_PROVIDER)["Provider"] == OIDC_PROVIDER
+    for provider in (PROVIDER, f"{OIDC_PROVIDER}/x", OIDC_PROVIDER.replace(ACCOUNT, OTHER)):
+        with pytest.raises(InvalidIdentityToken):
+            people.node.take(session, ROLE, provider)

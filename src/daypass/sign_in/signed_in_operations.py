@@ -9,6 +9,8 @@ from datetime import datetime
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.errors import InvalidIdentityToken
+from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.token import UnverifiedToken
 from daypass.federation.saml.identity import SamlIdentity, require_role
 from daypass.mint.key_chain import NO_KEYS, KeyChain
@@ -40,9 +42,13 @@ class SignedInSamlRequest(AssumeRoleWithSAMLRequest, frozen=True, kw_only=True):
 
 
 class SignedInTokenRequest(AssumeRoleWithWebIdentityRequest, frozen=True, kw_only=True):
-    """The parameters, without a token."""
+    """The parameters, without a token.
+
+    An empty `provider_arn` means the provider of the role's account.
+    """
 
     session: SignInSession
+    provider_arn: str = ""
 
 
 class SignedInSamlCaller(SamlCaller, frozen=True, kw_only=True):
@@ -84,6 +90,8 @@ class SignedInWithOidc(AssumeRoleWithWebIdentity):
         """Return the person of a live session whose token the account accepts."""
         session = _session_of(params, ctx)
         web = web_identity(session, params.role.account, ctx)
+        if isinstance(params, SignedInTokenRequest) and params.provider_arn not in {"", web.provider_arn}:
+            raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the role's account has another provider")
         return bearer_of(web, params.role.arn, chain_of(session))
 
     def session_seconds(self, params: AssumeRoleWithWebIdentityRequest, longest: int, ctx: RequestContext) -> int:

@@ -6,11 +6,9 @@ AssumeRoleWithSAML or AssumeRoleWithWebIdentity, through the pipeline. The event
 
 from typing import Any
 
-from daypass.arn import Arn
 from daypass.authorize.context import RequestInfo
 from daypass.directory.entities.sign_in_entities import SignInSession
-from daypass.errors import Fault, InvalidIdentityToken, ValidationError
-from daypass.federation.oidc import oidc_messages
+from daypass.errors import Fault, ValidationError
 from daypass.operations.operation import AnyOperation, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAMLParams
@@ -80,15 +78,10 @@ def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: in
     if session.kind == "saml":
         members = AssumeRoleWithSAMLParams(role.arn, provider_arn, "", duration_seconds=seconds)
         return _WITH_SAML, SignedInSamlRequest(role, members, _NO_POLICIES, session=session)
-    if provider_arn and _account_of(provider_arn) not in {"", role.account}:
-        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the provider is not in the role's account")
     token_members = WebIdentityRoleParams(role.arn, session.session_name, duration_seconds=seconds)
-    return _WITH_OIDC, SignedInTokenRequest(role, token_members, _NO_POLICIES, NO_TOKEN, session=session)
-
-
-def _account_of(provider_arn: str) -> str:
-    parts = Arn.find(provider_arn)
-    return "" if parts is None else parts.account
+    return _WITH_OIDC, SignedInTokenRequest(
+        role, token_members, _NO_POLICIES, NO_TOKEN, session=session, provider_arn=provider_arn
+    )
 
 
 def _find_provider(
