@@ -5,6 +5,7 @@ Owns the defaults. config.py reads flags, environment and file into it.
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
@@ -118,7 +119,13 @@ class ServiceSettings:
 
         The public URL is a valid audience too.
         """
-        return SamlSettings(
-            audiences=frozenset({AWS_AUDIENCE, self.saml_entity_id, self.public_url}) | self.saml.names,
-            recipients=frozenset({self.saml_consumer}) | self.saml.addresses,
-        )
+        return _for_saml(self.public_url, self.saml)
+
+
+@lru_cache(maxsize=16)
+def _for_saml(public_url: str, rules: SamlRules) -> SamlSettings:
+    settings = ServiceSettings(public_url=public_url)
+    return SamlSettings(
+        audiences=frozenset({AWS_AUDIENCE, settings.saml_entity_id, public_url}) | rules.names,
+        recipients=frozenset({settings.saml_consumer}) | rules.addresses,
+    )

@@ -4,6 +4,8 @@ Owns the way from a session and a role's ARN to credentials: the same decision, 
 AssumeRoleWithSAML or AssumeRoleWithWebIdentity, through the pipeline. The event has the sign-in's id and time.
 """
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from daypass.authorize.context import RequestInfo
@@ -62,7 +64,7 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
     if session.kind == "saml" and not provider_arn:
         provider_arn = _find_provider(pipeline, store_view, session, role_arn, request)
     operation, params = _call(session, role, provider_arn, seconds)
-    sign_in = {"SignInId": session.id, "SignInTime": session.proven_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    sign_in = {"SignInId": session.id, "SignInTime": _second(session.proven_at)}
     if event:
         sign_in["SignInEvent"] = event
     parameters: dict[str, Any] = {"RoleArn": role_arn, "RoleSessionName": session.session_name}
@@ -72,6 +74,11 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
         parameters["DurationSeconds"] = seconds
     result = pipeline.perform(operation, params, parameters, request, request_id, store_view, sign_in=sign_in)
     return dict(result)
+
+
+@lru_cache(maxsize=1_024)
+def _second(instant: datetime) -> str:
+    return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: int | None) -> tuple[AnyOperation, Any]:

@@ -17,7 +17,7 @@ import msgspec
 
 from daypass.audit.event import AuditRecord
 from daypass.directory.store import WouldBlockError
-from daypass.errors import Fault, InternalFailure, Throttling, ValidationError
+from daypass.errors import Blame, Fault, InternalFailure, Throttling, ValidationError
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.operations.operation import StoreAccess
@@ -35,6 +35,9 @@ Scope = Mapping[str, Any]
 
 _PATIENCE = 10.0  # seconds for the body to arrive
 _POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending client does not read the response
+
+# A valid access token proves the caller, like a signature: many people may share an address.
+_COUNTED_BY_FAILURE = frozenset({"sso"})
 
 _ACTIONS: Mapping[tuple[str, str], AnyAction] = {(one.service, one.name): one for one in ACTIONS}
 
@@ -67,7 +70,7 @@ class Sso:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         try:
-            request = _request(scope, await _read(receive))
+            request = _request(scope, await _read(receive) if _has_body(scope) else b"")
         except LateBodyError:
             return
         response = await self._answer(request)
@@ -83,7 +86,7 @@ class Sso:
             result = await self._perform(operation, trace)
             return answer(operation.render(result), request_id)
         except Fault as fault:
-            trace.fault = fault
+            trace.fault = self._held_back(fault, trace)
         except Exception as bug:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
             self.pipeline.report_bug(request_id, bug)
             trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
@@ -92,7 +95,7 @@ class Sso:
         return render_rest_fault(operation.service, trace.fault, request_id)
 
     async def _perform(self, operation: RestOperation, trace: "_Trace") -> Mapping[str, Any]:
-        if not self.nonblocking.within_rate_limit(trace.request.peer):
+        if operation.service not in _COUNTED_BY_FAILURE and not self.nonblocking.within_rate_limit(trace.request.peer):
             raise Throttling("Rate exceeded")
         action = _ACTIONS.get((operation.service, operation.name))
         if action is None:
@@ -113,6 +116,15 @@ class Sso:
         except KeysNeededError as needed:
             await self._fetch(needed)
         return await run(self.workers, self._run, action, params, trace, self.blocking)
+
+    def _held_back(self, fault: Fault, trace: "_Trace") -> Fault:
+        """Return the fault, or Throttling if the peer sends too many invalid tokens."""
+        is_proven = trace.call is not None and trace.call.sign_in != ""
+        if trace.service not in _COUNTED_BY_FAILURE or is_proven or fault.blame is not Blame.SENDER:
+            return fault
+        if self.nonblocking.failure_within_rate_limit(trace.request.peer):
+            return fault
+        return Throttling("Rate exceeded", detail=f"throttled: {fault.code}")
 
     async def _fetch(self, needed: KeysNeededError) -> None:
         await asyncio.gather(*(self.issuer_keys.fetch(provider) for provider in needed.providers))
@@ -169,6 +181,10 @@ def _request(scope: Scope, body: bytes | None) -> HttpRequest:
         scope["scheme"] == "https",
         body is None,
     )
+
+
+def _has_body(scope: Scope) -> bool:
+    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
 
 
 async def _read(receive: Receive) -> bytes | None:

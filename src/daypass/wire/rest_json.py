@@ -265,23 +265,36 @@ def _writer(shapes: Shapes, operation: OperationShape) -> Callable[[Mapping[str,
         shape = shapes[shape.members[shape.payload].shape]
     if operation.output is None:
         return lambda _: b""
-    return lambda result: json_bytes(json.encode(_written(shapes, shape, result)))
+    written = _json_writer(shapes, shape)
+    return lambda result: json_bytes(json.encode(written(result)))
 
 
-def _written(shapes: Shapes, shape: Shape, value: Any) -> Any:
-    """Return a value under the names of the model.
+def _json_writer(shapes: Shapes, shape: Shape) -> Callable[[Any], Any]:
+    """Return the function that puts a value under the names of the model.
 
     A member that the model does not know raises KeyError: it would be missing silently.
     """
     if shape.type == "structure":
-        refs = [(shape.members[member], inner) for member, inner in value.items()]
-        names = [ref.location_name or member for (ref, _), member in zip(refs, value, strict=True)]
-        return {
-            name: _written(shapes, shapes[ref.shape], inner) for name, (ref, inner) in zip(names, refs, strict=True)
+        members = {
+            member: (ref.location_name or member, _json_writer(shapes, shapes[ref.shape]))
+            for member, ref in shape.members.items()
         }
+
+        def write_structure(value: Mapping[str, Any]) -> dict[str, Any]:
+            found = {}
+            for member, inner in value.items():
+                name, write = members[member]
+                found[name] = write(inner)
+            return found
+
+        return write_structure
     if shape.type == "list" and shape.member is not None:
-        element = shapes[shape.member.shape]
-        return [_written(shapes, element, inner) for inner in value]
+        write_element = _json_writer(shapes, shapes[shape.member.shape])
+        return lambda values: [write_element(value) for value in values]
+    return _write_scalar
+
+
+def _write_scalar(value: Any) -> Any:
     return encodable(value) if isinstance(value, str) else value
 
 

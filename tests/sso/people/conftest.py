@@ -1,6 +1,7 @@
 """A server with roles in two accounts, and a person who may take them."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from tests.sso.people.person import SCOPE, Person, furnish
 
 from daypass.audit.event import AuditRecord, to_event
 from daypass.authenticate.keychain import Keychain
+from daypass.config import Config
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.request_context import RequestContext
@@ -101,13 +103,20 @@ def as_event(record: AuditRecord) -> dict[str, object]:
     return event
 
 
-@pytest.fixture(scope="module")
-def scene() -> Iterator[Scene]:
-    """Run the server for one file."""
-    with running_server(account=ACCOUNT) as server:
+@contextmanager
+def new_scene(config: Config | None = None) -> Iterator[Scene]:
+    """Run a server with its roles."""
+    with running_server(account=ACCOUNT, config=config) as server:
         idp, make = SamlIdentityProvider(), client_factory(server)
         make("iam").create_account_alias(AccountAlias="acme-production")
         pairs = furnish(make("iam"), idp, "developer", "readonly")
         other = server.new_account(OTHER, name="sandbox")
         pairs += furnish(make("iam", other), idp, "admin", path="/team/")
         yield Scene(server, idp, pairs)
+
+
+@pytest.fixture(scope="module")
+def scene() -> Iterator[Scene]:
+    """Run the server for one file."""
+    with new_scene() as running:
+        yield running

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.sso.people.conftest import ACCOUNT, OTHER, Scene
+from tests.sso.people.conftest import ACCOUNT, OTHER, Scene, new_scene
 from tests.sso.people.person import SCOPE, unsigned
 
+from daypass.config import Config
 from daypass.testing.plugin import client_factory
 
 
@@ -223,3 +224,13 @@ def test_events_name_the_sign_in_and_no_token(scene: Scene, sso: Any) -> None:
     assert events["GetRoleCredentials"]["requestParameters"] == {"accountId": ACCOUNT, "roleName": "nobody"}
     assert events["GetRoleCredentials"]["errorCode"] == "ResourceNotFoundException"
     assert access not in json.dumps(events)
+
+
+def test_only_calls_without_a_valid_token_are_limited() -> None:
+    """Many people share an address. Guessing is limited per address, and does not stop the others."""
+    with new_scene(Config(unsigned_calls_per_minute=5)) as scene:
+        access = scene.access_token()
+        answers = [get(scene, "/assignment/accounts", "x")[:2] for _ in range(8)]
+        assert answers[0] == (401, "UnauthorizedException")
+        assert answers[-1] == (429, "TooManyRequestsException")
+        assert [get(scene, "/assignment/accounts", access)[0] for _ in range(8)] == [200] * 8
