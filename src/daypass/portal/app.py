@@ -34,6 +34,7 @@ from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import OperatorSessions
@@ -184,6 +185,7 @@ def _routes(portal: Portal) -> list[Route]:
     sessions = OperatorSessions(site)
     console = OperatorConsole(
         OperatorPages(site, sessions, portal.audit_file, portal.rotate_days),
+        PeoplePages(sessions),
         RoleSessions(sessions, portal.audit_file),
         ProviderPages(sessions),
     )

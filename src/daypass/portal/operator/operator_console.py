@@ -14,6 +14,7 @@ from starlette.responses import Response
 from daypass.errors import Fault
 from daypass.portal import pages
 from daypass.portal.operator.operator_pages import OperatorPages
+from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import NotEnteredError
@@ -46,6 +47,7 @@ class OperatorConsole:
     """The console: its pages and forms by address."""
 
     pages: OperatorPages
+    people: PeoplePages
     roles: RoleSessions
     providers: ProviderPages
 
@@ -56,6 +58,7 @@ class OperatorConsole:
             ("/operator/audit", partial(_shown, self.pages.audit)),
             ("/operator/refusals", partial(_shown, self.pages.refusals)),
             ("/operator/graph", partial(_shown, self.pages.graph)),
+            ("/operator/people", partial(_shown, self.people.show)),
             ("/operator/roles", partial(_shown, self.roles.show)),
             ("/operator/providers", partial(_shown, self.providers.show)),
             ("/operator/providers/saml", partial(_shown, self.providers.saml)),
@@ -70,6 +73,7 @@ class OperatorConsole:
         return (
             ("/operator", partial(_taken, self.pages.enter), 4 * _SMALL),
             ("/operator/leave", partial(_taken, self.pages.leave), _SMALL),
+            ("/operator/people/revoke", partial(_taken, self.people.revoke), _SMALL),
             ("/operator/roles/revoke", partial(_taken, self.roles.revoke), _SMALL),
             ("/operator/providers/saml", partial(_taken, self.providers.change_saml), _METADATA),
             ("/operator/providers/saml/add", partial(_taken, self.providers.create_saml), _METADATA),
