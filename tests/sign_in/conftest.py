@@ -13,7 +13,7 @@ import pytest
 from daypass.audit.event import AuditRecord, to_event
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.context import RequestInfo
-from daypass.config import Config
+from daypass.config import ClientSetting, Config
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.keys import KeySet, parse_jwks
@@ -209,7 +209,7 @@ def saml_key() -> KeyPair:
 @pytest.fixture
 def people(saml_key: KeyPair) -> Iterator[People]:
     """Run a server for one test."""
-    with running_server() as server:
+    with running_server(config=Config(oidc_clients=(ClientSetting(ISSUER, CLIENT),))) as server:
         yield set_up(server, saml_key)
 
 
