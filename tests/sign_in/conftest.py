@@ -43,6 +43,7 @@ ACCOUNT, OTHER = "123456789012", "500000000000"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/idp"
 ISSUER, CLIENT = "https://login.example.org", "the-portal"
 OIDC_CLIENT = Client(ISSUER, CLIENT)
+OIDC_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER.removeprefix('https://')}"
 REGION = "us-east-1"
 REQUEST = HttpRequest("GET", b"/", b"", ((b"user-agent", b"Firefox"),), b"", "192.0.2.7", secure=True)
 FEDERATED = ("sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity")
@@ -178,7 +179,8 @@ class People:
         """Return an ID token of the issuer."""
         key, now = key or self.keys.published[0], int(self.server.clock.now().timestamp())
         given = {"iss": ISSUER, "sub": subject, "aud": CLIENT, "iat": now, "exp": now + 300, **claims}
-        return compact({"alg": key.alg, "kid": key.kid}, given, key)
+        header = {"alg": key.alg} if key.kid is None else {"alg": key.alg, "kid": key.kid}
+        return compact(header, given, key)
 
     def role(self, name: str, *, iam: Any = None, account: str = ACCOUNT, **more: Any) -> str:
         """Create a role that both providers of an account may assume."""

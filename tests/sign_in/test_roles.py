@@ -6,7 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.exceptions import ClientError
-from tests.sign_in.conftest import ACCOUNT, CLIENT, ISSUER, OTHER, PROVIDER, Keys, Node, People, later, trusting
+from tests.sign_in.conftest import (
+    ACCOUNT,
+    CLIENT,
+    ISSUER,
+    OIDC_PROVIDER,
+    OTHER,
+    PROVIDER,
+    Keys,
+    Node,
+    People,
+    later,
+    trusting,
+)
 
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
@@ -21,7 +33,6 @@ from daypass.testing.tokens import SigningKey
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/developer"
 SECOND = f"arn:aws:iam::{ACCOUNT}:role/reader"
 HOST = ISSUER.removeprefix("https://")
-OIDC_PROVIDER = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{HOST}"
 
 
 def signed_in(people: People, kind: str) -> Any:
@@ -235,6 +246,24 @@ def test_a_provider_of_another_account_verifies_for_itself(people: People) -> No
     assert [role.arn for role in people.node.open_roles(session)] == [ROLE]
 
 
+@pytest.mark.parametrize("first", ["sign-in", "API"])
+def test_an_assertion_of_one_use_serves_the_sign_in_or_the_api(people: People, first: str) -> None:
+    """The roles of the sign-in do not use it up again."""
+    people.role("developer")
+    response = people.response(ROLE, conditions_xml="<saml:OneTimeUse/>")
+    redeem = people.client("sts").assume_role_with_saml
+    if first == "API":
+        redeem(RoleArn=ROLE, PrincipalArn=PROVIDER, SAMLAssertion=response)
+        with pytest.raises(InvalidIdentityToken, match="already been used"):
+            people.node.sign_in_by_saml(response)
+        return
+    session, _ = people.node.sign_in_by_saml(response)
+    for _ in range(2):
+        assert people.node.take(session, ROLE)
+    with pytest.raises(ClientError, match="already been used"):
+        redeem(RoleArn=ROLE, PrincipalArn=PROVIDER, SAMLAssertion=response)
+
+
 # OpenID Connect -----------------------------------------------------------------------------------------------
 
 
@@ -246,6 +275,16 @@ def test_the_issuers_key_may_be_rotated(people: People) -> None:
     people.keys.fetched = False
     other = Node.start(people.server.there, people.keys)
     assert other.take(session, SECOND)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "RS512", "ES256", "ES384", "ES512"])
+def test_the_key_of_every_algorithm_is_kept(people: People, algorithm: str) -> None:
+    """Also if the token names no key."""
+    people.role("developer")
+    people.keys.published = [SigningKey.generate(algorithm, None)]
+    session, _ = people.node.sign_in_by_oidc(people.token(), ROLE)
+    people.keys.fetched = False
+    assert people.node.take(session, ROLE)
 
 
 def test_pinned_keys_and_thumbprints_of_today_count(people: People) -> None:

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.sign_in.conftest import ACCOUNT, Node, People, later
+from tests.sign_in.conftest import ACCOUNT, OIDC_PROVIDER, PROVIDER, Node, People, later
 
 from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignInSession, TokenFamily
@@ -210,3 +210,22 @@ def test_a_look_at_a_refresh_token_changes_nothing(people: People, session: Sign
     assert finds(second.refresh)
     people.node.end(session)
     assert not finds(second.refresh)
+
+
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
+def test_removal_of_the_provider_ends_all_tokens(people: People, kind: str) -> None:
+    """Neither token is worth anything then."""
+    people.role("developer")
+    if kind == "saml":
+        session, _ = people.node.sign_in_by_saml(people.response(ROLE))
+    else:
+        session, _ = people.node.sign_in_by_oidc(people.token(), ROLE)
+    tokens, iam = begin(people, session), people.client("iam")
+    if kind == "saml":
+        iam.delete_saml_provider(SAMLProviderArn=PROVIDER)
+    else:
+        iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=OIDC_PROVIDER)
+    assert not is_valid(people, tokens.access)
+    assert reason(people, tokens.refresh) == "expired"
+    with pytest.raises(SignInOverError):
+        begin(people, session)

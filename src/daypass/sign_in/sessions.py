@@ -111,9 +111,9 @@ def find_session(session_id: str, ctx: RequestContext) -> SignInSession | None:
         # Another node may have begun it within the cache's last second.
         with ctx.snapshot() as reader:
             found = load_session(reader, session_id)
-    if found is None or found.ends <= ctx.now or not _has_issuer(found, ctx):
+    if found is None or found.ends <= ctx.now:
         return None
-    return found
+    return found if _is_provider_present(found, ctx) else None
 
 
 def get_session(session_id: str, ctx: RequestContext) -> SignInSession:
@@ -214,21 +214,25 @@ def _expired(reader: Reader, now: datetime, most: int) -> list[SignInSession]:
 
 @measured_by(lambda _: _SESSION_BYTES)
 def load_session(reader: Reader, session_id: str) -> SignInSession | None:
-    """Return a session, or None.
+    """Return a stored session, or None. It may be over."""
+    return records.find(reader, SignInSession, "", session_id)
 
-    Returns None also if its SAML provider was removed, or deleted and created again.
+
+@measured_by(len)
+def load_registration(reader: Reader, provider_arn: str) -> str:
+    """Return the unique id of a SAML provider, or an empty string."""
+    provider = find_provider(reader, provider_arn)
+    return "" if provider is None else provider.id
+
+
+def _is_provider_present(session: SignInSession, ctx: RequestContext) -> bool:
+    """Return whether the provider and the client of a session still exist.
+
+    A SAML provider that was deleted and created again is another one. For OpenID Connect, one account with a provider
+    of the issuer is enough.
     """
-    session = records.find(reader, SignInSession, "", session_id)
-    if session is None or session.kind == "oidc":
-        return session
-    provider = find_provider(reader, session.provider)
-    return session if provider is not None and provider.id == session.registration else None
-
-
-def _has_issuer(session: SignInSession, ctx: RequestContext) -> bool:
-    """Return whether the client still exists, and an account with the issuer."""
     if session.kind == "saml":
-        return True
+        return ctx.views.get(load_registration, session.provider) == session.registration
     if find_client(session.provider, ctx) is None:
         return False
     first = session.registration.split(":")

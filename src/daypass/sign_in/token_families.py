@@ -155,6 +155,10 @@ def refresh_family(
     match = _TOKEN.fullmatch(token)
     if match is None:
         raise RefreshRefusedError("unknown")
+    with ctx.snapshot() as reader:
+        family = load_family(reader, match[1])
+    if family is not None and find_session(family.sign_in, ctx) is None:
+        raise RefreshRefusedError("expired", family)
     with ctx.new_transaction() as writer:
         family = load_family(writer, match[1])
         if family is None:
