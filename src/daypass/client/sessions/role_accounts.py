@@ -26,7 +26,8 @@ Resolve = Callable[[CredentialRequest], tuple[str, ...]]
 def with_accounts(request: CredentialRequest, client_context: ClientContext, resolve: Resolve) -> CredentialRequest:
     """Return the request with each role as an ARN, if that is possible.
 
-    No other program is run. `resolve` asks STS. A name stays a name if the source's account may change, as with a container's credentials.
+    No other program is run. `resolve` asks STS. A name stays a name if the source's account may change, as with a
+    container's credentials.
     """
     roles = request.role_arn
     if request.method != "role" or not roles:
