@@ -314,6 +314,7 @@ PATHS = (
     ("GET", "/device"),
     ("GET", "/start"),
     ("GET", "/assignment/accounts"),
+    ("GET", "/authorize"),
     ("GET", "/assignment/roles"),
     ("GET", "/federation/credentials"),
     ("POST", "/logout"),
@@ -493,7 +494,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "drain_seconds",
     ),
     "path": (
-        "/authorize",
         "/resource-server/v1/changes",
         "/resource-server/v1/keys",
         "/v1/authorize",

@@ -1,16 +1,22 @@
-"""A server and its clients for the tests of the JSON services."""
+"""A server with an identity provider, its clients and browsers, for the tests of the JSON services."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from tests.sign_in.conftest import people, saml_key
+from tests.sign_in.conftest import ACCOUNT, CLIENT, ISSUER, Keys, Node, People, people, saml_key
+from tests.sso.browser import Browser
 from tests.sso.scene import Scene
 
+from daypass.sign_in.sessions import cookie_of
+from daypass.testing.saml import SamlIdentityProvider
+from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
 
-__all__ = ["people", "saml_key"]
+__all__ = ["ROLE", "people", "saml_key"]
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/developer"
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +30,26 @@ def server() -> Iterator[RunningServer]:
 def sso_oidc(server: RunningServer) -> Any:
     """Return a client of SSO OIDC, which signs nothing."""
     return boto3.client("sso-oidc", endpoint_url=server.url, region_name="us-east-1")
+
+
+@pytest.fixture(scope="module")
+def everyone(server: RunningServer) -> People:
+    """Register identity providers at the server, for the tests of one file."""
+    keys = Keys()
+    idp = SamlIdentityProvider(keys=[make_key_pair()])
+    found = People(server, idp, keys, Node.start(server.there, keys))
+    iam = found.client("iam")
+    iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml())
+    iam.create_open_id_connect_provider(Url=ISSUER, ClientIDList=[CLIENT])
+    found.role("developer")
+    return found
+
+
+@pytest.fixture
+def browser(everyone: People) -> Browser:
+    """Return a browser of a person who is signed in."""
+    session, secret = everyone.node.sign_in_by_saml(everyone.response(ROLE))
+    return Browser(everyone.server, cookie_of(session, secret))
 
 
 @pytest.fixture

@@ -26,6 +26,9 @@ from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher
 from daypass.portal import pages
+from daypass.portal.approvals.authorize_request import PATH as AUTHORIZE
+from daypass.portal.approvals.program_approval import DEVICE as DEVICE_APPROVAL
+from daypass.portal.approvals.program_approval import ProgramApproval
 from daypass.portal.cli_login import outcome_pages
 from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
 from daypass.portal.cli_login.code_page import DevicePage
@@ -44,6 +47,7 @@ from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.site import Site
 from daypass.portal.start_page import StartPage
 from daypass.sign_in.start_url import PATH as START
+from daypass.wire.rest_faults import JsonFault
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -180,7 +184,8 @@ def _routes(portal: Portal) -> list[Route]:
     places = EndpointCache(portal.fetcher, site.pipeline.now)
     oidc = OidcSignIn(site, choice, portal.fetcher, places)
     login = Login(site, saml, oidc)
-    device = DevicePage(site, login.providers)
+    programs = ProgramApproval(site)
+    device = DevicePage(site, login.providers, programs.show_device)
     commands = CliSignInApi(site)
     sessions = OperatorSessions(site)
     console = OperatorConsole(
@@ -200,6 +205,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/metadata.xml", saml.metadata),
         ("/saml/certificate.pem", saml.certificate),
         ("/device", device.show_form),
+        (AUTHORIZE, programs.show),
         *console.gets(),
         ("/handover/done", outcome_pages.done),
         ("/handover/declined", outcome_pages.declined),
@@ -213,6 +219,8 @@ def _routes(portal: Portal) -> list[Route]:
         *((path, portal.takes(step, most=most)) for path, step, most in console.posts()),
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
+        (AUTHORIZE, portal.takes(programs.decide, most=small)),
+        (DEVICE_APPROVAL, portal.takes(programs.decide_device, most=small)),
         ("/theme", portal.takes(_change_theme, most=small)),
         ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),
         ("/handover/token", portal.takes(commands.redeem, most=LARGEST, json=True)),
@@ -248,8 +256,21 @@ async def _asset(request: Request) -> Response:
 
 
 def _refused(request: Request, fault: Fault, request_id: str) -> Response:
+    if isinstance(fault, JsonFault):
+        return _refused_in_protocol(request, fault, request_id)
     error = {"Type": fault.blame.value, "Code": fault.code, "Message": fault.message}
     return pages.answer(request, "refusal.html", {"Error": error, "RequestId": request_id}, status=fault.status)
+
+
+def _refused_in_protocol(request: Request, fault: JsonFault, request_id: str) -> Response:
+    """Return a refusal of SSO OIDC: a page for browsers, else its JSON."""
+    if pages.is_html_wanted(request):
+        error = {"Type": fault.blame.value, "Code": fault.code, "Message": fault.message}
+        page = pages.page("refusal.html", {"it": {"Error": error, "RequestId": request_id}}, status=fault.status)
+    else:
+        page = pages.json_answer({"error": fault.error, "error_description": fault.message}, status=fault.status)
+    page.headers["x-amzn-errortype"] = fault.code
+    return page
 
 
 def _change_theme(request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG001 - a step

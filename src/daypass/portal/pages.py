@@ -93,6 +93,11 @@ def is_json_wanted(request: Request) -> bool:
     return "application/json" in named and "text/html" not in named
 
 
+def is_html_wanted(request: Request) -> bool:
+    """Tell whether Accept contains HTML, as that of browsers does."""
+    return "text/html" in request.headers.get("accept", "").lower()
+
+
 def page(template: str, values: Mapping[str, Any], *, status: int = 200, forms_to: Sequence[str] = ()) -> Response:
     """Return a rendered template."""
     headers = {**HEADERS, "content-security-policy": policy(forms_to)} if forms_to else HEADERS

@@ -72,7 +72,7 @@ class Site:
             return answered.status, document
         return answered.status, _as_the_cli_prints(document[f"{action}Response"][f"{action}Result"])
 
-    def record(
+    def record(  # noqa: PLR0913 - the parts of an audit event
         self,
         event: str,
         request: Request,
@@ -81,8 +81,11 @@ class Site:
         caller: Caller | None = None,
         parameters: Mapping[str, Any] | None = None,
         fault: Fault | None = None,
+        sign_in: Mapping[str, str] | None = None,
     ) -> None:
         """Record a step that is not an API call.
+
+        `sign_in` names the session that the step concerns.
 
         A required audit log records a successful step before the response is sent, or raises ServiceUnavailable.
         """
@@ -99,6 +102,7 @@ class Site:
                 caller,
                 parameters,
                 fault,
+                sign_in=sign_in,
             )
         )
 

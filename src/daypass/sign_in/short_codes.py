@@ -45,7 +45,7 @@ def read_code(typed: str) -> str:
     return code if len(code) == _LENGTH and all(letter in _ALPHABET for letter in code) else ""
 
 
-def try_code(typed: str, peer: str, find: Callable[[Reader, str], T | None], ctx: RequestContext) -> T | None:
+def try_code(typed: str, peer: str, find: Callable[[Reader, str], T], ctx: RequestContext) -> T | None:
     """Return the value of a code, or count a wrong code and return None.
 
     `find` looks up the value of a stored form. Raises Throttling after five wrong codes from the network in five

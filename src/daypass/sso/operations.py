@@ -7,14 +7,18 @@ and the members of each operation with the installed models.
 from collections.abc import Mapping
 
 from daypass.operations.declared import declare
+from daypass.sso.create_token import CreateToken
 from daypass.sso.portal_api import GetRoleCredentials, ListAccountRoles, ListAccounts, Logout
 from daypass.sso.register_client import RegisterClient
 from daypass.sso.rest_action import AnyAction
 from daypass.sso.signin_api import CreateOAuth2Token
+from daypass.sso.start_device_authorization import StartDeviceAuthorization
 from daypass.wire.supported import Declared
 
 ACTIONS: tuple[AnyAction, ...] = (
     RegisterClient(),
+    StartDeviceAuthorization(),
+    CreateToken(),
     ListAccounts(),
     ListAccountRoles(),
     GetRoleCredentials(),
@@ -24,13 +28,10 @@ ACTIONS: tuple[AnyAction, ...] = (
 
 _IDENTITY_CENTER = "Daypass has no IAM Identity Center, whose applications use it."
 _CONSOLE = "Daypass has no console whose sessions it concerns."
-_MISSING = "This server does not perform it."
 
 # Operations of the models that are refused, and why.
 REFUSED_ACTIONS: Mapping[tuple[str, str], str] = {
     ("sso-oidc", "CreateTokenWithIAM"): _IDENTITY_CENTER,
-    ("sso-oidc", "CreateToken"): _MISSING,
-    ("sso-oidc", "StartDeviceAuthorization"): _MISSING,
     ("signin", "BatchRevokeSessions"): _CONSOLE,
     ("signin", "CreateBearerToken"): _CONSOLE,
     ("signin", "CreateOAuth2TokenWithIAM"): _CONSOLE,
