@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
-from tests.sign_in.conftest import ACCOUNT, PROVIDER, People, set_up
+from tests.sign_in.conftest import ACCOUNT, PROVIDER, People, later, set_up
 
 from daypass.cli.main import cli
 from daypass.sign_in.sessions import find_session
@@ -37,6 +37,7 @@ def test_the_list_names_person_browser_and_times(stored: People) -> None:
     """The JSON document has every field, and no secret."""
     alice, secret = stored.node.sign_in_by_saml(stored.response(ROLE))
     stored.role("developer")
+    later(stored, seconds=1)
     stored.node.sign_in_by_oidc(stored.token("bob\u202e"), ROLE)
     with stored.node.ctx() as ctx:
         begin_family(ctx, sign_in=alice.id, kind="sso", client_id="c", scopes=())

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from botocore.exceptions import ClientError
 from tests.gateway.remote_gateway import remote_gateway
 from tests.gateway.running_gateway import ALLOW_ALL, document
 from tests.gateway.stores import StoreServer
-from tests.sign_in.conftest import ACCOUNT, Node, People, set_up
+from tests.sign_in.conftest import ACCOUNT, PROVIDER, Node, People, set_up
 from tests.storage.postgresql import fresh_database
 
 from daypass.config import Config
@@ -21,6 +23,8 @@ from daypass.sign_in import token_families
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.sessions import cookie_of, find_by_cookie, find_session
 from daypass.storage.master_key import MasterKeySource
+from daypass.testing.clock import MovableClock
+from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import KeyPair
 from daypass.testing.server import running_server
 from daypass.wiring_store import open_everything
@@ -81,6 +85,11 @@ def knows(node: Node, session_id: str) -> bool:
         return find_session(session_id, ctx) is not None
 
 
+def is_ended(node: Node, session_id: str) -> bool:
+    """Return whether a node does not find a session."""
+    return not knows(node, session_id)
+
+
 def test_any_node_continues_and_ends_a_sign_in(stored: People, other: Node) -> None:
     """A new session is known at once, also where its id was looked up before, and an ended one within a second."""
     stored.role("developer")
@@ -94,7 +103,7 @@ def test_any_node_continues_and_ends_a_sign_in(stored: People, other: Node) -> N
     with stored.node.ctx() as ctx:
         assert token_families.find_by_access(tokens.access, ctx) is not None
     stored.node.end(session)
-    within_a_second(lambda: not knows(other, session.id))
+    within_a_second(partial(is_ended, other, session.id))
     with pytest.raises(SignInOverError):
         other.take(session, ROLE)
     with other.ctx() as ctx:
@@ -126,6 +135,39 @@ def test_a_revocation_during_the_minting_ends_what_was_minted(stored: People, ot
     for answer in (minted[0], *minted[-3:]):
         with pytest.raises(ClientError, match="InvalidClientTokenId"):
             stored.arn_of(answer)
+
+
+@pytest.mark.parametrize("ahead", [-120, 120])
+def test_nodes_whose_clocks_differ_agree(stored: People, ahead: int) -> None:
+    """A sign-in of either node works on the other, and a revocation by either ends everything."""
+    clock = MovableClock()
+    clock.move(timedelta(seconds=ahead))
+    config = Config(store=stored.server.config.store)
+    there = open_everything(config, MasterKeySource(text=MASTER), clock=clock)
+    odd = Node.start(there, stored.keys)
+    stored.role("developer")
+    for begins, revokes in ((stored.node, odd), (odd, stored.node)):
+        moment = (stored.server.clock if begins is stored.node else clock).now()
+        response = stored.idp.response(Assertion(roles=(f"{ROLE},{PROVIDER}",)), now=moment)
+        session, _ = begins.sign_in_by_saml(response)
+        answers = [node.take(session, ROLE) for node in (stored.node, odd)]
+        for answer in answers:
+            assert stored.arn_of(answer)
+        revokes.revoke(session)
+        for answer in answers:
+            within_a_second(partial(is_void, stored, answer))
+        for node in (begins, revokes):
+            within_a_second(partial(is_ended, node, session.id))
+    there.store.close()
+
+
+def is_void(people: People, answer: dict[str, Any]) -> bool:
+    """Return whether the server refuses the credentials of an answer as invalid."""
+    try:
+        people.arn_of(answer)
+    except ClientError as error:
+        return bool(error.response["Error"]["Code"] == "InvalidClientTokenId")
+    return False
 
 
 @pytest.mark.slow

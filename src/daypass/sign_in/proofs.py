@@ -14,6 +14,7 @@ Identities are cached until the session, its proof or the provider changes, so t
 Decision: docs/decisions/0020-sign-ins-that-last.md.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -221,7 +222,8 @@ def load_saml_identity(
     except Fault as fault:
         return fault.with_traceback(None)
     shared = {pair.provider: pair.provider for pair in identity.roles}
-    roles = tuple(RolePair(pair.role, shared[pair.provider]) for pair in identity.roles)
+    # Colleagues have the same roles: their names are in memory once.
+    roles = tuple(RolePair(sys.intern(pair.role), shared[pair.provider]) for pair in identity.roles)
     return replace(identity, roles=roles, session_ends=session.ends, one_time_use=False)
 
 

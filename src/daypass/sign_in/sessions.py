@@ -48,7 +48,7 @@ _PURGED, _PURGED_AT_ONCE = 16, 200
 _KEPT = timedelta(hours=1)
 _LONGEST_AGENT, _LONGEST_PEER = 256, 64
 _OF_ACCOUNT, _OF_PERSON = "sign-in-of-account", "sign-in-of-person"
-_SESSION_BYTES = 4_096
+_SESSION_BYTES = 1_536
 _NO_PROVIDER = "Specified provider doesn't exist"
 
 

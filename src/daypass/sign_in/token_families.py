@@ -34,7 +34,7 @@ MOST_OF_SIGN_IN = 100
 
 _TOKEN = re.compile(r"dp1\.(tf-[0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 _ID_BYTES, _KEY_BYTES, _RANDOM_BYTES, _MAC_BYTES = 16, 32, 16, 16
-_FAMILY_BYTES = 4_096
+_FAMILY_BYTES = 1_536
 
 Refusal = Literal["unknown", "expired", "reused", "client", "key"]
 
