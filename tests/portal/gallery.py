@@ -224,7 +224,7 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "providers", page
     page.get_by_role("link", name="corp").first.click()
     yield "a SAML provider", page
-    for kind in ("saml", "oidc"):
+    for kind in ("saml", "oidc", "client"):
         page.goto(f"{there.url}/operator/providers/{kind}/add")
         yield f"add a provider, {kind}", page
     page.goto(f"{there.url}/operator/roles?q=project")

@@ -20,7 +20,10 @@ from daypass.wire.web_origin import find_origin
 
 PROXIED = Config(trusted_proxies=(ipaddress.ip_network("127.0.0.0/8"),))
 BROWSER = Browser()
-ROUTES = dict(re.findall(r'\("(/[^"]*)", portal\.(takes|receives)\(', inspect.getsource(app)))
+ROUTES = {
+    vars(app).get(path, path.strip('"')): kind
+    for path, kind in re.findall(r'\(("/[^"]*"|[A-Z_]+), portal\.(takes|receives)\(', inspect.getsource(app))
+}
 ROUTES |= dict(re.findall(r'\("(/[^"]*)", partial\((_taken)', inspect.getsource(operator_console)))
 CONSOLE_FORMS = inspect.getsource(operator_console).count("partial(_taken")
 OURS = sorted(path for path, kind in ROUTES.items() if kind != "receives")

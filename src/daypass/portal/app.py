@@ -35,6 +35,8 @@ from daypass.portal.cli_login.code_page import DevicePage
 from daypass.portal.login.login_pages import Login
 from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.operator.oidc_client_calls import OidcClientCalls
+from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_console import OperatorConsole
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_people import PeoplePages
@@ -192,7 +194,7 @@ def _routes(portal: Portal) -> list[Route]:
         OperatorPages(site, sessions, portal.audit_file, portal.rotate_days),
         PeoplePages(sessions),
         RoleSessions(sessions, portal.audit_file),
-        ProviderPages(sessions),
+        ProviderPages(sessions, ClientPages(sessions, OidcClientCalls(site))),
     )
     start = StartPage(site)
     small = _LARGEST_CHOICE

@@ -65,6 +65,8 @@ class OperatorConsole:
             ("/operator/providers/saml/add", partial(_shown, self.providers.add_saml)),
             ("/operator/providers/oidc", partial(_shown, self.providers.oidc)),
             ("/operator/providers/oidc/add", partial(_shown, self.providers.add_oidc)),
+            ("/operator/providers/client", partial(_shown, self.providers.clients.show)),
+            ("/operator/providers/client/add", partial(_shown, self.providers.clients.add)),
             ("/operator/keys", partial(_shown, self.pages.keys)),
         )
 
@@ -81,6 +83,9 @@ class OperatorConsole:
             ("/operator/providers/oidc", partial(_taken, self.providers.change_oidc), _LISTS),
             ("/operator/providers/oidc/add", partial(_taken, self.providers.create_oidc), _LISTS),
             ("/operator/providers/oidc/delete", partial(_taken, self.providers.delete_oidc), _SMALL),
+            ("/operator/providers/client", partial(_taken, self.providers.clients.change), _SMALL),
+            ("/operator/providers/client/add", partial(_taken, self.providers.clients.create), _SMALL),
+            ("/operator/providers/client/delete", partial(_taken, self.providers.clients.delete), _SMALL),
         )
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from daypass.errors import Fault, InvalidInput, NoSuchEntity
 from daypass.federation.saml.metadata import read_metadata
 from daypass.portal import pages
+from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_frame import console_page, require_form
 from daypass.portal.operator.operator_sessions import CallRefusedError, OperatorCredentials, OperatorSessions
 from daypass.wire.visible_text import visible
@@ -58,14 +59,18 @@ class ProviderPages:
     """The pages and forms of identity providers."""
 
     sessions: OperatorSessions
+    clients: ClientPages
 
     def show(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator/providers: list the providers of the account."""
         iam = self._calls(request, request_id)
         saml, saml_refused = iam.listed("ListSAMLProviders", "SAMLProviderList")
         oidc, oidc_refused = iam.listed("ListOpenIDConnectProviders", "OpenIDConnectProviderList")
+        clients, clients_refused = self.clients.rows(request, iam.held, request_id)
         now = self.sessions.site.pipeline.now()
         values = {
+            "clients": clients,
+            "clients_refused": clients_refused,
             "saml": [_saml_row(each, now) for each in saml],
             "saml_refused": saml_refused,
             "oidc": [_row(_OIDC, each["Arn"]) for each in oidc],
@@ -186,6 +191,7 @@ class ProviderPages:
 _DONE: Mapping[str, str] = {
     "added": "The identity provider was added. No role trusts it until a trust policy names it.",
     "changed": "The changes are saved. Every server uses them within a second.",
+    "removed": "The client was removed. People can no longer sign in through it.",
     "deleted": "The identity provider was deleted. People can no longer sign in through it.",
 }
 
