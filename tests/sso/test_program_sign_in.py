@@ -106,6 +106,8 @@ def test_a_person_approves_a_program_on_this_device(
     assert query_of(sent)["state"] == "5f3b27c4-1111-2222-3333-444455556666"
     tokens = redeem(sso_oidc, program, query_of(sent)["code"])
     assert (tokens["tokenType"], tokens["expiresIn"]) == ("Bearer", 3_600)
+    ends = int(tokens["ResponseMetadata"]["HTTPHeaders"]["x-daypass-sign-in-ends"])
+    assert abs(ends - server.clock.now().timestamp() - 8 * 3_600) < 60
     assert accounts(server, tokens["accessToken"]).status == 200
     renewed = sso_oidc.create_token(**program, grantType="refresh_token", refreshToken=tokens["refreshToken"])
     assert renewed["accessToken"] != tokens["accessToken"]
@@ -437,13 +439,15 @@ def test_malformed_bodies_are_a_400_of_the_service(server: RunningServer, target
 
 
 def test_a_program_that_polls_too_often_is_slowed_down(server: RunningServer, sso_oidc: Any) -> None:
-    """The AWS CLI then waits five seconds longer."""
+    """Three polls at once are allowed: the AWS CLI sends two. After SlowDown it waits five seconds longer."""
     program = register(sso_oidc, grantTypes=[DEVICE_CODE])
     begun = sso_oidc.start_device_authorization(**program, startUrl=f"{server.url}/start")
     poll = {**program, "grantType": DEVICE_CODE, "deviceCode": begun["deviceCode"]}
     server.clock.freeze()
     try:
-        assert code_of(sso_oidc.create_token, **poll) == "AuthorizationPendingException"
+        found = [code_of(sso_oidc.create_token, **poll) for _ in range(4)]
+        assert found == [*["AuthorizationPendingException"] * 3, "SlowDownException"]
+        server.clock.move(timedelta(seconds=0.99))
         assert code_of(sso_oidc.create_token, **poll) == "SlowDownException"
         server.clock.move(timedelta(seconds=1))
         assert code_of(sso_oidc.create_token, **poll) == "AuthorizationPendingException"

@@ -97,6 +97,9 @@ def redeem_code(code: str, *, client_id: str, redirect_uri: str, verifier: str, 
 
     Raises GrantRefusedError. The caller names the tokens with `bind_family`.
     """
+    with ctx.snapshot() as reader:  # Refuse a guess without waiting for the writer.
+        if pending_records.find(reader, _name(code), ctx=ctx) is None:
+            raise GrantRefusedError("unknown")
     with ctx.new_transaction() as writer:
         found = pending_records.find(writer, _name(code), ctx=ctx)
         if found is None:

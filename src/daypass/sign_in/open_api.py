@@ -7,7 +7,7 @@
 
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlProvider
-from daypass.directory.store import Reader
+from daypass.directory.store import Reader, keeps_little
 from daypass.errors import AccessDenied
 from daypass.operations.oidc_clients import listed_clients
 from daypass.operations.request_context import RequestContext
@@ -24,5 +24,6 @@ def require_open_api(ctx: RequestContext, *, needs_provider: bool) -> None:
         raise AccessDenied(_NO_PROVIDER)
 
 
+@keeps_little
 def _has_saml_provider(reader: Reader) -> bool:
     return bool(records.page(reader, SamlProvider, None, limit=1))

@@ -18,6 +18,7 @@ from daypass.sign_in import device_codes, grants, token_families
 from daypass.sign_in.clients import mark_used, verify_client
 from daypass.sign_in.grants import GrantRefusedError
 from daypass.sign_in.proofs import SignInOverError
+from daypass.sign_in.sessions import find_session
 from daypass.sign_in.token_families import RefreshRefusedError, Tokens
 from daypass.sso.register_client import AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN, require_scopes
 from daypass.sso.rest_action import OfSsoOidc, RestCall
@@ -30,8 +31,12 @@ from daypass.wire.rest_faults import (
 )
 
 _MOST_POLLED = 10_000
+# `daypass status` shows it. Other programs ignore it.
+_ENDS = b"x-daypass-sign-in-ends"
+# The AWS CLI polls once before it shows the code, and again at once.
+_MOST_AT_ONCE = 3
 # Half of the interval: the network delays one poll more than the next.
-_SHORTEST_GAP = device_codes.INTERVAL / 2
+_SECONDS_OF_POLL = device_codes.INTERVAL / 2
 _WRONG_CODE = "The code is not valid, has expired, or was used before. Sign in again."
 _WRONG_TOKEN = "The refresh token is not valid, has expired, or was used before. Sign in again."  # noqa: S105
 _SIGN_IN_OVER = "The sign-in has ended. Sign in again."
@@ -62,7 +67,7 @@ class CreateToken(OfSsoOidc):
     takes = CreateTokenParams
 
     def __init__(self) -> None:
-        self._polls: BoundedMemory[str, float] = BoundedMemory(_MOST_POLLED)
+        self._polls: BoundedMemory[str, tuple[float, float]] = BoundedMemory(_MOST_POLLED)
         self._grants: Mapping[str, Callable[[CreateTokenParams, SsoClient, RestCall], Tokens]] = {
             AUTHORIZATION_CODE: _redeem_code,
             DEVICE_CODE: self._redeem_device_code,
@@ -82,6 +87,9 @@ class CreateToken(OfSsoOidc):
         require_scopes(params.scope)
         tokens = grant(params, client, call)
         mark_used(client, call.ctx)
+        session = find_session(call.sign_in, call.ctx)
+        if session is not None:
+            call.headers = ((_ENDS, b"%d" % session.ends.timestamp()),)
         return {
             "accessToken": tokens.access,
             "tokenType": "Bearer",
@@ -97,9 +105,11 @@ class CreateToken(OfSsoOidc):
         return _begin(approved.sign_in, client, call)
 
     def _require_patience(self, identifier: str, now: float) -> None:
-        last = self._polls.get(identifier)
-        self._polls.put(identifier, now)
-        if last is not None and 0 <= now - last < _SHORTEST_GAP:
+        """Count a poll. Raises SlowDownException if there were too many."""
+        left, last = self._polls.get(identifier) or (float(_MOST_AT_ONCE), now)
+        left = min(float(_MOST_AT_ONCE), left + max(0.0, now - last) / _SECONDS_OF_POLL) - 1
+        self._polls.put(identifier, (max(0.0, left), now))
+        if left < 0:
             raise SlowDownException(f"Wait {device_codes.INTERVAL} seconds between two requests.")
 
 

@@ -75,7 +75,7 @@ class OfSso:
 
     service = "sso"
     payload = ""
-    needs_provider = False
+    needs_provider = True
     is_cached = True
 
 

@@ -8,16 +8,19 @@ from typing import Any
 
 import msgspec
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.sso_client_entities import SsoClient
 from daypass.operations.request_context import RequestContext
 from daypass.sign_in.clients import is_loopback_uri, register
 from daypass.sign_in.start_url import is_start_url
 from daypass.sso.rest_action import OfSsoOidc, RestCall
+from daypass.wire.peer_network import peer_network
 from daypass.wire.rest_faults import (
     InvalidClientMetadataException,
     InvalidRedirectUriException,
     InvalidRequestException,
     InvalidScopeException,
+    SlowDownException,
     UnsupportedGrantTypeException,
 )
 
@@ -27,6 +30,8 @@ REFRESH_TOKEN = "refresh_token"  # noqa: S105 - the name of a grant
 GRANTS = (AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN)
 SCOPE = "sso:account:access"
 _MOST_URIS = 5
+_MOST_REFUSED, _SECONDS_REFUSED = 10_000, 30
+_TOO_MANY = "Your network registered too many clients within an hour. Try again later, or use a registered one."
 _WRONG_START_URL = "This start URL is not one of this server. Copy it from the credentials page of the portal."
 
 
@@ -47,11 +52,15 @@ class RegisterClient(OfSsoOidc):
     name = "RegisterClient"
     takes = RegisterClientParams
 
+    def __init__(self) -> None:
+        # Networks beyond their limit, until when they are refused without waiting for the writer.
+        self._refused: BoundedMemory[str, float] = BoundedMemory(_MOST_REFUSED)
+
     def answer(self, params: RegisterClientParams, call: RestCall) -> Mapping[str, Any]:
         """Return the id and the secret of a new registration."""
         call.recorded |= {"clientName": params.client_name, "scopes": params.scopes}
         wanted = _checked(params, call.ctx)
-        client, secret = register(wanted, call.request.peer, call.ctx)
+        client, secret = self._register(wanted, call)
         call.recorded["clientId"] = client.id
         return {
             "clientId": client.id,
@@ -59,6 +68,16 @@ class RegisterClient(OfSsoOidc):
             "clientIdIssuedAt": int(client.registered.timestamp()),
             "clientSecretExpiresAt": int(client.expires.timestamp()),
         }
+
+    def _register(self, wanted: SsoClient, call: RestCall) -> tuple[SsoClient, str]:
+        network, now = peer_network(call.request.peer), call.ctx.now.timestamp()
+        if 0 <= (self._refused.get(network) or 0) - now < _SECONDS_REFUSED:
+            raise SlowDownException(_TOO_MANY)
+        try:
+            return register(wanted, call.request.peer, call.ctx)
+        except SlowDownException:
+            self._refused.put(network, now + _SECONDS_REFUSED)
+            raise
 
 
 def require_start_url(url: str, ctx: RequestContext) -> None:

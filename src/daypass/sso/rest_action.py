@@ -12,7 +12,7 @@ import msgspec
 
 from daypass.operations.request_context import RequestContext
 from daypass.pipeline import Pipeline, StoreView
-from daypass.wire.http import HttpRequest
+from daypass.wire.http import Headers, HttpRequest
 
 P_contra = TypeVar("P_contra", contravariant=True)
 
@@ -22,7 +22,7 @@ class RestCall:
     """One call: its request, its context, and the facts for its audit event.
 
     `sign_in` is the id of the sign-in session, once it is known. `recorded` are the parameters that the event contains:
-    never codes, secrets or tokens.
+    never codes, secrets or tokens. `headers` are further headers of the response.
     """
 
     request: HttpRequest
@@ -32,6 +32,7 @@ class RestCall:
     store_view: StoreView
     sign_in: str = ""
     recorded: dict[str, Any] = field(default_factory=dict)
+    headers: Headers = ()
 
 
 class RestAction(Protocol[P_contra]):

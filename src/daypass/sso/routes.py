@@ -8,6 +8,7 @@ An operation with `is_cached` is tried on the event loop first. All others run o
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -38,6 +39,9 @@ _POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending clien
 
 # A valid access token proves the caller, like a signature: many people may share an address.
 _COUNTED_BY_FAILURE = frozenset({"sso"})
+
+_SCOPE = re.compile(rb"Credential=[^/,]*/[^/,]*/[^/,]*/([^/,]*)/aws4_request(?:,|$)")
+_SIGNING_NAMES: Mapping[str, bytes] = {"sso-oidc": b"sso-oauth", "sso": b"awsssoportal", "signin": b"signin"}
 
 _ACTIONS: Mapping[tuple[str, str], AnyAction] = {(one.service, one.name): one for one in ACTIONS}
 
@@ -84,7 +88,8 @@ class Sso:
         trace = _Trace(request, request_id, operation.service, operation.name)
         try:
             result = await self._perform(operation, trace)
-            return answer(operation.render(result), request_id)
+            extra = () if trace.call is None else trace.call.headers
+            return answer(operation.render(result), request_id, extra=extra)
         except Fault as fault:
             trace.fault = self._held_back(fault, trace)
         except Exception as bug:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
@@ -97,6 +102,7 @@ class Sso:
     async def _perform(self, operation: RestOperation, trace: "_Trace") -> Mapping[str, Any]:
         if operation.service not in _COUNTED_BY_FAILURE and not self.nonblocking.within_rate_limit(trace.request.peer):
             raise Throttling("Rate exceeded")
+        _require_scope(operation.service, trace.request)
         action = _ACTIONS.get((operation.service, operation.name))
         if action is None:
             reason = REFUSED_ACTIONS[operation.service, operation.name]
@@ -155,6 +161,18 @@ class Sso:
             trace.fault,
             sign_in={"SignInId": call.sign_in} if call is not None and call.sign_in else None,
         )
+
+
+def _require_scope(service: str, request: HttpRequest) -> None:
+    """Raise ValidationError if a signature is meant for another service.
+
+    The operations need no signature, so it is not verified.
+    """
+    for name, value in request.headers:
+        if name == b"authorization" and value.startswith(b"AWS4-"):
+            scoped = _SCOPE.search(value)
+            if scoped is None or scoped[1] != _SIGNING_NAMES[service]:
+                raise ValidationError("This path belongs to another service than the signature.")
 
 
 @dataclass(slots=True)
