@@ -38,6 +38,7 @@ from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_console import OperatorConsole
+from daypass.portal.operator.operator_entry import OperatorEntry
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
@@ -191,6 +192,7 @@ def _routes(portal: Portal) -> list[Route]:
     commands = CliSignInApi(site)
     sessions = OperatorSessions(site)
     console = OperatorConsole(
+        OperatorEntry(sessions),
         OperatorPages(site, sessions, portal.audit_file, portal.rotate_days),
         PeoplePages(sessions),
         RoleSessions(sessions, portal.audit_file),

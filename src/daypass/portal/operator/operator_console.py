@@ -1,7 +1,7 @@
 """The routes of the operator console, and its refusals.
 
-Owns the addresses of the pages and forms. A browser without an operator session is sent to the sign-in page, a refusal
-has its own heading. A client that requests JSON gets the error itself.
+Owns the addresses of the pages and forms. A browser without an operator session is led to the entrance, a refusal has
+its own heading. A client that requests JSON gets the error itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,8 +11,10 @@ from functools import partial
 from starlette.requests import Request
 from starlette.responses import Response
 
-from daypass.errors import Fault
+from daypass.errors import ExpiredTokenException, Fault
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.portal import pages
+from daypass.portal.operator.operator_entry import OperatorEntry
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
@@ -46,6 +48,7 @@ _OTHER = "The request was not accepted"
 class OperatorConsole:
     """The console: its pages and forms by address."""
 
+    entry: OperatorEntry
     pages: OperatorPages
     people: PeoplePages
     roles: RoleSessions
@@ -54,26 +57,28 @@ class OperatorConsole:
     def gets(self) -> tuple[tuple[str, Step], ...]:
         """Return the pages."""
         return (
-            ("/operator", partial(_shown, self.pages.overview)),
-            ("/operator/audit", partial(_shown, self.pages.audit)),
-            ("/operator/refusals", partial(_shown, self.pages.refusals)),
-            ("/operator/graph", partial(_shown, self.pages.graph)),
-            ("/operator/people", partial(_shown, self.people.show)),
-            ("/operator/roles", partial(_shown, self.roles.show)),
-            ("/operator/providers", partial(_shown, self.providers.show)),
-            ("/operator/providers/saml", partial(_shown, self.providers.saml)),
-            ("/operator/providers/saml/add", partial(_shown, self.providers.add_saml)),
-            ("/operator/providers/oidc", partial(_shown, self.providers.oidc)),
-            ("/operator/providers/oidc/add", partial(_shown, self.providers.add_oidc)),
-            ("/operator/providers/client", partial(_shown, self.providers.clients.show)),
-            ("/operator/providers/client/add", partial(_shown, self.providers.clients.add)),
-            ("/operator/keys", partial(_shown, self.pages.keys)),
+            ("/operator", partial(_shown, self.entry, self.pages.overview)),
+            ("/operator/enter", partial(_shown, self.entry, self.entry.show)),
+            ("/operator/audit", partial(_shown, self.entry, self.pages.audit)),
+            ("/operator/refusals", partial(_shown, self.entry, self.pages.refusals)),
+            ("/operator/graph", partial(_shown, self.entry, self.pages.graph)),
+            ("/operator/people", partial(_shown, self.entry, self.people.show)),
+            ("/operator/roles", partial(_shown, self.entry, self.roles.show)),
+            ("/operator/providers", partial(_shown, self.entry, self.providers.show)),
+            ("/operator/providers/saml", partial(_shown, self.entry, self.providers.saml)),
+            ("/operator/providers/saml/add", partial(_shown, self.entry, self.providers.add_saml)),
+            ("/operator/providers/oidc", partial(_shown, self.entry, self.providers.oidc)),
+            ("/operator/providers/oidc/add", partial(_shown, self.entry, self.providers.add_oidc)),
+            ("/operator/providers/client", partial(_shown, self.entry, self.providers.clients.show)),
+            ("/operator/providers/client/add", partial(_shown, self.entry, self.providers.clients.add)),
+            ("/operator/keys", partial(_shown, self.entry, self.pages.keys)),
         )
 
     def posts(self) -> tuple[tuple[str, Step, int], ...]:
         """Return the forms, each with the largest size of its body."""
         return (
             ("/operator", partial(_taken, self.pages.enter), 4 * _SMALL),
+            ("/operator/enter", partial(_taken, self.entry.enter), _SMALL),
             ("/operator/leave", partial(_taken, self.pages.leave), _SMALL),
             ("/operator/people/revoke", partial(_taken, self.people.revoke), _SMALL),
             ("/operator/roles/revoke", partial(_taken, self.roles.revoke), _SMALL),
@@ -89,12 +94,14 @@ class OperatorConsole:
         )
 
 
-def _shown(step: Step, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-    """Show a page. Send a browser without an operator session to the sign-in page."""
+def _shown(entry: OperatorEntry, step: Step, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+    """Show a page. Lead a browser without an operator session to the entrance."""
     try:
         return step(request, fields, request_id)
+    except KeysNeededError:
+        raise  # The step runs again with the keys.
     except NotEnteredError as fault:
-        return _refused(request, fault, request_id) if pages.is_json_wanted(request) else pages.redirect("/login")
+        return _refused(request, fault, request_id) if pages.is_json_wanted(request) else entry.lead(request)
     except Fault as fault:
         return _refused(request, fault, request_id)
 
@@ -103,6 +110,8 @@ def _taken(step: Step, request: Request, fields: Mapping[str, str], request_id: 
     """Take a form. Its sender reads why it was refused."""
     try:
         return step(request, fields, request_id)
+    except KeysNeededError:
+        raise
     except Fault as fault:
         return _refused(request, fault, request_id)
 
@@ -113,6 +122,6 @@ def _refused(request: Request, fault: Fault, request_id: str) -> Response:
     if pages.is_json_wanted(request):
         return pages.json_answer(document, status=fault.status)
     heading = _HEADINGS.get(fault.code, _OTHER)
-    entered = not isinstance(fault, NotEnteredError)
+    entered = not isinstance(fault, ExpiredTokenException)
     values = {"it": document, "heading": heading, "entered": entered}
     return pages.page("operator_refusal.html", values, status=fault.status)

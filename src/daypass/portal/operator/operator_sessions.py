@@ -22,6 +22,7 @@ from daypass.portal.credential_formats import RoleCredentials
 from daypass.portal.operator.signed_call import SigV4Credentials, signed_call
 from daypass.portal.site import Site, as_sent
 from daypass.sign_in import pending_records
+from daypass.sign_in.sessions import find_session
 
 COOKIE = "__Host-daypass-operator"
 _LONGEST = timedelta(hours=1)
@@ -49,13 +50,17 @@ class CallRefusedError(SenderFault):
 
 
 class OperatorCredentials(msgspec.Struct, frozen=True):
-    """The credentials of an operator session, with their account and ARN."""
+    """The credentials of an operator session, with their account and ARN.
+
+    `sign_in` is the sign-in that the role was taken with, or empty.
+    """
 
     key_id: str
     secret: str
     token: str
     account: str
     arn: str
+    sign_in: str = ""
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -75,8 +80,24 @@ class OperatorSessions:
 
         Raises CallRefusedError, NotEnteredError, or Throttling if the account has too many sessions.
         """
-        claimed_end = _end_of(credentials)
-        held = OperatorCredentials(credentials.key_id, credentials.secret, credentials.token, "", "")
+        secrets = (credentials.key_id, credentials.secret, credentials.token)
+        return self.begin(request, secrets, _end_of(credentials), request_id, answer)
+
+    def begin(
+        self,
+        request: Request,
+        secrets: tuple[str, str, str],
+        claimed_end: datetime,
+        request_id: str,
+        answer: Response,
+        *,
+        sign_in: str = "",
+    ) -> Response:
+        """Start a session with a key, its secret and its token.
+
+        `sign_in` is the id of the sign-in whose role they are of: the session ends with it.
+        """
+        held = OperatorCredentials(*secrets, "", "", sign_in)
         who = self._call(request, held, "sts", {"Action": "GetCallerIdentity", "Version": "2011-06-15"}, request_id)
         identity = who["GetCallerIdentityResponse"]["GetCallerIdentityResult"]
         held = msgspec.structs.replace(held, account=identity["Account"], arn=identity["Arn"])
@@ -183,4 +204,7 @@ def _find(request: Request, ctx: RequestContext) -> OperatorCredentials:
     found = pending_records.look(_name(request), ctx=ctx)
     if found is None:
         raise NotEnteredError(_OVER)
-    return _decode(found)
+    held = _decode(found)
+    if held.sign_in and find_session(held.sign_in, ctx) is None:
+        raise NotEnteredError(_OVER)  # The person signed out, or the sign-in was revoked.
+    return held
