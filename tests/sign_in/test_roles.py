@@ -25,6 +25,7 @@ from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.store import WouldBlockError
 from daypass.errors import AccessDenied, Fault, InvalidIdentityToken, ValidationError
 from daypass.federation.oidc.identify import KeysNeededError
+from daypass.sign_in import proofs
 from daypass.sign_in.proofs import SignInOverError
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
@@ -341,3 +342,28 @@ def test_a_provider_of_another_name_is_refused(people: People) -> None:
     for provider in (PROVIDER, f"{OIDC_PROVIDER}/x", OIDC_PROVIDER.replace(ACCOUNT, OTHER)):
         with pytest.raises(InvalidIdentityToken):
             people.node.take(session, ROLE, provider)
+
+
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
+def test_a_repeated_role_verifies_no_signature(people: People, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The identity is in the cache until the session or the provider changes."""
+    session, verified = signed_in(people, kind), list[str]()
+    for name in ("identify_saml", "identify"):
+        real = getattr(proofs, name)
+
+        def noted(*arguments: Any, real: Any = real, **named: Any) -> Any:
+            verified.append("once")
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(proofs, name, noted)
+    for role in (ROLE, SECOND, ROLE):
+        people.node.take(session, role)
+        people.node.open_roles(session)
+    assert verified == ["once"]
+    iam = people.client("iam")
+    if kind == "saml":
+        iam.update_saml_provider(SAMLProviderArn=PROVIDER, SAMLMetadataDocument=people.idp.metadata_xml())
+    else:
+        iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=OIDC_PROVIDER, ClientID="more")
+    people.node.take(session, ROLE)
+    assert verified == ["once", "once"]

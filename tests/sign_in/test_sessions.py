@@ -12,7 +12,15 @@ from daypass.directory.saml_providers import delete_provider, find_provider
 from daypass.errors import InvalidIdentityToken, Throttling
 from daypass.sign_in import sessions
 from daypass.sign_in.proofs import SignInOverError
-from daypass.sign_in.sessions import cookie_of, find_by_cookie, find_session, list_sessions, position, purge_store
+from daypass.sign_in.sessions import (
+    cookie_of,
+    find_by_cookie,
+    find_session,
+    list_sessions,
+    position,
+    purge_store,
+    revoke_for_account,
+)
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/developer"
 
@@ -190,6 +198,20 @@ def test_a_persons_next_session_ends_their_oldest(people: People, monkeypatch: p
         later(people, seconds=1)
     assert [found(people, session) for session in mine] == [False, True, True]
     assert found(people, bob)
+
+
+def test_an_account_revokes_a_limited_number(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenant cannot fill the list of revocations, and the operator of the server is not limited."""
+    monkeypatch.setattr(sessions, "MOST_REVOKED", 1)
+    one, other = (people.node.sign_in_by_saml(people.response(ROLE, name_id=name))[0] for name in ("p", "q"))
+    store, now = people.server.there.store, people.server.clock.now()
+    with store.write() as writer:
+        revoke_for_account(writer, one, now)
+    with pytest.raises(Throttling), store.write() as writer:
+        revoke_for_account(writer, other, now)
+    assert [found(people, each) for each in (one, other)] == [False, True]
+    people.node.revoke(other)
+    assert not found(people, other)
 
 
 def test_lists_are_in_pages(people: People) -> None:

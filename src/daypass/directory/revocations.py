@@ -12,7 +12,7 @@ which the sessions and credentials of a key or request are void. AWS has no such
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import msgspec
@@ -26,6 +26,9 @@ from daypass.mint.session import Session
 
 _KIND, _KEY = "revocations", "access-keys"
 _KEPT = int(LIFETIMES[State.ACCEPTED].total_seconds()) + max(LONGEST, LONGEST_DELEGATION) + SKEW
+REVOCATION_KEPT = timedelta(seconds=2 * _KEPT)
+"""The longest time for which `revoke_for_good` keeps an entry."""
+
 _decode = msgspec.json.Decoder(dict[str, int]).decode
 
 Revocations = Mapping[str, int]

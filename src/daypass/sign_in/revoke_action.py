@@ -16,7 +16,7 @@ from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import NoSuchEntity
 from daypass.operations.operation import Authorized, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.sign_in.sessions import is_sign_in_id, revoke_session
+from daypass.sign_in.sessions import is_sign_in_id, revoke_for_account
 
 
 class RevokeSignInParams(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class RevokeSignIn(Signed[RevokeSignInParams]):
         # A sign-in through a client of the settings belongs to no account.
         if found is None or not account or found.account != account:
             raise NoSuchEntity("This sign-in does not exist in this account, or it has ended.")
-        revoke_session(ctx.writer, found.id, ctx.now)
+        revoke_for_account(ctx.writer, found, ctx.now)
         return {}
 
 

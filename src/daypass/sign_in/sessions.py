@@ -26,7 +26,7 @@ from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof, TokenFamily
 from daypass.directory.identity import load_accounts_with
-from daypass.directory.revocations import revoke_for_good
+from daypass.directory.revocations import REVOCATION_KEPT, revoke_for_good
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.store import Link, Reader, Store, Writer, measured_by
 from daypass.errors import InvalidIdentityToken, Throttling, ValidationError
@@ -40,6 +40,9 @@ MOST_OF_ACCOUNT = 50_000
 """The largest number of live sessions of one account's providers."""
 MOST_OF_PERSON = 50
 """The largest number of live sessions of one person. Another one ends the oldest."""
+
+MOST_REVOKED = 10_000
+"""About the largest number of sign-ins that one account revokes in the days for which revocations are kept."""
 
 _ID = re.compile(r"si-[0-9a-f]{32}")
 _COOKIE = re.compile(r"(si-[0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
@@ -160,6 +163,20 @@ def revoke_session(writer: Writer, session_id: str, now: datetime) -> None:
         raise ValidationError(f"{session_id[:64]} is not the id of a sign-in")
     end_session(writer, session_id)
     revoke_for_good(writer, session_id, now=int(now.timestamp()))
+
+
+def revoke_for_account(writer: Writer, session: SignInSession, now: datetime) -> None:
+    """Revoke a session for the account that owns its provider.
+
+    Every node reads all revocations with every request, and they are kept for days. So an account has a limited number.
+    Raises Throttling beyond it: an operator of the server can still revoke.
+    """
+    drawn = hashlib.sha256(session.id.encode()).digest()
+    places = (int.from_bytes(drawn[at : at + 2]) % MOST_REVOKED for at in range(0, len(drawn), 2))
+    name, until = f"revoked-sign-ins:{session.account}", now + REVOCATION_KEPT
+    if not any(writer.claim(f"{name}:{place}", until=until) for place in places):
+        raise Throttling("Rate exceeded", detail=f"account {session.account} has revoked too many sign-ins")
+    revoke_session(writer, session.id, now)
 
 
 def list_sessions(reader: Reader, account: str | None, after: str, limit: int) -> list[SignInSession]:
