@@ -308,3 +308,18 @@ def test_the_audit_log_has_the_call_and_no_token(login: Login) -> None:
     text = json.dumps(events)
     secrets = (first["refreshToken"], first["idToken"], first["accessToken"]["secretAccessKey"], program.verifier)
     assert not any(secret in text for secret in secrets)
+
+
+def test_a_guess_writes_nothing(login: Login) -> None:
+    """A stranger with proofs of their own must not fill the store."""
+    program = Program()
+    before = login.people.server.there.store.revision()
+    for _ in range(3):
+        refused(login.calls.redeem(program, "x" * 43), "AUTHCODE_EXPIRED")
+        refused(login.calls.refresh(program, f"dp1.tf-{'0' * 32}.{'A' * 43}"), "TOKEN_EXPIRED")
+        refused(login.calls.refresh(program, "x"), "TOKEN_EXPIRED")
+    assert login.people.server.there.store.revision() == before
+    sent = proof(program.key, f"{login.people.server.url}/v1/token", iat=login.calls.now)
+    refused(login.calls.refresh(program, "x", proofs=[sent]), "TOKEN_EXPIRED")
+    status, _, answer = login.calls.token(program, program.redemption(login.code(program)), proofs=[sent])
+    assert status == 200, answer  # the proof was not used up

@@ -40,7 +40,10 @@ _PAGE = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 34rem; margin: 3rem auto; padding: 0 1rem }}
 .warning {{ border: 2px solid #b45309; border-radius: .5rem; padding: .75rem 1rem }}
 ul {{ list-style: none; padding: 0 }}
-button {{ font: inherit; width: 100%; text-align: left; padding: .75rem 1rem; margin: .25rem 0; cursor: pointer }}
+button {{ font: inherit; width: 100%; text-align: left; padding: .75rem 1rem; margin: .25rem 0; cursor: pointer;
+  color: inherit; background: Canvas; border: 1px solid GrayText; border-radius: .5rem }}
+button:hover, button:focus-visible {{ border-color: #0f766e; outline: 2px solid #0f766e }}
+h1 {{ font-size: 1.75rem; line-height: 1.2 }}
 </style></head>
 <body><main><h1>{name}</h1>
 <p class="warning" role="note"><strong>{warning}</strong></p>

@@ -92,14 +92,22 @@ def issue_code(grant: CodeGrant, ctx: RequestContext, *, approval: str = "") -> 
     return code
 
 
+def has_code(code: str, ctx: RequestContext) -> bool:
+    """Return whether a code was issued within the last ten minutes.
+
+    It may be used up. Nothing is written, so that a guess costs little.
+    """
+    with ctx.snapshot() as reader:
+        return pending_records.find(reader, _name(code), ctx=ctx) is not None
+
+
 def redeem_code(code: str, *, client_id: str, redirect_uri: str, verifier: str, ctx: RequestContext) -> CodeGrant:
     """Return the grant of a code, and use it up.
 
     Raises GrantRefusedError. The caller names the tokens with `bind_family`.
     """
-    with ctx.snapshot() as reader:  # Refuse a guess without waiting for the writer.
-        if pending_records.find(reader, _name(code), ctx=ctx) is None:
-            raise GrantRefusedError("unknown")
+    if not has_code(code, ctx):  # Refuse a guess without waiting for the writer.
+        raise GrantRefusedError("unknown")
     with ctx.new_transaction() as writer:
         found = pending_records.find(writer, _name(code), ctx=ctx)
         if found is None:

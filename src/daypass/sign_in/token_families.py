@@ -172,6 +172,18 @@ def refresh_family(
     return answered, family
 
 
+def has_family(token: str, ctx: RequestContext) -> bool:
+    """Return whether a token has the form and the family of one of ours.
+
+    Nothing is written, so that a guess costs little.
+    """
+    match = _TOKEN.fullmatch(token)
+    if match is None:
+        return False
+    with ctx.snapshot() as reader:
+        return load_family(reader, match[1]) is not None
+
+
 def find_by_refresh(
     token: str, client_id: str, ctx: RequestContext, *, dpop_thumbprint: str = ""
 ) -> TokenFamily | None:

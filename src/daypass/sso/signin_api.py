@@ -3,7 +3,8 @@
 Owns both grants, an authorization code and a refresh token, and the credentials of the one role that the person chose.
 Leaves the DPoP proof to dpop.py, codes to sign_in/grants.py and tokens to sign_in/token_families.py.
 
-* A proof is used once, on all nodes, before any other effect of a request.
+* A proof is used once, on all nodes, before any other effect of a request. A request with an invented code or token has
+  no effect at all: it writes nothing.
 * The role is taken before the refresh token rotates: a refresh that is refused leaves the token good.
 * The credentials last 15 minutes, and never longer than the sign-in.
 * Refusals have the words that the AWS CLI knows: AUTHCODE_EXPIRED, TOKEN_EXPIRED, USER_CREDENTIALS_CHANGED and
@@ -19,11 +20,18 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import Blame, Fault, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.sign_in.grants import CodeGrant, GrantRefusedError, bind_family, redeem_code
+from daypass.sign_in.grants import CodeGrant, GrantRefusedError, bind_family, has_code, redeem_code
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.sessions import find_session
 from daypass.sign_in.take_role import take_role
-from daypass.sign_in.token_families import RefreshRefusedError, Tokens, begin_family, find_by_refresh, refresh
+from daypass.sign_in.token_families import (
+    RefreshRefusedError,
+    Tokens,
+    begin_family,
+    find_by_refresh,
+    has_family,
+    refresh,
+)
 from daypass.sso.dpop import InvalidProofError, VerifiedProof, verify_proof
 from daypass.sso.id_tokens import sign_id_token
 from daypass.sso.rest_action import RestCall
@@ -78,7 +86,7 @@ class CreateOAuth2Token:
     def _of_code(self, params: CreateOAuth2TokenParams, call: RestCall) -> Mapping[str, Any]:
         if not (params.code and params.redirect_uri and params.code_verifier) or params.refresh_token:
             raise ValidationException(_MISSING)
-        proof = self._prove(call)
+        proof = self._prove(call, is_known=has_code(params.code, call.ctx), otherwise=("AUTHCODE_EXPIRED", _CODE))
         grant = self._redeem(params, call)
         call.sign_in = grant.sign_in
         try:
@@ -105,7 +113,8 @@ class CreateOAuth2Token:
     def _of_refresh(self, params: CreateOAuth2TokenParams, call: RestCall) -> Mapping[str, Any]:
         if not params.refresh_token or params.code or params.redirect_uri or params.code_verifier:
             raise ValidationException(_NEEDS_TOKEN)
-        proof = self._prove(call)
+        is_known = has_family(params.refresh_token, call.ctx)
+        proof = self._prove(call, is_known=is_known, otherwise=("TOKEN_EXPIRED", _TOKEN))
         try:
             family = find_by_refresh(params.refresh_token, params.client_id, call.ctx, dpop_thumbprint=proof.thumbprint)
             if family is not None:
@@ -123,8 +132,11 @@ class CreateOAuth2Token:
             raise _denied("TOKEN_EXPIRED", _TOKEN, "the refresh token became valid during the request")
         return _answer(role, tokens, params.client_id, call)
 
-    def _prove(self, call: RestCall) -> VerifiedProof:
-        """Return the proof of the request, and use it up."""
+    def _prove(self, call: RestCall, *, is_known: bool, otherwise: tuple[str, str]) -> VerifiedProof:
+        """Return the proof of the request, and use it up.
+
+        Without a known code or token, the request is refused before anything is written.
+        """
         known = self._proven.pop(call.request_id, None)
         if known is not None:
             return known
@@ -135,6 +147,8 @@ class CreateOAuth2Token:
             )
         except InvalidProofError as error:
             raise ValidationException(f"The DPoP proof is not valid: {error}.") from error
+        if not is_known:
+            raise _denied(*otherwise, "the code or token is unknown")
         with call.ctx.new_transaction() as writer:
             is_first = writer.claim(proof.claim, until=proof.claim_ends)
         if not is_first:
