@@ -124,13 +124,24 @@ def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page = visit(f"{there.url}/login", **look)
     yield "sign in", page
     page.get_by_role("link", name=_host(there.idp)).click()
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
+    page.get_by_role("button", name="Favourite: project-05").click()
+    page.get_by_role("button", name="Favourite: vast").first.click()
+    page.reload()
     yield "roles", page
     page.get_by_label("Find a role").fill("project-03")
     yield "roles, found", page
     page.get_by_role("button", name="Get credentials").locator("visible=true").click()
-    page.get_by_role("heading", name="Environment variables").wait_for()
+    page.locator(".clock").wait_for()
     yield "credentials", page
+    page.get_by_text("Environment variables", exact=True).click()
+    yield "credentials, in the environment", page
+    page.get_by_label("Show secrets").check()
+    yield "credentials, revealed", page
+    page.get_by_text("Credentials file", exact=True).click()
+    yield "credentials, in files", page
+    page.get_by_text("Individual values", exact=True).click()
+    yield "credentials, one by one", page
     there.server.clock.move(timedelta(hours=13))
     page.get_by_role("button", name="Operator pages").click()
     page.get_by_text("Your credentials have expired").wait_for()
@@ -157,12 +168,14 @@ def _refused(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "a provider that is away", page
     page.goto(f"{there.url}/login")
     page.get_by_role("link", name=_host(there.idp)).click()
-    page.get_by_role("heading", name="Choose a role").wait_for()
-    there.server.clock.move(timedelta(minutes=6))
-    page.get_by_role("button", name="Get credentials").first.click()
+    page.get_by_role("heading", name="Your roles").wait_for()
+    there.server.clock.move(timedelta(hours=9))
+    page.locator(".take").first.click()
     page.get_by_role("heading", name="Your sign-in has ended").wait_for()
+    yield "the sign-in is over", page
+    page.goto(f"{there.url}/login?signed-out")
     there.server.clock.reset()
-    yield "the choice is over", page
+    yield "signed out", page
 
 
 def _cli_sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
@@ -174,9 +187,10 @@ def _cli_sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[S
     for outcome in ("Approve", "Decline"):
         page.goto(f"{there.url}/device")
         _type(page, Command(there.url, "device", machine="alice@laptop").begun["user_code"])
-        page.get_by_role("heading", name="Sign in for your terminal").wait_for()
-        yield f"who asks, before: {outcome}", page
-        page.get_by_role("link", name=_host(there.idp)).click()
+        if outcome == "Approve":
+            page.get_by_role("heading", name="Sign in for your terminal").wait_for()
+            yield f"who asks, before: {outcome}", page
+            page.get_by_role("link", name=_host(there.idp)).click()
         page.get_by_role("heading", name="Approve the sign-in").wait_for()
         yield f"roles for a command, before: {outcome}", page
         page.get_by_role("button", name=outcome).first.click()
@@ -185,6 +199,8 @@ def _cli_sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[S
     command = Command(there.url, "loopback", redirect_uri="http://127.0.0.1:9/", state="s" * 32)
     page.goto(command.begun["url"])
     yield "who asks, on this machine", page
+    page.goto(f"{there.url}/handover/done")
+    yield "an end without an approval", page
     page.goto(f"{there.url}/handover/at/none")
     yield "an unknown sign-in of a command", page
 
@@ -302,12 +318,14 @@ def day(now: datetime) -> Iterator[dict[str, Any]]:
 
 
 def enter(page: Page, url: str, provider: str, role: str) -> None:
-    """Sign in, choose a role and open the operator pages."""
+    """Sign in as needed, choose a role and open the operator pages."""
     page.goto(f"{url}/login")
-    page.get_by_role("link", name=provider).click()
+    page.get_by_role("link", name=provider).or_(page.get_by_role("heading", name="Your roles")).first.click()
     # Without scripts the form of the provider needs a click.
-    page.get_by_role("button", name="Continue as").or_(page.get_by_role("heading", name="Choose a role")).first.click()
-    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
+    page.get_by_role("button", name="Continue as").or_(page.get_by_role("heading", name="Your roles")).first.click()
+    row = page.locator("details li.role", has=page.get_by_text(role, exact=True)).first
+    row.evaluate("row => { row.closest('details').open = true }")
+    row.locator(".take").click()
     page.get_by_role("button", name="Operator pages").click()
     page.wait_for_load_state()
 

@@ -198,7 +198,7 @@ def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> Non
     page.keyboard.press("Enter")
     page.get_by_role("link", name=re.compile(r"localhost.*SAML")).click()
     page.get_by_role("button", name="Approve").click()
-    page.get_by_role("heading", name="You are signed in").wait_for()
+    page.get_by_role("heading", name="Sign-in approved").wait_for()
     answers: list[dict[str, Any]] = []
 
     def is_redeemed() -> bool:
@@ -210,7 +210,7 @@ def test_a_hand_over_goes_round_all_nodes(site: Site, chromium: Chromium) -> Non
     assert {answer["error"] for answer in answers[:-1]} <= {"authorization_pending"}
     assert whoami(site, answers[-1]["Credentials"]) == f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
     context.close()
-    steps = site.front.nodes_of("/handover", "/login/saml/", "/saml", "/login/role", "/handover/token")
+    steps = site.front.nodes_of("/handover", "/login/saml/", "/saml", "/handover/approve", "/handover/token")
     assert len(set(steps)) == len(site.nodes)
     _, begun, answered, chosen, _ = steps
     assert begun != answered != chosen
@@ -235,12 +235,30 @@ def test_every_order_of_nodes_signs_somebody_in_by_openid_connect(site: Site) ->
         for _ in range(first):
             Browser().send(f"{site.url}/healthz")
         browser = site.browser(site.issuer.authority.pem)
-        page = browser.send(f"{site.url}/login/oidc/{key}")
-        action, fields = next((action, fields) for action, fields in page.forms if "RoleArn" in fields)
+        offered = browser.send(f"{site.url}/login/oidc/{key}", accept=JSON).document
+        role = offered["Roles"][0]
+        fields = {"Handle": offered["Handle"], "RoleArn": role["RoleArn"], "PrincipalArn": role["PrincipalArn"]}
         answer = browser.send(f"{site.url}/login/role", fields, accept=JSON)
-        assert action.endswith("/login/role")
         assert answer.status == 200, answer.text
         assert "/partner/" in whoami(site, answer.document["Credentials"])
+
+
+def test_a_session_is_known_to_every_node_until_its_person_signs_out(site: Site) -> None:
+    """Each node lists the roles and mints; after the sign-out, each refuses within a second."""
+    browser = site.browser()
+    browser.send(f"{site.url}/saml", site.response(browser))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+
+    def each(path: str, fields: dict[str, str] | None = None) -> list[int]:
+        calls = (Browser().send(f"{node.url}{path}", fields, accept=JSON, Cookie=cookies) for node in site.nodes)
+        return [answer.status for answer in calls]
+
+    offered = Browser().send(f"{site.nodes[0].url}/roles", accept=JSON, Cookie=cookies).document
+    role = {"Role": f"{offered['Roles'][0]['RoleArn']} {offered['Roles'][0]['PrincipalArn']}"}
+    assert set(each("/roles")) == set(each("/roles/credentials", role)) == {200}
+    Browser().send(f"{site.nodes[1].url}/sign-out", {}, Cookie=cookies)
+    until(lambda: set(each("/roles")) == {400})
+    assert set(each("/roles/credentials", role)) == {400}
 
 
 def test_one_answer_to_one_request_on_any_node(site: Site) -> None:

@@ -62,8 +62,8 @@ def test_a_sign_in_goes_through(there: Scene) -> None:
     assert (asked["response_type"], asked["code_challenge_method"]) == ("code", "S256")
     assert asked["redirect_uri"] == home(there)
     assert asked["scope"] == "openid email profile"
-    page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
-    assert "Choose a role" in page
+    errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
+    assert "Your roles" in errand.get("/roles")[2]
 
 
 # Mix-up (RFC 9700, 4.4)
@@ -120,7 +120,8 @@ def test_an_answer_says_whose_it_is(there: Scene) -> None:
     there.issuer.discovery_changes["authorization_response_iss_parameter_supported"] = False
     errand = Errand(there.server.url)
     asked = errand.begin(there.issuer)
-    assert "Choose a role" in errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
+    errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
+    assert "Your roles" in errand.get("/roles")[2]
 
 
 @pytest.mark.parametrize("twice", ["state", "code", "iss", "error"])
@@ -144,7 +145,8 @@ def test_a_state_is_good_once_and_in_one_browser(there: Scene) -> None:
     assert NOT_BEGUN in other.come_back(home(there), **answer)
     other.begin(there.issuer)
     assert NOT_BEGUN in other.come_back(home(there), **answer)
-    assert "Choose a role" in errand.come_back(home(there), **answer)
+    errand.come_back(home(there), **answer)
+    assert "Your roles" in errand.get("/roles")[2]
     errand.cookies = kept
     assert NOT_BEGUN in errand.come_back(home(there), **answer | {"code": code_for(there.issuer, asked)})
     assert NOT_BEGUN in errand.come_back(home(there), **answer | {"state": f"_{'0' * 40}"})
@@ -247,8 +249,8 @@ def test_a_provider_is_not_contacted_each_time(there: Scene) -> None:
     for _ in range(3):
         errand = Errand(there.server.url)
         asked = errand.begin(there.issuer)
-        page = errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
-        assert "Choose a role" in page
+        errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked))
+        assert "Your roles" in errand.get("/roles")[2]
     assert there.issuer.requests[DISCOVERY] <= 2  # once for the sign-in, and possibly once for the keys
     later(there)
     there.issuer.answers[DISCOVERY] = Answer.fail()

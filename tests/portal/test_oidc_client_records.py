@@ -85,7 +85,8 @@ class Place:
         """Sign in, and return the last page."""
         errand = Errand(self.server.url)
         asked = errand.begin(self.issuer, client.key)
-        return errand.come_back(self.home, state=asked["state"], code=code_for(self.issuer, asked), iss=self.issuer.url)
+        said = {"state": asked["state"], "code": code_for(self.issuer, asked), "iss": self.issuer.url}
+        return errand.come_back(self.home, **said) or errand.get("/roles")[2]
 
     @property
     def details(self) -> list[str]:
@@ -145,7 +146,7 @@ def test_a_client_with_a_secret_signs_people_in(place: Place, method: str, chose
     """Without a chosen method, the server tries both."""
     place.pages.method = method
     client = place.add(secret=Secret(SECRET), authentication=method if chosen else "")
-    assert "Choose a role" in place.sign_in(client)
+    assert "Your roles" in place.sign_in(client)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_a_chosen_method_is_the_only_one(place: Place, chosen: str, accepted: st
 def test_a_public_client_signs_people_in(place: Place) -> None:
     """Only PKCE protects its codes."""
     place.pages.secret = ""
-    assert "Choose a role" in place.sign_in(place.add(authentication="none"))
+    assert "Your roles" in place.sign_in(place.add(authentication="none"))
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
@@ -177,8 +178,8 @@ def test_a_client_signs_its_assertions(place: Place, algorithm: str) -> None:
         return True
 
     place.pages.check_client = check
-    assert "Choose a role" in place.sign_in(client)
-    assert "Choose a role" in place.sign_in(client)
+    assert "Your roles" in place.sign_in(client)
+    assert "Your roles" in place.sign_in(client)
     for claims in seen:
         assert claims["iss"] == claims["sub"] == CLIENT
         assert claims["aud"] == f"{place.issuer.root}/token"
@@ -231,7 +232,7 @@ def test_a_change_needs_no_restart(place: Place) -> None:
     assert link in errand.get("/login")[2]
     assert "is not set up correctly" in place.sign_in(client)
     client = place.change(client, secret=Secret(SECRET), scopes=("groups",))
-    assert "Choose a role" in place.sign_in(client)
+    assert "Your roles" in place.sign_in(client)
     assert errand.begin(place.issuer, client.key)["scope"] == "openid groups"
     waiting = Errand(place.server.url)
     asked = waiting.begin(place.issuer, client.key)
@@ -256,7 +257,7 @@ def test_two_accounts_have_two_links(place: Place) -> None:
     assert page.index(f"/login/oidc/{ours.key}") != page.index(f"/login/oidc/{theirs.key}")
     assert ACCOUNT in page
     assert "other" in page
-    assert "Choose a role" in place.sign_in(ours)
+    assert "Your roles" in place.sign_in(ours)
     assert "is not set up correctly" in place.sign_in(theirs)
 
 
@@ -264,7 +265,7 @@ def test_a_sign_in_opens_only_the_roles_that_trust_its_client(place: Place) -> N
     """Another account's client of the same issuer has another client id, which the trust policy does not name."""
     theirs = place.add(OTHER, client_id="of another account", secret=Secret(SECRET))
     place.pages.client_id = "of another account"
-    assert "Choose a role" not in place.sign_in(theirs)
+    assert "Your roles" not in place.sign_in(theirs)
 
 
 def test_one_account_cannot_fill_the_page(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,7 +311,8 @@ def test_a_response_may_be_a_form(place: Place, asks: str) -> None:
     asked = errand.begin(place.issuer, client.key)
     assert asked["response_mode"] == "form_post"
     said = {"state": asked["state"], "code": code_for(place.issuer, asked), "iss": place.issuer.url}
-    assert "Choose a role" in errand.post_text(place.home, urlencode(said))
+    errand.post_text(place.home, urlencode(said))
+    assert "Your roles" in errand.get("/roles")[2]
     assert "started in another browser" in errand.post_text(place.home, urlencode(said))
 
 

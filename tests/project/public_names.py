@@ -308,6 +308,8 @@ PATHS = (
     ("GET", "/metrics"),
     ("GET", "/login"),
     ("GET", "/login/"),
+    ("GET", "/roles"),
+    ("POST", "/sign-out"),
     ("POST", "/saml"),
     ("GET", "/saml/metadata.xml"),
     ("GET", "/operator"),

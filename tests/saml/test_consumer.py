@@ -75,30 +75,33 @@ def site(keys: tuple[KeyPair, ...], tmp_path_factory: pytest.TempPathFactory) ->
 FIRST, SECOND, CLOSED = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("first", "second", "elsewhere"))
 
 
-def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
-    """The page has a form for each open role.
+def choices(page: Answer) -> list[str]:
+    """Return the values of the buttons of a page, one for each role."""
+    buttons = html.fromstring(page.text).iter("button")
+    return [button.get("value", "") for button in buttons if button.get("name") == "Role"]
 
-    Sending a form shows working credentials, once.
+
+def test_a_browser_picks_a_role_and_gets_credentials(site: Site) -> None:
+    """The page has a button for each open role.
+
+    It shows working credentials, as often as the person likes.
     """
     browser = site.browser()
     page = site.hand_in(browser, FIRST, SECOND, CLOSED, accept="text/html")
     assert page.status == 200
-    assert [fields["RoleArn"] for _, fields in page.forms] == [FIRST, SECOND]
-    action, fields = page.forms[1]
-    shown = browser.send(action, fields)
-    assert shown.status == 200
-    shown_profile = str(html.fromstring(shown.text).xpath("string(//*[@id='text-profile'])"))
-    block = dict(line.split(" = ", 1) for line in shown_profile.splitlines() if " = " in line)
-    credentials = {
-        "AccessKeyId": block["aws_access_key_id"],
-        "SecretAccessKey": block["aws_secret_access_key"],
-        "SessionToken": block["aws_session_token"],
-    }
-    who = site.stage.client("sts", credentials).get_caller_identity()
-    assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/second/alice"
-    again = browser.send(action, fields)
-    assert again.status == 400
-    assert "ExpiredTokenException" in again.text
+    assert [value.partition(" ")[0] for value in choices(page)] == [FIRST, SECOND]
+    for _ in range(2):
+        shown = browser.send(f"{site.stage.server.url}/roles/credentials", {"Role": choices(page)[1]})
+        assert shown.status == 200
+        shown_profile = str(html.fromstring(shown.text).xpath("string(//*[@id='text-profile'])"))
+        block = dict(line.split(" = ", 1) for line in shown_profile.splitlines() if " = " in line)
+        credentials = {
+            "AccessKeyId": block["aws_access_key_id"],
+            "SecretAccessKey": block["aws_secret_access_key"],
+            "SessionToken": block["aws_session_token"],
+        }
+        who = site.stage.client("sts", credentials).get_caller_identity()
+        assert who["Arn"] == f"arn:aws:sts::{ACCOUNT}:assumed-role/second/alice"
 
 
 def test_a_script_gets_json(site: Site) -> None:
@@ -119,17 +122,20 @@ def test_a_script_gets_json(site: Site) -> None:
 
 
 def test_the_browser_never_holds_the_response(site: Site) -> None:
-    """Between the steps the browser has a handle and a cookie.
+    """A script has a handle and a cookie between the steps, and a browser the cookie of its session.
 
-    The cookie is for this host alone. Both do not contain any part of the assertion.
+    The cookies are for this host alone. None of them contains any part of the assertion.
     """
     browser = site.browser()
     response = site.stage.response(granting(FIRST, recipient=site.url))
     page = browser.send(site.url, {"SAMLResponse": response})
     assert response[:60] not in page.text
     assert "SAMLResponse" not in page.text
-    flags = {part.strip().lower() for part in page.headers["set-cookie"].split(";")[1:]}
-    assert page.headers["set-cookie"].startswith(COOKIE)
+    assert [cookie.name for cookie in browser.cookies] == ["__Host-daypass-sign-in"]
+    answer = site.hand_in(site.browser(), FIRST)
+    assert "SAMLResponse" not in answer.text
+    flags = {part.strip().lower() for part in answer.headers["set-cookie"].split(";")[1:]}
+    assert answer.headers["set-cookie"].startswith(COOKIE)
     assert {"secure", "httponly", "path=/", "samesite=strict"} <= flags
     assert not any(flag.startswith("domain") for flag in flags)
 
@@ -145,8 +151,8 @@ def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> No
         page = site.hand_in(browser, FIRST, accept="text/html", session_lifetime=timedelta(minutes=10, seconds=30))
         [select] = html.fromstring(page.text).iter("select")
         assert [(option.get("value"), option.text) for option in select] == [("900", "10 minutes")]
-        [(action, fields)] = page.forms
-        answer = browser.send(action, {**fields, "DurationSeconds": "900"}, accept=JSON)
+        fields = {"Role": choices(page)[0], "DurationSeconds": "900"}
+        answer = browser.send(f"{site.stage.server.url}/roles/credentials", fields, accept=JSON)
         assert answer.status == 200
         ends = datetime.fromisoformat(answer.document["Credentials"]["Expiration"])
         assert ends - clock.now() <= timedelta(minutes=10, seconds=30)
@@ -157,7 +163,7 @@ def test_a_session_that_ends_soon_at_the_provider_can_be_taken(site: Site) -> No
 def test_roles_stand_in_order(site: Site) -> None:
     """Roles are sorted by name, in any order of the provider."""
     page = site.hand_in(site.browser(), SECOND, FIRST, accept="text/html")
-    assert [fields["RoleArn"] for _, fields in page.forms] == [FIRST, SECOND]
+    assert [value.partition(" ")[0] for value in choices(page)] == [FIRST, SECOND]
 
 
 def test_a_handle_is_worth_nothing_without_its_cookie(site: Site) -> None:

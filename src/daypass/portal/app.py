@@ -35,6 +35,7 @@ from daypass.portal.cli_login.code_page import DevicePage
 from daypass.portal.login.login_pages import Login
 from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
+from daypass.portal.login.session_start import SignOut
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_console import OperatorConsole
@@ -44,9 +45,12 @@ from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
 from daypass.portal.operator.operator_sessions import OperatorSessions
-from daypass.portal.page_frame import THEMES, set_frame, with_theme
+from daypass.portal.page_frame import THEMES, find_frame, set_frame, with_theme
 from daypass.portal.request_body import read_distinct_fields, read_fields
+from daypass.portal.roles.command_approval import CommandApproval
 from daypass.portal.roles.role_choice import RoleChoice
+from daypass.portal.roles.role_page import RolePage
+from daypass.portal.sign_in_cookie import COOKIE, session_of
 from daypass.portal.site import Site
 from daypass.portal.start_page import StartPage
 from daypass.sign_in.start_url import PATH as START
@@ -121,9 +125,21 @@ class Portal:
             if most is not None:
                 self.site.require_log()
             fields = {} if most is None else await read_fields(request, most=most, takes_json=takes_json)
-            return await self.work(step, request, fields, request_id)
+            return await self.work(self._named(step), request, fields, request_id)
 
         return await self._guard(request, steps)
+
+    def _named(self, step: Step) -> Step:
+        """Return a step whose page names the signed-in person."""
+
+        def run(request: Request, fields: Mapping[str, str], request_id: str) -> Response:
+            if COOKIE in request.cookies:
+                with self.site.ctx() as ctx:
+                    session = session_of(request, ctx)
+                find_frame().person = "" if session is None else session.session_name
+            return step(request, fields, request_id)
+
+        return run
 
     async def _guard(self, request: Request, steps: Callable[[str], Awaitable[Response]]) -> Response:
         request_id = self.new_request_id()
@@ -189,6 +205,7 @@ def _routes(portal: Portal) -> list[Route]:
     login = Login(site, saml, oidc)
     programs = ProgramApproval(site)
     device = DevicePage(site, login.providers, programs.show_device)
+    roles, approval, sign_out = RolePage(site), CommandApproval(site), SignOut(site)
     commands = CliSignInApi(site)
     sessions = OperatorSessions(site)
     console = OperatorConsole(
@@ -214,6 +231,10 @@ def _routes(portal: Portal) -> list[Route]:
         ("/handover/done", outcome_pages.done),
         ("/handover/declined", outcome_pages.declined),
         ("/handover/at/{handle}", login.hand_over),
+        ("/handover/approve/{handle}", approval.show),
+        ("/roles", roles.show),
+        ("/roles/", roles.show),
+        ("/roles/credentials/{handle}", roles.credentials),
     )
     posts: tuple[tuple[str, Handler], ...] = (
         ("/saml", portal.receives(saml.receive, most=LARGEST_RESPONSE)),
@@ -226,6 +247,11 @@ def _routes(portal: Portal) -> list[Route]:
         (AUTHORIZE, portal.takes(programs.decide, most=small)),
         (DEVICE_APPROVAL, portal.takes(programs.decide_device, most=small)),
         ("/theme", portal.takes(_change_theme, most=small)),
+        ("/roles/credentials", portal.takes(roles.take, most=small)),
+        ("/roles/favourites", portal.takes(roles.favourites, most=small)),
+        ("/handover/approve", portal.takes(approval.approve, most=small)),
+        ("/handover/decline", portal.takes(approval.decline, most=small)),
+        ("/sign-out", portal.takes(sign_out.end, most=small)),
         ("/handover", portal.takes(commands.begin, most=LARGEST, json=True)),
         ("/handover/token", portal.takes(commands.redeem, most=LARGEST, json=True)),
     )

@@ -126,7 +126,7 @@ def _services_block(credentials: RoleCredentials) -> str:
 
     The services section is named after the server, as by `daypass login`: people may use several.
     """
-    server = "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(credentials.endpoint).netloc.lower()).strip("-")
+    server = server_section(credentials.endpoint)
     urls = {"sts": credentials.endpoint, "iam": credentials.endpoint, "s3": credentials.s3_endpoint}
     return (
         f"[profile {credentials.name}]\nregion = {credentials.region}\nservices = {server}\n"
@@ -147,3 +147,39 @@ FORMS: Mapping[str, CredentialFormat] = {
     "config": CredentialFormat("config file", "config", _services_block),
     "json": CredentialFormat("JSON", "credentials.json", _json),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ClientProfile:
+    """A profile for AWS's clients, which get the credentials themselves."""
+
+    role: str
+    account: str
+    start_url: str
+    region: str
+
+
+def server_section(endpoint: str) -> str:
+    """Return the name of a server's sections in ~/.aws/config.
+
+    People may use several servers.
+    """
+    return "daypass-" + re.sub(r"[^a-z0-9.-]+", "-", urlsplit(endpoint).netloc.lower()).strip("-")
+
+
+def client_profile(profile: ClientProfile, *, endpoint: str, s3_endpoint: str) -> str:
+    """Return the ~/.aws/config sections of a profile for `aws sso login`.
+
+    Source: AWS CLI User Guide, "Configuring IAM Identity Center authentication with the AWS CLI"; AWS SDKs and Tools
+    Reference Guide, "Service-specific endpoints".
+    """
+    server = server_section(endpoint)
+    services = ("sso_oidc", "sso", "signin", "sts", "iam")
+    urls = {**dict.fromkeys(services, endpoint), "s3": s3_endpoint}
+    return (
+        f"[profile {profile.role}]\nsso_session = {server}\nsso_account_id = {profile.account}\n"
+        f"sso_role_name = {profile.role}\nregion = {profile.region}\nservices = {server}\n\n"
+        f"[sso-session {server}]\nsso_region = {profile.region}\nsso_start_url = {profile.start_url}\n"
+        f"sso_registration_scopes = sso:account:access\n\n[services {server}]\n"
+        + "".join(f"{service} =\n  endpoint_url = {url}\n" for service, url in urls.items() if url)
+    )

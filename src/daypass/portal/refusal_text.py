@@ -55,6 +55,7 @@ ROWS: Sequence[tuple[str, str, RefusalText]] = (
     ("ExpiredTokenException", saml_faults.EXPIRED, RefusalText(_AGE, _AGAIN)),
     ("ExpiredTokenException", saml_faults.STALE, RefusalText(_AGE, _AGAIN)),
     ("ExpiredTokenException", "Enter the code", RefusalText("This link needs a code")),
+    ("ExpiredTokenException", "This address belongs", RefusalText("Choose the role again")),
     ("ExpiredTokenException", "", RefusalText("Your sign-in has ended")),
     ("InvalidIdentityToken", saml_faults.NO_ROLE, RefusalText("You have no role here", _NONE_NAMED)),
     ("InvalidIdentityToken", saml_faults.MALFORMED, RefusalText(_RESPONSE, _NOT_TAKEN, for_operators=True)),

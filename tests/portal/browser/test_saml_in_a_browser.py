@@ -11,8 +11,9 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Page
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
+from tests.portal.test_handover import lasting, take
 
 from daypass.cli.shared.profile_writer import server_endpoints
 from daypass.errors import InvalidParameterValue
@@ -24,14 +25,14 @@ def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) ->
     page = visit(f"{portal.url}/")
     assert page.url == f"{portal.url}/login"
     page.get_by_role("link", name="localhost").click()
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
     page.get_by_text("alice@example.org").wait_for()
     page.get_by_role("heading", name="acme-sandbox").wait_for()
     take(page, "admin")
     assert portal.whoami(*shown(page)) == f"arn:aws:sts::{OTHER}:assumed-role/admin/alice"
     request = portal.idp.seen[-1]
     assert request.get("AssertionConsumerServiceURL") == f"{portal.url}/saml"
-    assert page.context.cookies() == []
+    assert lasting(page) == {"sign-in", "provider", "roles"}
 
 
 def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
@@ -43,6 +44,7 @@ def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
     take(page, "developer")
     assert portal.whoami(*shown(page)).endswith("assumed-role/developer/alice")
     assert page.get_by_role("button", name="Copy").count() == 0
+    page.get_by_text("Environment variables").click()
     page.locator("label", has_text="fish").click()
     assert page.locator("#text-fish").is_visible()
     assert not page.locator("#text-sh").is_visible()
@@ -53,12 +55,13 @@ def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
     page = visit(f"{portal.url}/login")
     reach(page, "localhost")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
     reach(page, "Get credentials")
     page.keyboard.press("Enter")
-    page.get_by_role("heading", name="Environment variables").wait_for()
-    reach(page, "Copy")
-    page.keyboard.press("Shift+Tab")
+    page.locator(".clock").wait_for()
+    page.locator("#way-cli").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     assert page.locator("#text-fish").is_visible()
 
@@ -75,7 +78,7 @@ def reach(page: Page, text: str) -> None:
 def test_a_response_may_be_unsolicited(portal: Portal, visit: Visit) -> None:
     """A sign-in may start at the provider's own dashboard."""
     page = visit(f"{portal.idp.url}/dashboard")
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
     take(page, "readonly")
     assert portal.whoami(*shown(page)).startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/readonly/")
 
@@ -92,14 +95,14 @@ def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: 
     page.get_by_text("started in another browser").wait_for()
     # The browser that started it can still finish it, once.
     other.get_by_role("button", name="Continue").click()
-    other.get_by_role("heading", name="Choose a role").wait_for()
+    other.get_by_role("heading", name="Your roles").wait_for()
 
 
 def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     """The cookie of a sign-in is deleted after its response, and the response is recorded."""
     page = visit(f"{portal.url}/login")
     page.get_by_role("link", name="localhost").click()
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
     begun = portal.idp.seen[-1].get("ID")
     assert not [each for each in page.context.cookies() if "begun" in each["name"]]
     portal.idp.answers = lambda _: begun
@@ -118,19 +121,20 @@ def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> Non
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     page.evaluate(
         """() => {
-            const [first, second] = document.querySelectorAll("li.role button");
+            const [first, second] = document.querySelectorAll("li.role .take");
             first.click();
             setTimeout(() => first.click(), 150);
             setTimeout(() => second.click(), 300);
         }"""
     )
-    page.get_by_role("heading", name="Environment variables").wait_for()
-    assert asked == [f"{portal.url}/login/role"]
+    page.locator(".clock").wait_for()
+    assert asked == [f"{portal.url}/roles/credentials"]
 
 
 def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     """Copying puts the whole string on the clipboard; the countdown runs."""
     page = signed_in(portal, visit, "developer", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_text("Environment variables").click()
     page.locator('[data-copy="text-sh"]').click()
     page.get_by_role("button", name="Copied").wait_for()
     copied = page.evaluate("navigator.clipboard.readText()")
@@ -145,11 +149,6 @@ def test_a_machine_whose_clock_is_wrong_counts_right(portal: Portal, visit: Visi
     page.clock.install(time=datetime(2031, 1, 1, 12, 0, tzinfo=UTC))
     page.goto(f"{portal.url}/login")
     page.get_by_role("link", name="localhost").click()
-    left = page.locator("[data-until]")
-    left.wait_for()
-    assert re.fullmatch(r"Choose a role within (05:00|04:\d\d)\.", left.text_content() or "")
-    page.clock.run_for(6 * 60_000)
-    page.get_by_text("The time to choose a role has expired.").wait_for()
     take(page, "developer")
     assert re.fullmatch(r"(1:00:00|5\d:\d\d) left", page.locator("[data-left]").text_content() or "")
     page.clock.run_for(61 * 60_000)
@@ -185,12 +184,13 @@ def test_the_two_files_are_enough(portal: Portal, visit: Visit, tmp_path: Path) 
     page = signed_in(portal, visit, "developer")
     folder = tmp_path / ".aws"
     folder.mkdir()
+    page.locator("label", has_text="Credentials file").click()
     for name in ("credentials", "config"):
         with page.expect_download() as caught:
             page.get_by_role("button", name=f"Download {name}", exact=True).click()
         assert caught.value.suggested_filename == name
         caught.value.save_as(folder / name)
-    command = page.locator("code.whole").text_content() or ""
+    command = page.locator("#text-test").text_content() or ""
     assert command == "aws --profile developer sts get-caller-identity"
     assert json.loads(identity([str(AWS), *command.split()[1:]], tmp_path))["Arn"].endswith("/developer/alice")
 
@@ -237,6 +237,7 @@ def test_a_role_that_a_shell_would_read_otherwise_is_not_in_the_command(path: st
 def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path) -> None:
     """Each format can be downloaded, and no URL contains credentials."""
     page = signed_in(portal, visit, "developer")
+    page.get_by_text("Individual values").click()
     with page.expect_download() as caught:
         page.get_by_role("button", name="Download as JSON").click()
     assert caught.value.url == f"{portal.url}/login/file"
@@ -247,12 +248,20 @@ def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path
     assert document["Version"] == 1
 
 
-def test_going_back_shows_no_credentials(portal: Portal, visit: Visit) -> None:
-    """The page is not cached, and the choice was valid once."""
+def test_back_reload_and_a_second_tab_work(portal: Portal, visit: Visit) -> None:
+    """No step asks for a form to be sent again, and each shows working credentials of the session."""
     page = signed_in(portal, visit, "developer")
-    page.goto(f"{portal.url}/login")
-    with pytest.raises(Error, match="ERR_CACHE_MISS"):
-        page.go_back()
+    page.reload()
+    assert portal.whoami(*shown(page)).endswith("/developer/alice")
+    page.go_back()
+    page.get_by_role("heading", name="Your roles").wait_for()
+    page.reload()
+    page.go_forward()
+    assert portal.whoami(*shown(page)).endswith("/developer/alice")
+    other = page.context.new_page()
+    other.goto(f"{portal.url}/login")
+    take(other, "readonly")
+    assert portal.whoami(*shown(other)).endswith("/readonly/alice")
 
 
 def test_names_are_text(portal: Portal, visit: Visit) -> None:
@@ -270,12 +279,6 @@ def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:
     page.get_by_role("link", name="localhost").click()
     take(page, role)
     return page
-
-
-def take(page: Page, role: str) -> None:
-    """Choose a role on the page that offers it."""
-    page.locator("li.role", has=page.get_by_text(role, exact=True)).get_by_role("button").click()
-    page.get_by_role("heading", name="Environment variables").wait_for()
 
 
 def shown(page: Page) -> tuple[str, str, str]:

@@ -2,12 +2,12 @@
 
 import pytest
 from playwright.sync_api import Page
-from tests.portal.browser.test_saml_in_a_browser import shown, take
+from tests.portal.browser.test_saml_in_a_browser import shown
 from tests.portal.command import Command
 from tests.portal.conftest import Portal, Visit
+from tests.portal.test_handover import lasting, take
 
 from daypass.portal.login import pending_login
-from daypass.portal.roles import proven_sign_ins
 
 pytestmark = pytest.mark.slow
 
@@ -25,19 +25,17 @@ def cookies(page: Page, prefix: str) -> list[str]:
 
 
 def test_two_tabs_both_get_their_role(portal: Portal, visit: Visit) -> None:
-    """The second sign-in does not affect the choice of the first, and both leave no cookies."""
+    """Both tabs share the session."""
     first = visit(f"{portal.url}/login")
     first.get_by_role("link", name="localhost").click()
-    first.get_by_role("heading", name="Choose a role").wait_for()
+    first.get_by_role("heading", name="Your roles").wait_for()
     second = tab(first, f"{portal.url}/login")
-    second.get_by_role("link", name="localhost").click()
-    second.get_by_role("heading", name="Choose a role").wait_for()
-    assert len(cookies(first, proven_sign_ins.COOKIE)) == 2
+    second.get_by_role("heading", name="Your roles").wait_for()
     take(first, "developer")
     assert portal.whoami(*shown(first)).endswith("assumed-role/developer/alice")
     take(second, "readonly")
     assert portal.whoami(*shown(second)).endswith("assumed-role/readonly/alice")
-    assert first.context.cookies() == []
+    assert lasting(first) == {"sign-in", "provider", "roles"}
 
 
 def test_two_tabs_may_be_on_their_way_at_once(portal: Portal, visit: Visit) -> None:
@@ -49,25 +47,10 @@ def test_two_tabs_may_be_on_their_way_at_once(portal: Portal, visit: Visit) -> N
     second.get_by_role("link", name="localhost").click()
     for page in (second, first):
         page.get_by_role("button", name="Continue").click()
-        page.get_by_role("heading", name="Choose a role").wait_for()
+        page.get_by_role("heading", name="Your roles").wait_for()
     for page in (first, second):
         take(page, "developer")
     assert shown(first) != shown(second)
-
-
-def test_a_browser_holds_a_few_choices(portal: Portal, visit: Visit) -> None:
-    """The newest choice replaces the oldest, whose page says that it has expired."""
-    oldest = visit(f"{portal.idp.url}/dashboard")
-    oldest.get_by_role("heading", name="Choose a role").wait_for()
-    newest = oldest
-    for _ in range(proven_sign_ins.MOST):
-        newest = tab(oldest, f"{portal.idp.url}/dashboard")
-        newest.get_by_role("heading", name="Choose a role").wait_for()
-    assert len(cookies(oldest, proven_sign_ins.COOKIE)) == proven_sign_ins.MOST
-    oldest.get_by_role("button", name="Get credentials").first.click()
-    oldest.get_by_text("has expired, or a role was already chosen").wait_for()
-    take(newest, "developer")
-    assert len(cookies(oldest, proven_sign_ins.COOKIE)) == proven_sign_ins.MOST - 1
 
 
 def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
@@ -80,7 +63,7 @@ def test_a_browser_holds_a_few_beginnings(portal: Portal, visit: Visit) -> None:
         page.get_by_role("button", name="Continue").wait_for()
     assert len(cookies(page, pending_login.PREFIX)) == pending_login.MOST
     page.get_by_role("button", name="Continue").click()
-    page.get_by_role("heading", name="Choose a role").wait_for()
+    page.get_by_role("heading", name="Your roles").wait_for()
     assert len(cookies(page, pending_login.PREFIX)) == pending_login.MOST - 1
 
 

@@ -47,9 +47,9 @@ def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowe
     page.get_by_role("link", name="Keys").click()
     page.get_by_text("active", exact=True).first.wait_for()
     page.get_by_role("button", name="Sign out").click()
-    page.wait_for_url("**/login*")
+    page.wait_for_url("**/roles")
     page.goto(f"{portal.url}/operator")
-    page.wait_for_url("**/login*")
+    page.wait_for_url("**/operator/enter*")
 
 
 def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
@@ -57,7 +57,7 @@ def test_whoever_may_not_sees_nothing(portal: Portal, visit: Visit) -> None:
     page = _enter(portal, visit, "readonly")
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
     page.goto(f"{portal.url}/operator/keys")
-    page.wait_for_url("**/login*")
+    page.wait_for_url("**/operator/enter*")
 
 
 def test_a_permission_that_is_taken_away_closes_the_pages(portal: Portal, visit: Visit, allowed: None) -> None:

@@ -56,9 +56,18 @@ for (const choice of document.querySelectorAll("[data-until]")) {
   });
 }
 
+for (const moment of document.querySelectorAll("[data-at]")) {
+  const ends = end(moment.dataset.at);
+  const isToday = ends.toDateString() === new Date().toDateString();
+  const day = isToday ? {} : { weekday: "short", day: "numeric", month: "short" };
+  moment.textContent = `at ${ends.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" })}`;
+}
+
 const box = document.querySelector("[data-filter-box]");
 if (box) {
   box.hidden = false;
+  for (const button of box.querySelectorAll("[data-without-scripts]")) button.hidden = true;
+  box.addEventListener("submit", (event) => event.preventDefault());
   box.querySelector("[data-filter]").addEventListener("input", (event) => {
     const words = event.target.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
@@ -69,8 +78,8 @@ if (box) {
         any ||= !role.hidden;
         shown += !role.hidden;
       }
-      account.hidden = !any;
-      if (words.length) account.open = any;
+      account.hidden = !any || (words.length > 0 && account.classList.contains("shortcuts"));
+      if (words.length && "open" in account) account.open = any;
     }
     say(`${shown} ${shown === 1 ? "role" : "roles"}`);
   });
@@ -86,6 +95,25 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     event.submitter?.setAttribute("aria-busy", "true");
     say("Please wait");
     setTimeout(() => { sent = false; event.submitter?.removeAttribute("aria-busy"); }, 15000);
+  });
+}
+
+// The server remembers the favourite and answers without a page, so that this one stays where it is.
+for (const form of document.querySelectorAll("[data-stars]")) {
+  form.addEventListener("submit", (event) => {
+    const star = event.submitter;
+    const isOne = star.name === "Add";
+    const stay = document.createElement("input");
+    Object.assign(stay, { type: "hidden", name: "Stay", value: "1" });
+    form.append(stay);
+    setTimeout(() => {
+      stay.remove();
+      for (const each of document.querySelectorAll(`.star[value="${star.value}"]`)) {
+        each.name = isOne ? "Remove" : "Add";
+        each.setAttribute("aria-pressed", String(isOne));
+      }
+      say(isOne ? "Added to the favourites" : "Removed from the favourites");
+    });
   });
 }
 

@@ -76,6 +76,11 @@ _decode = msgspec.json.Decoder(CliSignIn).decode
 _encode = msgspec.json.Encoder().encode
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a name of a record is that of a CLI sign-in."""
+    return text.startswith(_NAME)
+
+
 def begin(new: CliSignIn, ctx: RequestContext) -> CliSignIn:
     """Store a pending CLI sign-in under a new short code."""
     with ctx.new_transaction() as writer:

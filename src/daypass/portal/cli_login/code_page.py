@@ -40,7 +40,7 @@ class DevicePage:
     """
 
     site: Site
-    providers: Callable[[RequestContext, CliSignIn, str], Response]
+    providers: Callable[[Request, RequestContext, CliSignIn, str], Response]
     approval: Callable[[RequestContext, Request, DeviceRequest], Response]
 
     def show_form(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
@@ -73,7 +73,7 @@ class DevicePage:
             new = to_base64url(ctx.entropy(32))
             secret = known if _SECRET.fullmatch(known) else new
             handle = cli_sign_ins.handle_of(found, ctx, bound_to=secret)
-            page = self.providers(ctx, found, handle)
+            page = self.providers(request, ctx, found, handle)
         seconds = int(cli_sign_ins.MINUTES.total_seconds())
         page.set_cookie(_COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return page

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,12 +19,16 @@ from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
-from daypass.portal.cli_login.code_page import bound_sign_in
+from daypass.portal.continue_at import find_path
+from daypass.portal.login.last_provider import last_provider, with_provider
 from daypass.portal.login.login_options import SamlLoginOption, SamlLoginOptions
 from daypass.portal.login.oidc_login import OidcSignIn, UnknownProviderError
 from daypass.portal.login.saml_login import SamlSignIn
+from daypass.portal.login.session_start import read_continuation
+from daypass.portal.roles.command_approval import approval_path
 from daypass.portal.roles.role_choice import sign_in_summary
 from daypass.portal.roles.role_list import account_alias
+from daypass.portal.sign_in_cookie import session_of
 from daypass.portal.site import Site
 
 _MOST_ACCOUNTS = 3
@@ -39,20 +44,25 @@ class Login:
     options: SamlLoginOptions = field(default_factory=SamlLoginOptions)
 
     def landing(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
-        """GET /login: list the identity providers."""
+        """GET /login: list the identity providers.
+
+        A browser with a session continues.
+        """
+        query = request.query_params
         with self.site.ctx() as ctx:
-            return self.providers(ctx, None, "")
+            if "other" not in query and session_of(request, ctx) is not None:
+                return pages.redirect(find_path(query.get("next", ""), ctx) or "/roles")
+            return self.providers(request, ctx, None, "")
 
     def begin_saml(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login/saml/KEY: send the browser to a SAML provider."""
-        handle = request.query_params.get("handover", "")
         with self.site.ctx() as ctx:
             option = self.options.find(ctx.views, request.path_params["key"])
             if option is None:
                 raise UnknownProviderError
-            cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
+            continues = read_continuation(request, ctx)
             try:
-                return self.saml.begin(request, option, cli_sign_in, ctx)
+                return with_provider(self.saml.begin(request, option, continues, ctx), option.key)
             except ServiceUnavailable as fault:
                 self.site.record("SAMLSignIn", request, request_id, fault=fault)
                 raise
@@ -64,21 +74,28 @@ class Login:
             cli_sign_in = cli_sign_ins.find(handle, ctx)
             if cli_sign_in.mode != "loopback":
                 raise ExpiredTokenException("Enter the code from your terminal at /device.")
-            return self.providers(ctx, cli_sign_in, handle)
+            return self.providers(request, ctx, cli_sign_in, handle)
 
-    def providers(self, ctx: RequestContext, cli_sign_in: CliSignIn | None, handle: str) -> Response:
-        """Return the page of identity providers."""
-        summary = None if cli_sign_in is None else sign_in_summary(cli_sign_in)
-        options = [
-            *(_shown_client(client, ctx) for client in listed_clients(ctx)),
-            *(_shown(option, ctx) for option in self.options.listed(ctx.views)),
-        ]
-        hosts = Counter(option["host"] for option in options)
+    def providers(self, request: Request, ctx: RequestContext, cli_sign_in: CliSignIn | None, handle: str) -> Response:
+        """Return the page of identity providers.
+
+        A person with a session goes on to the approval of a command. An assertion is always a new one.
+        """
+        if cli_sign_in is not None and cli_sign_in.deliver == "credentials":
+            session = session_of(request, ctx)
+            if session is not None:
+                return pages.redirect(approval_path(cli_sign_in, session, ctx))
+        clients = [_shown_client(client, ctx) for client in listed_clients(ctx)]
+        options = [*clients, *(_shown(option, ctx) for option in self.options.listed(ctx.views))]
+        hosts, last, query = Counter(option["host"] for option in options), last_provider(request), request.query_params
+        # Realms and tenants share a host, so show more of the address.
+        options = [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options]
         values = {
-            # Realms and tenants share a host, so show more of the address.
-            "options": [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options],
-            "cli_sign_in": summary,
-            "suffix": f"?handover={handle}" if handle else "",
+            "options": sorted(options, key=lambda option: option["key"] != last),
+            "last": last if len(options) > 1 else "",
+            "cli_sign_in": None if cli_sign_in is None else sign_in_summary(cli_sign_in),
+            "suffix": _suffix(handle, query.get("next", "")),
+            "is_signed_out": "signed-out" in query,
             "host": self.site.settings.public_url.partition("://")[2],
             "consumer": self.site.settings.saml_consumer,
             "callback": self.oidc.redirect_uri,
@@ -86,8 +103,15 @@ class Login:
         return pages.page("login.html", values)
 
 
+def _suffix(handle: str, following: str) -> str:
+    if handle:
+        return f"?handover={handle}"
+    return f"?{urlencode({'next': following})}" if following else ""
+
+
 def _shown_client(client: Client, ctx: RequestContext) -> dict[str, Any]:
     return {
+        "key": client.key,
         "href": f"/login/oidc/{client.key}",
         "host": client.host,
         "path": client.issuer.partition("://")[2].removeprefix(client.host),
@@ -101,6 +125,7 @@ def _shown(option: SamlLoginOption, ctx: RequestContext) -> dict[str, Any]:
     names = [account_alias(account, ctx) or account for account in option.accounts[:_MOST_ACCOUNTS]]
     more = len(option.accounts) - len(names)
     return {
+        "key": option.key,
         "href": f"/login/saml/{option.key}",
         "host": option.host,
         "path": option.path,

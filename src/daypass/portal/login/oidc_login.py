@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from daypass.authorize.context import RequestInfo
 from daypass.base64url import to_base64url
+from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.client import (
@@ -40,13 +41,15 @@ from daypass.federation.oidc.token import read_token
 from daypass.operations.oidc_clients import find_client, load_client_record, published_keys, with_credentials
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
-from daypass.portal.cli_login.code_page import bound_sign_in
 from daypass.portal.login import pending_login
+from daypass.portal.login.last_provider import with_provider
 from daypass.portal.login.pending_login import PendingLogin
+from daypass.portal.login.session_start import begin_session, lasts, read_continuation, sign_in_of
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.site import Site, as_sent
 from daypass.sign_in.oidc_roles import WebOffer, offer_roles, session_name
+from daypass.sign_in.proofs import identified_by_token, token_proof
 
 _NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
@@ -142,16 +145,15 @@ class OidcSignIn:
 
     def begin(self, request: Request, client: Client, endpoints: Endpoints) -> Response:
         """Redirect the browser to a provider, with a cookie of sealed secrets."""
-        handle = request.query_params.get("handover", "")
         with self.site.ctx() as ctx:
-            cli_sign_in = bound_sign_in(handle, request, ctx).name if handle else ""
+            continues = read_continuation(request, ctx)
             verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
             pending = PendingLogin(
                 "oidc",
                 pending_login.new_id(ctx),
                 pending_login.last_second(ctx),
                 client.key,
-                cli_sign_in,
+                continues,
                 verifier,
                 nonce,
             )
@@ -164,7 +166,8 @@ class OidcSignIn:
                 verifier=verifier,
             )
             is_posted = uses_form_post(client, endpoints)
-            return pending_login.remember(pages.redirect(url), pending, request, ctx, crosses_sites=is_posted)
+            answer = with_provider(pages.redirect(url), client.key)
+            return pending_login.remember(answer, pending, request, ctx, crosses_sites=is_posted)
 
     def returned(self, request: Request, sent: Mapping[str, str], request_id: str) -> tuple[PendingLogin, Client]:
         """Return the pending login of a browser that returns, and use it up.
@@ -208,7 +211,7 @@ class OidcSignIn:
     def offer(
         self, request: Request, pending: PendingLogin, client: Client, unverified_token: str, request_id: str
     ) -> Response:
-        """Show the roles that a token can assume.
+        """Begin a session, or show the roles that a token can assume.
 
         Raises KeysNeededError if the keys of its issuer must be fetched first.
         """
@@ -219,14 +222,23 @@ class OidcSignIn:
             name = session_name(unverified.unverified_claims)
             request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
             # This verifies the token: its claims above are trusted from here on.
-            wanted = cli_sign_ins.get_waiting(pending.handover, ctx).role if pending.handover else ""
+            is_of_command = cli_sign_ins.is_name(pending.handover)
+            wanted = cli_sign_ins.get_waiting(pending.handover, ctx).role if is_of_command else ""
             found = offer_roles(unverified, name, request_info, ctx, wanted=wanted)
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, pending.nonce)
-            proof = ProvenSignIn("oidc", unverified_token, session_name=name, handover=pending.handover)
-            response = self.choice.offer(request, _offered(found, name), proof, ctx)
-        self.site.record("OIDCSignIn", request, request_id, caller=found.bearer)
+            session: SignInSession | None = None
+            if lasts(request, pending.handover, ctx):
+                person = identified_by_token(found.bearer.web, name, client_key=client.key, account=client.account)
+                proof = token_proof(unverified, unverified_token, ctx)
+                response, session = begin_session(request, proof, person, pending.handover, ctx)
+            else:
+                handover = pending.handover if cli_sign_ins.is_name(pending.handover) else ""
+                once = ProvenSignIn("oidc", unverified_token, session_name=name, handover=handover)
+                response = self.choice.offer(request, _offered(found, name), once, ctx)
+        sign_in = None if session is None else sign_in_of(session)
+        self.site.record("OIDCSignIn", request, request_id, caller=found.bearer, sign_in=sign_in)
         return pending_login.forget(response, pending)
 
     @contextmanager

@@ -1,6 +1,7 @@
 """SAML sign-in: send a browser to its provider, receive the response.
 
-While the person chooses a role, the browser has a handle and a cookie (proven_sign_ins.py), never the response.
+A browser gets a session and is redirected (session_start.py). Scripts, and commands that want the assertion, choose a
+role at once: they get a handle and a cookie (proven_sign_ins.py), never the response.
 
 * The profile is Web Browser SSO (SAML profiles section 4.1), with the HTTP-Redirect and HTTP-POST bindings.
 * An unsolicited response shows its roles on a page.
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.authorize.context import RequestInfo
+from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.identity import load_role
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.federation.saml.attributes import RolePair
@@ -32,10 +34,12 @@ from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.login import pending_login
 from daypass.portal.login.login_options import SamlLoginOption
 from daypass.portal.login.pending_login import PendingLogin
+from daypass.portal.login.session_start import begin_session, lasts, sign_in_of
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.roles.role_list import longest_session
 from daypass.portal.site import Site, as_sent, origin_of
+from daypass.sign_in.proofs import identified_by_saml, saml_proof
 from daypass.sign_in.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
 
 # 100,000 escaped characters, and other fields of a provider.
@@ -77,14 +81,14 @@ class SamlSignIn:
         text = "".join(certificate_pem(certificate) for certificate in certificates)
         return Response(text, media_type=_PEM, headers=dict(pages.HEADERS))
 
-    def begin(self, request: Request, option: SamlLoginOption, cli_sign_in: str, ctx: RequestContext) -> Response:
+    def begin(self, request: Request, option: SamlLoginOption, continues: str, ctx: RequestContext) -> Response:
         """Send the browser to a provider with a signed request.
 
-        A cookie binds it to the browser.
+        A cookie binds it to the browser. `continues` is the name of the record that the sign-in continues, or empty.
         """
         settings, signer = self.site.settings, find_signer(ctx)
         pending = PendingLogin(
-            "saml", pending_login.new_id(ctx), pending_login.last_second(ctx), option.entity_id, cli_sign_in
+            "saml", pending_login.new_id(ctx), pending_login.last_second(ctx), option.entity_id, continues
         )
         authn_request = AuthnRequest(
             identifier=pending.id,
@@ -101,8 +105,9 @@ class SamlSignIn:
         return pending_login.remember(answer, pending, request, ctx, crosses_sites=True)
 
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
-        """Verify a response and show its roles."""
+        """POST /saml: verify a response, and begin a session or show its roles."""
         caller: SamlCaller | None = None
+        session: SignInSession | None = None
         try:
             with self.site.ctx() as ctx:
                 unverified_response = fields.get("SAMLResponse", "")
@@ -113,15 +118,39 @@ class SamlSignIn:
                 # From here on the caller is verified, and the audit log names it in a refusal.
                 caller = saml_caller(identity, "")
                 answered = _find_pending(request, identity, ctx)
-                proof = ProvenSignIn("saml", unverified_response, handover=answered.handover if answered else "")
-                offered = self._offered(proof, verified, request, ctx)
-                response = self.choice.offer(request, offered, proof, ctx)
+                continues = answered.handover if answered else None
+                if lasts(request, continues or "", ctx):
+                    offer_roles(verified, self._request_info(request, ctx), ctx)  # refuses a person without a role
+                    proof = saml_proof(unverified_response)
+                    response, session = begin_session(request, proof, identified_by_saml(identity), continues, ctx)
+                else:
+                    response = self._offer_once(request, verified, unverified_response, continues, ctx)
         except Fault as fault:
             parameters = {"SAMLAssertion": ""}
             self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters=parameters, fault=fault)
             raise
-        self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters={"SAMLAssertion": ""})
+        self.site.record(
+            "SAMLSignIn",
+            request,
+            request_id,
+            caller=caller,
+            parameters={"SAMLAssertion": "", "PrincipalArn": identity.provider},
+            sign_in=None if session is None else sign_in_of(session),
+        )
         return response if answered is None else pending_login.forget(response, answered)
+
+    def _offer_once(
+        self,
+        request: Request,
+        verified: VerifiedSamlResponse,
+        unverified_response: str,
+        continues: str | None,
+        ctx: RequestContext,
+    ) -> Response:
+        """Show the roles to a client without a session, which chooses one of them at once."""
+        handover = continues if continues and cli_sign_ins.is_name(continues) else ""
+        proof = ProvenSignIn("saml", unverified_response, handover=handover)
+        return self.choice.offer(request, self._offered(proof, verified, request, ctx), proof, ctx)
 
     def _offered(
         self, proof: ProvenSignIn, verified: VerifiedSamlResponse, request: Request, ctx: RequestContext
@@ -134,9 +163,11 @@ class SamlSignIn:
             identity = verified.identity
             longest = identity.session_duration or _LONGEST_ELSEWHERE
             return _of(identity, [OfferedRole(pair.role, pair.provider, longest) for pair in identity.roles], 0)
-        request_info = RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
-        offer = offer_roles(verified, request_info, ctx)
+        offer = offer_roles(verified, self._request_info(request, ctx), ctx)
         return _of(offer.identity, [_role(pair, offer.identity, ctx) for pair in offer.roles], offer.closed)
+
+    def _request_info(self, request: Request, ctx: RequestContext) -> RequestInfo:
+        return RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region)
 
 
 def _find_pending(request: Request, identity: SamlIdentity, ctx: RequestContext) -> PendingLogin | None:

@@ -4,10 +4,10 @@ Owns both steps, for every kind of sign-in. The second calls the API through the
 credentials go to the page or to the waiting command.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,12 +21,15 @@ from daypass.portal.cli_login.cli_sign_ins import CliSignIn
 from daypass.portal.cli_login.loopback_address import loopback_origin, returning_url
 from daypass.portal.cli_login.outcome_pages import with_outcome
 from daypass.portal.cli_login.sealed_assertion import relay
-from daypass.portal.credential_formats import FORMS, SHELLS, RoleCredentials, sign_in_command
+from daypass.portal.credential_formats import FORMS, RoleCredentials
 from daypass.portal.roles import proven_sign_ins
+from daypass.portal.roles.credentials_page import CredentialsPage, instant, seconds_until
 from daypass.portal.roles.proven_sign_ins import MINUTES, ProvenSignIn, Ticket
-from daypass.portal.roles.role_list import account_alias, by_account, describe_role
+from daypass.portal.roles.role_list import by_account, describe_role
 from daypass.portal.site import Site
 from daypass.sign_in.oidc_roles import verify_token
+
+T = TypeVar("T")
 
 _MOST_FOLDED = 6  # accounts that one page shows unfolded
 
@@ -66,11 +69,7 @@ class RoleChoice:
     def offer(self, request: Request, offered: Offered, proof: ProvenSignIn, ctx: RequestContext) -> Response:
         """Store the proof and show the roles."""
         cli_sign_in = cli_sign_ins.get_waiting(proof.handover, ctx) if proof.handover else None
-        roles = offered.roles
-        if cli_sign_in is not None and cli_sign_in.role:
-            roles = [each for each in roles if each.role == cli_sign_in.role]
-            if not roles:
-                raise AccessDenied(f"The command requests {cli_sign_in.role}, but you cannot assume this role.")
+        roles = require_offered(cli_sign_in, offered.roles, lambda each: each.role)
         ticket = proven_sign_ins.keep(proof, ctx, account=offered.account)
         document = _document(offered, roles, ticket, ctx)
         if pages.is_json_wanted(request):
@@ -79,10 +78,10 @@ class RoleChoice:
             "it": document,
             "accounts": by_account(document["Roles"], wanted=cli_sign_in.duration if cli_sign_in else ""),
             "cli_sign_in": None if cli_sign_in is None else sign_in_summary(cli_sign_in),
-            "seconds": _seconds_until(document["Expiration"], ctx.now),
+            "seconds": seconds_until(document["Expiration"], ctx.now),
             "open": len({role["Account"] for role in document["Roles"]}) <= _MOST_FOLDED,
         }
-        page = pages.page("roles.html", values, forms_to=_forms_to(cli_sign_in))
+        page = pages.page("roles.html", values, forms_to=forms_to(cli_sign_in))
         return proven_sign_ins.with_cookie(page, ticket, request)
 
     def choose(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
@@ -107,7 +106,7 @@ class RoleChoice:
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
             result = {**relay(proof.text, cli_sign_in, ctx.entropy), "roles": [pair]}
-            return _back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
+            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
 
     def _redeemed(
         self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
@@ -119,7 +118,7 @@ class RoleChoice:
             return pages.answer(request, "refusal.html", document, status=status)
         if proof.handover:
             return self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
-        return self._show(request, document, role)
+        return CredentialsPage(self.site).show(request, document, role)
 
     def require_keys(self, request: Request, fields: Mapping[str, str], ctx: RequestContext) -> None:
         """Verify that the keys for a proof are available.
@@ -141,7 +140,7 @@ class RoleChoice:
         answer = pages.redirect("/login")
         if proof.handover:
             with self.site.ctx() as ctx:
-                answer = _back_to(cli_sign_ins.settle(proof.handover, "declined", None, ctx))
+                answer = back_to(cli_sign_ins.settle(proof.handover, "declined", None, ctx))
         return proven_sign_ins.without_cookie(answer, fields.get("Handle", ""), request)
 
     def file(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
@@ -180,33 +179,7 @@ class RoleChoice:
 
     def _hand_over(self, proof: ProvenSignIn, result: Mapping[str, Any]) -> Response:
         with self.site.ctx() as ctx:
-            return _back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
-
-    def _show(self, request: Request, document: dict[str, Any], role: str) -> Response:
-        with self.site.ctx() as ctx:
-            alias = account_alias(role.split(":")[4], ctx)
-        endpoint, name = self.site.settings.public_url, role.rpartition("/")[2]
-        document = {**document, "EndpointUrl": endpoint, "RoleName": name}
-        if pages.is_json_wanted(request):
-            return pages.json_answer(document)
-        given = document["Credentials"]
-        secret, token, ends = given["SecretAccessKey"], given["SessionToken"], given["Expiration"]
-        credentials = RoleCredentials(
-            given["AccessKeyId"], secret, token, ends, name, endpoint, self.site.region, self.site.settings.s3_url
-        )
-        method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
-        values = {
-            "it": document,
-            "ends": _instant(datetime.fromisoformat(ends)),
-            "seconds": _seconds_until(ends, self.site.pipeline.now()),
-            "account": role.split(":")[4],
-            "alias": alias,
-            "shells": [(key, form.label, form.file, form.write(credentials)) for key, form in SHELLS.items()],
-            "profile": FORMS["profile"].write(credentials),
-            "services": FORMS["config"].write(credentials),
-            "command": sign_in_command(credentials, role, method),
-        }
-        return pages.page("credentials.html", values)
+            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
 
 
 def _require_requested(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -> None:
@@ -216,7 +189,20 @@ def _require_requested(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -
         raise AccessDenied("The command requested another role.", detail=f"{cli_sign_in.role}, not {role}")
 
 
-def _back_to(settled: CliSignIn) -> Response:
+def require_offered(cli_sign_in: CliSignIn | None, roles: Sequence[T], arn_of: Callable[[T], str]) -> Sequence[T]:
+    """Return the roles that a command accepts.
+
+    Raises AccessDenied if its role is not among them.
+    """
+    if cli_sign_in is None or not cli_sign_in.role:
+        return roles
+    found = [each for each in roles if arn_of(each) == cli_sign_in.role]
+    if not found:
+        raise AccessDenied(f"The command requests {cli_sign_in.role}, but you cannot assume this role.")
+    return found
+
+
+def back_to(settled: CliSignIn) -> Response:
     """Redirect to the listener of the command, or to a last page."""
     if settled.mode == "loopback":
         url = returning_url(settled)
@@ -225,7 +211,8 @@ def _back_to(settled: CliSignIn) -> Response:
     return with_outcome(pages.redirect(url), settled.outcome)
 
 
-def _forms_to(cli_sign_in: CliSignIn | None) -> tuple[str, ...]:
+def forms_to(cli_sign_in: CliSignIn | None) -> tuple[str, ...]:
+    """Return the form targets that the sign-in of a command needs."""
     # The form's response redirects to the command's listener, and browsers apply this policy to redirects.
     return (loopback_origin(cli_sign_in.redirect_uri),) if cli_sign_in is not None and cli_sign_in.redirect_uri else ()
 
@@ -248,15 +235,7 @@ def _document(offered: Offered, roles: Sequence[OfferedRole], ticket: Ticket, ct
         "Issuer": offered.issuer,
         "RoleSessionName": offered.session_name,
         "Handle": ticket.handle,
-        "Expiration": _instant(min(ctx.now + MINUTES, offered.ends)),
+        "Expiration": instant(min(ctx.now + MINUTES, offered.ends)),
         "Roles": [describe_role(each.role, each.provider, each.longest, ctx) for each in roles],
         "ClosedRoles": offered.closed,
     }
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _seconds_until(ends: str, now: datetime) -> int:
-    return max(0, int((datetime.fromisoformat(ends) - now).total_seconds()))
