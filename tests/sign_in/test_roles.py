@@ -24,6 +24,7 @@ from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.store import WouldBlockError
 from daypass.errors import AccessDenied, Fault, InvalidIdentityToken, ValidationError
+from daypass.federation.oidc.claims import ROLES_CLAIM
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in import proofs
 from daypass.sign_in.proofs import SignInOverError
@@ -367,3 +368,29 @@ def test_a_repeated_role_verifies_no_signature(people: People, kind: str, monkey
         iam.add_client_id_to_open_id_connect_provider(OpenIDConnectProviderArn=OIDC_PROVIDER, ClientID="more")
     people.node.take(session, ROLE)
     assert verified == ["once", "once"]
+
+
+def test_a_token_with_a_list_of_roles_opens_no_other(people: People) -> None:
+    """The list is enforced for each role, as by the API."""
+    people.role("developer")
+    people.role("reader")
+    token = people.token(**{ROLES_CLAIM: [SECOND]})
+    session, _ = people.node.sign_in_by_oidc(token, SECOND)
+    assert [role.arn for role in people.node.open_roles(session)] == [SECOND]
+    assert people.node.take(session, SECOND)
+    with pytest.raises(InvalidIdentityToken):
+        people.node.take(session, ROLE)
+
+
+def test_a_refusal_of_the_cache_is_new_for_each_caller(people: People) -> None:
+    """A shared exception would keep the requests of other people in memory."""
+    session = signed_in(people, "saml")
+    other = SamlIdentityProvider(people.idp.entity_id, keys=[make_key_pair("p-256")])
+    people.client("iam").update_saml_provider(SAMLProviderArn=PROVIDER, SAMLMetadataDocument=other.metadata_xml())
+    faults = []
+    for _ in range(2):
+        with pytest.raises(InvalidIdentityToken) as refused:
+            people.node.take(session, ROLE)
+        faults.append(refused.value)
+    assert faults[0] is not faults[1]
+    assert (faults[0].message, faults[0].detail) == (faults[1].message, faults[1].detail)

@@ -131,7 +131,7 @@ def find_candidates(issuer: str, named: object, ctx: RequestContext) -> dict[str
         if find_terms(own, issuer) is None:
             continue
         candidates = ctx.views.get(load_candidates, account, issuer)
-        if isinstance(named, list):
+        if isinstance(named, list | tuple):
             candidates = tuple(each for each in candidates if each.arn in named)
         if candidates:
             found[account] = candidates

@@ -15,9 +15,10 @@ Decision: docs/decisions/0020-sign-ins-that-last.md.
 """
 
 import sys
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -143,7 +144,7 @@ def saml_identity(session: SignInSession, provider_arn: str, ctx: RequestContext
     account = provider_arn.split(":")[4]
     found = ctx.views.get(load_saml_identity, account, session.id, provider_arn, ctx.vault, rules)
     if isinstance(found, Fault):
-        raise found.with_traceback(None)
+        raise copy(found)
     return found
 
 
@@ -152,35 +153,20 @@ def web_identity(session: SignInSession, account: str, ctx: RequestContext) -> W
 
     Raises KeysNeededError if the issuer's keys have to be fetched first, and the Fault of STS if the token is refused.
     """
-    if ctx.issuer_keys.enforces_thumbprints or not ctx.views.get(load_token, session.id, ctx.vault).keys:
-        return _identify_with_fetched_keys(session, account, ctx)
-    found = ctx.views.get(load_web_identity, account, session.id, ctx.vault)
+    enforces = ctx.issuer_keys.enforces_thumbprints
+    found = None if enforces else ctx.views.get(load_web_identity, account, session.id, ctx.vault)
     if isinstance(found, Fault):
-        raise found.with_traceback(None)
-    return found
+        raise copy(found)
+    return _identify_with_fetched_keys(session, account, ctx) if found is None else found
 
 
 def named_roles(session: SignInSession, ctx: RequestContext) -> object:
     """Return the value of the token's claim of roles, or None."""
-    return ctx.views.get(load_token, session.id, ctx.vault).named_roles
+    return ctx.views.get(load_named_roles, session.id, ctx.vault)
 
 
-@dataclass(frozen=True, slots=True)
-class ProvenToken:
-    """The token of a session, and the issuer's key that verified it, if known."""
-
-    unverified: UnverifiedToken
-    keys: KeySet | None
-    length: int
-
-    @property
-    def named_roles(self) -> Any:
-        """The value of the claim of roles."""
-        return self.unverified.unverified_claims.get(ROLES_CLAIM)
-
-
-def _identity_bytes(found: SamlIdentity | WebIdentity | Fault) -> int:
-    if isinstance(found, Fault):
+def _identity_bytes(found: SamlIdentity | WebIdentity | Fault | None) -> int:
+    if found is None or isinstance(found, Fault):
         return _OBJECT_BYTES
     if isinstance(found, SamlIdentity):
         values, roles = found.conditions.values(), [pair.role for pair in found.roles]
@@ -191,8 +177,9 @@ def _identity_bytes(found: SamlIdentity | WebIdentity | Fault) -> int:
     return _OBJECT_BYTES + sum(_TEXT_BYTES + len(text) for text in texts)
 
 
-def _token_bytes(found: ProvenToken) -> int:
-    return _OBJECT_BYTES + 4 * found.length
+def _names_bytes(found: object) -> int:
+    names = found if isinstance(found, tuple) else ()
+    return _TEXT_BYTES + sum(_TEXT_BYTES + len(name) for name in names)
 
 
 @measured_by(_identity_bytes)
@@ -227,27 +214,32 @@ def load_saml_identity(
     return replace(identity, roles=roles, session_ends=session.ends, one_time_use=False)
 
 
-@measured_by(_token_bytes)
-def load_token(reader: Reader, session_id: str, vault: SecretBox) -> ProvenToken:
-    """Return a session's token, and the issuer's key if it is kept."""
-    _, proof = _read_proof(reader, session_id, vault)
-    keys = parse_jwks(proof.keys.encode()) if proof.keys else None
-    return ProvenToken(read_token(proof.text), keys, len(proof.text))
+@measured_by(_names_bytes)
+def load_named_roles(reader: Reader, session_id: str, vault: SecretBox) -> tuple[str, ...] | None:
+    """Return the roles that a session's token names, or None without a restriction.
+
+    The claim itself is verified with the token, for each account.
+    """
+    named = _read_token_of(reader, session_id, vault).unverified_claims.get(ROLES_CLAIM)
+    return tuple(map(str, named)) if isinstance(named, list) else None
 
 
 @measured_by(_identity_bytes)
 @charged_to(0)
-def load_web_identity(reader: Reader, account: str, session_id: str, vault: SecretBox) -> WebIdentity | Fault:
+def load_web_identity(reader: Reader, account: str, session_id: str, vault: SecretBox) -> WebIdentity | Fault | None:
     """Return the identity in a session's token under an account's terms.
 
-    It uses pinned keys, or the kept one. A refusal is a value, so that it is cached too.
+    It uses pinned keys, or the kept one. Returns None if there are neither, so that keys have to be fetched. A refusal
+    is a value, so that it is cached too.
     """
     session, proof = _read_proof(reader, session_id, vault)
     registered = records.find(reader, OidcProvider, account, session.issuer.removeprefix(SCHEME))
     terms = find_built_in(session.issuer) if registered is None else terms_of(registered)
     if terms is None:
         return refuse_unknown_issuer(session.issuer)
-    keys = terms.pinned or parse_jwks(proof.keys.encode())
+    keys = terms.pinned or (parse_jwks(proof.keys.encode()) if proof.keys else None)
+    if keys is None:
+        return None
     try:
         found = identify(read_token(proof.text), provider=terms, keys=_FixedKeys(keys), now=session.proven_at)
     except Fault as fault:
@@ -258,12 +250,13 @@ def load_web_identity(reader: Reader, account: str, session_id: str, vault: Secr
 
 
 def _identify_with_fetched_keys(session: SignInSession, account: str, ctx: RequestContext) -> WebIdentity:
-    token = ctx.views.get(load_token, session.id, ctx.vault)
     terms = find_terms(ctx.views.get(load_issuers, account), session.issuer)
     if terms is None:
         raise refuse_unknown_issuer(session.issuer)
+    with ctx.snapshot() as reader:
+        token = _read_token_of(reader, session.id, ctx.vault)
     keys = _FetchedKeys(ctx.issuer_keys, ctx.now)
-    found = identify(token.unverified, provider=terms, keys=keys, now=session.proven_at)
+    found = identify(token, provider=terms, keys=keys, now=session.proven_at)
     if isinstance(found, NeedsFetch):
         raise KeysNeededError(found.provider)
     return found
@@ -310,6 +303,10 @@ def _read_proof(reader: Reader, session_id: str, vault: SecretBox) -> tuple[Sign
     if session is None or stored is None:
         raise SignInOverError("its record was deleted")
     return session, _decode(vault.decrypt(stored.sealed, bound_to=stored.proof_name))
+
+
+def _read_token_of(reader: Reader, session_id: str, vault: SecretBox) -> UnverifiedToken:
+    return read_token(_read_proof(reader, session_id, vault)[1].text)
 
 
 def _issuer_key(unverified: UnverifiedToken, source: KeysAtHand, now: datetime) -> str:
