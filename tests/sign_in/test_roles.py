@@ -374,7 +374,8 @@ def test_a_token_with_a_list_of_roles_opens_no_other(people: People) -> None:
     """The list is enforced for each role, as by the API."""
     people.role("developer")
     people.role("reader")
-    token = people.token(**{ROLES_CLAIM: [SECOND]})
+    claims: dict[str, Any] = {ROLES_CLAIM: [SECOND]}
+    token = people.token(**claims)
     session, _ = people.node.sign_in_by_oidc(token, SECOND)
     assert [role.arn for role in people.node.open_roles(session)] == [SECOND]
     assert people.node.take(session, SECOND)

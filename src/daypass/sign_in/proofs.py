@@ -216,9 +216,9 @@ def load_saml_identity(
 
 @measured_by(_names_bytes)
 def load_named_roles(reader: Reader, session_id: str, vault: SecretBox) -> tuple[str, ...] | None:
-    """Return the roles that a session's token names, or None without a restriction.
+    """Return the roles that a session's token names.
 
-    The claim itself is verified with the token, for each account.
+    Returns None if it does not restrict them. The claim itself is verified with the token, for each account.
     """
     named = _read_token_of(reader, session_id, vault).unverified_claims.get(ROLES_CLAIM)
     return tuple(map(str, named)) if isinstance(named, list) else None
