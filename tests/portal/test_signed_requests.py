@@ -177,7 +177,7 @@ def test_a_form_is_signed_inside_the_document() -> None:
         assert form.get("action") == "https://forms.example.org/sso"
         fields = {field.get("name"): field.get("value") or "" for field in form.iter("input")}
         request = etree.fromstring(base64.b64decode(fields["SAMLRequest"]))
-        assert [child.tag.rpartition("}")[2] for child in request] == ["Issuer", "Signature"]
+        assert [child.tag.rpartition("}")[2] for child in request] == ["Issuer", "Signature", "NameIDPolicy"]
         assert fields["RelayState"] == request.get("ID")
 
 

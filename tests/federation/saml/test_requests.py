@@ -115,12 +115,12 @@ def signed_document(keys: Keys) -> etree._Element:
 
 
 def test_a_form_carries_its_signature_after_the_issuer(keys: Keys) -> None:
-    """The schema is a sequence: Issuer, Signature.
+    """The schema is a sequence: Issuer, Signature, NameIDPolicy.
 
     Another implementation accepts it with the certificate alone.
     """
     root = signed_document(keys)
-    assert [child.tag for child in root] == [saml("Issuer"), ds("Signature")]
+    assert [child.tag for child in root] == [saml("Issuer"), ds("Signature"), samlp("NameIDPolicy")]
     result = signxml.XMLVerifier().verify(
         etree.tostring(root), x509_cert=keys.certificate, expect_config=signxml.SignatureConfiguration(location="./")
     )
@@ -130,6 +130,12 @@ def test_a_form_carries_its_signature_after_the_issuer(keys: Keys) -> None:
     method = root.find(f".//{ds('SignatureMethod')}")
     assert method is not None
     assert method.get("Algorithm") == RSA_SHA256
+
+
+def test_a_provider_may_create_an_identifier() -> None:
+    """SAML core 3.4.1.1: without AllowCreate, a provider refuses a new persistent identifier."""
+    policy = etree.fromstring(ASKING.to_xml())[-1]
+    assert (policy.tag, policy.get("AllowCreate")) == (samlp("NameIDPolicy"), "true")
 
 
 def test_our_own_verifier_agrees(keys: Keys) -> None:

@@ -36,7 +36,9 @@ class AuthnRequest:
             f'<samlp:AuthnRequest xmlns:samlp="{SAMLP}" xmlns:saml="{SAML}" ID={quoteattr(self.identifier)} '
             f'Version="2.0" IssueInstant="{self.issued.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}" '
             f"Destination={quoteattr(self.destination)} AssertionConsumerServiceURL={quoteattr(self.consumer)} "
-            f'ProtocolBinding="{POST}"><saml:Issuer>{escape(self.entity_id)}</saml:Issuer></samlp:AuthnRequest>'
+            f'ProtocolBinding="{POST}"><saml:Issuer>{escape(self.entity_id)}</saml:Issuer>'
+            # Without it, Lasso (LemonLDAP::NG) may not create the persistent identifier of a person's first sign-in.
+            '<samlp:NameIDPolicy AllowCreate="true"/></samlp:AuthnRequest>'
         )
 
     def to_field(self, signer: RequestSigner) -> str:
