@@ -9,6 +9,7 @@ import sys
 from demo.delegation import a_delegation
 from demo.federation import a_root_session, a_saml_assertion, a_web_identity_token, an_outbound_token
 from demo.objects import objects_in_a_store
+from demo.sign_in import a_person_signs_in
 from demo.stage import DemoError, Stage, say, set_stage
 from demo.totp import code
 
@@ -162,6 +163,7 @@ def main() -> int:
             a_delegation(stage, account, issuer.authority, stage.folder / "daypass.db")
             a_root_session(stage, stage.folder / "daypass.db")
             objects_in_a_store(stage, account, key)
+        a_person_signs_in()
     except DemoError as failed:
         print(f"\ndemo: {failed}", file=sys.stderr)
         return 1

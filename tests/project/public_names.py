@@ -317,6 +317,9 @@ PATHS = (
     ("GET", "/start"),
     ("GET", "/assignment/accounts"),
     ("GET", "/authorize"),
+    ("GET", "/v1/authorize"),
+    ("POST", "/v1/authorize"),
+    ("GET", "/v1/sessions/confirmation"),
     ("GET", "/assignment/roles"),
     ("GET", "/federation/credentials"),
     ("POST", "/logout"),
@@ -498,8 +501,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "path": (
         "/resource-server/v1/changes",
         "/resource-server/v1/keys",
-        "/v1/authorize",
-        "/v1/sessions/confirmation",
     ),
     "extra": ("hsm", "otel"),
     "make target": ("bench-peers", "docs", "soak"),

@@ -5,13 +5,16 @@ from typing import Any
 
 import boto3
 import pytest
+from tests.portal.idp import IdpSite
 from tests.sign_in.conftest import ACCOUNT, CLIENT, ISSUER, Keys, Node, People, people, saml_key
 from tests.sso.browser import Browser
+from tests.sso.login_scene import AUDITOR, DEVELOPER, PROVIDER, LoginScene, trust_policy
 from tests.sso.scene import Scene
 
 from daypass.sign_in.sessions import cookie_of
-from daypass.testing.saml import SamlIdentityProvider
-from daypass.testing.saml_forge import make_key_pair
+from daypass.testing.plugin import client_factory
+from daypass.testing.saml import Assertion, SamlIdentityProvider
+from daypass.testing.saml_forge import KeyPair, make_key_pair
 from daypass.testing.server import RunningServer, running_server
 
 __all__ = ["ROLE", "people", "saml_key"]
@@ -56,3 +59,16 @@ def browser(everyone: People) -> Browser:
 def scene() -> Scene:
     """Return an empty store."""
     return Scene()
+
+
+@pytest.fixture(scope="module")
+def login_scene(saml_key: KeyPair) -> Iterator[LoginScene]:
+    """Run a server with two roles, and an identity provider with a page."""
+    with running_server() as running:
+        pairs = tuple(f"{role},{PROVIDER}" for role in (DEVELOPER, AUDITOR))
+        with IdpSite(saml_key, f"{running.url}/saml", running.clock.now, Assertion(roles=pairs)) as idp:
+            iam = client_factory(running)("iam")
+            iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.idp.metadata_xml())
+            for name in ("developer", "auditor"):
+                iam.create_role(RoleName=name, AssumeRolePolicyDocument=trust_policy())
+            yield LoginScene(running, idp)

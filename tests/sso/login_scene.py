@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urljoin, urlsplit
-from urllib.request import HTTPRedirectHandler, urlopen
+from urllib.request import HTTPCookieProcessor, HTTPRedirectHandler, build_opener, urlopen
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.portal.idp import IdpSite
@@ -46,7 +46,7 @@ class Person(Browser):
     def __init__(self) -> None:
         super().__init__()
         self.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
-        self._opener.add_handler(_StopAtPrograms())
+        self._opener = build_opener(_StopAtPrograms(), HTTPCookieProcessor(self.cookies))
 
 
 @dataclass

@@ -27,6 +27,9 @@ from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher
 from daypass.portal import pages
 from daypass.portal.approvals.authorize_request import PATH as AUTHORIZE
+from daypass.portal.approvals.login_approval import LoginApproval
+from daypass.portal.approvals.login_request import CONFIRMATION
+from daypass.portal.approvals.login_request import PATH as AWS_LOGIN
 from daypass.portal.approvals.program_approval import DEVICE as DEVICE_APPROVAL
 from daypass.portal.approvals.program_approval import ProgramApproval
 from daypass.portal.cli_login import outcome_pages
@@ -203,7 +206,7 @@ def _routes(portal: Portal) -> list[Route]:
     places = EndpointCache(portal.fetcher, site.pipeline.now)
     oidc = OidcSignIn(site, choice, portal.fetcher, places)
     login = Login(site, saml, oidc)
-    programs = ProgramApproval(site)
+    programs, logins = ProgramApproval(site), LoginApproval(site)
     device = DevicePage(site, login.providers, programs.show_device)
     roles, approval, sign_out = RolePage(site), CommandApproval(site), SignOut(site)
     commands = CliSignInApi(site)
@@ -227,6 +230,8 @@ def _routes(portal: Portal) -> list[Route]:
         ("/saml/certificate.pem", saml.certificate),
         ("/device", device.show_form),
         (AUTHORIZE, programs.show),
+        (AWS_LOGIN, logins.show),
+        (CONFIRMATION, logins.show_code),
         *console.gets(),
         ("/handover/done", outcome_pages.done),
         ("/handover/declined", outcome_pages.declined),
@@ -245,6 +250,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/login/file", portal.takes(choice.file, most=4 * small)),
         ("/device", portal.takes(device.take, most=small)),
         (AUTHORIZE, portal.takes(programs.decide, most=small)),
+        (AWS_LOGIN, portal.takes(logins.decide, most=small)),
         (DEVICE_APPROVAL, portal.takes(programs.decide_device, most=small)),
         ("/theme", portal.takes(_change_theme, most=small)),
         ("/roles/credentials", portal.takes(roles.take, most=small)),
