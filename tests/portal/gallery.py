@@ -142,11 +142,6 @@ def _sign_in(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     yield "credentials, in files", page
     page.get_by_text("Individual values", exact=True).click()
     yield "credentials, one by one", page
-    there.server.clock.move(timedelta(hours=13))
-    page.get_by_role("button", name="Operator pages").click()
-    page.get_by_text("Your credentials have expired").wait_for()
-    there.server.clock.reset()
-    yield "credentials that are over", page
     page = visit(f"{there.url}/login", **look)
     # A script submits this form at once. A 204 response keeps the page open.
     page.route("**/sso", lambda route: route.fulfill(status=204))
@@ -318,15 +313,13 @@ def day(now: datetime) -> Iterator[dict[str, Any]]:
 
 
 def enter(page: Page, url: str, provider: str, role: str) -> None:
-    """Sign in as needed, choose a role and open the operator pages."""
-    page.goto(f"{url}/login")
-    page.get_by_role("link", name=provider).or_(page.get_by_role("heading", name="Your roles")).first.click()
+    """Sign in as needed, and open the operator pages with a role."""
+    page.goto(f"{url}/operator/enter")
+    page.get_by_role("link", name=provider).or_(page.get_by_role("heading", name="Open the operator")).first.click()
     # Without scripts the form of the provider needs a click.
-    page.get_by_role("button", name="Continue as").or_(page.get_by_role("heading", name="Your roles")).first.click()
-    row = page.locator("details li.role", has=page.get_by_text(role, exact=True)).first
-    row.evaluate("row => { row.closest('details').open = true }")
-    row.locator(".take").click()
-    page.get_by_role("button", name="Operator pages").click()
+    there = page.get_by_role("heading", name="Open the operator")
+    page.get_by_role("button", name="Continue as").or_(there).first.click()
+    page.get_by_role("button", name=f"Open with {role} in").first.click()
     page.wait_for_load_state()
 
 

@@ -49,8 +49,8 @@ class CommandApproval:
             memory = read_memory(request)
             rows = to_rows(offered, memory, session.ends, ctx)
             values = page_values(rows, memory, "", int(cli_sign_in.duration or 0))
-        values |= {"cli_sign_in": sign_in_summary(cli_sign_in), "handle": handle, "subject": session.subject}
-        return pages.page("command_approval.html", values, forms_to=forms_to(cli_sign_in))
+        summary = {"cli_sign_in": sign_in_summary(cli_sign_in), "handle": handle, "subject": session.subject}
+        return pages.page("command_approval.html", {"page": values, **summary}, forms_to=forms_to(cli_sign_in))
 
     def approve(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """POST /handover/approve: give the credentials of the role to the command."""

@@ -76,7 +76,7 @@ class RolePage:
             values = page_values(to_rows(found, memory, session.ends, ctx), memory, query)
             seconds = int((session.ends - ctx.now).total_seconds())
             person = {"subject": session.subject, "ends": instant(session.ends), "seconds": seconds}
-        return pages.page("role_page.html", {**values, **person})
+        return pages.page("role_page.html", {"page": values, **person})
 
     def take(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """POST /roles/credentials: redirect to the credentials of a role.

@@ -62,7 +62,7 @@ def to_rows(roles: Sequence[OpenRole], memory: RoleMemory, ends: datetime, ctx: 
     No role session lasts longer than the sign-in, which `ends`.
     """
     aliases = {account: account_alias(account, ctx) for account in {role.account for role in roles}}
-    favourites, remaining = frozenset(memory.favourites), int((ends - ctx.now).total_seconds())
+    favourites, remaining = frozenset(memory.favourites), _rounded(int((ends - ctx.now).total_seconds()))
     rows = [
         OpenRoleRow(
             key=(key := key_of(role.arn)),
@@ -78,6 +78,11 @@ def to_rows(roles: Sequence[OpenRole], memory: RoleMemory, ends: datetime, ctx: 
         for role in roles
     ]
     return sorted(rows, key=lambda row: (row.alias.lower() or "\uffff", row.account, row.name.lower(), row.value))
+
+
+def _rounded(seconds: int) -> int:
+    """Return whole hours, or minutes below one hour: the page does not count seconds down."""
+    return max(seconds - seconds % (3_600 if seconds >= 3_600 else 60), 60)  # noqa: PLR2004 - an hour
 
 
 def page_values(rows: Sequence[OpenRoleRow], memory: RoleMemory, query: str, wanted_seconds: int = 0) -> dict[str, Any]:
@@ -103,6 +108,7 @@ def page_values(rows: Sequence[OpenRoleRow], memory: RoleMemory, query: str, wan
         "accounts": list(accounts.values()),
         "is_open": len(accounts) < _FOLDED_FROM or bool(words),
         "has_filter": len(rows) >= FILTER_FROM,
+        "longest": max((row.longest for row in rows), default=0),
         "has_providers": len({row.provider for row in rows}) > 1,
         "durations": durations(rows, wanted_seconds or memory.seconds),
     }
