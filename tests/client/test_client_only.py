@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from tests.client.client_only import hide_the_server, install_the_client
 from tests.client.machine import ACCOUNT, BIN, Machine, prepared
-from tests.client.test_hand_over import Waiting
+from tests.client.test_hand_over import Waiting, portal
 from tests.dependencies import canonical, declared, everything_of
-from tests.portal.conftest import Portal, Visit, chromium, manners, portal, visit
+from tests.portal.conftest import Portal, Visit, chromium, manners, visit
 from tests.portal.test_handover import hand_over, sign_in
 
 from daypass.cli.main import FOR_OPERATORS, FOR_PEOPLE

@@ -1,20 +1,21 @@
-"""`daypass login` with the portal: a person clicks in a real browser, and the command gets credentials."""
+"""`daypass login` at a server that hands over one role: a person clicks in a real browser (docs/handover.md)."""
 
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.client.machine import ACCOUNT, Machine
-from tests.portal.conftest import Portal, Visit, chromium, furnish, manners, portal, visit
+from tests.portal.conftest import Portal, Visit, chromium, furnish, manners, running_portal, visit
 from tests.portal.test_handover import hand_over, sign_in
 
 from daypass.config import Config
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import running_server
 
-__all__ = ["chromium", "manners", "portal", "visit"]  # fixtures, which pytest finds by name
+__all__ = ["chromium", "manners", "visit"]  # fixtures, which pytest finds by name
 SESSION = f"arn:aws:sts::{ACCOUNT}:assumed-role/"
 
 
@@ -47,6 +48,13 @@ class Waiting:
         """Return the exit code."""
         self.said += self.process.communicate(timeout=30)[1]
         return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    """Run a server that hands over one role, as version 0.1.0 does."""
+    with running_portal(Config(sign_in_api=False)) as running:
+        yield running
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A server with roles in two accounts, an identity provider with pages, and a headless browser."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.components import find_program
 from tests.documents import document
 from tests.portal.idp import IdpSite
 
+from daypass.config import Config
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
@@ -66,8 +68,15 @@ def furnish(iam: Any, idp: IdpSite, roles: dict[str, int]) -> list[str]:
 @pytest.fixture(scope="session")
 def portal() -> Iterator[Portal]:
     """Run a server and its provider."""
+    with running_portal() as running:
+        yield running
+
+
+@contextmanager
+def running_portal(config: Config | None = None) -> Iterator[Portal]:
+    """Run a server with roles in two accounts, and its provider."""
     with (
-        running_server(account=ACCOUNT) as server,
+        running_server(account=ACCOUNT, config=config) as server,
         IdpSite(make_key_pair(), f"{server.url}/saml", server.clock.now) as idp,
     ):
         make = client_factory(server)

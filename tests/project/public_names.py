@@ -48,6 +48,7 @@ _LOGIN = (
     "--via",
     "--no-input",
     "--shell",
+    "--all",
 )
 
 # Each command and sub-command with its options. Arguments have no names that a script could use.
@@ -145,7 +146,6 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--duration",
         "--assertion-file",
         "--provider-arn",
-        "--all",
     ),
     "daypass logout": ("--all",),
     "daypass mfa": (),
@@ -197,6 +197,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass profile rename": ("--dry-run",),
     "daypass profile set": ("--dry-run",),
     "daypass profile show": _LIST,
+    "daypass profile sync": ("--endpoint-url", "--s3-endpoint-url", "--region", "--sso", "--dry-run"),
     "daypass renew": ("--all", "--no-input"),
     "daypass roles": (*_PLACE, "--assertion-file", "--in-account", *_LIST),
     "daypass saml": (),
@@ -489,7 +490,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "daypass check",
         "daypass login certificate",
         "daypass master-key rotate",
-        "daypass profile sync",
         "daypass restore",
         "daypass scope",
     ),

@@ -18,14 +18,15 @@ _FORMER_VERSION = 1
 # How a request was named or proven. The source and the result are the same, so these are not part of the cache key.
 _NAMING = frozenset({"profile", "source_profile", "mfa_serial", "mfa_command"})
 PREFIX = "daypass_"
-METHODS = ("role", "session", "federation", "oidc", "saml")
+METHODS = ("role", "session", "federation", "oidc", "saml", "portal")
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialRequest:
     """A request for credentials.
 
-    `method` selects the proof: keys for a role, a session or a federated user, a token for oidc, an assertion for saml.
+    `method` selects the proof: keys for a role, a session or a federated user, a token for oidc, an assertion for saml,
+    the sign-in at the server for portal.
     `source_profile` is the profile whose keys sign, or empty for AWS's own search. `profile` is the requested profile,
     or empty.
     """
@@ -120,3 +121,10 @@ def options_of(request: CredentialRequest) -> dict[str, str]:
         if value:
             found[PREFIX + name] = " ".join(value) if isinstance(value, tuple) else str(value)
     return found
+
+
+def login_command(request: CredentialRequest) -> str:
+    """Return the sign-in command for this request."""
+    suffix = f" --profile {request.profile}" if request.profile else ""
+    method = "" if request.method == "portal" else f" {request.method}"
+    return f"daypass login{method}{suffix}"

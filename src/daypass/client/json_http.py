@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -24,6 +25,21 @@ from daypass.client.text_format import printable, reason, sentence
 _MOST = 1_000_000
 _SECONDS = 20
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAnswer:
+    """A response.
+
+    `document` is None if the body is not a JSON object. It may contain secrets.
+    """
+
+    status: int
+    document: dict[str, Any] | None
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"JsonAnswer({self.status})"
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -65,20 +81,47 @@ def request_json(
     Raises NoAnswerError. `client` is the ID and secret of an OAuth client, sent in an Authorization header (RFC 6749,
     2.3.1).
     """
+    answer = fetch(url, form=form, document=document, client=client)
+    if answer.document is None:
+        raise NoAnswerError(
+            f"{urlsplit(url).netloc} responded with status {answer.status} and a body that is not a JSON object. "
+            "Check the URL."
+        )
+    return answer.status, answer.document
+
+
+def fetch(
+    url: str,
+    *,
+    method: str = "",
+    headers: Mapping[str, str] | None = None,
+    form: Mapping[str, str] | None = None,
+    document: Mapping[str, Any] | None = None,
+    client: tuple[str, str] | None = None,
+) -> JsonAnswer:
+    """Send a request and return the response, also one that is not JSON.
+
+    Raises NoAnswerError.
+    """
     body, kind = None, ""
     if form is not None:
         body, kind = urlencode(form).encode(), "application/x-www-form-urlencoded"
     if document is not None:
         body, kind = json.dumps(document).encode(), "application/json"
-    headers = {"Accept": "application/json", "User-Agent": "daypass", **({"Content-Type": kind} if kind else {})}
+    headers = {
+        "Accept": "application/json",
+        "User-Agent": "daypass",
+        **({"Content-Type": kind} if kind else {}),
+        **(headers or {}),
+    }
     if client is not None:
         pair = ":".join(quote_plus(part) for part in client)
         headers["Authorization"] = "Basic " + b64encode(pair.encode()).decode()
-    request = urllib.request.Request(url, body, headers)  # noqa: S310 - checked_url verified it
+    request = urllib.request.Request(url, body, headers, method=method or None)  # noqa: S310 - checked_url verified it
     host = urlsplit(url).netloc
     try:
         with _opened(request) as answer:
-            return answer.status, _read(answer, host)
+            return JsonAnswer(answer.status, _read(answer), dict(answer.headers.items()))
     except urllib.error.URLError as error:
         why = printable(getattr(error.reason, "verify_message", "")) or reason(error.reason)
         is_trust = isinstance(error.reason, ssl.SSLCertVerificationError)
@@ -116,14 +159,10 @@ def opener() -> urllib.request.OpenerDirector:
     return urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
 
 
-def _read(answer: Any, host: str) -> dict[str, Any]:
+def _read(answer: Any) -> dict[str, Any] | None:
     content = answer.read(_MOST + 1)
     try:
         document = json.loads(content) if len(content) <= _MOST else None
     except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise NoAnswerError(
-            f"{host} responded with status {answer.status} and a body that is not a JSON object. Check the URL."
-        )
-    return document
+        return None
+    return document if isinstance(document, dict) else None

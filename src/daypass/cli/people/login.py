@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from daypass.cli.people.login_roles import deliver_profiles, mint_roles
 from daypass.cli.shared.credentials_output import describe, emit, shell_option
 from daypass.cli.shared.profile_writer import (
     must_write,
@@ -24,13 +25,15 @@ from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import (
     SignInProof,
     by_portal,
+    by_sign_in,
     get_assertion,
     get_token,
     is_by_server,
     matching_roles,
     with_known_server,
 )
-from daypass.client.problems import BadUsageError
+from daypass.client.credential_request import CredentialRequest, login_command
+from daypass.client.problems import BadUsageError, MisconfiguredError
 from daypass.client.roles import account_of, role_name
 from daypass.client.sessions.cache import LEAST, CachedCredentials
 from daypass.client.sessions.get_credentials import cache_key, get_credentials, with_endpoint
@@ -54,13 +57,14 @@ _COMMON = (
     click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
     click.option(
         "--output",
-        type=click.Choice(["profile", "env", "json", "process"]),
+        type=click.Choice(["profile", "env", "json", "process", "sso"]),
         default="profile",
-        help="Save a profile, or print the credentials in a format.",
+        help="Save a profile, print the credentials in a format, or print a profile for the AWS CLI alone (sso).",
     ),
     click.option("--keys", is_flag=True, help="Write the keys to the credentials file."),
     click.option("--via", type=click.Choice(VIAS), default="auto", help="The sign-in method."),
     click.option("--no-input", is_flag=True, help="Never prompt: fail and name the command to run instead."),
+    click.option("--all", "every", is_flag=True, help="Sign in to all offered roles, or to all that match --role."),
 )
 
 
@@ -71,7 +75,8 @@ _COMMON = (
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Sign in to the server with a browser, and save a profile.
 
-    Every AWS tool can use the profile.
+    Every AWS tool can use the profile. One sign-in serves all profiles of the server until it ends; --all writes a
+    profile for each of your roles.
     """
     if ctx.invoked_subcommand is None:
         _login("", given)
@@ -85,7 +90,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     "--assertion-file", default="", metavar="FILE", help="A file with the SAMLResponse; - reads standard input."
 )
 @click.option("--provider-arn", default="", metavar="ARN", help="The provider, if the assertion is encrypted.")
-@click.option("--all", "every", is_flag=True, help="Sign in to all offered roles, or to all that match --role.")
 def saml(**given: Any) -> None:
     """Sign in with SAML.
 
@@ -136,9 +140,9 @@ def _login(method: str, given: dict[str, Any]) -> None:
     own = known.request if known else None
     method = method or (own.method if own else "saml")
     if own is not None and own.method != method:
+        right = login_command(replace(own, profile=given["profile"]))
         raise BadUsageError(
-            f"Profile {given['profile']} signs in with {own.method}. Run `daypass login {own.method}`, "
-            "or use another profile."
+            f"Profile {given['profile']} signs in with {own.method}. Run `{right}`, or use another profile."
         )
     if known is not None and own is None:
         raise BadUsageError(f"Profile {given['profile']!r} exists and is not managed by Daypass. Choose another name.")
@@ -157,9 +161,26 @@ def _login(method: str, given: dict[str, Any]) -> None:
         must_write(places())  # Fail before the person signs in, not after.
         if not keys:
             client_context.cache.must_keep()
-    entries = _sign_in(selection, method, extra)
+    roles = by_sign_in(selection, method, extra)
+    if roles is None:
+        _require_old_way(selection.request, method, output, extra)
+        entries = _sign_in(selection, method, extra)
+    elif output == "sso" or (extra["every"] and output == "profile" and not keys):
+        deliver_profiles(selection, roles, s3_url, output, every=extra["every"])
+        return
+    else:
+        entries = mint_roles(selection, roles, is_own=own is not None, every=extra["every"])
     for single, entry in entries:
         _deliver(single, entry, output, shell, s3_url, keys=keys)
+
+
+def _require_old_way(request: CredentialRequest, method: str, output: str, extra: dict[str, Any]) -> None:
+    """Raise an error for what only a server that keeps sign-ins can do."""
+    place = request.endpoint_url or "AWS"
+    if method == "portal" or output == "sso":
+        raise MisconfiguredError(f"{place} does not keep sign-ins. Name a Daypass server with --endpoint-url.")
+    if extra["every"] and method != "saml":
+        raise BadUsageError(f"--all needs SAML, or a server that keeps sign-ins, which {place} does not.")
 
 
 def sign_in_again(profile: str, method: str) -> None:

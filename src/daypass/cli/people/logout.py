@@ -1,6 +1,6 @@
-"""`daypass logout`: delete cached credentials.
+"""`daypass logout`: delete cached credentials, and end sign-ins.
 
-It does not revoke the sessions: they expire, or an operator runs `daypass sessions revoke`.
+It does not revoke the sessions of roles: they expire, or an operator runs `daypass sessions revoke`.
 """
 
 import click
@@ -8,30 +8,60 @@ import click
 from daypass.cli.shared.session_options import means_of
 from daypass.client.problems import BadUsageError
 from daypass.client.profiles.endpoints import named_at_hand
+from daypass.client.profiles.profiles import Profile
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import with_endpoint
+from daypass.client.sessions.server_sign_in import SignInStore, end_sign_in, is_of_sign_in, server_name
 from daypass.client.text_format import printable
 
 
 @click.command()
 @click.argument("profiles", nargs=-1, metavar="[PROFILE]...")
-@click.option("--all", "every", is_flag=True, help="Delete all cached credentials.")
+@click.option("--all", "every", is_flag=True, help="Delete all cached credentials, and end all sign-ins.")
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
     """Delete the cached credentials of PROFILEs (default: AWS_PROFILE).
 
-    The profiles are not removed.
+    If they come from a sign-in at a server, the sign-in ends too, for all profiles of that server. The profiles are
+    not removed.
     """
     client_context = means_of({})
     profiles = profiles if profiles or every else named_at_hand(client_context.environment)
     if not profiles and not every:
         raise BadUsageError("Name a profile, set AWS_PROFILE, or use --all.")
-    for name in profiles:
-        client_context.profiles.get(name)
-    found = list(client_context.cache.entries())
-    gone = [entry for entry in found if every or set(entry.profiles) & set(profiles)]
+    servers = {_server_of(client_context.profiles.get(name), client_context) for name in profiles}
+    ended = [each for each in SignInStore(client_context.cache).each() if every or each.server in servers]
+    shared = {name for each in ended for name in _profiles_of(each.server, client_context)}
+    deleted = _forget({*profiles, *shared}, client_context, every=every)
+    whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
+    noun = "session" if deleted == 1 else "sessions"
+    click.echo(f"Deleted {deleted} cached {noun}{whose}.", err=True)
+    for each in ended:
+        end_sign_in(each.server, client_context)
+        click.echo(f"Signed out of {printable(each.server)}.", err=True)
+
+
+def _forget(profiles: set[str], client_context: ClientContext, *, every: bool) -> int:
+    """Delete the sessions of profiles, and return their number."""
+    cache = client_context.cache
+    gone = [entry for entry in cache.entries() if every or set(entry.profiles) & profiles]
     for entry in gone:
         if every:
-            client_context.cache.drop(entry.key)
-        for name in set(entry.profiles) & set(profiles):
-            client_context.cache.forget(entry.key, name)
-    whose = f" of {', '.join(map(printable, profiles))}" if profiles and not every else ""
-    noun = "session" if len(gone) == 1 else "sessions"
-    click.echo(f"Deleted {len(gone)} cached {noun}{whose}.", err=True)
+            cache.drop(entry.key)
+        for name in set(entry.profiles) & profiles:
+            cache.forget(entry.key, name)
+    return len(gone)
+
+
+def _server_of(profile: Profile, client_context: ClientContext) -> str:
+    """Return the server from whose sign-in a profile gets its credentials, or an empty string."""
+    request = profile.request
+    if request is None:
+        return ""
+    request = with_endpoint(request, client_context)
+    is_of = request.method == "portal" or is_of_sign_in(request, client_context)
+    return server_name(request.endpoint_url) if is_of else ""
+
+
+def _profiles_of(server: str, client_context: ClientContext) -> list[str]:
+    every = client_context.profiles.by_name.values()
+    return [profile.name for profile in every if _server_of(profile, client_context) == server]

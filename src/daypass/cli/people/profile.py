@@ -22,8 +22,9 @@ from daypass.cli.shared.profile_writer import (
 )
 from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
 from daypass.cli.shared.session_options import options as with_options
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
-from daypass.client.problems import BadUsageError
+from daypass.client.problems import BadUsageError, SignInNeededError
 from daypass.client.profiles.endpoints import find_region
 from daypass.client.profiles.ini_edit import Value
 from daypass.client.profiles.profiles import SECRETS, Profile, load_profiles, write_config
@@ -31,6 +32,7 @@ from daypass.client.profiles.profiles import remove as remove_profile
 from daypass.client.profiles.profiles import rename as rename_profile
 from daypass.client.profiles.sources import IN_PROFILE
 from daypass.client.prompt import Prompt
+from daypass.client.sessions.get_credentials import with_endpoint
 from daypass.client.text_format import printable
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
@@ -189,6 +191,37 @@ def _add_plain(name: str, chosen: Selection, s3_url: str, *, dry_run: bool) -> N
     report([write_config(places(), name, options, server=server, dry_run=dry_run)], dry_run=dry_run)
     if not dry_run:
         click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
+
+
+@command.command()
+@click.option(
+    "--endpoint-url", default="", metavar="URL", help="The server. Default: the only one you are signed in to."
+)
+@s3_endpoint_option
+@click.option("--region", default="", metavar="NAME", help="The region of new profiles. Default: the configured one.")
+@click.option("--sso", is_flag=True, help="Write AWS's own sso_session settings; they work without daypass.")
+@_dry_run
+def sync(*, endpoint_url: str, s3_url: str, region: str, sso: bool, dry_run: bool) -> None:
+    """Write a profile for each role of your sign-in.
+
+    New roles get a profile. Profiles whose roles are gone are listed and stay. Other profiles are never changed.
+    """
+    from daypass.cli.people.login_roles import form_of
+    from daypass.cli.people.login_roles import sync as sync_profiles
+    from daypass.client.sessions.server_sign_in import SignInStore, roles_of_sign_in
+
+    client_context = means_of({})
+    servers = [each.server for each in SignInStore(client_context.cache).each()]
+    if not endpoint_url and len(servers) > 1:
+        listed = ", ".join(map(printable, servers))
+        raise BadUsageError(f"You are signed in to several servers. Choose one with --endpoint-url: {listed}.")
+    server = endpoint_url or next(iter(servers), "")
+    if not server:
+        raise SignInNeededError("Not signed in to a server. Run `daypass login --endpoint-url URL` first.")
+    request = CredentialRequest("portal", endpoint_url=server, region=region)
+    selection = Selection(with_endpoint(request, client_context), client_context)
+    roles = roles_of_sign_in(selection.request.endpoint_url, client_context)
+    sync_profiles(selection, form_of(selection, "sso" if sso else "process", s3_url), roles, dry_run=dry_run)
 
 
 @command.command("set")

@@ -42,7 +42,7 @@ def _renew(name: str, request: CredentialRequest, client_context: ClientContext)
     try:
         entry = get_credentials(request, client_context)
     except SignInNeededError:
-        if request.method not in {"saml", "oidc"} or not client_context.prompt.allowed:
+        if request.method not in {"saml", "oidc", "portal"} or not client_context.prompt.allowed:
             raise
         sign_in_again(name, request.method)
     else:

@@ -1,10 +1,10 @@
-"""`daypass status`: list cached sessions.
+"""`daypass status`: list sign-ins and cached sessions.
 
 With `--check` it tests for a script whether they are valid.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -14,7 +14,10 @@ from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import Duration, means_of, now
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
-from daypass.client.sessions.cache import CachedCredentialsSummary, CredentialCache
+from daypass.client.sessions.cache import CachedCredentialsSummary
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.get_credentials import with_endpoint
+from daypass.client.sessions.server_sign_in import ServerSignIn, SignInStore
 from daypass.client.text_format import printable
 
 
@@ -27,15 +30,16 @@ from daypass.client.text_format import printable
 @output_option
 @query_option
 def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, query: str) -> int:
-    """List cached sessions and when they expire."""
+    """List sign-ins and cached sessions, and when they expire."""
     client_context = means_of({})
     for name in profiles:
         client_context.profiles.get(name)
     entries = [entry for entry in client_context.cache.entries() if not profiles or set(entry.profiles) & set(profiles)]
     if check:
         names = profiles or tuple(sorted({name for entry in entries for name in entry.profiles}))
-        return _check(client_context.cache, entries, names, timedelta(seconds=least))
-    rows = [_row(entry) for entry in entries]
+        return _check(client_context, entries, names, timedelta(seconds=least))
+    sign_ins = [] if profiles else list(SignInStore(client_context.cache).each())
+    rows = [*map(_sign_in_row, sign_ins), *map(_row, entries)]
     if output != "text" or query:
         show(rows, output, query)
         return Exit.OK
@@ -47,18 +51,46 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
 
 
 def _check(
-    cache: CredentialCache, entries: Sequence[CachedCredentialsSummary], names: Sequence[str], least: timedelta
+    client_context: ClientContext,
+    entries: Sequence[CachedCredentialsSummary],
+    names: Sequence[str],
+    least: timedelta,
 ) -> int:
     """Return 0 if the credentials of all profiles last, 5 if some have expired, 3 if a profile has none."""
     code = Exit.OK if names else Exit.SIGN_IN_NEEDED
     for name in names:
         mine = [entry for entry in entries if name in entry.profiles]
-        if any(cache.find(entry.key, now=now(), least=least) for entry in mine):
+        if any(client_context.cache.find(entry.key, now=now(), least=least) for entry in mine):
+            continue
+        if _has_sign_in(name, client_context, least):
             continue
         if not mine:
             return Exit.SIGN_IN_NEEDED
         code = Exit.EXPIRED
     return code
+
+
+def _has_sign_in(name: str, client_context: ClientContext, least: timedelta) -> bool:
+    """Return whether a profile gets new credentials from a sign-in without a prompt."""
+    profile = client_context.profiles.by_name.get(name)
+    if profile is None or profile.request is None or profile.request.method != "portal":
+        return False
+    found = SignInStore(client_context.cache).find(with_endpoint(profile.request, client_context).endpoint_url)
+    return found is not None and (not found.ends or (now() + least).timestamp() <= found.ends)
+
+
+def _sign_in_row(found: ServerSignIn) -> dict[str, Any]:
+    """Return the row of a sign-in: it has no profile of its own."""
+    left = found.ends - now().timestamp()
+    end = instant(datetime.fromtimestamp(found.ends, UTC)) if found.ends else None
+    return {
+        "Profile": "",
+        "Arn": f"sign-in at {printable(found.server)}",
+        "Endpoint": printable(found.server),
+        "Expires": end,
+        "Left": (say_duration(left) if left > 0 else "expired") if end else "signed in",
+        "Subject": "",
+    }
 
 
 def _row(entry: CachedCredentialsSummary) -> dict[str, Any]:

@@ -16,18 +16,25 @@ from daypass.cli.shared.session_options import Selection
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.partitions import partition_name
-from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
+from daypass.client.problems import BadUsageError, MisconfiguredError, RefusedError, SignInNeededError
 from daypass.client.profiles.endpoints import known_servers
-from daypass.client.roles import first_role, needs_account, role_arns
+from daypass.client.roles import account_of, first_role, needs_account, role_arns, role_name
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.server_sign_in import begin, roles_of_sign_in
 from daypass.client.sign_in.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.sign_in.browser import has_browser, open_browser
 from daypass.client.sign_in.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
 from daypass.client.sign_in.mfa import run_for_text
 from daypass.client.sign_in.oidc_login import OidcClient, sign_in
+from daypass.client.sign_in.sso_api import PortalRole, SignInPrompt, by_browser, by_device, register
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
 from daypass.client.text_format import printable
+
+_NO_BROWSER = (
+    "Sign-in needs a browser, but --no-input is set. Use `daypass login oidc --token-file FILE` or "
+    "`daypass login saml --assertion-file FILE`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +198,54 @@ def _picked(found: tuple[str, ...], client_context: ClientContext) -> str:
     return matching[0]
 
 
+def by_sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> tuple[PortalRole, ...] | None:
+    """Sign in at the server, keep the sign-in, and return its roles.
+
+    Returns None if the proof does not come from a server, or if the server is of version 0.1.0. A session of a given
+    duration, and an assertion for another STS, need the sign-in for one role (docs/handover.md).
+    """
+    request, client_context = selection.request, selection.client_context
+    server = request.endpoint_url
+    if not server or request.portal_url or request.duration or not is_by_server(method, request, extra):
+        return None
+    if not client_context.prompt.allowed:
+        raise SignInNeededError(_NO_BROWSER)
+    client = register(server)
+    if client is None:
+        return None
+    via = request.via or ("browser" if has_browser(os.environ) else "device")
+    tokens = by_device(server, client, _tell_page) if via == "device" else by_browser(server, client, _tell_page)
+    begin(server, client, tokens, client_context)
+    return roles_of_sign_in(server, client_context)
+
+
+def chosen_roles(selection: Selection, roles: tuple[PortalRole, ...], *, every: bool) -> tuple[str, ...]:
+    """Return the roles that --role names, or the one that the person picks."""
+    request = selection.request
+    partition = partition_name(request.region, request.endpoint_url)
+    wanted = tuple(
+        role
+        if _is_pattern(role) or needs_account((role,))
+        else _without_path(role_arns((role,), partition=partition)[0])
+        for role in request.role_arn
+    )
+    if not roles:
+        raise RefusedError("You are signed in, but no role trusts you. Ask your administrator.")
+    offered = SignInProof("", tuple(UnverifiedOffer(role.arn, "") for role in roles))
+    return matching_roles(offered, replace(request, role_arn=wanted), selection.client_context, every=every)
+
+
+def _without_path(arn: str) -> str:
+    return PortalRole(account_of(arn), role_name(arn)).arn
+
+
+def _tell_page(prompt: SignInPrompt) -> None:
+    if prompt.user_code:
+        _say(f"On any device, open {printable(prompt.url)} and enter the code {printable(prompt.user_code)}.")
+    else:
+        _opening("Sign in with your browser")(prompt.url)
+
+
 def by_portal(selection: Selection) -> tuple[Selection, CachedCredentials]:
     """Return the credentials of a CLI sign-in."""
     request = selection.request
@@ -219,10 +274,7 @@ def _sign_in_by_portal(request: CredentialRequest, client_context: ClientContext
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
     if not client_context.prompt.allowed:
-        raise SignInNeededError(
-            "Sign-in needs a browser, but --no-input is set. Use `daypass login oidc --token-file FILE` or "
-            "`daypass login saml --assertion-file FILE`."
-        )
+        raise SignInNeededError(_NO_BROWSER)
     role = (
         ""
         if sealed or not request.role_arn

@@ -59,17 +59,21 @@ class Profile:
 class ServerEndpoints:
     """The services section of a server: its name and the URLs in it.
 
-    `s3_url` is the URL of the server's S3 gateway, or empty to keep the one in the section.
+    `s3_url` is the URL of the server's S3 gateway, or empty to keep the one in the section. With `signs_in` the section
+    also has the services with which AWS's own tools sign in.
     """
 
     section: str
     url: str
     s3_url: str = ""
+    signs_in: bool = False
 
     @property
     def block(self) -> "dict[str, Value]":
         """The settings of the section."""
         urls = {"sts": self.url, "iam": self.url, "s3": self.s3_url}
+        if self.signs_in:
+            urls |= dict.fromkeys(("sso", "sso_oidc", "signin"), self.url)
         return {service: {"endpoint_url": url} for service, url in urls.items() if url}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from daypass.client.credential_request import CredentialRequest
+from daypass.client.credential_request import CredentialRequest, login_command
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
@@ -19,6 +19,7 @@ from daypass.client.roles import first_role, needs_account, role_arns, session_n
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.mfa_session import FOR_ONE_ROLE, has_mfa_session, with_mfa_session
+from daypass.client.sessions.server_sign_in import is_of_sign_in, role_credentials, role_session_arn
 from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
 from daypass.client.sign_in.assertions import provider_for
 from daypass.client.sign_in.mfa import find_code, run_for_text
@@ -43,6 +44,9 @@ def exchange(request: CredentialRequest, client_context: ClientContext, get_cred
     """Return the requested credentials."""
     if request.method == "keys":
         return Exchanged(own_credentials(request.source_profile)[0])
+    if request.method == "portal" or is_of_sign_in(request, client_context):
+        first = Exchanged(role_credentials(request, client_context), role_session_arn(request))
+        return _chain(request, first, request.role_arn[1:])
     if request.method in {"oidc", "saml"}:
         trade = _with_token if request.method == "oidc" else _with_assertion
         return _chain(request, trade(request, client_context), request.role_arn[1:])
@@ -225,12 +229,6 @@ def _with_assertion(request: CredentialRequest, client_context: ClientContext) -
     answer = _call(request, CallSigner(unsigned=True), "AssumeRoleWithSAML", parameters)
     issuer, subject = printable(answer.get("Issuer", "")), printable(answer.get("Subject", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=issuer, subject=subject)
-
-
-def login_command(request: CredentialRequest) -> str:
-    """Return the sign-in command for this request."""
-    suffix = f" --profile {request.profile}" if request.profile else ""
-    return f"daypass login {request.method}{suffix}"
 
 
 def _policies(request: CredentialRequest) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def cache_key(request: CredentialRequest, client_context: ClientContext) -> str:
     """
     source = _source_of(request, client_context)
     key_id = long_term_key(request, client_context.profiles, client_context.environment)
-    if source and key_id and request.method not in {"oidc", "saml"}:
+    if source and key_id and request.method in {"role", "session", "federation"}:
         # A key identifies its owner, whether it is in the environment or in a profile of any name.
         source = f"key {key_id}"
     return request.cache_key(source) if source else ""
@@ -59,6 +59,8 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
         from daypass.client.sign_in.mfa import run_for_text
 
         client_context = replace(client_context, proof=run_for_text(request.token_command, "--token-command"))
+    if request.method == "portal":
+        return _of_sign_in(request, client_context)
     started = client_context.now()
     former = _former_key(request, client_context)
     if not former:
@@ -72,6 +74,18 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     if kept is not None:
         return _shared(kept, request, client_context)
     return _refresh(request, client_context, key, started)
+
+
+def _of_sign_in(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
+    from daypass.client.sessions.server_sign_in import SignInStore
+
+    started = client_context.now()
+    signed_in = SignInStore(client_context.cache).find_id(request.endpoint_url)
+    if not signed_in:
+        return _fetch(request, client_context, "")
+    key = request.cache_key(f"sign-in {signed_in}")
+    kept = None if client_context.fresh else client_context.cache.find(key, now=started)
+    return _refresh(request, client_context, key, started) if kept is None else _shared(kept, request, client_context)
 
 
 def _refresh(
@@ -110,6 +124,11 @@ def _role_arns(request: CredentialRequest, client_context: ClientContext) -> tup
 
 
 def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) -> CachedCredentials:
+    if request.method == "portal" and len(request.role_arn) == 1:
+        # Without botocore, whose import takes longer than the call.
+        from daypass.client.sessions.server_sign_in import from_sign_in
+
+        return from_sign_in(request, client_context, key)
     from daypass.client.sessions.exchange import exchange
 
     found = exchange(request, client_context, get_credentials)

@@ -13,6 +13,7 @@ from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import MisconfiguredError
 from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.profiles.profiles import Profile, Profiles
+from daypass.client.sessions.cache import CredentialCache
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
 
 _DEEPEST = 5
@@ -40,6 +41,8 @@ def source_key(
         return _of_token(request.token_file)
     if request.method == "oidc" and request.token_command:
         return of_proof(proof) if proof else ""
+    if request.method == "portal":
+        return _of_sign_in(request, environment)
     if request.method in {"oidc", "saml"}:
         return f"profile {request.profile}"
     if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
@@ -74,6 +77,13 @@ def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, s
     if options.get("aws_access_key_id") or any(option.startswith("sso_") for option in options):
         return "its own"
     return "" if options.get("credential_process") else _of_surroundings(environment)
+
+
+def _of_sign_in(request: CredentialRequest, environment: Mapping[str, str]) -> str:
+    from daypass.client.sessions.server_sign_in import SignInStore
+
+    found = SignInStore(CredentialCache.of(environment)).find_id(request.endpoint_url)
+    return f"sign-in {found}" if found else ""
 
 
 def long_term_key(request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str]) -> str:
