@@ -389,3 +389,25 @@ def verified(assertion: str, keys: Any, algorithm: str) -> dict[str, Any]:
         point.verify(der, signed, ec.ECDSA(SHA256()))
     decoded: dict[str, Any] = json.loads(parse_base64url(claims))
     return decoded
+
+
+def test_an_invented_link_stays_out_of_the_cache(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anyone can invent links: none of them reads the store, whose results the cache keeps."""
+    from daypass.operations import oidc_clients
+
+    read: list[str] = []
+    real = oidc_clients.load_client_record
+
+    def watched(reader: Any, key: str) -> Any:
+        read.append(key)
+        return real(reader, key)
+
+    monkeypatch.setattr(oidc_clients, "load_client_record", watched)
+    client = place.add(authentication="private_key_jwt")
+    errand = Errand(place.server.url)
+    for invented in ("0" * 32, "x" * 3_000, "%00", "%F0%9F%98%80"):
+        assert errand.get(f"/login/oidc/{invented}")[0] == 404
+        assert errand.get(f"/login/oidc/clients/{invented}/jwks.json")[0] == 404
+    assert read == []
+    jwks(place, client)
+    assert read == [client.key]

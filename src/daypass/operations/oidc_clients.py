@@ -41,9 +41,21 @@ def load_listed_records(reader: Reader) -> tuple[Client, ...]:
     return tuple(sorted(turns, key=_place))
 
 
+@keeps_little
+def load_client_keys(reader: Reader) -> frozenset[str]:
+    """Return the identifiers of all records in links."""
+    return frozenset(record.key for record in records.each(reader, OidcSignInClient, None))
+
+
 def load_client_record(reader: Reader, key: str) -> OidcSignInClient | None:
     """Return the record behind a link, or None."""
     return records.find_by_id(reader, OidcSignInClient, client_unique_id(key))
+
+
+def find_record(key: str, ctx: RequestContext) -> OidcSignInClient | None:
+    """Return the record behind a link that anyone may have made up, or None."""
+    # Invented links must not fill the cache with results of None.
+    return ctx.views.get(load_client_record, key) if key in ctx.views.get(load_client_keys) else None
 
 
 def client_of(record: OidcSignInClient) -> Client:
@@ -78,7 +90,7 @@ def find_client(key: str, ctx: RequestContext) -> Client | None:
     found = next((client for client in from_settings if client.key == key), None)
     if found is not None:
         return found
-    record = ctx.views.get(load_client_record, key)
+    record = find_record(key, ctx)
     client = None if record is None else client_of(record)
     return None if client is None or is_hidden(client, from_settings) else client
 
@@ -90,7 +102,7 @@ def with_credentials(client: Client, ctx: RequestContext) -> Client:
     """
     if not client.account:
         return client
-    record = ctx.views.get(load_client_record, client.key)
+    record = find_record(client.key, ctx)
     if record is None:
         raise ServiceUnavailable(_UNUSABLE, detail=f"the client {client.record} was removed")
     try:

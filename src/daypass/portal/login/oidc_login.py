@@ -38,7 +38,7 @@ from daypass.federation.oidc.issuers.client import (
 from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.network.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
 from daypass.federation.oidc.token import read_token
-from daypass.operations.oidc_clients import find_client, load_client_record, published_keys, with_credentials
+from daypass.operations.oidc_clients import find_client, find_record, published_keys, with_credentials
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.login import pending_login
@@ -129,7 +129,7 @@ class OidcSignIn:
     def keys(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /login/oidc/clients/KEY/jwks.json: return a client's public keys."""
         with self.site.ctx() as ctx:
-            record = ctx.views.get(load_client_record, request.path_params["key"])
+            record = find_record(request.path_params["key"], ctx)
             if record is None or not record.keys:
                 raise UnknownProviderError
             keys = published_keys(record, int(ctx.now.timestamp()))
