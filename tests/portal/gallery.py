@@ -231,10 +231,25 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     there.log_refusals(*(success(number) if number % 2 else refusal(number) for number in range(12)))
     page.goto(f"{there.url}/operator/audit")
     yield "audit", page
+    page.goto(f"{there.url}/operator/keys")
+    yield "keys", page
+    enter(page, there.url, _host(there.idp), "vast")
+    page.get_by_role("link", name="Graph").click()
+    page.get_by_role("heading", name="Trust graph").wait_for()
+    yield "graph of very many", page
+
+
+def _manage(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
+    page = visit(f"{there.url}/login", **look)
+    enter(page, there.url, _host(there.idp), "developer")
+    page.get_by_role("heading", name="Overview").wait_for()
     page.goto(f"{there.url}/operator/providers")
     yield "providers", page
     page.get_by_role("link", name="corp").first.click()
     yield "a SAML provider", page
+    page.get_by_role("link", name="Test sign-in").click()
+    page.get_by_role("heading", name="The sign-in would be").wait_for()
+    yield "a test sign-in", page
     for kind in ("saml", "oidc", "client"):
         page.goto(f"{there.url}/operator/providers/{kind}/add")
         yield f"add a provider, {kind}", page
@@ -244,12 +259,16 @@ def _operate(there: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown
     page.get_by_role("button", name="Revoke now").locator("visible=true").click()
     page.get_by_text("that were issued before").wait_for()
     yield "role sessions, revoked", page
-    page.goto(f"{there.url}/operator/keys")
-    yield "keys", page
-    enter(page, there.url, _host(there.idp), "vast")
-    page.get_by_role("link", name="Graph").click()
-    page.get_by_role("heading", name="Trust graph").wait_for()
-    yield "graph of very many", page
+    page.goto(f"{there.url}/operator/people")
+    page.get_by_role("heading", name="Sign-ins, newest first").wait_for()
+    page.locator("summary").first.click()
+    yield "people", page
+    page.get_by_role("button", name="Revoke this sign-in").locator("visible=true").click()
+    page.get_by_role("heading", name="You do not have this permission").wait_for()
+    yield "a refusal in the console", page
+    page.goto(f"{there.url}/operator/enter")
+    page.get_by_role("heading", name="Open the operator console").wait_for()
+    yield "the entrance of the console", page
 
 
 def _empty(_: Scene, visit: Visit, look: dict[str, Any]) -> Iterator[Shown]:
@@ -262,6 +281,7 @@ JOURNEYS: Mapping[str, Callable[..., Iterator[Shown]]] = {
     "refusals": _refused,
     "CLI sign-in": _cli_sign_in,
     "operators": _operate,
+    "operators who change": _manage,
     "nobody to sign in with": _empty,
 }
 

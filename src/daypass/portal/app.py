@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -35,25 +36,29 @@ from daypass.portal.approvals.program_approval import ProgramApproval
 from daypass.portal.cli_login import outcome_pages
 from daypass.portal.cli_login.cli_sign_in_api import LARGEST, CliSignInApi
 from daypass.portal.cli_login.code_page import DevicePage
+from daypass.portal.login import pending_login
 from daypass.portal.login.login_pages import Login
 from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.login.session_start import SignOut
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_clients import ClientPages
-from daypass.portal.operator.operator_console import OperatorConsole
+from daypass.portal.operator.operator_console import OperatorConsole, console_refusal
 from daypass.portal.operator.operator_entry import OperatorEntry
+from daypass.portal.operator.operator_inspections import ADDRESS as TEST
+from daypass.portal.operator.operator_inspections import OperatorInspections
 from daypass.portal.operator.operator_pages import OperatorPages
 from daypass.portal.operator.operator_people import PeoplePages
 from daypass.portal.operator.operator_providers import ProviderPages
 from daypass.portal.operator.operator_roles import RoleSessions
-from daypass.portal.operator.operator_sessions import OperatorSessions
+from daypass.portal.operator.operator_sessions import NotEnteredError, OperatorSessions
 from daypass.portal.page_frame import THEMES, find_frame, set_frame, with_theme
 from daypass.portal.request_body import read_distinct_fields, read_fields
 from daypass.portal.roles.command_approval import CommandApproval
 from daypass.portal.roles.role_choice import RoleChoice
 from daypass.portal.roles.role_page import RolePage
 from daypass.portal.sign_in_cookie import COOKIE, session_of
+from daypass.portal.sign_in_tests import find_test
 from daypass.portal.site import Site
 from daypass.portal.start_page import StartPage
 from daypass.sign_in.start_url import PATH as START
@@ -202,7 +207,9 @@ def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send],
 def _routes(portal: Portal) -> list[Route]:
     site = portal.site
     choice = RoleChoice(site)
-    saml = SamlSignIn(site, choice)
+    sessions, clients = OperatorSessions(site), OidcClientCalls(site)
+    inspections = OperatorInspections(sessions, clients)
+    saml = SamlSignIn(site, choice, inspections.saml_report)
     places = EndpointCache(portal.fetcher, site.pipeline.now)
     oidc = OidcSignIn(site, choice, portal.fetcher, places)
     login = Login(site, saml, oidc)
@@ -210,13 +217,12 @@ def _routes(portal: Portal) -> list[Route]:
     device = DevicePage(site, login.providers, programs.show_device)
     roles, approval, sign_out = RolePage(site), CommandApproval(site), SignOut(site)
     commands = CliSignInApi(site)
-    sessions = OperatorSessions(site)
     console = OperatorConsole(
         OperatorEntry(sessions),
         OperatorPages(site, sessions, portal.audit_file, portal.rotate_days),
         PeoplePages(sessions),
         RoleSessions(sessions, portal.audit_file),
-        ProviderPages(sessions, ClientPages(sessions, OidcClientCalls(site))),
+        ProviderPages(sessions, ClientPages(sessions, clients)),
     )
     start = StartPage(site)
     small = _LARGEST_CHOICE
@@ -266,6 +272,20 @@ def _routes(portal: Portal) -> list[Route]:
         client = await portal.work(oidc.get_client, request.path_params["key"])
         return await portal.work(oidc.begin, request, client, await oidc.endpoints(client))
 
+    async def begin_test(request: Request, request_id: str) -> Response:
+        query = request.query_params
+        try:
+            if query.get("client"):
+                test = await portal.work(inspections.plan_oidc, request, query["client"], request_id)
+                client = await portal.work(oidc.get_client, test.provider)
+                return await portal.work(oidc.begin, request, client, await oidc.endpoints(client), test.name)
+            test = await portal.work(inspections.plan_saml, request, query.get("saml", ""), request_id)
+            return await portal.work(saml.begin_test, request, test)
+        except NotEnteredError:
+            return await portal.work(console.entry.lead, request)
+        except Fault as fault:
+            return console_refusal(request, fault, request_id)
+
     async def end_oidc(request: Request, request_id: str) -> Response:
         if request.method == "POST":
             site.require_log()
@@ -274,10 +294,17 @@ def _routes(portal: Portal) -> list[Route]:
             sent = dict(request.query_params)
         pending, client = await portal.work(oidc.returned, request, sent, request_id)
         token = await oidc.redeem(request, sent, pending, client, request_id)
+        test = find_test(pending.handover)
+        if test is not None:
+            with suppress(Fault):  # The report says that the keys are missing.
+                await portal.work(inspections.require_keys, test, client)
+            report = await portal.work(inspections.oidc_report, request, test, client, token, pending.nonce, request_id)
+            return pending_login.forget(report, pending)
         return await portal.work(oidc.offer, request, pending, client, token, request_id)
 
     return [
         # A provider may answer in the URL or with a cross-site form.
+        Route(TEST, portal.waits(begin_test), methods=["GET"]),
         Route("/login/oidc/callback/{issuer:path}", portal.waits(end_oidc), methods=["GET", "POST"]),
         Route("/login/oidc/clients/{key}/jwks.json", portal.shows(oidc.keys), methods=["GET"]),
         Route("/login/oidc/{key}", portal.waits(begin_oidc), methods=["GET"]),

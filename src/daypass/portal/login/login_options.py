@@ -64,7 +64,7 @@ def load_account_options(reader: Reader, account: str) -> tuple[RegisteredLoginO
     """Return the SAML providers of one account that have a sign-on address."""
     providers = records.each(reader, SamlProvider, account, batch=_BATCH)
     return tuple(
-        RegisteredLoginOption(option, each.created) for each in providers if (option := _option(each)) is not None
+        RegisteredLoginOption(option, each.created) for each in providers if (option := option_of(each)) is not None
     )
 
 
@@ -169,7 +169,8 @@ def _alike(every: Iterable[RegisteredLoginOption]) -> dict[str, SamlLoginOption]
     }
 
 
-def _option(provider: SamlProvider) -> SamlLoginOption | None:
+def option_of(provider: SamlProvider) -> SamlLoginOption | None:
+    """Return the login option of one provider, or None without an address."""
     summary = find_summary(provider)
     if summary is None:
         return None

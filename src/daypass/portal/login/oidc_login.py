@@ -47,6 +47,7 @@ from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.login.session_start import begin_session, lasts, read_continuation, sign_in_of
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
+from daypass.portal.sign_in_tests import find_test
 from daypass.portal.site import Site, as_sent
 from daypass.sign_in.oidc_roles import WebOffer, offer_roles, session_name
 from daypass.sign_in.proofs import identified_by_token, token_proof
@@ -143,10 +144,13 @@ class OidcSignIn:
         except (IssuerUnreachableError, UnacceptableAnswerError) as fault:
             _refuse_provider(client, fault)
 
-    def begin(self, request: Request, client: Client, endpoints: Endpoints) -> Response:
-        """Redirect the browser to a provider, with a cookie of sealed secrets."""
+    def begin(self, request: Request, client: Client, endpoints: Endpoints, test: str = "") -> Response:
+        """Redirect the browser to a provider, with a cookie of sealed secrets.
+
+        `test` is the name of a test sign-in, or empty.
+        """
         with self.site.ctx() as ctx:
-            continues = read_continuation(request, ctx)
+            continues = test or read_continuation(request, ctx)
             verifier, nonce = (to_base64url(ctx.entropy(32)) for _ in range(2))
             pending = PendingLogin(
                 "oidc",
@@ -216,6 +220,8 @@ class OidcSignIn:
         Raises KeysNeededError if the keys of its issuer must be fetched first.
         """
         with self._recorded(request, request_id), self.site.ctx() as ctx:
+            if find_test(pending.handover) is not None:
+                raise InvalidIdentityToken(_NOT_REQUESTED, detail="a response to a test begins no session")
             unverified = read_token(unverified_token)
             if unverified.unverified_issuer != client.issuer:
                 raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is from another issuer")

@@ -10,7 +10,7 @@ role at once: they get a handle and a cookie (proven_sign_ins.py), never the res
 * RelayState is never used as a URL.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -19,7 +19,8 @@ from starlette.responses import Response
 from daypass.authorize.context import RequestInfo
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.identity import load_role
-from daypass.errors import Fault, InvalidIdentityToken
+from daypass.directory.saml_providers import find_provider
+from daypass.errors import Fault, InvalidIdentityToken, InvalidInput
 from daypass.federation.saml.attributes import RolePair
 from daypass.federation.saml.identity import SamlIdentity
 from daypass.federation.saml.requests.authn_request import AuthnRequest
@@ -32,12 +33,13 @@ from daypass.operations.sts.role_session import read_role_arn
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.login import pending_login
-from daypass.portal.login.login_options import SamlLoginOption
+from daypass.portal.login.login_options import SamlLoginOption, option_of
 from daypass.portal.login.pending_login import PendingLogin
 from daypass.portal.login.session_start import begin_session, lasts, sign_in_of
 from daypass.portal.roles.proven_sign_ins import ProvenSignIn
 from daypass.portal.roles.role_choice import Offered, OfferedRole, RoleChoice
 from daypass.portal.roles.role_list import longest_session
+from daypass.portal.sign_in_tests import SignInTest, find_test
 from daypass.portal.site import Site, as_sent, origin_of
 from daypass.sign_in.proofs import identified_by_saml, saml_proof
 from daypass.sign_in.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
@@ -49,9 +51,15 @@ _METADATA, _PEM = "application/samlmetadata+xml", "application/x-pem-file"
 # A provider may redirect the form to another host, and browsers apply the page's policy to each redirect. That page has
 # one form and no foreign text.
 _ONWARD = ("https:",)
+_LONGEST_ID = 64
+_NO_RELAY_STATE = "This is the response to a test sign-in, but the identity provider did not return its RelayState."
 _NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
 )
+
+
+Inspect = Callable[[Request, SignInTest, str, str, str], Response]
+"""Returns the report on a response to a test: of a browser, a test, a request ID and the response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class SamlSignIn:
 
     site: Site
     choice: RoleChoice
+    inspect: Inspect
 
     def metadata(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /saml/metadata.xml: return our metadata for identity providers."""
@@ -104,8 +113,39 @@ class SamlSignIn:
             answer = pages.page("send.html", values, forms_to=(origin_of(option.post), *_ONWARD))
         return pending_login.remember(answer, pending, request, ctx, crosses_sites=True)
 
+    def begin_test(self, request: Request, test: SignInTest) -> Response:
+        """Send the browser to a provider for a test.
+
+        Raises InvalidInput if the provider does not have a sign-on address.
+        """
+        with self.site.ctx() as ctx:
+            with ctx.snapshot() as reader:
+                provider = find_provider(reader, test.provider)
+            option = None if provider is None else option_of(provider)
+            if option is None:
+                raise InvalidInput("The metadata of this provider has no address to sign in at.")
+            return self.begin(request, option, test.name, ctx)
+
+    def _inspected(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response | None:
+        """Return the report on the response to a test sign-in, or None.
+
+        RelayState has the ID of a pending login of this browser.
+        """
+        with self.site.ctx() as ctx:
+            found = pending_login.find(request, "saml", fields.get("RelayState", "")[:_LONGEST_ID], ctx)
+            test = None if found is None else find_test(found.handover)
+            if found is None or test is None:
+                return None
+            if not pending_login.use_up(found, ctx):
+                raise InvalidIdentityToken(_NOT_REQUESTED, detail="the test has its response already")
+        report = self.inspect(request, test, found.id, fields.get("SAMLResponse", ""), request_id)
+        return pending_login.forget(report, found)
+
     def receive(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """POST /saml: verify a response, and begin a session or show its roles."""
+        report = self._inspected(request, fields, request_id)
+        if report is not None:
+            return report
         caller: SamlCaller | None = None
         session: SignInSession | None = None
         try:
@@ -180,6 +220,8 @@ def _find_pending(request: Request, identity: SamlIdentity, ctx: RequestContext)
     found = pending_login.find(request, "saml", identity.in_response_to, ctx)
     if found is None or found.provider != identity.issuer or not pending_login.use_up(found, ctx):
         raise InvalidIdentityToken(_NOT_REQUESTED, detail=f"InResponseTo {identity.in_response_to!r:.100}")
+    if find_test(found.handover) is not None:
+        raise InvalidIdentityToken(_NO_RELAY_STATE, detail="a response to a test begins no session")
     return found
 
 

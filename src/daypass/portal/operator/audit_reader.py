@@ -22,7 +22,7 @@ _BLOCK = 1_048_576
 _FURTHEST = 16 * _BLOCK  # bytes that are read for one page
 _LONGEST_LINE = 262_144
 _UNSIGNED = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"})
-_SIGN_INS = frozenset({"SAMLSignIn", "OIDCSignIn"})
+_SIGN_INS = frozenset({"SAMLSignIn", "OIDCSignIn", "TestSignIn"})
 _TIME = re.compile(rb'"eventTime":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})')
 
 

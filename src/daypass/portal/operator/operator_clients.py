@@ -22,6 +22,7 @@ from daypass.operations.oidc_clients import client_of, is_hidden
 from daypass.portal import pages
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_frame import console_page, require_form
+from daypass.portal.operator.operator_inspections import ADDRESS as TEST
 from daypass.portal.operator.operator_sessions import OperatorCredentials, OperatorSessions
 from daypass.wire.visible_text import visible
 
@@ -137,6 +138,7 @@ def _row(client: Client, from_settings: Sequence[Client]) -> dict[str, Any]:
         "href": f"{ADDRESS}?{urlencode({'name': client.record})}" if client.record else "",
         "issuer": visible(client.issuer, _LONG),
         "client_id": visible(client.client_id, _TEXT),
+        "test": _test_of(client.key),
         "from_settings": not client.record,
         "hidden": bool(client.record) and is_hidden(client, from_settings),
     }
@@ -144,6 +146,7 @@ def _row(client: Client, from_settings: Sequence[Client]) -> dict[str, Any]:
 
 def _described(record: OidcSignInClient, public_url: str) -> dict[str, Any]:
     return {
+        "test": _test_of(record.key),
         "name": record.name,
         "arn": record.arn,
         "issuer": visible(record.issuer, _LONG),
@@ -156,6 +159,10 @@ def _described(record: OidcSignInClient, public_url: str) -> dict[str, Any]:
         "label": record.label,
         "order": record.order,
     }
+
+
+def _test_of(key: str) -> str:
+    return f"{TEST}?{urlencode({'client': key})}"
 
 
 def _to(address: str, **query: str) -> Response:

@@ -101,9 +101,9 @@ def _shown(entry: OperatorEntry, step: Step, request: Request, fields: Mapping[s
     except KeysNeededError:
         raise  # The step runs again with the keys.
     except NotEnteredError as fault:
-        return _refused(request, fault, request_id) if pages.is_json_wanted(request) else entry.lead(request)
+        return console_refusal(request, fault, request_id) if pages.is_json_wanted(request) else entry.lead(request)
     except Fault as fault:
-        return _refused(request, fault, request_id)
+        return console_refusal(request, fault, request_id)
 
 
 def _taken(step: Step, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
@@ -113,10 +113,11 @@ def _taken(step: Step, request: Request, fields: Mapping[str, str], request_id: 
     except KeysNeededError:
         raise
     except Fault as fault:
-        return _refused(request, fault, request_id)
+        return console_refusal(request, fault, request_id)
 
 
-def _refused(request: Request, fault: Fault, request_id: str) -> Response:
+def console_refusal(request: Request, fault: Fault, request_id: str) -> Response:
+    """Return the page about a refusal, or the error as JSON."""
     error = {"Type": fault.blame.value, "Code": fault.code, "Message": fault.message}
     document = {"Error": error, "RequestId": request_id}
     if pages.is_json_wanted(request):

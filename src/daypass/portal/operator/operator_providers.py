@@ -18,6 +18,7 @@ from daypass.federation.saml.metadata import read_metadata
 from daypass.portal import pages
 from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_frame import console_page, require_form
+from daypass.portal.operator.operator_inspections import ADDRESS as TEST
 from daypass.portal.operator.operator_sessions import CallRefusedError, OperatorCredentials, OperatorSessions
 from daypass.wire.visible_text import visible
 
@@ -94,6 +95,7 @@ class ProviderPages:
         found = iam("GetSAMLProvider", SAMLProviderArn=arn)
         settings = self.sessions.site.settings
         values = {
+            "test": f"{TEST}?{urlencode({'saml': arn})}",
             "provider": {**_row(_SAML, arn), **_described(found, self.sessions.site.pipeline.now())},
             "modes": _MODES,
             "mode": found.get("AssertionEncryptionMode", _MODES[0]),
