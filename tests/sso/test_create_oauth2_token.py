@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import jwt
@@ -12,8 +13,12 @@ from tests.sso.dpop_proofs import new_key, proof
 from tests.sso.login_scene import CROSS, LoginCalls, Program
 
 from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in import token_families
 from daypass.sign_in.grants import CodeGrant, issue_code
+from daypass.sso.rest_action import RestCall
+from daypass.sso.signin_api import CreateOAuth2Token, CreateOAuth2TokenParams
+from daypass.wire.http import HttpRequest
 from daypass.wire.model import load_service
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/developer"
@@ -323,3 +328,42 @@ def test_a_guess_writes_nothing(login: Login) -> None:
     refused(login.calls.refresh(program, "x", proofs=[sent]), "TOKEN_EXPIRED")
     status, _, answer = login.calls.token(program, program.redemption(login.code(program)), proofs=[sent])
     assert status == 200, answer  # the proof was not used up
+
+
+def test_a_call_continues_when_the_keys_of_the_issuer_were_fetched(people: People) -> None:
+    """The edge repeats the call: its first try did not waste the proof, the code or the refresh token."""
+    people.role("developer")
+    session = people.node.sign_in_by_oidc(people.token(), ROLE)[0]
+    people.keys.enforces_thumbprints = True
+    action, program = CreateOAuth2Token(), Program()
+
+    def call(request_id: str, sent: str, **members: str) -> dict[str, Any]:
+        params = CreateOAuth2TokenParams(program.client_id, **members)
+        request = HttpRequest("POST", b"/v1/token", b"", ((b"dpop", sent.encode()),), b"", "192.0.2.7", secure=True)
+        with people.node.ctx() as ctx:
+            return dict(
+                action.answer(params, RestCall(request, request_id, ctx, people.node.pipeline, people.node.blocking))
+            )
+
+    with people.node.ctx() as ctx:
+        url = f"{ctx.settings.public_url}/v1/token"
+        grant = CodeGrant(session.id, program.client_id, program.redirect_uri, program.challenge, ("openid",), ROLE)
+        code = issue_code(grant, ctx)
+    redeemed = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": program.redirect_uri,
+        "code_verifier": program.verifier,
+    }
+    first = _twice(people, partial(call, "one", proof(program.key, url), **redeemed))
+    members = {"grant_type": "refresh_token", "refresh_token": first["refreshToken"]}
+    second = _twice(people, partial(call, "two", proof(program.key, url), **members))
+    assert second["refreshToken"] != first["refreshToken"]
+
+
+def _twice(people: People, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    people.keys.fetched = False
+    with pytest.raises(KeysNeededError):
+        call()
+    people.keys.fetched = True
+    return call()

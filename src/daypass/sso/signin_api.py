@@ -191,7 +191,7 @@ def _take(sign_in: str, role_arn: str, provider_arn: str, call: RestCall) -> Map
             call.request_id,
             event=CreateOAuth2Token.name,
         )
-    except (SignInOverError, Throttling):
+    except (SignInOverError, Throttling, KeysNeededError):
         raise
     except Fault as fault:
         if fault.blame is not Blame.SENDER:
