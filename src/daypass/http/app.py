@@ -183,6 +183,8 @@ class App:
 
     def _vetted(self, scope: Scope) -> Scope:
         """Return a scope with the client's own address, resolved by PeerRule."""
+        if self.peers.trusts_nobody:
+            return scope
         request = self._request(scope, b"")
         return {**scope, "client": (request.peer, 0), "scheme": "https" if request.secure else "http"}
 

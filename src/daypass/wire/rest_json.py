@@ -120,12 +120,13 @@ def _parser(shapes: Shapes, operation: OperationShape, declared: Declared) -> Ca
         declared, shape = declared[shape.payload], shapes[shape.members[shape.payload].shape]
     required = tuple(member for member in shape.members if member in shape.required)
     query, headers, body = (_readers(shapes, shape, declared, place) for place in ("querystring", "header", None))
+    header_names = {name.encode(): name for name in headers}
 
     def parse(request: HttpRequest) -> Values:
         report = ConstraintViolations()
         values = {
             **_take(_read_query(request), query, report),
-            **_take(_read_headers(request, headers), headers, report),
+            **_take(_read_headers(request, header_names), headers, report),
             **_take(_read_body(request), body, report),
         }
         for member in required:
@@ -177,11 +178,11 @@ def _read_query(request: HttpRequest) -> Mapping[str, str]:
     return found
 
 
-def _read_headers(request: HttpRequest, readers: Readers) -> Mapping[str, str]:
+def _read_headers(request: HttpRequest, names: Mapping[bytes, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
-    for raw, value in request.headers:
-        name = raw.decode("latin-1")
-        if name not in readers:
+    for raw, value in request.headers if names else ():
+        name = names.get(raw)
+        if name is None:
             continue
         if name in found:
             raise ValidationError(f"The header {name} occurs twice.")
