@@ -20,6 +20,8 @@ from statistics import median
 from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of
 from bench.growth import growth_figures, growth_subjects
 from bench.load import Job, as_line
+from bench.role_credentials import NAME as GET_ROLE_CREDENTIALS
+from bench.role_credentials import role_credentials_subject, to_assume_role
 from bench.saml_cases import saml_figures
 from bench.servers import (
     BenchError,
@@ -48,6 +50,7 @@ BUDGETS = (
     Budget("get_caller_identity", 0.6, on_ratio=True),
     Budget("assume_role", 0.35, on_ratio=True),
     *(Budget(f"{name}_to_parts", 1.5, at_most=True) for name in ALGORITHMS.values()),
+    Budget(f"{GET_ROLE_CREDENTIALS}_to_assume_role", 1.5, at_most=True),
     Budget("growth_latency", 1.1, at_most=True),
     Budget("policy_t1", 40_000),
     Budget("policy_t2", 25_000),
@@ -126,13 +129,18 @@ def measure_http(cores: Cores, scratch: Path) -> list[Figure]:
         moto = running.enter_context(started_moto(cores.server))
         load = running.enter_context(load_on(cores.client))
         growth = list(growth_subjects(running, cores, scratch, ROOT))
-        subjects = [*subjects_on(daypass, bare, moto), *web_identity_subjects(daypass, store, ROOT), *growth]
+        subjects = [
+            *subjects_on(daypass, bare, moto),
+            *web_identity_subjects(daypass, store, ROOT),
+            role_credentials_subject(daypass, ROOT),
+            *growth,
+        ]
         rounds = interleave(load, subjects)
         memory += growth_figures(rounds, {subject.name: subject.server for subject in growth})
         memory.append(Figure("rss_after_load_mib", daypass.resident_mib(), "MiB"))
     figures = [figure for name, own in rounds.items() for figure in figures_of(name, own, rounds["bare"])]
     figures += signature_checks(cores)
-    return figures + parts_of(figures) + memory
+    return [*figures, *parts_of(figures), to_assume_role(rounds), *memory]
 
 
 def subjects_on(daypass: Server, bare: Server, moto: Server) -> list[Subject]:

@@ -27,8 +27,10 @@ from tests.saml.browser import Browser
 from daypass.testing.saml import Assertion, SamlIdentityProvider
 
 SCOPE = "sso:account:access"
-SESSION = "corp"
-"""The name of the sso-session in configuration files."""
+SESSION = "acme"
+"""The name of the sso-session in the profile of docs/sign-in.md."""
+
+_PAGE = Path(__file__).parents[3] / "docs" / "sign-in.md"
 
 
 def unsigned(service: str, url: str) -> Any:
@@ -78,7 +80,7 @@ class Person:
         with HttpSite(receive) as program:
             page = self.browser.send(address.replace("PORT", str(program.port)))
             [(target, fields)] = [form for form in page.forms if "authorize" in form[0]]
-            self.browser.send(target, fields, Origin=self.url)
+            self.browser.send(target, {**fields, "Approve": "yes"}, Origin=self.url)
         [path] = reached
         return {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()} | {
             "redirect": f"http://127.0.0.1:{program.port}/oauth/callback"
@@ -145,14 +147,19 @@ def signed_in(person: Person) -> tuple[Program, dict[str, Any]]:
 
 
 def write_profile(home: Path, url: str, *, account: str, role: str) -> None:
-    """Write the configuration of docs/sign-in.md for one role."""
-    services = "\n".join(f"{name} =\n  endpoint_url = {url}" for name in ("sso_oidc", "sso", "sts", "iam"))
+    """Write the profile of docs/sign-in.md, with the values of one role."""
+    text = _PAGE.read_text(encoding="utf-8").split("```ini\n")[1].split("```")[0]
+    values = {
+        "https://sts.example.com": url,
+        "https://identitycenter.amazonaws.com/ssoins-da12345678901234": start_url(url),
+        "123456789012": account,
+        "developer": role,
+    }
+    for example, value in values.items():
+        assert example in text
+        text = text.replace(example, value)
     (home / ".aws").mkdir(parents=True, exist_ok=True)
-    (home / ".aws" / "config").write_text(
-        f"[profile dev]\nsso_session = {SESSION}\nsso_account_id = {account}\nsso_role_name = {role}\n"
-        f"region = us-east-1\nservices = acme\n\n[sso-session {SESSION}]\nsso_start_url = {start_url(url)}\n"
-        f"sso_region = us-east-1\nsso_registration_scopes = {SCOPE}\n\n[services acme]\n{services}\n"
-    )
+    (home / ".aws" / "config").write_text(text)
 
 
 def start_url(url: str) -> str:

@@ -1,0 +1,81 @@
+"""SDKs with the profile of docs/sign-in.md: they take the stored tokens, refresh them, and get credentials."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.components import node_packages
+from tests.process.daypass import clean_environment
+from tests.sso.people.conftest import ACCOUNT, Scene
+from tests.sso.people.person import signed_in, token_file, write_profile, write_tokens
+from tests.web_identity.node import run_script
+
+ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
+_BOTO3 = "import boto3; print(boto3.Session(profile_name='dev').client('sts').get_caller_identity()['Arn'])"
+
+
+def stored(scene: Scene, home: Path, *, seconds: float) -> dict[str, str]:
+    """Write profile and tokens into a home directory, and return the stored tokens."""
+    program, tokens = signed_in(scene.person())
+    write_profile(home, scene.url, account=ACCOUNT, role="developer")
+    write_tokens(home, program, tokens, seconds=seconds)
+    before: dict[str, str] = json.loads(token_file(home).read_text())
+    return before
+
+
+def run_boto3(home: Path) -> "subprocess.Popen[str]":
+    """Start a program that asks who it is, with boto3."""
+    environment = clean_environment({"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"})
+    return subprocess.Popen(
+        [sys.executable, "-c", _BOTO3], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [3_600, 60, -60])
+def test_boto3_uses_and_refreshes_the_tokens(scene: Scene, tmp_path: Path, seconds: float) -> None:
+    """It refreshes a token that has expired, or that lasts for less than a quarter of an hour."""
+    before = stored(scene, tmp_path, seconds=seconds)
+    program = run_boto3(tmp_path)
+    output, errors = program.communicate(timeout=60)
+    assert output.strip() == ARN, errors
+    after = json.loads(token_file(tmp_path).read_text())
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == (set() if seconds > 900 else {"accessToken", "refreshToken", "expiresAt"})
+
+
+@pytest.mark.slow
+def test_eight_programs_refresh_at_once(scene: Scene, tmp_path: Path) -> None:
+    """Each gets credentials, and its tokens are good for the next call.
+
+    Each program has its own copy of the file: SDKs write it in place, so that another one may read half of it.
+    """
+    homes = [tmp_path / str(number) for number in range(8)]
+    stored(scene, homes[0], seconds=-60)
+    for home in homes[1:]:
+        shutil.copytree(homes[0], home)
+    for _ in range(2):
+        programs = [run_boto3(home) for home in homes]
+        for program in programs:
+            output, errors = program.communicate(timeout=120)
+            assert output.strip() == ARN, errors
+    assert len({json.loads(token_file(home).read_text())["refreshToken"] for home in homes}) == 1
+
+
+@pytest.mark.component("node")
+@pytest.mark.parametrize("seconds", [3_600, -60])
+def test_the_javascript_sdk_uses_and_refreshes_the_tokens(scene: Scene, tmp_path: Path, seconds: float) -> None:
+    """With fromSSO, and in the default chain."""
+    stored(scene, tmp_path, seconds=seconds)
+    done = run_script(
+        Path(__file__).with_name("from_sso.mjs"),
+        node_packages(),
+        tmp_path,
+        AWS_PROFILE="dev",
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"fromSSO": ARN, "fromNodeProviderChain": ARN, "default": ARN}
