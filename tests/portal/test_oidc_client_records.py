@@ -411,3 +411,17 @@ def test_an_invented_link_stays_out_of_the_cache(place: Place, monkeypatch: pyte
     assert read == []
     jwks(place, client)
     assert read == [client.key]
+
+
+def test_the_sign_ins_of_a_client_end_with_it(place: Place) -> None:
+    """The person signs in again, and no role can be taken with the former sign-in."""
+    client = place.add(secret=Secret(SECRET))
+    errand = Errand(place.server.url)
+    asked = errand.begin(place.issuer, client.key)
+    errand.come_back(place.home, state=asked["state"], code=code_for(place.issuer, asked), iss=place.issuer.url)
+    status, _, text = errand.get("/roles")
+    assert (status, "engineer" in text) == (200, True)
+    with place.server.there.store.write() as writer:
+        remove_client(writer, client)
+    status, headers, _ = errand.get("/roles")
+    assert (status, headers["location"].partition("?")[0]) == (303, "/login")
