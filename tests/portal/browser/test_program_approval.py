@@ -52,7 +52,8 @@ def program() -> Iterator[Program]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             found.seen.append(self.path)
-            body = found.page.encode()
+            # The browser would look for an icon while the test ends.
+            body = f'<link rel="icon" href="data:,">{found.page}'.encode()
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body)))
@@ -123,6 +124,34 @@ def test_a_click_takes_the_code_to_the_program(
     found = parse_qs(urlsplit(program.seen[0]).query)
     assert found["state"] == ["a-state"]
     assert len(found["code"][0]) == 43
+
+
+def test_a_person_signs_in_on_the_way(portal: Portal, visit: Visit, program: Program) -> None:
+    """A browser without a session goes to the provider, back to the approval, and with a click to the program."""
+    page = visit(asked(portal, program))
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("button", name="Approve sign-in").wait_for()
+    assert program.seen == []
+    page.get_by_role("button", name="Approve sign-in").click()
+    page.wait_for_url(f"{program.url}?**")
+
+
+def test_a_person_signs_in_on_the_way_to_a_device(portal: Portal, visit: Visit) -> None:
+    """The address of the AWS CLI has the code: sign-in, confirmation, approval."""
+    portal.server.clock.move(_HOUR)
+    client = boto3.client("sso-oidc", endpoint_url=portal.url, region_name="us-east-1")
+    found = client.register_client(clientName="botocore-client-x", clientType="public")
+    given = {name: found[name] for name in ("clientId", "clientSecret")}
+    begun = client.start_device_authorization(**given, startUrl=f"{portal.url}/start")
+    page = visit(begun["verificationUriComplete"])
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("heading", name="Confirm the code").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_text(begun["userCode"]).wait_for()
+    page.get_by_role("button", name="Approve sign-in").click()
+    page.get_by_role("heading", name="You are signed in").wait_for()
+    grant = "urn:ietf:params:oauth:grant-type:device_code"
+    assert client.create_token(**given, grantType=grant, deviceCode=begun["deviceCode"])["accessToken"]
 
 
 def test_decline_tells_the_program(portal: Portal, visit: Visit, session: str, program: Program) -> None:
