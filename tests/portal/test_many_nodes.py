@@ -3,6 +3,8 @@
 On SQLite two servers with two workers each share the file; on PostgreSQL there are three servers.
 """
 
+import hashlib
+import http.client
 import json
 import re
 import secrets
@@ -17,6 +19,7 @@ from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import boto3
 import pytest
@@ -30,6 +33,7 @@ from tests.process.daypass import ROOT, Running, serving
 from tests.saml.browser import JSON, Answer, Browser
 from tests.storage.postgresql import fresh_database
 
+from daypass.base64url import to_base64url
 from daypass.federation.oidc.issuers.client import Client
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.oidc_sign_in import SignInPages
@@ -38,6 +42,7 @@ from daypass.testing.saml_forge import make_key_pair
 
 pytestmark = pytest.mark.slow
 
+_LISTENER, _VERIFIER = "http://127.0.0.1:50123/oauth/callback", "v" * 43
 _WAIT = 30.0  # seconds; every node sees a change within one second
 
 
@@ -295,3 +300,55 @@ def test_five_wrong_verifiers_end_a_hand_over_wherever_they_are_tried(site: Site
     assert answers.count("invalid_grant") == 5
     assert answers.count("expired_token") == 4
     assert command.redeem()[1]["error"] == "expired_token"
+
+
+def test_a_program_gets_its_tokens_from_the_nodes_that_remain(site: Site) -> None:
+    """Registration, approval and tokens go to different nodes, and a node ends between approval and tokens.
+
+    This test is the last: it ends a node.
+    """
+    browser = site.browser()
+    browser.send(f"{site.url}/saml", site.response(browser))
+    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    programs = boto3.client("sso-oidc", endpoint_url=site.url, region_name="us-east-1")
+    found = programs.register_client(
+        clientName="a program",
+        clientType="public",
+        grantTypes=["authorization_code", "refresh_token"],
+        redirectUris=["http://127.0.0.1/oauth/callback"],
+    )
+    program = {name: found[name] for name in ("clientId", "clientSecret")}
+    code = _approve(site, cookies, program["clientId"])
+    gone = site.front.nodes.index(site.nodes[0].url)
+    site.front.nodes = [url for number, url in enumerate(site.front.nodes) if number != gone]
+    _end(site.nodes[0])
+    tokens = programs.create_token(
+        **program, grantType="authorization_code", code=code, redirectUri=_LISTENER, codeVerifier=_VERIFIER
+    )
+    for _ in range(3):
+        tokens = programs.create_token(**program, grantType="refresh_token", refreshToken=tokens["refreshToken"])
+        sso = boto3.client("sso", endpoint_url=site.url, region_name="us-east-1")
+        given = {"roleName": "developer", "accountId": ACCOUNT, "accessToken": tokens["accessToken"]}
+        keys = sso.get_role_credentials(**given)["roleCredentials"]
+        assert keys["expiration"] > time.time() * 1_000
+
+
+def _approve(site: Site, cookies: str, client_id: str) -> str:
+    """Return the code that a browser takes to a program after a click."""
+    members = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": _LISTENER,
+        "state": "s",
+        "code_challenge_method": "S256",
+        "scopes": "sso:account:access",
+        "code_challenge": to_base64url(hashlib.sha256(_VERIFIER.encode()).digest()),
+    }
+    page = Browser().send(f"{site.url}/authorize?{urlencode(members)}", Cookie=cookies)
+    form = urlencode({"Handle": page.text.partition('name="Handle" value="')[2].partition('"')[0], "Approve": "yes"})
+    connection = http.client.HTTPConnection(site.url.removeprefix("http://"), timeout=30)
+    headers = {"Content-Type": "application/x-www-form-urlencoded", "Cookie": cookies}
+    connection.request("POST", "/authorize", form, headers)
+    location = connection.getresponse().headers["Location"]
+    connection.close()
+    return parse_qs(urlsplit(location).query)["code"][0]
