@@ -60,9 +60,11 @@ def test_two_deployments_have_different_identifiers(server: RunningServer) -> No
 
 
 def test_get_shows_the_portal(server: RunningServer) -> None:
-    """A person who opens the start URL finds the sign-in page."""
+    """A person who opens the start URL finds their roles, or the sign-in page first."""
     status, location = fetch(server, "GET")
-    assert (status, location) == (303, "/login")
+    assert (status, location) == (303, "/roles")
+    status, location = fetch(server, "GET", location)
+    assert (status, location.partition("?")[0]) == (303, "/login")
 
 
 def test_other_methods_are_refused(server: RunningServer) -> None:

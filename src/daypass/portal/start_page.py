@@ -21,4 +21,4 @@ class StartPage:
             # The AWS CLI follows one redirect of a HEAD request, and accepts it if it leads to a host of AWS's.
             with self._site.ctx() as ctx:
                 return RedirectResponse(get_start_url(ctx), 302, {"cache-control": "no-store"})
-        return RedirectResponse("/login", 303, {"cache-control": "no-store"})
+        return RedirectResponse("/roles", 303, {"cache-control": "no-store"})
