@@ -63,8 +63,8 @@ class LoginApproval:
                 return pages.redirect(f"/login?next={continue_at(f'{PATH}?{query.decode()}', ctx)}")
             memory = read_memory(request)
             rows = to_rows(self._open_roles(session, request, ctx), memory, session.ends, ctx)
-            values = page_values(rows, memory, "")
-            values |= {
+            values = {
+                "page": page_values(rows, memory, ""),
                 "handle": seal_form(PATH, asked, session, ctx),
                 "is_remote": asked.is_remote,
                 "subject": session.subject,
