@@ -79,6 +79,7 @@ class Node:
     audit: Recorder
     blocking: BlockingView
     nonblocking: NonBlockingView
+    cache: StoreCache
 
     @classmethod
     def start(cls, there: OpenedStore, keys: Keys, **settings: Any) -> "Node":
@@ -94,7 +95,12 @@ class Node:
             audit,
             BlockingView(there, cache.loading, *values),
             NonBlockingView(there, cache.cached_only, *values),
+            cache,
         )
+
+    def cached_entries(self) -> int:
+        """Return the number of values in the cache."""
+        return len(self.cache._entries)
 
     @contextmanager
     def ctx(self) -> Iterator[RequestContext]:

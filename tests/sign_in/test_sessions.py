@@ -233,3 +233,13 @@ def test_other_names_are_not_sign_ins(people: People, value: Any) -> None:
     """A lookup of another name reads no store."""
     with people.node.ctx() as ctx:
         assert find_session(value, ctx) is None
+
+
+def test_invented_ids_take_no_room_in_the_cache(people: People) -> None:
+    """Otherwise a stranger's requests could displace the sessions of people."""
+    session, secret = people.node.sign_in_by_saml(people.response(ROLE))
+    assert by_cookie(people, cookie_of(session, secret)) == session
+    entries = people.node.cached_entries()
+    for number in range(50):
+        assert by_cookie(people, f"si-{number:032x}.{secret}") is None
+    assert people.node.cached_entries() == entries

@@ -28,7 +28,7 @@ from daypass.directory.entities.sign_in_entities import SignInSession, StoredPro
 from daypass.directory.identity import load_accounts_with
 from daypass.directory.revocations import REVOCATION_KEPT, revoke_for_good
 from daypass.directory.saml_providers import find_provider
-from daypass.directory.store import Link, Reader, Store, Writer, measured_by
+from daypass.directory.store import Link, Reader, RecordMissingError, Store, Writer, measured_by
 from daypass.errors import InvalidIdentityToken, Throttling, ValidationError
 from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
 from daypass.operations.oidc_clients import find_client
@@ -109,12 +109,11 @@ def find_session(session_id: str, ctx: RequestContext) -> SignInSession | None:
     """
     if not is_sign_in_id(session_id):
         return None
-    found = ctx.views.get(load_session, session_id)
-    if found is None:
-        # Another node may have begun it within the cache's last second.
-        with ctx.snapshot() as reader:
-            found = load_session(reader, session_id)
-    if found is None or found.ends <= ctx.now:
+    try:
+        found = ctx.views.get(load_known_session, session_id)
+    except RecordMissingError:
+        return None
+    if found.ends <= ctx.now:
         return None
     return found if _is_provider_present(found, ctx) else None
 
@@ -229,10 +228,22 @@ def _expired(reader: Reader, now: datetime, most: int) -> list[SignInSession]:
     return [each for each in records.page(reader, SignInSession, "", limit=most) if each.ends + _KEPT <= now]
 
 
-@measured_by(lambda _: _SESSION_BYTES)
 def load_session(reader: Reader, session_id: str) -> SignInSession | None:
     """Return a stored session, or None. It may be over."""
     return records.find(reader, SignInSession, "", session_id)
+
+
+@measured_by(lambda _: _SESSION_BYTES)
+def load_known_session(reader: Reader, session_id: str) -> SignInSession:
+    """Return a stored session, for the cache.
+
+    Raises RecordMissingError, which is not cached: invented ids take no room, and a session that another node has just
+    begun is found.
+    """
+    found = load_session(reader, session_id)
+    if found is None:
+        raise RecordMissingError
+    return found
 
 
 @measured_by(len)

@@ -22,7 +22,7 @@ import msgspec
 from daypass.base64url import parse_base64url, to_base64url
 from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignInSession, TokenFamily
-from daypass.directory.store import Reader, Writer, measured_by
+from daypass.directory.store import Reader, RecordMissingError, Writer, measured_by
 from daypass.operations.request_context import RequestContext
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.sessions import find_session, load_session
@@ -129,7 +129,10 @@ def find_by_access(token: str, ctx: RequestContext) -> tuple[TokenFamily, SignIn
     if match is None:
         return None
     digest = _hash(token)
-    family = ctx.views.get(load_family, match[1])
+    try:
+        family: TokenFamily | None = ctx.views.get(load_known_family, match[1])
+    except RecordMissingError:
+        return None
     if family is None or not _is_access(family, digest, ctx.now):
         # Another node may have issued the token within the cache's last second.
         with ctx.snapshot() as reader:
@@ -214,10 +217,21 @@ def end_family(writer: Writer, family_id: str) -> None:
     records.delete_if_present(writer, TokenFamily, "", family_id)
 
 
-@measured_by(lambda _: _FAMILY_BYTES)
 def load_family(reader: Reader, family_id: str) -> TokenFamily | None:
     """Return a family, or None."""
     return records.find(reader, TokenFamily, "", family_id)
+
+
+@measured_by(lambda _: _FAMILY_BYTES)
+def load_known_family(reader: Reader, family_id: str) -> TokenFamily:
+    """Return a family, for the cache.
+
+    Raises RecordMissingError, which is not cached: invented ids take no room.
+    """
+    found = load_family(reader, family_id)
+    if found is None:
+        raise RecordMissingError
+    return found
 
 
 def _refreshed(
