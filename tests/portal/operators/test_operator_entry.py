@@ -146,6 +146,19 @@ def test_an_operator_session_ends_with_its_sign_in(people: People) -> None:
         assert console.get("/operator/keys").location.startswith("/login?next=")
 
 
+def test_sign_out_closes_a_console_that_was_opened_with_keys(people: People) -> None:
+    """The page with the credentials opens the console too: it ends with the sign-in of the same browser."""
+    console, session = signed_in(people)
+    taken = people.node.take(session, role_arn("looking"))["Credentials"]
+    assert console.enter(taken).status == 303
+    assert console.get("/operator/keys").status == 200
+    people.node.end(session)
+    deadline = time.monotonic() + 5
+    while console.get("/operator/keys").status == 200 and time.monotonic() < deadline:
+        pass
+    assert console.get("/operator/keys").location.startswith("/login?next=")
+
+
 def test_taking_a_role_for_the_console_is_in_the_audit_log(people: People) -> None:
     """The event is that of the role, with the sign-in and its purpose."""
     console, session = signed_in(people)

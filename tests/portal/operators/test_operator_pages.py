@@ -46,7 +46,7 @@ def test_whoever_may_sees_their_own_account(portal: Portal, visit: Visit, allowe
     page.get_by_role("heading", name="Audit", exact=True).wait_for()
     page.get_by_role("link", name="Keys").click()
     page.get_by_text("active", exact=True).first.wait_for()
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Leave the console").click()
     page.wait_for_url("**/roles")
     page.goto(f"{portal.url}/operator")
     page.wait_for_url("**/operator/enter*")
@@ -70,6 +70,21 @@ def test_a_permission_that_is_taken_away_closes_the_pages(portal: Portal, visit:
     )
     page.goto(f"{portal.url}/operator/keys")
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
+
+
+@pytest.mark.slow
+def test_a_person_who_is_signed_out_signs_in_and_arrives(portal: Portal, visit: Visit, allowed: None) -> None:
+    """One sign-in and one choice lead to the page that the person wanted, without scripts; sign-out closes it."""
+    page = visit(f"{portal.url}/operator/keys", java_script_enabled=False)
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("button", name="Continue as").click()
+    page.get_by_role("heading", name="Open the operator console").wait_for()
+    page.get_by_role("button", name="Open with developer").click()
+    page.get_by_role("heading", name="Keys and rotation").wait_for()
+    page.goto(f"{portal.url}/roles")
+    page.get_by_role("button", name="Sign out").click()
+    page.goto(f"{portal.url}/operator/keys")
+    page.wait_for_url("**/login?next=*")
 
 
 # The graph
@@ -242,7 +257,7 @@ def test_no_other_page_ends_a_session(there: Scene, visit: Visit) -> None:
     """The form contains a token that only pages of this session have."""
     page = _operator(there, visit)
     page.evaluate("document.querySelector('input[name=Form]').value = 'x'.repeat(32)")
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Leave the console").click()
     page.get_by_text("This form belongs to another session").wait_for()
     page.goto(f"{there.url}/operator/keys")
     page.get_by_role("heading", name="Keys and rotation").wait_for()
@@ -259,7 +274,7 @@ def test_the_keyboard_is_enough(there: Scene, visit: Visit) -> None:
                 "(({tagName, id, textContent}) => tagName + ' ' + (id || textContent.trim()))(document.activeElement)"
             ).partition("\n")[0]
         )
-    for wanted in ("A Audit", "A Keys", "BUTTON Sign out", "INPUT q", "INPUT chains", "BUTTON Show"):
+    for wanted in ("A Audit", "A Keys", "BUTTON Leave the console", "INPUT q", "INPUT chains", "BUTTON Show"):
         assert wanted in reached
     page.get_by_label("Find").focus()
     page.keyboard.type("admin")

@@ -17,7 +17,7 @@ from daypass.portal.operator.operator_sessions import OperatorCredentials, form_
 
 def console_page(request: Request, template: str, held: OperatorCredentials, values: Mapping[str, Any]) -> Response:
     """Return a page of the console."""
-    more = {"arn": held.arn, "account": held.account, "form": form_token(request)}
+    more = {"arn": held.arn, "account": held.account, "form": form_token(request), "signed_in": bool(held.sign_in)}
     return pages.page(template, {**values, **more})
 
 

@@ -27,6 +27,7 @@ from daypass.portal.operator.operator_graph import ADDRESS as GRAPH
 from daypass.portal.operator.operator_graph import read_wanted, to_values
 from daypass.portal.operator.operator_keys import shown_rings
 from daypass.portal.operator.operator_sessions import OperatorSessions
+from daypass.portal.sign_in_cookie import session_of
 from daypass.portal.site import Site
 
 _BUSY = "The server is busy with other graphs. Try again in a moment."
@@ -59,12 +60,17 @@ class OperatorPages:
         names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration", "Name")
         key_id, secret, token, ends, name = (fields.get(each, "") for each in names)
         credentials = RoleCredentials(key_id, secret, token, ends, name, self.site.settings.public_url)
-        return self.sessions.enter(request, credentials, request_id, pages.redirect("/operator"))
+        with self.site.ctx() as ctx:
+            signed_in = session_of(request, ctx)
+        sign_in = "" if signed_in is None else signed_in.id
+        return self.sessions.enter(request, credentials, request_id, pages.redirect("/operator"), sign_in=sign_in)
 
     def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /operator/leave: end the operator session."""
         require_form(request, fields)
-        return self.sessions.leave(request, pages.redirect("/login"))
+        with self.site.ctx() as ctx:
+            signed_in = session_of(request, ctx)
+        return self.sessions.leave(request, pages.redirect("/login" if signed_in is None else "/roles"))
 
     def overview(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator: show the last hours, and certificates and keys."""

@@ -75,13 +75,17 @@ class OperatorSessions:
 
     site: Site
 
-    def enter(self, request: Request, credentials: RoleCredentials, request_id: str, answer: Response) -> Response:
+    def enter(
+        self, request: Request, credentials: RoleCredentials, request_id: str, answer: Response, *, sign_in: str = ""
+    ) -> Response:
         """Start a session if the credentials have the permission.
+
+        `sign_in` is the id of the browser's sign-in, or empty: the session ends with it.
 
         Raises CallRefusedError, NotEnteredError, or Throttling if the account has too many sessions.
         """
         secrets = (credentials.key_id, credentials.secret, credentials.token)
-        return self.begin(request, secrets, _end_of(credentials), request_id, answer)
+        return self.begin(request, secrets, _end_of(credentials), request_id, answer, sign_in=sign_in)
 
     def begin(
         self,
