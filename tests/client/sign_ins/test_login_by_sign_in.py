@@ -79,6 +79,13 @@ def test_one_sign_in_serves_the_profile_and_later_ones(stranger: SignedIn) -> No
     stranger.good("profile", "sync")
     assert profile_names(stranger) == NAMES
     assert stranger.kept.ends > stranger.server.clock.now().timestamp()
+    # Another sign-in uses the same registration, because servers limit the registrations of a network.
+    client = stranger.kept.client_id
+    stranger.good("logout", "--all")
+    again = Login(stranger, "--role", "admin")
+    again.answer()
+    assert again.ends() == (0, ""), again.said
+    assert stranger.kept.client_id == client
 
 
 def test_all_roles_at_once(stranger: SignedIn) -> None:
@@ -90,6 +97,7 @@ def test_all_roles_at_once(stranger: SignedIn) -> None:
     assert stranger.good("credential-process", "--profile", "readonly").json["Version"] == 1
 
 
+@pytest.mark.slow
 def test_the_finished_profile_of_the_aws_cli_is_printed(stranger: SignedIn) -> None:
     """`--output sso` prints all sections that the AWS CLI needs, and writes no file."""
     login = Login(stranger, "--output", "sso", "--role", f"{ACCOUNT}/developer")
@@ -101,6 +109,7 @@ def test_the_finished_profile_of_the_aws_cli_is_printed(stranger: SignedIn) -> N
     assert not stranger.config.exists()
 
 
+@pytest.mark.slow
 def test_several_roles_without_a_terminal_are_listed(stranger: SignedIn) -> None:
     """The sign-in is kept, so that the next command needs no browser."""
     login = Login(stranger)
@@ -119,6 +128,7 @@ def test_a_person_who_declines_is_told_so(stranger: SignedIn) -> None:
     assert stranger.store.find(stranger.server.url) is None
 
 
+@pytest.mark.slow
 def test_a_profile_signs_in_again_by_itself(stranger: SignedIn) -> None:
     """`login --profile` keeps its role and its method."""
     stranger.config.parent.mkdir()
@@ -132,6 +142,15 @@ def test_a_profile_signs_in_again_by_itself(stranger: SignedIn) -> None:
     assert "daypass_method = saml" in stranger.config.read_text()
     assert ":role/team/admin" in stranger.config.read_text()
     assert stranger.good("credential-process", "--profile", "old").json["Version"] == 1
+
+
+@pytest.mark.slow
+def test_a_registration_that_the_server_has_forgotten_is_replaced(stranger: SignedIn) -> None:
+    """The command does not send the person to a page that refuses it."""
+    stranger.store.keep_registration(stranger.server.url, "forgotten", "secret", 1e11)
+    login = Login(stranger, "--role", "admin")
+    login.answer()
+    assert login.ends() == (0, ""), login.said
 
 
 @pytest.mark.parametrize("button", ["Approve", "Decline"])

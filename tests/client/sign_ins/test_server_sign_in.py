@@ -1,20 +1,25 @@
 """One sign-in at a server: its profiles get credentials silently, until it ends."""
 
+import hashlib
 import json
+import re
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from tests.client.machine import Machine
 from tests.client.sign_ins.conftest import ACCOUNT, OTHER, SignedIn
 from tests.client.test_keyring import BACKEND
+from tests.documents import document, trusting
 from tests.sso.people.conftest import Scene
 
 from daypass.client.problems import SignInNeededError
 from daypass.client.sessions.server_sign_in import server_name
 from daypass.client.sign_in.sso_api import Registration, list_roles, role_credentials
 from daypass.sign_in.sessions import end_session, revoke_session
+from daypass.testing.plugin import client_factory
 
 NAMES = ["admin", "developer", "readonly"]
 
@@ -58,6 +63,35 @@ def test_profiles_for_awss_own_tools_need_no_daypass(machine: SignedIn) -> None:
     assert machine.good("credential-process", "--profile", "readonly").json["Version"] == 1
 
 
+@pytest.mark.slow
+def test_awss_own_tools_use_the_profiles(machine: SignedIn) -> None:
+    """The AWS CLI finds the server's address in the services section, and its token in its own cache."""
+    machine.good("profile", "sync", "--sso")
+    (name,) = re.findall(r"^\[sso-session (.*)\]$", machine.config.read_text(), re.MULTILINE)
+    (start_url,) = re.findall(r"^sso_start_url = (.*)$", machine.config.read_text(), re.MULTILINE)
+    file = machine.home / ".aws/sso/cache" / f"{hashlib.sha1(name.encode()).hexdigest()}.json"  # noqa: S324 - AWS's
+    file.parent.mkdir(parents=True)
+    end = datetime.fromtimestamp(machine.kept.access_ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    token = {"startUrl": start_url, "region": "us-east-1", "accessToken": machine.kept.access, "expiresAt": end}
+    file.write_text(json.dumps(token))
+    shown = machine.run("aws", "sts", "get-caller-identity", "--profile", "admin")
+    assert shown.json["Arn"] == f"arn:aws:sts::{OTHER}:assumed-role/admin/alice", shown
+
+
+def test_a_role_of_the_sign_in_assumes_another(machine: SignedIn) -> None:
+    """Its profile is a source like any other; the session of the second role is cached."""
+    assert machine.scene is not None
+    iam = client_factory(machine.server)("iam")
+    trust = trusting({"AWS": f"arn:aws:iam::{ACCOUNT}:role/developer"})
+    iam.create_role(RoleName="second", AssumeRolePolicyDocument=document(trust))
+    machine.good("profile", "sync")
+    words = ("assume", "second", "--profile", "developer", "--output", "json")
+    first = machine.good(*words).json
+    assert first["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/second/")
+    assert machine.good(*words).json == first
+    assert "assumed-role/developer/" in machine.good("whoami", "--profile", "developer").out
+
+
 def test_foreign_profiles_are_never_changed(machine: SignedIn) -> None:
     """A name that is taken is not used; a profile whose role is gone is listed and stays."""
     foreign = "# mine\n[profile developer]\nregion = eu-west-1\nsso_session = other\n[profile admin]\nregion = x\n"
@@ -82,6 +116,7 @@ def test_a_dry_run_writes_no_file(machine: SignedIn) -> None:
     assert not machine.config.exists()
 
 
+@pytest.mark.slow
 def test_processes_that_refresh_at_once_refresh_once(machine: SignedIn, scene: Scene) -> None:
     """Eight processes have eight answers, and the sign-in is still one family."""
     machine.good("profile", "sync")
@@ -231,6 +266,7 @@ def test_a_role_session_ends_with_the_sign_in(machine: SignedIn) -> None:
     assert found.expires <= machine.session.ends
 
 
+@pytest.mark.slow
 def test_the_keyring_holds_the_tokens(machine: SignedIn) -> None:
     """With DAYPASS_KEYRING the file contains no token."""
     (machine.home / "desktop.py").write_text(BACKEND)

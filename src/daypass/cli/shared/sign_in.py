@@ -21,13 +21,13 @@ from daypass.client.profiles.endpoints import known_servers
 from daypass.client.roles import account_of, first_role, needs_account, role_arns, role_name
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
-from daypass.client.sessions.server_sign_in import begin, roles_of_sign_in
+from daypass.client.sessions.server_sign_in import begin, registered, roles_of_sign_in
 from daypass.client.sign_in.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.sign_in.browser import has_browser, open_browser
 from daypass.client.sign_in.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
 from daypass.client.sign_in.mfa import run_for_text
 from daypass.client.sign_in.oidc_login import OidcClient, sign_in
-from daypass.client.sign_in.sso_api import PortalRole, SignInPrompt, by_browser, by_device, register
+from daypass.client.sign_in.sso_api import PortalRole, SignInPrompt, by_browser, by_device
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
 from daypass.client.text_format import printable
 
@@ -210,7 +210,7 @@ def by_sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> tupl
         return None
     if not client_context.prompt.allowed:
         raise SignInNeededError(_NO_BROWSER)
-    client = register(server)
+    client = registered(server, client_context)
     if client is None:
         return None
     via = request.via or ("browser" if has_browser(os.environ) else "device")

@@ -27,6 +27,8 @@ from daypass.client.sessions.cache import CachedCredentials, CredentialCache
 from daypass.client.sessions.client_context import ClientContext
 
 _SPARE_SECONDS = 60.0
+# A registration must outlast the sign-in that uses it, or the sign-in cannot be refreshed. Servers keep it for 90 days.
+_LONGEST_SIGN_IN = 7 * 86_400.0
 _LARGEST = 65_536
 _SECRETS = ("client_secret", "access", "refresh")
 # Settings of a request that the server cannot apply to a role of a sign-in.
@@ -102,8 +104,10 @@ class SignInStore:
             from daypass.client.sessions.secret_keeper import keep_secret
 
             keep_secret(_secret_name(found.server), json.dumps({name: document.pop(name) for name in _SECRETS}))
-        path = self._path(found.server)
-        beside = path.with_name(f".{path.stem}.{os.getpid()}")
+        self._write(self._path(found.server), document)
+
+    def _write(self, path: Path, document: dict[str, Any]) -> None:
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             beside.unlink(missing_ok=True)
@@ -128,6 +132,33 @@ class SignInStore:
             drop_secret(_secret_name(server_name(server)))
         self._path(server).unlink(missing_ok=True)
 
+    def find_registration(self, server: str, now: float) -> tuple[str, str, float] | None:
+        """Return the registration of this program, or None.
+
+        It consists of the client ID, the client secret and the end.
+        """
+        document = _load(self._path(server).with_suffix(".client"))
+        if document is None or document.get("server") != server_name(server):
+            return None
+        try:
+            found = str(document["client_id"]), str(document["client_secret"]), float(document["client_ends"])
+        except (KeyError, TypeError, ValueError):
+            return None
+        return found if now < found[2] else None
+
+    def keep_registration(self, server: str, client_id: str, client_secret: str, client_ends: float) -> None:
+        """Store the registration for all sign-ins.
+
+        It proves nothing about a person.
+        """
+        document = {
+            "server": server_name(server),
+            "client_id": client_id,
+            "client_secret": client_secret,
+            "client_ends": client_ends,
+        }
+        self._write(self._path(server).with_suffix(".client"), document)
+
     def alone(self, server: str) -> contextlib.AbstractContextManager[None]:
         """Return a context in which no other process refreshes this sign-in."""
         from daypass.client.file_lock import locked
@@ -144,12 +175,35 @@ class SignInStore:
             found = json.loads(find_secret(_secret_name(server_name(server))) or "null")
         except ValueError:
             return {}
+        except UserFacingError:
+            if self._keyring:
+                raise
+            return {}  # The keyring is switched off: the person signs in again.
         return found if isinstance(found, dict) else {}
 
 
 def server_name(server: str) -> str:
     """Return the URL by which the sign-in of a server is stored."""
     return server.rstrip("/")
+
+
+def registered(server: str, client_context: ClientContext) -> Any:
+    """Return the registration of this program.
+
+    Returns None if the server does not have the API. Servers limit the registrations of a network, so one is kept as long as the server knows it.
+    """
+    from daypass.client.sign_in import sso_api
+
+    store, now = SignInStore(client_context.cache), client_context.now().timestamp()
+    found = store.find_registration(server, now + _LONGEST_SIGN_IN)
+    if found is not None:
+        client = sso_api.Registration(*found)
+        if sso_api.is_registered(server, client):
+            return client
+    new = sso_api.register(server)
+    if new is not None:
+        store.keep_registration(server, new.client_id, new.client_secret, new.ends)
+    return new
 
 
 def begin(server: str, client: Any, tokens: Any, client_context: ClientContext) -> ServerSignIn:

@@ -7,6 +7,7 @@ Source: botocore's models sso-oidc and sso; RFC 6749, RFC 7636, RFC 8252, RFC 86
 """
 
 import getpass
+import re
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ _DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 _CALLBACK = "http://127.0.0.1/callback"
 # Statuses of a server without this API: its path does not exist, it is switched off, or only signed calls are taken.
 _WITHOUT_API = frozenset({403, 404, 405})
+# The names become parts of ARNs and of the config file.
+_ACCOUNT, _ROLE_NAME = re.compile(r"[0-9]{12}"), re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _OK, _UNAUTHORIZED, _MISSING, _TOO_MANY, _FAULTS = 200, 401, 404, 429, 500
 _MOST_PAGES = 1_000
 _MINUTES = 10 * 60.0
@@ -121,6 +124,15 @@ def register(server: str) -> Registration | None:
         raise _malformed(server) from error
 
 
+def is_registered(server: str, client: Registration) -> bool:
+    """Return whether the server still knows a registration.
+
+    The browser would show the error, and the command would wait for it in vain. The token in the request is not one:
+    a server refuses the client first, then the token.
+    """
+    return _kind(_token(server, client, "refresh_token", {"refreshToken": "none"})) == "InvalidGrantException"
+
+
 def by_browser(server: str, client: Registration, tell: Tell) -> SignInTokens:
     """Sign in with the browser of this machine, which returns to loopback."""
     pkce, state = make_pkce(), make_state()
@@ -193,6 +205,8 @@ def list_roles(server: str, access: str) -> tuple[PortalRole, ...]:
     for account in _listed(server, access, "/assignment/accounts", {}, "accountList", "accountId"):
         names = _listed(server, access, "/assignment/roles", {"account_id": account}, "roleList", "roleName")
         found |= {PortalRole(account, name) for name in names}
+    if not all(_ACCOUNT.fullmatch(role.account) and _ROLE_NAME.fullmatch(role.name) for role in found):
+        raise _malformed(server)
     return tuple(sorted(found))
 
 
@@ -315,7 +329,7 @@ def _refusal(answer: JsonAnswer, server: str) -> UserFacingError:
     if answer.status == _TOO_MANY:
         return RefusedError(f"{place} refused the request: {sentence(printable(said))} Try again in a moment.")
     return RefusedError(
-        f"{place} refused the request: {sentence(printable(said))} Run `daypass roles` to see your roles."
+        f"{place} refused the request: {sentence(printable(said))} `daypass profile sync` shows your roles."
     )
 
 
