@@ -85,7 +85,8 @@ class Node:
     def start(cls, there: OpenedStore, keys: Keys, **settings: Any) -> "Node":
         """Start a node without a listener."""
         audit = Recorder()
-        app = build_app(Config(store="memory:"), there, sink=audit)
+        requires_log = settings.pop("audit_log_required", False)
+        app = build_app(Config(store="memory:", audit_log_required=requires_log), there, sink=audit)
         cache, keychain = StoreCache(there.store), Keychain(there.vault)
         given = ServiceSettings(**{"oidc_clients": (OIDC_CLIENT,), **settings})
         values = (keychain, given, keys, lambda _: True)

@@ -20,10 +20,11 @@ from tests.sign_in.conftest import (
     trusting,
 )
 
+from daypass.audit.sinks import NotRecordedError
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.store import WouldBlockError
-from daypass.errors import AccessDenied, Fault, InvalidIdentityToken, ValidationError
+from daypass.errors import AccessDenied, Fault, InvalidIdentityToken, ServiceUnavailable, ValidationError
 from daypass.federation.oidc.claims import ROLES_CLAIM
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in import proofs
@@ -395,3 +396,20 @@ def test_a_refusal_of_the_cache_is_new_for_each_caller(people: People) -> None:
         faults.append(refused.value)
     assert faults[0] is not faults[1]
     assert (faults[0].message, faults[0].detail) == (faults[1].message, faults[1].detail)
+
+
+def test_a_required_log_has_the_event_before_the_credentials(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the event cannot be written, there are no credentials. The event loop does not wait for a disk."""
+    session = signed_in(people, "saml")
+    node = Node.start(people.server.there, people.keys, audit_log_required=True)
+    assert node.take(session, ROLE)
+    assert node.event()["additionalEventData"]["SignInId"] == session.id
+    with pytest.raises(WouldBlockError):
+        node.take(session, ROLE, waits=False)
+
+    def fail(_record: Any, /) -> None:
+        raise NotRecordedError("the disk is full")
+
+    monkeypatch.setattr(node.audit, "record_now", fail)
+    with pytest.raises(ServiceUnavailable):
+        node.take(session, ROLE)
