@@ -190,7 +190,8 @@ def server_name(server: str) -> str:
 def registered(server: str, client_context: ClientContext) -> Any:
     """Return the registration of this program.
 
-    Returns None if the server does not have the API. Servers limit the registrations of a network, so one is kept as long as the server knows it.
+    Returns None if the server does not have the API. Servers limit the registrations of a network, so one is kept as
+    long as the server knows it.
     """
     from daypass.client.sign_in import sso_api
 
