@@ -1,5 +1,7 @@
 """Cross-site forms are refused, whatever their fields and cookies are."""
 
+from dataclasses import replace
+
 import pytest
 from playwright.sync_api import expect
 from tests.portal.command import Command
@@ -29,6 +31,22 @@ def test_a_form_comes_from_a_page_of_ours(portal: Portal, path: str, case: str) 
     assert answer.document["Error"]["Code"] == "AccessDenied"
     assert "set-cookie" not in answer.headers
     assert command.redeem()[1]["error"] == "authorization_pending"
+
+
+def test_a_foreign_page_does_not_sign_its_visitor_in(portal: Portal, visit: Visit) -> None:
+    """Login CSRF in a real browser: a page posts its own response, and the visitor keeps their session."""
+    page = visit(f"{portal.url}/login")
+    page.get_by_role("link", name="localhost").click()
+    page.get_by_role("heading", name="Your roles").wait_for()
+    portal.idp.assertion = replace(portal.idp.assertion, name_id="mallory@example.org", session_name="mallory")
+    page.goto(f"{portal.idp.url}/dashboard")
+    page.get_by_role("heading", name="Another person is signed in here").wait_for()
+    page.goto(f"{portal.url}/roles")
+    page.get_by_text("Signed in as alice@example.org").wait_for()
+    victim = visit(f"{portal.idp.url}/dashboard")
+    victim.get_by_role("heading", name="Continue as mallory@example.org?").wait_for()
+    victim.goto(f"{portal.url}/roles")
+    victim.get_by_role("heading", name="Sign in").wait_for()
 
 
 def test_a_page_that_sends_a_code_for_somebody_gets_nowhere(portal: Portal, visit: Visit) -> None:

@@ -252,6 +252,7 @@ def test_a_session_is_known_to_every_node_until_its_person_signs_out(site: Site)
     """Each node lists the roles and mints; after the sign-out, each refuses within a second."""
     browser = site.browser()
     browser.send(f"{site.url}/saml", site.response(browser))
+    assert "__Host-daypass-sign-in" in {cookie.name for cookie in browser.cookies}
     cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
 
     def each(path: str, fields: dict[str, str] | None = None) -> list[int]:

@@ -42,11 +42,19 @@ def sign_in(
     return browser.post("/saml", {"SAMLResponse": response}, **also)
 
 
+def arrive(browser: Errand, answer: Answer) -> Answer:
+    """Continue as the person on the page after an unsolicited response."""
+    address = answer[1]["location"]
+    status, _, text = browser.get(address)
+    assert (status, "Continue as alice@example.org?" in text) == (200, True)
+    return browser.post("/login/continue", {"Token": address.rpartition("/")[2]})
+
+
 @pytest.fixture
 def browser(portal: Portal) -> Errand:
     """Return a browser of a person who has signed in."""
     browser = Errand(portal.url)
-    status, headers, _ = sign_in(portal, browser)
+    status, headers, _ = arrive(browser, sign_in(portal, browser))
     assert (status, headers["location"]) == (303, "/roles")
     return browser
 
@@ -157,14 +165,45 @@ def test_the_secret_belongs_to_the_session(portal: Portal, browser: Errand) -> N
     assert Errand(portal.url, {"__Host-daypass-sign-in": value}).get("/roles")[0] == 200
 
 
+def without_session(browser: Errand) -> Errand:
+    """Return the browser as its cross-site form is sent: without cookies that are SameSite=Lax."""
+    return Errand(browser.server, {name: value for name, value in browser.cookies.items() if "sign-in" not in name})
+
+
 def test_an_unsolicited_response_does_not_replace_another_person(portal: Portal, browser: Errand) -> None:
-    """A page of an attacker cannot sign its visitor in as the attacker."""
-    before = dict(browser.cookies)
-    status, _, text = sign_in(portal, browser, name_id="mallory@example.org")
+    """A page of an attacker cannot sign its visitor in as the attacker (login CSRF)."""
+    address = sign_in(portal, without_session(browser), name_id="mallory@example.org")[1]["location"]
+    status, headers, text = browser.get(address)
     assert status == 403
+    assert "set-cookie" not in headers
     assert "You are signed in as alice@example.org" in text
-    assert browser.cookies == before
-    assert sign_in(portal, browser)[0] == 303
+    assert browser.get("/roles")[0] == 200
+    assert Errand(portal.url).get(address)[0] == 400
+    again = sign_in(portal, without_session(browser), name_id="mallory@example.org")[1]["location"]
+    assert browser.post("/login/continue", {"Token": again.rpartition("/")[2]})[0] == 403
+
+
+def test_a_visitor_is_asked_before_a_sign_in_that_they_did_not_start(portal: Portal) -> None:
+    """Without a session the page names the person, and only its button, once, gives the browser the session."""
+    victim = Errand(portal.url)
+    address = sign_in(portal, victim, name_id="mallory@example.org")[1]["location"]
+    page = victim.get(address)[2]
+    assert "Continue as mallory@example.org?" in page
+    assert "__Host-daypass-sign-in" not in victim.cookies
+    token = address.rpartition("/")[2]
+    assert victim.post("/login/continue", {"Token": token}, Origin="https://evil.example.org")[0] == 403
+    assert victim.post("/login/continue", {"Token": token})[0] == 303
+    assert victim.post("/login/continue", {"Token": token})[0] == 400
+    assert victim.post("/login/continue", {"Token": "x" * 9_000})[0] == 400
+
+
+def test_the_same_person_continues_at_once(portal: Portal, browser: Errand) -> None:
+    """The new session replaces the old one, which ends."""
+    before = dict(browser.cookies)
+    address = sign_in(portal, without_session(browser))[1]["location"]
+    assert browser.get(address)[1]["location"] == "/roles"
+    assert browser.get("/roles")[0] == 200
+    assert Errand(portal.url, before).get("/roles")[0] == 303
 
 
 @pytest.mark.parametrize(
@@ -230,7 +269,7 @@ def test_a_credentials_page_is_of_one_session(portal: Portal, browser: Errand) -
     assert first != second
     other = Errand(portal.url)
     assert other.get(address)[1]["location"].startswith("/login?next=")
-    sign_in(portal, other)
+    arrive(other, sign_in(portal, other))
     status, _, text = other.get(address)
     assert (status, "Choose the role again" in text) == (400, True)
 
@@ -278,7 +317,9 @@ def test_another_person_cannot_use_the_address_of_an_approval(portal: Portal, br
     command = Command(portal.url, "device")
     address = browser.post("/device", {"code": command.begun["user_code"]})[1]["location"]
     victim = Errand(portal.url)
-    sign_in(portal, victim, name_id="bob@example.org")
+    token = sign_in(portal, victim, name_id="bob@example.org")[1]["location"].rpartition("/")[2]
+    victim.post("/login/continue", {"Token": token})
+    assert victim.get("/roles")[0] == 200
     assert victim.get(address)[0] == 400
     assert victim.post("/handover/decline", {"Handle": address.rpartition("/")[2]})[0] == 400
     assert browser.post("/handover/decline", {"Handle": address.rpartition("/")[2]})[0] == 303

@@ -41,6 +41,8 @@ from daypass.portal.login.login_pages import Login
 from daypass.portal.login.oidc_login import LARGEST_FORM, OidcSignIn
 from daypass.portal.login.saml_login import LARGEST_RESPONSE, SamlSignIn
 from daypass.portal.login.session_start import SignOut
+from daypass.portal.login.unrequested import ADDRESS as CONTINUE
+from daypass.portal.login.unrequested import UnrequestedSignIn
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_clients import ClientPages
 from daypass.portal.operator.operator_console import OperatorConsole, console_refusal
@@ -216,6 +218,7 @@ def _routes(portal: Portal) -> list[Route]:
     programs, logins = ProgramApproval(site), LoginApproval(site)
     device = DevicePage(site, login.providers, programs.show_device)
     roles, approval, sign_out = RolePage(site), CommandApproval(site), SignOut(site)
+    unrequested = UnrequestedSignIn(site)
     commands = CliSignInApi(site)
     console = OperatorConsole(
         OperatorEntry(sessions),
@@ -243,6 +246,7 @@ def _routes(portal: Portal) -> list[Route]:
         ("/handover/declined", outcome_pages.declined),
         ("/handover/at/{handle}", login.hand_over),
         ("/handover/approve/{handle}", approval.show),
+        (f"{CONTINUE}/{{token}}", unrequested.show),
         ("/roles", roles.show),
         ("/roles/", roles.show),
         ("/roles/credentials/{handle}", roles.credentials),
@@ -259,6 +263,7 @@ def _routes(portal: Portal) -> list[Route]:
         (AWS_LOGIN, portal.takes(logins.decide, most=small)),
         (DEVICE_APPROVAL, portal.takes(programs.decide_device, most=small)),
         ("/theme", portal.takes(_change_theme, most=small)),
+        ("/login/continue", portal.takes(unrequested.take, most=small)),
         ("/roles/credentials", portal.takes(roles.take, most=small)),
         ("/roles/favourites", portal.takes(roles.favourites, most=small)),
         ("/handover/approve", portal.takes(approval.approve, most=small)),

@@ -50,6 +50,7 @@ ROWS: Sequence[tuple[str, str, RefusalText]] = (
     ("AccessDenied", "No role trusts", RefusalText(_NO_ROLE, _CLOSED)),
     ("AccessDenied", "This request comes from another site", RefusalText("This request was blocked")),
     ("AccessDenied", "This server accepts forms only at", RefusalText("Wrong address of this server")),
+    ("AccessDenied", "You are signed in as", RefusalText("Another person is signed in here")),
     ("AccessDenied", "The command request", RefusalText("This role does not fit the command")),
     ("AccessDenied", "", RefusalText("You are not allowed to do this")),
     ("ExpiredTokenException", saml_faults.EXPIRED, RefusalText(_AGE, _AGAIN)),

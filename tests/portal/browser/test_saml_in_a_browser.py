@@ -78,7 +78,8 @@ def reach(page: Page, text: str) -> None:
 def test_a_response_may_be_unsolicited(portal: Portal, visit: Visit) -> None:
     """A sign-in may start at the provider's own dashboard."""
     page = visit(f"{portal.idp.url}/dashboard")
-    page.get_by_role("heading", name="Your roles").wait_for()
+    page.get_by_role("heading", name="Continue as alice@example.org?").wait_for()
+    page.get_by_role("button", name="Continue").click()
     take(page, "readonly")
     assert portal.whoami(*shown(page)).startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/readonly/")
 

@@ -68,6 +68,9 @@ class Person:
         )
         answer = self.browser.send(f"{self.url}/saml", {"SAMLResponse": self.idp.response(assertion, now=self.now())})
         assert answer.status == 200, answer.text
+        for target, fields in answer.forms:
+            if "/login/continue" in target:
+                assert self.browser.send(f"{self.url}/login/continue", fields).status == 200
 
     def approve(self, address: str) -> dict[str, str]:
         """Open an address of /authorize and approve it; return the query that reaches the program."""

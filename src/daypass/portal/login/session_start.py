@@ -3,8 +3,7 @@
 Owns who gets a session, and the page on which the person continues. Leaves the session to sign_in/sessions.py.
 
 * A script that wants JSON, and a command that wants the assertion itself, get no session: they choose a role at once.
-* A response that this browser did not request never replaces the session of another person: otherwise a page of an
-  attacker could sign its visitors in as the attacker (login CSRF).
+* A response that this browser did not request waits for the person (unrequested.py).
 """
 
 from collections.abc import Mapping
@@ -14,19 +13,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.directory.entities.sign_in_entities import SignInSession
-from daypass.errors import AccessDenied
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.code_page import bound_sign_in
 from daypass.portal.continue_at import find_path, keep_path, take_path
+from daypass.portal.login.unrequested import wait_for_person
 from daypass.portal.roles.command_approval import approval_path
 from daypass.portal.sign_in_cookie import session_of, with_session, without_session
 from daypass.portal.site import Site, peer_of
 from daypass.sign_in import sessions
 from daypass.sign_in.proofs import Identified, Proof
-
-_ANOTHER = "You are signed in as {}. Sign out first, then start again at your identity provider."
 
 
 def read_continuation(request: Request, ctx: RequestContext) -> str:
@@ -56,12 +53,16 @@ def begin_session(
 ) -> tuple[Response, SignInSession]:
     """Begin a session, and return the redirect to the next page.
 
-    `continues` is None if this browser did not request the response.
+    `continues` is None if this browser did not request the response. The session that the new one replaces ends.
     """
-    if continues is None:
-        _require_same_person(request, found, ctx)
     session, secret = sessions.begin(proof, found, peer_of(request), request.headers.get("user-agent", ""), ctx)
-    return with_session(pages.redirect(_address(continues or "", session, ctx)), session, secret), session
+    if continues is None:
+        return wait_for_person(session, secret, ctx), session
+    replaced = session_of(request, ctx)
+    if replaced is not None:
+        with ctx.new_transaction() as writer:
+            sessions.end_session(writer, replaced.id)
+    return with_session(pages.redirect(_address(continues, session, ctx)), session, secret), session
 
 
 def _address(continues: str, session: SignInSession, ctx: RequestContext) -> str:
@@ -69,12 +70,6 @@ def _address(continues: str, session: SignInSession, ctx: RequestContext) -> str
         return approval_path(cli_sign_ins.get_waiting(continues, ctx), session, ctx)
     with ctx.new_transaction() as writer:
         return take_path(writer, continues, ctx) if continues else "/roles"
-
-
-def _require_same_person(request: Request, found: Identified, ctx: RequestContext) -> None:
-    present = session_of(request, ctx)
-    if present is not None and (present.issuer, present.subject) != (found.issuer, found.subject):
-        raise AccessDenied(_ANOTHER.format(present.subject), detail="an unsolicited response is for another person")
 
 
 @dataclass(frozen=True, slots=True)
