@@ -425,3 +425,21 @@ def test_the_sign_ins_of_a_client_end_with_it(place: Place) -> None:
         remove_client(writer, client)
     status, headers, _ = errand.get("/roles")
     assert (status, headers["location"].partition("?")[0]) == (303, "/login")
+
+
+def test_a_label_never_replaces_the_host(place: Place) -> None:
+    """An account chooses the label and the logo; the page shows where people are sent, and escapes both."""
+    host = place.issuer.root.removeprefix("https://")
+    place.add(label="<b>Acme</b> & co", logo="/brand/acme.svg", secret=Secret(SECRET))
+    page = Errand(place.server.url).get("/login")[2]
+    assert "&lt;b&gt;Acme&lt;/b&gt; &amp; co" in page
+    assert "<b>Acme" not in page
+    assert f">{host}<" in page
+    assert '<img src="/brand/acme.svg" alt="">' in page
+
+
+def test_the_order_decides_the_place(place: Place) -> None:
+    """Low numbers come first; clients with the same number are sorted by host."""
+    later, first = place.add(order=2), place.add(name="second", client_id="two", order=1)
+    page = Errand(place.server.url).get("/login")[2]
+    assert page.index(first.key) < page.index(later.key)

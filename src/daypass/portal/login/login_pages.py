@@ -113,6 +113,9 @@ def _shown_client(client: Client, ctx: RequestContext) -> dict[str, Any]:
     return {
         "key": client.key,
         "href": f"/login/oidc/{client.key}",
+        # An account chooses the label and the logo, thus the page shows the host too.
+        "label": client.label,
+        "logo": client.logo,
         "host": client.host,
         "path": client.issuer.partition("://")[2].removeprefix(client.host),
         "kind": "OpenID Connect",
@@ -127,6 +130,8 @@ def _shown(option: SamlLoginOption, ctx: RequestContext) -> dict[str, Any]:
     return {
         "key": option.key,
         "href": f"/login/saml/{option.key}",
+        "label": "",
+        "logo": "",
         "host": option.host,
         "path": option.path,
         "kind": "SAML",
