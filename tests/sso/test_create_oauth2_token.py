@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
+import boto3
 import jwt
 import pytest
 from tests.sign_in.conftest import ACCOUNT, PROVIDER, People, later, trusting
@@ -193,6 +194,30 @@ def test_a_token_of_another_protocol_is_refused(login: Login) -> None:
     refused(login.calls.refresh(program, sso.refresh), "TOKEN_EXPIRED")
     refused(login.calls.refresh(program, sso.access), "TOKEN_EXPIRED")
     refused(login.calls.redeem(program, login.code(program, client_id="c")), "AUTHCODE_EXPIRED")
+
+
+def test_codes_and_tokens_of_aws_login_are_refused_at_sso_oidc(login: Login) -> None:
+    """A registered program gets every role of the person, and not only the approved one."""
+    client = boto3.client("sso-oidc", endpoint_url=login.people.server.url, region_name="us-east-1")
+    registered = client.register_client(
+        clientName="thief",
+        clientType="public",
+        grantTypes=["authorization_code", "refresh_token"],
+        redirectUris=["http://127.0.0.1/oauth/callback"],
+    )
+    names = {"clientId": registered["clientId"], "clientSecret": registered["clientSecret"]}
+    program, first = login.first()
+    with pytest.raises(client.exceptions.InvalidGrantException):
+        client.create_token(**names, grantType="refresh_token", refreshToken=first["refreshToken"])
+    with pytest.raises(client.exceptions.InvalidGrantException):
+        client.create_token(
+            **names,
+            grantType="authorization_code",
+            code=login.code(program),
+            redirectUri=program.redirect_uri,
+            codeVerifier=program.verifier,
+        )
+    assert login.calls.refresh(program, first["refreshToken"])["status"] == 200
 
 
 def test_a_role_that_became_closed_gives_no_credentials(login: Login) -> None:

@@ -3,11 +3,16 @@
 import base64
 import hashlib
 import json
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.sso.dpop_proofs import PUBLIC, jwk_of, new_key, proof
 
 from daypass.base64url import parse_base64url, to_base64url
@@ -20,6 +25,26 @@ URL = f"{PUBLIC}/v1/token"
 RSA = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 P384 = ec.generate_private_key(ec.SECP384R1())
 
+_HEADER = {"typ": "dpop+jwt", "alg": "ES256", "jwk": jwk_of(KEY)}
+_WORDS = [
+    "typ",
+    "alg",
+    "jwk",
+    "kty",
+    "crv",
+    "x",
+    "y",
+    "htm",
+    "htu",
+    "iat",
+    "jti",
+    "EC",
+    "P-256",
+    "ES256",
+    "POST",
+    URL,
+    "d",
+]
 THUMBPRINT = to_base64url(
     hashlib.sha256(json.dumps(jwk_of(KEY), sort_keys=True, separators=(",", ":")).encode()).digest()
 )
@@ -154,3 +179,39 @@ def test_a_coordinate_without_its_leading_zero_is_the_same_key() -> None:
     jwk = jwk_of(key)
     short = {**jwk, "x": base64.urlsafe_b64encode(parse_base64url(jwk["x"])[1:]).rstrip(b"=").decode()}
     assert _verify(_proof(key)).thumbprint == _verify(_proof(key, header={"jwk": short})).thumbprint
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=8)
+    | st.sampled_from(_WORDS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_WORDS), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=300, deadline=None)
+@given(header=_JSON, claims=_JSON)
+def test_any_content_is_refused_or_verified(header: Any, claims: Any) -> None:
+    """Content that nobody expected is a refusal, never another error."""
+    jws = [{**_HEADER, **header} if isinstance(header, dict) else header, claims]
+    if isinstance(claims, dict):
+        jws[1] = {"htm": "POST", "htu": URL, "iat": IAT, "jti": "x", **claims}
+    signed = b".".join(to_base64url(json.dumps(part).encode()).encode() for part in jws)
+    r, s = decode_dss_signature(KEY.sign(signed, ec.ECDSA(SHA256())))
+    value = signed + b"." + to_base64url(r.to_bytes(32) + s.to_bytes(32)).encode()
+    with suppress(InvalidProofError):
+        found = verify_proof([value], method="POST", path="/v1/token", public_url=PUBLIC, now=NOW)
+        assert found.thumbprint == THUMBPRINT
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_any_header_is_refused(value: bytes) -> None:
+    """The bytes of a header may be anything."""
+    with pytest.raises(InvalidProofError):
+        verify_proof([value], method="POST", path="/v1/token", public_url=PUBLIC, now=NOW)
