@@ -76,7 +76,8 @@ class OfSso:
     service = "sso"
     payload = ""
     needs_provider = True
-    is_cached = True
+    # The lists decide about every role of a person, which takes too long for the event loop.
+    is_cached = False
 
 
 class ListAccounts(OfSso):
@@ -112,6 +113,7 @@ class GetRoleCredentials(OfSso):
 
     name = "GetRoleCredentials"
     takes = GetRoleCredentialsParams
+    is_cached = True
 
     def answer(self, params: GetRoleCredentialsParams, call: RestCall) -> Mapping[str, Any]:
         """Return credentials, with the expiration in milliseconds."""
@@ -147,7 +149,6 @@ class Logout(OfSso):
 
     name = "Logout"
     takes = BearerParams
-    is_cached = False
 
     def answer(self, params: BearerParams, call: RestCall) -> Mapping[str, Any]:
         """Return an empty response."""

@@ -175,14 +175,16 @@ def start_url(url: str) -> str:
         connection.close()
 
 
-def token_file(home: Path) -> Path:
-    """Return the file in which the AWS CLI and the SDKs keep the tokens of the sso-session."""
-    return home / ".aws" / "sso" / "cache" / f"{hashlib.sha1(SESSION.encode()).hexdigest()}.json"  # noqa: S324 - AWS's
+def token_file(home: Path, session: str = SESSION) -> Path:
+    """Return the file in which the AWS CLI and the SDKs keep the tokens of an sso-session."""
+    return home / ".aws" / "sso" / "cache" / f"{hashlib.sha1(session.encode()).hexdigest()}.json"  # noqa: S324 - AWS's
 
 
-def write_tokens(home: Path, program: Program, tokens: Mapping[str, Any], *, seconds: float) -> None:
+def write_tokens(
+    home: Path, program: Program, tokens: Mapping[str, Any], *, seconds: float, session: str = SESSION
+) -> None:
     """Write the file as `aws sso login` does. The access token expires in some seconds."""
-    file = token_file(home)
+    file = token_file(home, session)
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "startUrl": start_url(program.url),

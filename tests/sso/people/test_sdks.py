@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from lxml import html
 from tests.components import node_packages
 from tests.process.daypass import clean_environment
 from tests.sso.people.conftest import ACCOUNT, Scene
@@ -14,7 +15,7 @@ from tests.sso.people.person import signed_in, token_file, write_profile, write_
 from tests.web_identity.node import run_script
 
 ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
-_BOTO3 = "import boto3; print(boto3.Session(profile_name='dev').client('sts').get_caller_identity()['Arn'])"
+_BOTO3 = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
 
 
 def stored(scene: Scene, home: Path, *, seconds: float) -> dict[str, str]:
@@ -26,9 +27,9 @@ def stored(scene: Scene, home: Path, *, seconds: float) -> dict[str, str]:
     return before
 
 
-def run_boto3(home: Path) -> "subprocess.Popen[str]":
+def run_boto3(home: Path, profile: str = "dev") -> "subprocess.Popen[str]":
     """Start a program that asks who it is, with boto3."""
-    environment = clean_environment({"HOME": str(home), "AWS_EC2_METADATA_DISABLED": "true"})
+    environment = clean_environment({"HOME": str(home), "AWS_PROFILE": profile, "AWS_EC2_METADATA_DISABLED": "true"})
     return subprocess.Popen(
         [sys.executable, "-c", _BOTO3], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -45,6 +46,22 @@ def test_boto3_uses_and_refreshes_the_tokens(scene: Scene, tmp_path: Path, secon
     after = json.loads(token_file(tmp_path).read_text())
     changed = {name for name in before if before[name] != after[name]}
     assert changed == (set() if seconds > 900 else {"accessToken", "refreshToken", "expiresAt"})
+
+
+@pytest.mark.slow
+def test_boto3_takes_the_profile_on_the_page_of_credentials(scene: Scene, tmp_path: Path) -> None:
+    """A person copies it from the portal, without changing it."""
+    person = scene.person()
+    program, tokens = signed_in(person)
+    choice = {"Role": f"{scene.pairs[0].replace(',', ' ')} 3600"}
+    page = person.browser.send(f"{scene.url}/roles/credentials", choice, Origin=scene.url)
+    text = next(pre.text or "" for pre in html.fromstring(page.text).iter("pre") if "sso_session" in (pre.text or ""))
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "config").write_text(text)
+    session = text.partition("sso_session = ")[2].partition("\n")[0]
+    write_tokens(tmp_path, program, tokens, seconds=-60, session=session)
+    output, errors = run_boto3(tmp_path, "developer").communicate(timeout=60)
+    assert output.strip() == ARN, errors
 
 
 @pytest.mark.slow
