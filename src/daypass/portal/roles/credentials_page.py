@@ -4,12 +4,12 @@ Owns the order of the ways to use them: a profile of the AWS CLI first, which ne
 to credential_formats.py.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -48,20 +48,20 @@ class CredentialsPage:
         credentials = RoleCredentials(key_id, secret, token, ends, name, settings.public_url, region, settings.s3_url)
         method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
 
-        def masked(text: str) -> Markup:
-            return _masked(text, (secret, token))
-
+        secrets = (secret, token)
         values = {
             "it": document,
             "ends": instant(datetime.fromisoformat(ends)),
             "seconds": seconds_until(ends, self.site.pipeline.now()),
             "account": account,
             "alias": self._alias(account),
-            "shells": [(key, form.label, form.file, masked(form.write(credentials))) for key, form in SHELLS.items()],
-            "profile": masked(FORMS["profile"].write(credentials)),
-            "services": FORMS["config"].write(credentials),
+            "shells": [
+                (key, form.label, form.file, _parts(form.write(credentials), secrets)) for key, form in SHELLS.items()
+            ],
+            "profile": _parts(FORMS["profile"].write(credentials), secrets),
+            "services": _parts(FORMS["config"].write(credentials), secrets),
             "command": sign_in_command(credentials, role, method),
-            "client_profile": self._client_profile(credentials, account) if lasts else "",
+            "client_profile": _parts(self._client_profile(credentials, account), secrets) if lasts else [],
             "lasts": lasts,
         }
         return pages.page("credentials.html", values)
@@ -86,10 +86,11 @@ def seconds_until(ends: str, now: datetime) -> int:
     return max(0, int((datetime.fromisoformat(ends) - now).total_seconds()))
 
 
-def _masked(text: str, secrets: tuple[str, ...]) -> Markup:
-    """Return escaped text whose secrets the page hides until the person wants to see them."""
-    masked = str(escape(text))
-    for secret in secrets:
-        escaped = str(escape(secret))
-        masked = masked.replace(escaped, f'<span class="secret">{escaped}</span>')
-    return Markup(masked)  # noqa: S704 - all of it was escaped above
+def _parts(text: str, secrets: tuple[str, ...]) -> list[tuple[str, bool]]:
+    """Return the parts of a text, and whether each is a secret that the page hides."""
+    parts = re.split("|".join(map(re.escape, secrets)), text)
+    hidden = re.findall("|".join(map(re.escape, secrets)), text)
+    found = [(parts[0], False)]
+    for secret, following in zip(hidden, parts[1:], strict=True):
+        found += [(secret, True), (following, False)]
+    return found
