@@ -178,6 +178,15 @@ def test_the_settings_are_imported(store: str, secret: str) -> None:
     assert again == {"Clients": []}
 
 
+def test_a_list_reads_no_secret_of_the_settings(store: str) -> None:
+    """The operator who lists clients may not be the user of the server, who alone can read the file."""
+    env = {"DAYPASS_OIDC_CLIENTS": f"{ISSUER} {CLIENT} /missing/secret"}
+    [listed] = clients(store, env=env)
+    assert (listed["Source"], listed["HasSecret"]) == ("settings", True)
+    refused = run(store, "oidc", "client", "import-settings", env=env)
+    assert (refused.exit_code, "cannot be read" in refused.output) == (6, True)
+
+
 def test_a_client_of_the_settings_is_read_only(store: str) -> None:
     """The message names the way to change it."""
     env = {"DAYPASS_OIDC_CLIENTS": f"{ISSUER} {CLIENT}"}

@@ -13,6 +13,7 @@ oidc_client_changes.py and the flow to the portal. The rules:
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, zip_longest
+from typing import Protocol
 
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcClientKey, OidcSignInClient, client_unique_id
@@ -116,7 +117,21 @@ def with_credentials(client: Client, ctx: RequestContext) -> Client:
     return replace(client, secret=secret)
 
 
-def is_hidden(client: Client, from_settings: Sequence[Client]) -> bool:
+class NamedClient(Protocol):
+    """A client of the settings, with or without its secret."""
+
+    @property
+    def issuer(self) -> str:
+        """The issuer."""
+        ...
+
+    @property
+    def client_id(self) -> str:
+        """The client id."""
+        ...
+
+
+def is_hidden(client: Client, from_settings: Sequence[NamedClient]) -> bool:
     """Return whether a client of the settings replaces this record."""
     return any((each.issuer, each.client_id) == (client.issuer, client.client_id) for each in from_settings)
 

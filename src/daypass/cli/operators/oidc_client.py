@@ -36,7 +36,7 @@ from daypass.operations.oidc_client_changes import (
 from daypass.operations.oidc_clients import client_of, is_hidden, published_keys
 
 if TYPE_CHECKING:
-    from daypass.config import Config
+    from daypass.config import ClientSetting, Config
     from daypass.federation.oidc.issuers.client import Client
     from daypass.storage.views import OpenedStore
 
@@ -139,7 +139,7 @@ def list_clients(store: str | None, config_file: Path | None, output: str) -> No
     config = read_config({"store": store}, config_file)
     with opened(store, config_file) as there, there.store.read() as reader:
         found = [_shown(record, config, there) for record in records.each(reader, OidcSignInClient, None)]
-    rows = [*(_shown_setting(each, config) for each in _from_settings(config)), *found]
+    rows = [*(_shown_setting(each, config) for each in config.oidc_clients), *found]
     none = "No OpenID Connect clients. Run `daypass oidc client add NAME --issuer URL --client-id ID` to add one."
     print_list("Clients", rows, output, line=_line, none=none)
 
@@ -232,7 +232,7 @@ def import_settings(account: str | None, store: str | None, config_file: Path | 
     made: list[dict[str, Any]] = []
     with opened(store, config_file) as there, there.store.write() as writer, _stopping():
         owner = choose_account(writer, account)
-        for setting in _from_settings(config):
+        for setting in _with_secrets(config):
             key = client_key(owner, setting.issuer, setting.client_id)
             if any(each.key == key for each in records.each(writer, OidcSignInClient, owner)):
                 continue
@@ -309,7 +309,8 @@ def _get(reader: Reader, name: str, account: str | None) -> OidcSignInClient:
     return found
 
 
-def _from_settings(config: "Config") -> Sequence["Client"]:
+def _with_secrets(config: "Config") -> Sequence["Client"]:
+    """Return the clients of the settings with their secrets, which only an import reads."""
     from daypass.config import ConfigurationError
     from daypass.wiring import oidc_clients
 
@@ -346,7 +347,7 @@ def _shown(record: OidcSignInClient, config: "Config", there: "OpenedStore") -> 
         "Issuer": record.issuer,
         "ClientId": record.client_id,
         "Source": "store",
-        "IsHidden": is_hidden(client_of(record), _from_settings(config)),
+        "IsHidden": is_hidden(client_of(record), config.oidc_clients),
         "Authentication": record.authentication or _AUTO,
         "HasSecret": bool(record.sealed_secret),
         "Scopes": list(record.scopes),
@@ -361,7 +362,7 @@ def _shown(record: OidcSignInClient, config: "Config", there: "OpenedStore") -> 
     }
 
 
-def _shown_setting(setting: "Client", config: "Config") -> dict[str, Any]:
+def _shown_setting(setting: "ClientSetting", config: "Config") -> dict[str, Any]:
     return {
         "Name": None,
         "AccountId": None,
@@ -370,8 +371,8 @@ def _shown_setting(setting: "Client", config: "Config") -> dict[str, Any]:
         "ClientId": setting.client_id,
         "Source": "settings",
         "IsHidden": False,
-        "Authentication": _AUTO if setting.secret else "none",
-        "HasSecret": bool(setting.secret),
+        "Authentication": _AUTO if setting.secret_file else "none",
+        "HasSecret": bool(setting.secret_file),
         "Scopes": [],
         "ResponseMode": _AUTO,
         "Label": "",
