@@ -2,11 +2,13 @@
 
 import ipaddress
 import json
+import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from tests.portal.conftest import ACCOUNT
 from tests.portal.oidc_scene import Errand, callback, code_for, pages_of
 
+from daypass.audit.event import to_event
 from daypass.base64url import parse_base64url
 from daypass.config import ClientSetting, Config
 from daypass.directory.entities.oidc_entities import OidcSignInClient
@@ -27,6 +30,7 @@ from daypass.operations.oidc_client_changes import (
     remove_client,
     rotate_client_key,
 )
+from daypass.portal.operator.operator_audit import AuditSearch, find_events
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.oidc_sign_in import SignInPages
 from daypass.testing.plugin import client_factory
@@ -443,3 +447,21 @@ def test_the_order_decides_the_place(place: Place) -> None:
     later, first = place.add(order=2), place.add(name="second", client_id="two", order=1)
     page = Errand(place.server.url).get("/login")[2]
     assert page.index(first.key) < page.index(later.key)
+
+
+def test_the_event_of_a_sign_in_names_the_account_of_its_client(place: Place) -> None:
+    """So the audit page of that account, and of no other account, shows it."""
+    place.sign_in(place.add(secret=Secret(SECRET)))
+    event = next(one for one in reversed(place.server.audit.audit_records) if one.action == "OIDCSignIn")
+    name = place.issuer.url.removeprefix("https://")
+    assert event.parameters == {"PrincipalArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{name}"}
+    line = msgspec.json.encode(to_event(event))
+    assert [is_shown(line, account) for account in (ACCOUNT, OTHER)] == [True, False]
+
+
+def is_shown(line: bytes, account: str) -> bool:
+    """Tell whether the audit page of an account shows a line of the log."""
+    with tempfile.NamedTemporaryFile() as log:
+        log.write(line + b"\n")
+        log.flush()
+        return bool(find_events(log.name, account, AuditSearch()).entries)

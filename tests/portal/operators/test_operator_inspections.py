@@ -165,7 +165,15 @@ def test_a_test_needs_a_session_and_the_permission(server: RunningServer, idp: I
     theirs = client_factory(server)("iam", server.new_account(OTHER))
     other = theirs.create_saml_provider(Name="corp", SAMLMetadataDocument=idp.idp.metadata_xml())["SAMLProviderArn"]
     console = entered(server, "reads-all", allow("iam:*"))
-    for query in ({"saml": other}, {"saml": ""}, {"saml": "x"}, {"client": "x"}, {"client": "0" * 32}, {}):
+    for query in (
+        {"saml": other},
+        {"saml": ""},
+        {"saml": "x"},
+        {"client": "x"},
+        {"client": "0" * 32},
+        {"client": "0" * 31 + "\0"},
+        {},
+    ):
         assert 400 <= console.get(f"{TEST}?{urlencode(query)}").status < 500, query
 
 

@@ -24,6 +24,7 @@ from starlette.responses import Response
 
 from daypass.authorize.context import RequestInfo
 from daypass.base64url import to_base64url
+from daypass.directory.entities.oidc_entities import provider_arn
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
 from daypass.federation.oidc.identify import KeysNeededError
@@ -37,6 +38,7 @@ from daypass.federation.oidc.issuers.client import (
 )
 from daypass.federation.oidc.issuers.endpoint_cache import EndpointCache
 from daypass.federation.oidc.network.fetch import Fetcher, IssuerUnreachableError, UnacceptableAnswerError
+from daypass.federation.oidc.provider import SCHEME
 from daypass.federation.oidc.token import read_token
 from daypass.operations.oidc_clients import find_client, find_record, published_keys, with_credentials
 from daypass.portal import pages
@@ -244,7 +246,10 @@ class OidcSignIn:
                 once = ProvenSignIn("oidc", unverified_token, session_name=name, handover=handover)
                 response = self.choice.offer(request, _offered(found, name), once, ctx)
         sign_in = None if session is None else sign_in_of(session)
-        self.site.record("OIDCSignIn", request, request_id, caller=found.bearer, sign_in=sign_in)
+        # The audit page of the account that owns the client shows the event.
+        owner = provider_arn(client.account, client.issuer.removeprefix(SCHEME)) if client.account else ""
+        parameters = {"PrincipalArn": owner} if owner else None
+        self.site.record("OIDCSignIn", request, request_id, caller=found.bearer, parameters=parameters, sign_in=sign_in)
         return pending_login.forget(response, pending)
 
     @contextmanager

@@ -5,6 +5,7 @@ contains, and takes no role: the pages of login give it to this module instead. 
 began the test; its pending login is bound to that browser.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from daypass.wire.visible_text import visible
 
 ADDRESS = "/operator/providers/test"
 _EVENT = "TestSignIn"
+_KEY = re.compile(r"[0-9a-f]{32}")
 _NAME, _LONG = 200, 600
 _MOST_VALUES = 200
 _NO_KEYS = "the keys of the issuer could not be fetched or used; the reason is in the server's audit log"
@@ -74,7 +76,7 @@ class OperatorInspections:
         """
         held = self.sessions.require(request, request_id)
         with self.sessions.site.ctx() as ctx:
-            client = find_client(key, ctx)
+            client = find_client(key, ctx) if _KEY.fullmatch(key) else None
         if client is not None and client.account:
             own = {each.key for each in self.calls.list_clients(request, held, request_id)}
             client = client if client.account == held.account and key in own else None
