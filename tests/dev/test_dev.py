@@ -106,6 +106,7 @@ def test_a_person_of_the_demonstration_gets_the_roles_of_their_groups(demonstrat
 def test_terminal_and_pages_say_that_it_is_no_production_server(demonstration: Demonstration) -> None:
     """A person who finds such a page must see it at once."""
     assert demonstration.printed.startswith("DEMONSTRATION, NOT FOR PRODUCTION.")
+    assert f"export AWS_ENDPOINT_URL={demonstration.url} AWS_REGION=us-east-1\naws login\n" in demonstration.printed
     browser = _browser()
     assert "Demonstration, not for production" in browser.send(f"{demonstration.url}/login").text
     assert "not for production" in _people(demonstration, browser).text
@@ -127,6 +128,7 @@ def test_without_a_request_the_provider_signs_no_assertion(demonstration: Demons
         assert b"SAMLResponse" not in answer.read()
 
 
+@pytest.mark.slow
 def test_the_end_deletes_the_temporary_store() -> None:
     """Ctrl+C stops both servers, and the store is gone."""
     with _started() as demonstration:

@@ -11,7 +11,7 @@ import jwt
 import pytest
 from tests.sign_in.conftest import ACCOUNT, PROVIDER, People, later, trusting
 from tests.sso.dpop_proofs import new_key, proof
-from tests.sso.login_scene import CROSS, LoginCalls, Program
+from tests.sso.login_scene import CROSS, LoginCalls, LoginScene, Program
 
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.federation.oidc.identify import KeysNeededError
@@ -305,9 +305,9 @@ BAD: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_a_malformed_request_is_refused_in_the_form_of_the_service(login: Login, case: str) -> None:
+def test_a_malformed_request_is_refused_in_the_form_of_the_service(login_scene: LoginScene, case: str) -> None:
     """It is a 400 with a code that botocore knows."""
-    answer = login.calls.redeem(Program(), "x" * 43, **BAD[case])
+    answer = login_scene.redeem(Program(), "x" * 43, **BAD[case])
     refused(answer, "INVALID_REQUEST", "ValidationException")
 
 
@@ -315,9 +315,9 @@ def test_a_malformed_request_is_refused_in_the_form_of_the_service(login: Login,
     "query",
     ["?x-amz-token-request-type=bearer", "?x-amz-client-auth-method=iam", "?x-amz-oauth-token-method=token-exchange"],
 )
-def test_other_operations_of_the_path_are_refused_by_name(login: Login, query: str) -> None:
+def test_other_operations_of_the_path_are_refused_by_name(login_scene: LoginScene, query: str) -> None:
     """A query member selects another operation of the model."""
-    status, headers, answer = login.calls.token(
+    status, headers, answer = login_scene.token(
         Program(), {"grantType": "refresh_token", "refreshToken": "x"}, query=query
     )
     assert (status, headers["x-amzn-errortype"]) == (400, "ValidationException")

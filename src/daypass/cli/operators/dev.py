@@ -165,6 +165,8 @@ def _say(config: "Config", provider: "DemoIdentityProvider", root: "RootKey") ->
 
     click.secho(f"{_MARK.upper()}. {WARNING.partition(': ')[2].capitalize()}", bold=True)
     click.echo(f"\nSign in at {config.url}/login. The identity provider is {provider.url}.\n")
+    click.echo("With AWS CLI 2.32 or later, in another terminal:\n")
+    click.echo(f"export AWS_ENDPOINT_URL={config.url} AWS_REGION=us-east-1\naws login\n")
     click.echo("The root key of the first account, for ~/.aws/credentials:\n")
     click.echo(profile_block(root, config.url, name="daypass-dev") + "\n")
     click.echo(f"The store is {config.store}. Press Ctrl+C to stop.")
