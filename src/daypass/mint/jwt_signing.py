@@ -29,12 +29,13 @@ _CURVES: Mapping[str, tuple[str, str, HashAlgorithm]] = {
 }
 
 
-def load_jwt_key(pkcs8: bytes) -> JwtKey:
+def load_jwt_key(pkcs8: bytes, *, is_own: bool = False) -> JwtKey:
     """Return the private key in a DER document.
 
-    Raises ValueError if the algorithms cannot use the key.
+    `is_own`: we made and sealed it, so that the primality test of RSA is not needed. Raises ValueError if the
+    algorithms cannot use the key.
     """
-    key = load_der_private_key(pkcs8, password=None)
+    key = load_der_private_key(pkcs8, password=None, unsafe_skip_rsa_key_validation=is_own)
     is_known = isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES
     if not isinstance(key, rsa.RSAPrivateKey) and not is_known:
         raise ValueError("the key is not an RSA key and not on P-256 or P-384")

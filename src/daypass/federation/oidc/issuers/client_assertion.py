@@ -36,7 +36,8 @@ class AssertionSigner:
 
     def __init__(self, key_id: str, private: bytes, *, now: datetime, entropy: Entropy) -> None:
         try:
-            self._key = load_jwt_key(private)
+            # Anyone can return from a sign-in with an invented code: the primality test takes a tenth of a second.
+            self._key = load_jwt_key(private, is_own=True)
         except ValueError as error:
             raise UnusableClientKeyError("the key cannot be read") from error
         self.key_id = key_id
