@@ -20,7 +20,11 @@ from tests.sso.conftest import ROLE
 
 from daypass.audit.event import to_event
 from daypass.base64url import to_base64url
-from daypass.sign_in.sessions import cookie_of, end_session
+from daypass.errors import ExpiredTokenException
+from daypass.portal.approvals.program_approval import WaitingCode
+from daypass.portal.approvals.sealed_forms import open_form, seal_form
+from daypass.sign_in.clients import load_client
+from daypass.sign_in.sessions import cookie_of, end_session, find_by_cookie
 from daypass.testing.server import RunningServer
 
 VERIFIER = "v" * 64
@@ -150,6 +154,61 @@ def test_the_program_is_told_that_the_person_declined(
     assert "declined" in browser.post("/device/approval", {"Handle": handle_in(page), "Decline": "yes"}).text
     found = code_of(sso_oidc.create_token, **other, grantType=DEVICE_CODE, deviceCode=begun["deviceCode"])
     assert found == "AccessDeniedException"
+
+
+def test_a_form_without_a_button_approves_nothing(
+    server: RunningServer, browser: Browser, sso_oidc: Any, program: Mapping[str, str]
+) -> None:
+    """Only a click on Approve does."""
+    sent = browser.post("/authorize", {"Handle": handle_in(browser.get(asked(program)))})
+    assert query_of(sent)["error"] == "access_denied"
+    other = register(sso_oidc, grantTypes=[DEVICE_CODE])
+    begun = sso_oidc.start_device_authorization(**other, startUrl=f"{server.url}/start")
+    page = browser.post("/device", {"code": begun["userCode"]})
+    assert "declined" in browser.post("/device/approval", {"Handle": handle_in(page)}).text
+
+
+def test_a_program_uses_the_grants_that_it_registered_for(
+    server: RunningServer, browser: Browser, sso_oidc: Any, program: Mapping[str, str]
+) -> None:
+    """A program for devices gets no code, and a program for codes no device code."""
+    devices = register(sso_oidc, grantTypes=[DEVICE_CODE])
+    found = browser.get(asked(devices))
+    assert (found.status, found.headers["x-amzn-errortype"]) == (400, "UnauthorizedClientException")
+    begin = sso_oidc.start_device_authorization
+    assert code_of(begin, **program, startUrl=f"{server.url}/start") == "UnauthorizedClientException"
+
+
+def test_a_program_with_tokens_keeps_its_registration(
+    server: RunningServer, browser: Browser, sso_oidc: Any, program: Mapping[str, str]
+) -> None:
+    """Only unused registrations are replaced."""
+    with server.there.store.read() as reader:
+        assert not getattr(load_client(reader, program["clientId"]), "is_used", True)
+    redeem(sso_oidc, program, approve(browser, program))
+    with server.there.store.read() as reader:
+        assert getattr(load_client(reader, program["clientId"]), "is_used", False)
+
+
+def test_a_waiting_program_does_not_need_the_writer(server: RunningServer, sso_oidc: Any) -> None:
+    """Polls are answered from the cache while another request writes."""
+    program = register(sso_oidc, grantTypes=[DEVICE_CODE])
+    begun = sso_oidc.start_device_authorization(**program, startUrl=f"{server.url}/start")
+    poll = {**program, "grantType": DEVICE_CODE, "deviceCode": begun["deviceCode"]}
+    assert code_of(sso_oidc.create_token, **poll) == "AuthorizationPendingException"
+    with server.there.store.write():
+        assert code_of(sso_oidc.create_token, **poll) == "AuthorizationPendingException"
+
+
+def test_a_form_of_one_page_is_not_one_of_another(everyone: People, browser: Browser) -> None:
+    """The sealed value names its page."""
+    with everyone.node.ctx() as ctx:
+        session = find_by_cookie(browser.session, ctx)
+        assert session is not None
+        handle = seal_form("/authorize", WaitingCode("BCDFGHJK", "0" * 32), session, ctx)
+        assert open_form("/authorize", handle, session, ctx).id
+        with pytest.raises(ExpiredTokenException):
+            open_form("/device/approval", handle, session, ctx)
 
 
 def test_a_browser_that_is_not_signed_in_signs_in_first(
