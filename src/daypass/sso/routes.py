@@ -35,6 +35,7 @@ Send = Callable[[Any], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 _PATIENCE = 10.0  # seconds for the body to arrive
+_BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 _POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending client does not read the response
 
 # A valid access token proves the caller, like a signature: many people may share an address.
@@ -202,7 +203,7 @@ def _request(scope: Scope, body: bytes | None) -> HttpRequest:
 
 
 def _has_body(scope: Scope) -> bool:
-    return any(name in {b"content-length", b"transfer-encoding"} for name, _ in scope["headers"])
+    return not _BODY_HEADERS.isdisjoint(dict(scope["headers"]))
 
 
 async def _read(receive: Receive) -> bytes | None:
