@@ -6,17 +6,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.portal.conftest import ACCOUNT, OTHER
 from tests.portal.gallery import HOSTILE, refusal, success
 from tests.portal.operators.console import Console, entered
 
 from daypass.config import Config
+from daypass.directory import records
+from daypass.directory.entities.iam_entities import AccessKey
+from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.portal.operator import audit_reader
 from daypass.portal.operator.audit_reader import find_position
 from daypass.portal.operator.hourly_chart import count_hours, draw_hours
 from daypass.portal.operator.operator_audit import AuditSearch, find_events, read_search
-from daypass.testing.server import running_server
+from daypass.portal.operator.operator_expiries import find_expiries
+from daypass.testing.plugin import client_factory
+from daypass.testing.saml import SamlIdentityProvider
+from daypass.testing.saml_forge import make_key_pair
+from daypass.testing.server import RunningServer, running_server
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -163,6 +171,48 @@ def test_a_chart_is_drawn_for_any_numbers(tmp_path: Path) -> None:
     assert "<rect" not in draw_hours(count_hours(str(tmp_path / "none"), ACCOUNT, NOON))
     many = at(NOON, refusal(1), additionalEventData={"aggregated": {"count": 9_000_000}})
     assert draw_hours(count_hours(write(tmp_path / "log", many), ACCOUNT, NOON)).count("<rect") == 1
+
+
+# Certificates and keys
+
+
+def test_what_expires_or_is_old_is_listed(tmp_path: Path) -> None:
+    """The most urgent is first; other accounts, inactive keys and later dates are not listed."""
+    with running_server(account=ACCOUNT) as server:
+        other, now = server.new_account(OTHER), server.clock.now()
+        metadata = SamlIdentityProvider("https://idp.example.com", keys=[make_key_pair()]).metadata_xml()
+        for root in (server.root, other):
+            iam = client_factory(server)("iam", root)
+            for name in ("soon", "gone", "later"):
+                iam.create_saml_provider(Name=name, SAMLMetadataDocument=metadata)
+            for name in ("old", "new", "off"):
+                iam.create_user(UserName=name)
+                key = iam.create_access_key(UserName=name)["AccessKey"]
+                if name != "new":
+                    _change(
+                        server,
+                        AccessKey,
+                        "",
+                        key["AccessKeyId"],
+                        created=now - timedelta(days=90),
+                        active=name == "old",
+                    )
+        for name, days in (("soon", 30), ("gone", 0), ("later", 31)):
+            _change(server, SamlProvider, ACCOUNT, name, valid_until=now + timedelta(days=days))
+        with server.there.store.read() as reader:
+            found = find_expiries(reader, ACCOUNT, now)
+    assert [(each.kind, each.state) for each in found] == [
+        ("SAML metadata", "expired"),
+        ("SAML metadata", "soon"),
+        ("access key", "old"),
+    ]
+    assert [each.name for each in found][:2] == ["gone", "soon"]
+
+
+def _change(server: RunningServer, kind: Any, account: str, name: str, **changes: Any) -> None:
+    with server.there.store.write() as writer:
+        found: Any = records.find(writer, kind, account, name) or records.find_by_id(writer, kind, name)
+        records.replace(writer, msgspec.structs.replace(found, **changes))
 
 
 # The pages

@@ -125,6 +125,14 @@ def test_a_browser_that_is_not_signed_in_comes_back_to_the_page(people: People) 
         assert find_path(handle, ctx) == "/operator/enter?to=%2Foperator%2Fkeys"
 
 
+@pytest.mark.parametrize("query", ["q=" + "%C3%A9" * 150, "q=" + "x" * 5_000, "q=%00", "q=%FF"])
+def test_a_long_search_leads_to_the_sign_in_page_too(people: People, query: str) -> None:
+    """The address to return to is bounded, and what does not fit is left out."""
+    answer = Console(people.server).get(f"/operator/audit?{query}")
+    assert (answer.status, answer.location.partition("=")[0]) == (303, "/login?next")
+    assert signed_in(people)[0].get(f"/operator/audit?{query}").status == 303
+
+
 def test_a_role_that_may_not_look_does_not_enter(people: People) -> None:
     """The refusal names the permission, and starts no operator session."""
     console, _ = signed_in(people)

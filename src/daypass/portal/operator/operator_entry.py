@@ -32,6 +32,7 @@ ADDRESS, HOME = "/operator/enter", "/operator"
 _PAGE = re.compile(r"/operator(?:/(?!enter|leave)[a-z/]{1,60})?(?:\?[!-~]{1,600})?", re.ASCII)
 _SEARCHED_FROM = 12
 _LONGEST_SEARCH, _LONGEST_COOKIE, _LONGEST_ARN = 200, 128, 2_048
+_LONGEST_ENTRANCE = 1_200  # a sign-in continues at 1,300 characters at most
 _EVENT = "EnterOperatorConsole"
 
 
@@ -111,7 +112,8 @@ def entry_token(request: Request) -> str:
 
 
 def _entrance(to: str) -> str:
-    return ADDRESS if to == HOME else f"{ADDRESS}?{urlencode({'to': to})}"
+    address = f"{ADDRESS}?{urlencode({'to': to})}"
+    return ADDRESS if to == HOME or len(address) > _LONGEST_ENTRANCE else address
 
 
 def _page(path: str) -> str:

@@ -7,6 +7,7 @@ means to federation/saml.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey
@@ -18,8 +19,9 @@ from daypass.wire.visible_text import visible
 
 SOON = timedelta(days=30)
 _OLD = timedelta(days=90)
-_MOST = 200
+_MOST_READ = 5_000
 _NAME = 100
+_BATCH = 5  # metadata documents in memory at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,9 @@ def find_expiries(reader: Reader, account: str, now: datetime) -> list[Expiry]:
     The most urgent is first.
     """
     found: list[Expiry] = []
-    for provider in records.page(reader, SamlProvider, account, limit=_MOST):
+    for provider in islice(records.each(reader, SamlProvider, account, batch=_BATCH), _MOST_READ):
         found += (_expiry(provider, kind, at, now) for kind, at in _dates(provider) if at <= now + SOON)
-    for key in records.page(reader, AccessKey, account, limit=_MOST):
+    for key in islice(records.each(reader, AccessKey, account), _MOST_READ):
         if key.active and key.created <= now - _OLD:
             found.append(Expiry(visible(key.id, _NAME), "access key", key.created, "old"))
     return sorted(found, key=lambda each: (each.state == "old", each.at))
