@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.sign_in.conftest import ACCOUNT, ISSUER, PROVIDER, Node, People, later
+from tests.sign_in.conftest import ACCOUNT, ISSUER, OTHER, PROVIDER, Node, People, later
 
 from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof
@@ -16,11 +16,14 @@ from daypass.sign_in.sessions import (
     cookie_of,
     find_by_cookie,
     find_session,
+    is_same_person,
     list_sessions,
     position,
     purge_store,
     revoke_for_account,
 )
+from daypass.testing.saml import Assertion, SamlIdentityProvider
+from daypass.testing.saml_forge import make_key_pair
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/developer"
 
@@ -212,6 +215,21 @@ def test_an_account_revokes_a_limited_number(people: People, monkeypatch: pytest
     assert [found(people, each) for each in (one, other)] == [False, True]
     people.node.revoke(other)
     assert not found(people, other)
+
+
+def test_another_accounts_provider_identifies_another_person(people: People) -> None:
+    """A tenant may register the issuer with keys of its own, and name any subject."""
+    iam = people.client("iam", people.server.new_account(OTHER))
+    forger = SamlIdentityProvider(people.idp.entity_id, keys=[make_key_pair()])
+    iam.create_saml_provider(Name="idp", SAMLMetadataDocument=forger.metadata_xml())
+    theirs = f"arn:aws:iam::{OTHER}:role/theirs,arn:aws:iam::{OTHER}:saml-provider/idp"
+    now = people.server.clock.now()
+    forged, _ = people.node.sign_in_by_saml(forger.response(Assertion(roles=(theirs,)), now=now))
+    mine, _ = people.node.sign_in_by_saml(people.response(ROLE))
+    again, _ = people.node.sign_in_by_saml(people.response(ROLE))
+    assert (forged.issuer, forged.subject) == (mine.issuer, mine.subject)
+    assert not is_same_person(forged, mine)
+    assert is_same_person(again, mine)
 
 
 def test_lists_are_in_pages(people: People) -> None:

@@ -196,6 +196,15 @@ def position(session: SignInSession) -> str:
     return records.to_record(session).sort
 
 
+def is_same_person(one: SignInSession, other: SignInSession) -> bool:
+    """Return whether two sessions are of the same person.
+
+    The same provider or client identified them. Issuer and subject alone are not enough: every account can register a provider for every issuer, with keys of its
+    own.
+    """
+    return _person_key(one) == _person_key(other)
+
+
 def list_of_person(reader: Reader, session: SignInSession) -> list[SignInSession]:
     """Return the sessions of the same person, the oldest first."""
     links = reader.sources(_OF_PERSON, _person_key(session))

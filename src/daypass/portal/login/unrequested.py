@@ -55,7 +55,7 @@ class UnrequestedSignIn:
         token = request.path_params["token"]
         with self.site.ctx() as ctx:
             new, present = _find(token, ctx), session_of(request, ctx)
-            if present is not None and not _is_same_person(present, new):
+            if present is not None and not sessions.is_same_person(present, new):
                 with ctx.new_transaction() as writer:
                     pending_records.take(writer, _name_of(token), ctx=ctx)
                     sessions.end_session(writer, new.id)
@@ -69,7 +69,7 @@ class UnrequestedSignIn:
         token = fields.get("Token", "")
         with self.site.ctx() as ctx:
             new, present = _find(token, ctx), session_of(request, ctx)
-            if present is not None and not _is_same_person(present, new):
+            if present is not None and not sessions.is_same_person(present, new):
                 raise AccessDenied(_ANOTHER.format(present.subject), detail="the response is for another person")
             return _continue(token, present, ctx)
 
@@ -93,10 +93,6 @@ def _continue(token: str, present: SignInSession | None, ctx: RequestContext) ->
     if value is None or session is None:
         raise ExpiredTokenException(_OVER, detail="no sign-in is waiting under this token")
     return with_session(pages.redirect("/roles"), session, value.decode().partition(".")[2])
-
-
-def _is_same_person(one: SignInSession, other: SignInSession) -> bool:
-    return (one.issuer, one.subject) == (other.issuer, other.subject)
 
 
 def _name_of(token: str) -> str:
