@@ -199,8 +199,8 @@ def position(session: SignInSession) -> str:
 def is_same_person(one: SignInSession, other: SignInSession) -> bool:
     """Return whether two sessions are of the same person.
 
-    The same provider or client identified them. Issuer and subject alone are not enough: every account can register a provider for every issuer, with keys of its
-    own.
+    The same provider or client identified them. Issuer and subject alone are not enough: every account can register a
+    provider for every issuer, with keys of its own.
     """
     return _person_key(one) == _person_key(other)
 
