@@ -15,7 +15,14 @@ from daypass.client.problems import BadUsageError
 from daypass.client.profiles.aws_files import Edit
 from daypass.client.profiles.aws_files import edit as edit_file
 from daypass.client.profiles.ini_edit import Value, section_names, set_options
-from daypass.client.profiles.profiles import Profile, Profiles, ServerEndpoints, checked_name, config_header
+from daypass.client.profiles.profiles import (
+    Profile,
+    Profiles,
+    ServerEndpoints,
+    checked_name,
+    config_header,
+    section_kind,
+)
 from daypass.client.sessions.server_sign_in import server_name
 from daypass.client.sign_in.sso_api import SCOPE, PortalRole
 
@@ -104,12 +111,30 @@ def _with_profiles(text: str, form: ProfileForm, planned: Sequence[RoleProfile],
         header = f"sso-session {endpoints.section}"
         is_there = header in section_names(text)
         text = set_options(text, header, {"sso_start_url": form.start_url} if is_there else session)
+    added: list[str] = []
+    there = {section_kind(header) for header in section_names(text)}
     for each in planned:
-        if each.state in {"added", "changed", "kept"}:
-            known = profiles.by_name.get(each.name)
-            options = _options(form, each, endpoints.section, known)
+        known = profiles.by_name.get(each.name)
+        options = _options(form, each, endpoints.section, known)
+        if each.state == "added" and ("profile", each.name) not in there:
+            added.append(set_options("", config_header("", each.name), options))
+        elif each.state in {"changed", "kept"} and known is not None and not _has(known, options):
             text = set_options(text, config_header(text, each.name), options)
-    return text
+    return _appended(text, added)
+
+
+def _has(profile: Profile, options: Mapping[str, Value]) -> bool:
+    return all(profile.config.get(key) == value for key, value in options.items())
+
+
+def _appended(text: str, added: Sequence[str]) -> str:
+    """Return the text with further sections, in the line ends of the file.
+
+    One edit for each would scan the whole file for each, which takes seconds for hundreds of roles.
+    """
+    end = "\r\n" if "\r\n" in text else "\n"
+    pieces = [text if text.endswith(("\n", "\r")) else text + end] if text else []
+    return end.join([*pieces, *(each.replace("\n", end) for each in added)])
 
 
 def _options(form: ProfileForm, each: RoleProfile, section: str, known: Profile | None) -> dict[str, Value]:
