@@ -48,6 +48,29 @@ def held(directory: Directory) -> set[str]:
     return set(thing.value("privateKeys"))
 
 
+LOGO = "data:image/png;base64,iVBORw0KGgo="
+
+
+def test_the_sign_in_page_shows_what_the_file_says(directory: Directory) -> None:
+    """Label, logo and order are set with the provider, are exported, and go when the file no longer names them."""
+    file = idp(label="Acme SSO", logo=LOGO, order=2)
+    directory.apply(file)
+    assert (stored(directory).label, stored(directory).logo, stored(directory).order) == ("Acme SSO", LOGO, 2)
+    assert not directory.apply(file).plan.changes
+    directory.apply(idp(label="Acme"))
+    assert stored(directory).label == "Acme"
+    directory.apply(idp(label="", logo="", order=0))
+    assert (stored(directory).label, stored(directory).logo, stored(directory).order) == ("", "", 0)
+    assert any(event.action == "SetSAMLProviderDisplay" for event in directory.events.all)
+
+
+@pytest.mark.parametrize("fields", [{"logo": "https://cdn.example.com/x.png"}, {"label": "a\u202eb"}, {"order": -1}])
+def test_what_the_page_cannot_show_is_refused(directory: Directory, fields: dict[str, Any]) -> None:
+    """A page loads no image of another host, and shows no hidden characters."""
+    with pytest.raises(ApplyFileError):
+        directory.apply(idp(**fields))
+
+
 def test_switches_are_set_and_go_with_the_file(directory: Directory) -> None:
     """Relaxed checks are set with the provider, are exported, and become strict when the file no longer names them."""
     shown = show_plan(directory.apply(idp(lax=True, allowSha1=True)).plan, is_done=True)

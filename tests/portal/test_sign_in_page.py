@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 from lxml import html
+from tests.portal.oidc_scene import Errand
 
 from daypass.config import ClientSetting, Config
+from daypass.directory.saml_providers import find_provider, set_display
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import KeyPair, make_key_pair
@@ -51,6 +53,38 @@ def test_providers_of_both_kinds_stand_by_their_hosts(server: RunningServer) -> 
         ["accounts.example.com", "OpenID Connect"],
         ["idp.example.net", "SAML · acme"],
     ]
+
+
+def test_an_operator_names_a_saml_provider(server: RunningServer) -> None:
+    """The label comes first, beside the host, and the order places it among all."""
+    iam = client_factory(server)("iam")
+    for name in ("one", "two"):
+        register(iam, name, f"https://{name}.example.net/saml")
+    with server.there.store.write() as writer:
+        for name, order in (("one", 9), ("two", -1)):
+            provider = find_provider(writer, f"arn:aws:iam::{server.root.account}:saml-provider/{name}")
+            assert provider is not None
+            set_display(writer, provider, label=f"Acme {name} <b>", order=order)
+    found = [lines[:2] for lines in login_options(server)]
+    assert found[0] == ["Acme two <b>", "two.example.net"]
+    assert found[-1] == ["Acme one <b>", "one.example.net"]
+
+
+def test_the_last_provider_stands_first(server: RunningServer) -> None:
+    """The browser remembers it with a cookie that has only its key; a forged one changes nothing."""
+    register(client_factory(server)("iam"), "corp", "https://idp.example.net/saml")
+    browser = Errand(server.url)
+
+    def links() -> list[str]:
+        found = html.fromstring(browser.get("/login")[2]).iter("a")
+        return [each.get("href", "") for each in found if each.get("class") == "login-option"]
+
+    link = links()[-1]
+    assert browser.get(link)[0] == 303
+    assert links()[0] == link
+    assert browser.get("/login")[2].count("Last used") == 1
+    browser.cookies["__Host-daypass-provider"] = "<script>"
+    assert "Last used" not in browser.get("/login")[2]
 
 
 def test_realms_and_tenants_of_one_host_are_told_apart(server: RunningServer) -> None:

@@ -72,6 +72,13 @@ def set_switches(
     return new
 
 
+def set_display(writer: Writer, provider: SamlProvider, **changed: str | int) -> SamlProvider:
+    """Store a provider with another label, logo or order on the sign-in page."""
+    new = msgspec.structs.replace(provider, **changed)
+    replace_provider(writer, provider, new)
+    return new
+
+
 def delete_provider(writer: Writer, provider: SamlProvider) -> None:
     """Delete a provider.
 

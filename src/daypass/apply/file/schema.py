@@ -123,6 +123,12 @@ SAML_PROVIDER = Fields(
         ),
         "lax": Field(Flag(), "Accept deviations that AWS was seen to accept. False by default."),
         "allowSha1": Field(Flag(), "Accept signatures and digests with SHA-1. False by default."),
+        "label": Field(StringShape("a label", "", 64), "The provider's name on the sign-in page."),
+        "logo": Field(
+            StringShape("a logo", "", 16_384),
+            "The logo on the sign-in page: a data: URL of an image, or a path of the server.",
+        ),
+        "order": Field(Whole(0, 9_999), "The place on the sign-in page: low numbers come first."),
         "tags": _TAGS,
     }
 )

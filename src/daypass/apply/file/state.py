@@ -111,6 +111,9 @@ ATTRIBUTES: Mapping[str, Mapping[str, ThingAttribute]] = {
         "privateKeys": _PARTS,
         "lax": ThingAttribute(AttributeType.VALUE, default=False),
         "allowSha1": ThingAttribute(AttributeType.VALUE, default=False),
+        "label": _VALUE,
+        "logo": ThingAttribute(AttributeType.TEXT, ""),
+        "order": ThingAttribute(AttributeType.VALUE, 0),
         "tags": _PARTS,
     },
     "oidcClient": {

@@ -10,8 +10,9 @@ from daypass.apply.file.state import Thing
 from daypass.apply.store.api import Api
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
-from daypass.directory.saml_providers import find_provider, set_switches
+from daypass.directory.saml_providers import find_provider, set_display, set_switches
 from daypass.federation.oidc.issuers.operator_terms import count_pinned, set_terms
+from daypass.operations.settings import LOGO_FORM, is_logo
 
 
 def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None:
@@ -39,6 +40,23 @@ def set_issuer_terms(thing: Thing, api: Api, attribute: str, after: Any) -> None
             "PinnedKeys": count_pinned(new),
         },
     )
+
+
+def set_provider_display(thing: Thing, api: Api, attribute: str, after: Any) -> None:
+    """Change how the sign-in page shows a SAML provider.
+
+    Raises ApplyFileError.
+    """
+    provider = find_provider(api.ctx.reader, thing.arn)
+    if provider is None:
+        raise ApplyFileError(thing.place_of(attribute), "the provider does not exist")
+    if attribute == "logo" and after and not is_logo(after):
+        raise ApplyFileError(thing.place_of(attribute), f"it must be {LOGO_FORM}")
+    if attribute == "label" and not after.isprintable():
+        raise ApplyFileError(thing.place_of(attribute), "it must be printable characters")
+    new = set_display(api.ctx.writer, provider, **{attribute: after})
+    shown = {"SAMLProviderArn": new.arn, "Label": new.label, "Order": new.order}
+    api.note(thing.account, "SetSAMLProviderDisplay", shown)
 
 
 def set_provider_switch(thing: Thing, api: Api, attribute: str, *, is_on: bool) -> None:

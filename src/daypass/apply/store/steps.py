@@ -20,7 +20,7 @@ from daypass.apply.store.client_records import (
     delete_client,
 )
 from daypass.apply.store.private_keys import put_private_key, remove_private_key, set_encryption_mode
-from daypass.apply.store.provider_terms import set_issuer_terms, set_provider_switch
+from daypass.apply.store.provider_terms import set_issuer_terms, set_provider_display, set_provider_switch
 
 WORDS: Mapping[str, str] = {
     "policy": "Policy",
@@ -127,6 +127,9 @@ def _complete(subject: Subject, *attributes: str) -> None:
             CHANGE[attribute](subject, subject.thing.value(attribute))
 
 
+_DISPLAY = ("label", "logo", "order")
+
+
 def _create_saml_provider(subject: Subject) -> None:
     thing = subject.thing
     params = {
@@ -135,7 +138,7 @@ def _create_saml_provider(subject: Subject) -> None:
         "Tags": _tag_list(thing.value("tags")),
     }
     subject.api.call(thing.account, "CreateSAMLProvider", params, thing.place)
-    _complete(subject, "encryptionMode", "lax", "allowSha1")
+    _complete(subject, "encryptionMode", "lax", "allowSha1", *_DISPLAY)
 
 
 # How a kind of entity is created, and the parts that its Create action sets.
@@ -180,6 +183,12 @@ def _change_client(attribute: str, subject: Subject, after: Any) -> None:
     change_client_setting(subject.thing, subject.api, attribute, after)
 
 
+def _change_display(attribute: str, subject: Subject, after: Any) -> None:
+    """Change the place of a provider on the sign-in page: of a SAML provider or a client."""
+    change = set_provider_display if subject.thing.kind == "samlProvider" else change_client_setting
+    change(subject.thing, subject.api, attribute, after)
+
+
 # How a value changes: (attribute, the change).
 CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
     "path": lambda subject, after: subject.call("Update{}", "path", NewPath=after),
@@ -204,6 +213,7 @@ CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
         for attribute in ("backend", "region", "policy", "publicAccessBlock")
     },
     **{attribute: partial(_change_client, attribute) for attribute in CLIENT_ATTRIBUTES},
+    **{attribute: partial(_change_display, attribute) for attribute in _DISPLAY},
 }
 
 

@@ -113,6 +113,9 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "privateKeys": held_keys(provider, vault),
             "lax": provider.lax,
             "allowSha1": provider.allow_sha1,
+            "label": provider.label,
+            "logo": provider.logo,
+            "order": provider.order,
             "tags": provider.tags,
         }
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)

@@ -38,7 +38,8 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     """A registered identity provider.
 
     `entity_id` and `valid_until` are from its metadata. Only an operator can set `lax` and `allow_sha1`: no permission
-    of IAM can weaken a check. `summary` is None in a record of a version before 0.2.
+    of IAM can weaken a check. Only an operator sets `label`, `logo` and `order`, which the sign-in page shows: an
+    account could imitate the provider of another one. `summary` is None in a record of a version before 0.2.
     """
 
     metadata: str
@@ -49,6 +50,9 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     lax: bool = False
     allow_sha1: bool = False
     summary: MetadataSummary | None = None
+    label: str = ""
+    logo: str = ""
+    order: int = 0
 
     @property
     def arn(self) -> str:

@@ -1,7 +1,7 @@
 """The SAML login options that the sign-in page lists.
 
-Owns the displayed data of a provider: the host that the browser is sent to, never a name that an account chose. A
-provider of many accounts is listed once.
+Owns the displayed data of a provider: the host that the browser is sent to, and a label that the operator chose, never
+a name that an account chose. A provider of many accounts is listed once.
 
 * The providers of each account are loaded separately, and only their summaries are cached. A page's cost does not
   depend on the size of the metadata, and a change does not reload other accounts' metadata.
@@ -44,6 +44,9 @@ class SamlLoginOption:
     redirect: str
     post: str
     accounts: tuple[str, ...]
+    label: str = ""
+    logo: str = ""
+    order: int = 0
 
     @property
     def path(self) -> str:
@@ -130,7 +133,9 @@ def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
     options = kept | _alike(each for each in chain.from_iterable(every) if each.option.key in touched)
     keys = dict.fromkeys(each.option.key for each in _in_turns(list(every)))
     shown = (options[key] for key in islice(keys, _MOST))
-    listed = tuple(sorted(shown, key=lambda option: (option.host, option.entity_id)))
+    listed = tuple(
+        sorted(shown, key=lambda option: (option.order, (option.label or option.host).lower(), option.entity_id))
+    )
     return _Merged(sign, registered, options, listed)
 
 
@@ -156,17 +161,14 @@ def _alike(every: Iterable[RegisteredLoginOption]) -> dict[str, SamlLoginOption]
     found: dict[str, list[RegisteredLoginOption]] = {}
     for each in every:
         found.setdefault(each.option.key, []).append(each)
-    return {
-        key: replace(
-            alike[0].option,
-            accounts=tuple(
-                dict.fromkeys(
-                    account for each in sorted(alike, key=lambda each: each.created) for account in each.option.accounts
-                )
-            ),
-        )
-        for key, alike in found.items()
-    }
+    return {key: _joined(sorted(alike, key=lambda each: each.created)) for key, alike in found.items()}
+
+
+def _joined(alike: Sequence[RegisteredLoginOption]) -> SamlLoginOption:
+    """Return one option of the same provider in several accounts."""
+    accounts = dict.fromkeys(account for each in alike for account in each.option.accounts)
+    shown = next((each.option for each in alike if each.option.label or each.option.logo), alike[0].option)
+    return replace(shown, accounts=tuple(accounts))
 
 
 def option_of(provider: SamlProvider) -> SamlLoginOption | None:
@@ -180,7 +182,17 @@ def option_of(provider: SamlProvider) -> SamlLoginOption | None:
     name = f"{provider.entity_id}\n{redirect}\n{post}"
     key = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     host = urlsplit(redirect or post).netloc
-    return SamlLoginOption(key, provider.entity_id, host, redirect, "" if redirect else post, (provider.account,))
+    return SamlLoginOption(
+        key,
+        provider.entity_id,
+        host,
+        redirect,
+        "" if redirect else post,
+        (provider.account,),
+        provider.label,
+        provider.logo,
+        provider.order,
+    )
 
 
 def _location(summary: MetadataSummary, binding: str) -> str:

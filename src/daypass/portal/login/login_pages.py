@@ -91,7 +91,7 @@ class Login:
         # Realms and tenants share a host, so show more of the address.
         options = [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options]
         values = {
-            "options": sorted(options, key=lambda option: option["key"] != last),
+            "options": sorted(options, key=lambda option: (option["key"] != last, option["order"])),
             "last": last if len(options) > 1 else "",
             "cli_sign_in": None if cli_sign_in is None else sign_in_summary(cli_sign_in),
             "suffix": _suffix(handle, query.get("next", "")),
@@ -116,6 +116,7 @@ def _shown_client(client: Client, ctx: RequestContext) -> dict[str, Any]:
         # An account chooses the label and the logo, thus the page shows the host too.
         "label": client.label,
         "logo": client.logo,
+        "order": client.order,
         "host": client.host,
         "path": client.issuer.partition("://")[2].removeprefix(client.host),
         "kind": "OpenID Connect",
@@ -130,8 +131,9 @@ def _shown(option: SamlLoginOption, ctx: RequestContext) -> dict[str, Any]:
     return {
         "key": option.key,
         "href": f"/login/saml/{option.key}",
-        "label": "",
-        "logo": "",
+        "label": option.label,
+        "logo": option.logo,
+        "order": option.order,
         "host": option.host,
         "path": option.path,
         "kind": "SAML",
