@@ -64,7 +64,7 @@ def _started(**environment: str) -> Iterator[Demonstration]:
             Path(_found(r"sqlite:///(\S+)\. ", text)),
         )
     finally:
-        process.kill()
+        process.terminate()  # it deletes its store
         process.wait(60)
         process.stdout.close()
 
