@@ -13,11 +13,12 @@ import msgspec
 import pytest
 from lxml import etree, html
 from tests.portal.command import Command
-from tests.portal.conftest import ACCOUNT, OTHER, Portal, furnish
+from tests.portal.conftest import ACCOUNT, OTHER, Portal, furnish, running_portal
 from tests.portal.idp import IdpSite
 from tests.portal.oidc_scene import Errand
 
 from daypass.audit.event import to_event
+from daypass.config import Config
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
@@ -397,3 +398,14 @@ def test_a_page_of_300_roles_is_quick() -> None:
         for _ in range(20):
             browser.get("/roles")
         assert (time.process_time() - begun) / 20 < 0.03
+
+
+@pytest.mark.parametrize("is_served", [True, False])
+def test_a_profile_for_programs_is_shown_while_they_can_sign_in(*, is_served: bool) -> None:
+    """Without the sign-in API, the page begins with the environment variables."""
+    with running_portal(Config(sign_in_api=is_served)) as there:
+        browser = Errand(there.url)
+        arrive(browser, sign_in(there, browser))
+        page = take(browser, choices(browser.get("/roles")[2])["developer"])[2]
+    assert ("sso_start_url" in page) is is_served
+    assert tree_of(page).xpath("//input[@name='way'][@checked]/@id") == ["way-cli" if is_served else "way-env"]

@@ -48,7 +48,7 @@ class CredentialsPage:
         credentials = RoleCredentials(key_id, secret, token, ends, name, settings.public_url, region, settings.s3_url)
         method = "oidc" if "SubjectFromWebIdentityToken" in document else "saml"
 
-        secrets = (secret, token)
+        secrets, is_served = (secret, token), lasts and settings.sign_in_api
         values = {
             "it": document,
             "ends": instant(datetime.fromisoformat(ends)),
@@ -61,7 +61,7 @@ class CredentialsPage:
             "profile": _parts(FORMS["profile"].write(credentials), secrets),
             "services": _parts(FORMS["config"].write(credentials), secrets),
             "command": sign_in_command(credentials, role, method),
-            "client_profile": _parts(self._client_profile(credentials, account), secrets) if lasts else [],
+            "client_profile": _parts(self._client_profile(credentials, account), secrets) if is_served else [],
             "lasts": lasts,
         }
         return pages.page("credentials.html", values)
