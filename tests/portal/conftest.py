@@ -117,7 +117,7 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 
     def open_one(url: str, **how: Any) -> Page:
         context = chromium.new_context(**{"accept_downloads": True, **how})
-        context.set_default_timeout(6_000)
+        context.set_default_timeout(30_000)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))

@@ -37,7 +37,7 @@ class Traffic:
 def traffic(portal: Portal, chromium: Browser) -> Traffic:
     """Sign in, download credentials, complete CLI sign-ins by loopback and by code, decline, and be refused."""
     context = chromium.new_context(accept_downloads=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     requests: list[Request] = []
     responses: list[Response] = []
     # Playwright sets attributes on these functions.

@@ -15,7 +15,8 @@ from tests.sso.people.person import signed_in, token_file, write_profile, write_
 from tests.web_identity.node import run_script
 
 ARN = f"arn:aws:sts::{ACCOUNT}:assumed-role/developer/alice"
-_BOTO3 = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"
+# It waits for a line before it calls, so that several programs call together.
+_BOTO3 = "import boto3; sts = boto3.client('sts'); input('ready\\n'); print(sts.get_caller_identity()['Arn'])"
 
 
 def stored(scene: Scene, home: Path, *, seconds: float) -> dict[str, str]:
@@ -27,11 +28,29 @@ def stored(scene: Scene, home: Path, *, seconds: float) -> dict[str, str]:
     return before
 
 
-def run_boto3(home: Path, profile: str = "dev") -> "subprocess.Popen[str]":
-    """Start a program that asks who it is, with boto3."""
+def run_boto3(*homes: Path, profile: str = "dev") -> list[tuple[str, str]]:
+    """Start a program for each home, which asks who it is with boto3, and return output and errors of each."""
+    programs = [_start(home, profile) for home in homes]
+    for program in programs:
+        assert program.stdout is not None
+        program.stdout.readline()
+    for program in programs:
+        assert program.stdin is not None
+        program.stdin.write("\n")
+        program.stdin.flush()
+    ended = [program.communicate(timeout=60) for program in programs]
+    return [(output.strip(), errors) for output, errors in ended]
+
+
+def _start(home: Path, profile: str) -> "subprocess.Popen[str]":
     environment = clean_environment({"HOME": str(home), "AWS_PROFILE": profile, "AWS_EC2_METADATA_DISABLED": "true"})
     return subprocess.Popen(
-        [sys.executable, "-c", _BOTO3], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", _BOTO3],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -40,9 +59,8 @@ def run_boto3(home: Path, profile: str = "dev") -> "subprocess.Popen[str]":
 def test_boto3_uses_and_refreshes_the_tokens(scene: Scene, tmp_path: Path, seconds: float) -> None:
     """It refreshes a token that has expired, or that lasts for less than a quarter of an hour."""
     before = stored(scene, tmp_path, seconds=seconds)
-    program = run_boto3(tmp_path)
-    output, errors = program.communicate(timeout=60)
-    assert output.strip() == ARN, errors
+    [(output, errors)] = run_boto3(tmp_path)
+    assert output == ARN, errors
     after = json.loads(token_file(tmp_path).read_text())
     changed = {name for name in before if before[name] != after[name]}
     assert changed == (set() if seconds > 900 else {"accessToken", "refreshToken", "expiresAt"})
@@ -60,8 +78,8 @@ def test_boto3_takes_the_profile_on_the_page_of_credentials(scene: Scene, tmp_pa
     (tmp_path / ".aws" / "config").write_text(text)
     session = text.partition("sso_session = ")[2].partition("\n")[0]
     write_tokens(tmp_path, program, tokens, seconds=-60, session=session)
-    output, errors = run_boto3(tmp_path, "developer").communicate(timeout=60)
-    assert output.strip() == ARN, errors
+    [(output, errors)] = run_boto3(tmp_path, profile="developer")
+    assert output == ARN, errors
 
 
 @pytest.mark.slow
@@ -75,10 +93,8 @@ def test_eight_programs_refresh_at_once(scene: Scene, tmp_path: Path) -> None:
     for home in homes[1:]:
         shutil.copytree(homes[0], home)
     for _ in range(2):
-        programs = [run_boto3(home) for home in homes]
-        for program in programs:
-            output, errors = program.communicate(timeout=120)
-            assert output.strip() == ARN, errors
+        for output, errors in run_boto3(*homes):
+            assert output == ARN, errors
     assert len({json.loads(token_file(home).read_text())["refreshToken"] for home in homes}) == 1
 
 
