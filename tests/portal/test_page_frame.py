@@ -1,6 +1,7 @@
 """What every page has: the organization, the theme, headings of its own; and settings that are refused."""
 
 import base64
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +75,16 @@ def test_the_switch_leads_only_to_our_pages(server: RunningServer, back: str) ->
     status, headers, _ = Errand(server.url).post("/theme", {"Theme": "dark", "Back": back})
     assert (status, headers["location"]) == (303, "/login")
     assert Errand(server.url).post("/theme", {"Theme": "pink"})[0] == 400
+
+
+def test_the_switch_refuses_a_long_address_at_once(server: RunningServer) -> None:
+    """An address that almost matches does not occupy the server: anyone can send the form."""
+    began = time.perf_counter()
+    status, headers, _ = Errand(server.url).post("/theme", {"Theme": "dark", "Back": f"/{'a' * 27}!"})
+    assert (status, headers["location"]) == (303, "/login")
+    assert time.perf_counter() - began < 2
+    back = "/" + "roles/" * 2_000
+    assert Errand(server.url).post("/theme", {"Theme": "dark", "Back": back})[1]["location"] == back
 
 
 HEADINGS = {
