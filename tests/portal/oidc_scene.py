@@ -118,19 +118,20 @@ class Errand:
     server: str
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def begin(self, issuer: OidcIssuer, key: str = "") -> dict[str, str]:
+    def begin(self, issuer: OidcIssuer, key: str = "", **headers: str) -> dict[str, str]:
         """Start a sign-in, and return the parameters of the authorization request.
 
         `key` is the client's, by default that of the client in the settings.
         """
         client = Client(issuer.url, pages_of(issuer).client_id)
-        status, headers, _ = self.get(f"/login/oidc/{key or client.key}")
+        status, headers, _ = self.get(f"/login/oidc/{key or client.key}", **headers)
         assert status == 303
         return dict(parse_qsl(urlsplit(headers["location"]).query))
 
-    def get(self, address: str) -> tuple[int, dict[str, str], str]:
+    def get(self, address: str, **headers: str) -> tuple[int, dict[str, str], str]:
         """Fetch a URL of the server with the cookies of this browser."""
-        return self._send("GET", address, "", {"Accept": "text/html"})
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._send("GET", address, "", {"Accept": "text/html"} | given)
 
     def post(
         self, address: str, fields: Mapping[str, str], *, accept: str = "text/html", **headers: str

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -22,6 +23,7 @@ from daypass.federation.oidc.provider import ProviderTerms, is_issuer_url, is_ke
 from daypass.federation.oidc.token import read_token
 from daypass.operations.operation import StoreAccess
 from daypass.operations.settings import ServiceSettings
+from daypass.portal.sign_in_cookie import COOKIE
 from daypass.sign_in.oidc_roles import WebOffer, offer_roles
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import BlockingView
@@ -64,6 +66,42 @@ def test_a_sign_in_goes_through(there: Scene) -> None:
     assert asked["scope"] == "openid email profile"
     errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
     assert "Your roles" in errand.get("/roles")[2]
+
+
+# Login CSRF
+
+
+def from_elsewhere(there: Scene, errand: Errand, site: str) -> tuple[int, dict[str, str], str]:
+    """Return the response to a sign-in at the other provider that a page of another site began."""
+    asked = errand.begin(there.other, Sec_Fetch_Site=site)
+    code = code_for(there.other, asked)
+    back = {"state": asked["state"], "code": code, "iss": there.other.url}
+    return errand.get(f"{callback(there.server.url, there.other)}?{urlencode(back)}")
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_sign_in_that_another_site_began_waits_for_the_person(there: Scene, site: str) -> None:
+    """A provider of another tenant can answer with the attacker's identity: the person reads whose it is."""
+    errand = Errand(there.server.url)
+    address = from_elsewhere(there, errand, site)[1]["location"]
+    assert address.startswith("/login/continue/")
+    assert COOKIE not in errand.cookies
+    assert "Continue as" in errand.get(address)[2]
+    assert errand.post("/login/continue", {"Token": address.rpartition("/")[2]})[1]["location"] == "/roles"
+    assert errand.get("/roles")[0] == 200
+
+
+def test_another_site_does_not_replace_the_person_who_is_signed_in(there: Scene) -> None:
+    """The person stays who they are, and reads that the other sign-in was refused."""
+    errand = Errand(there.server.url)
+    asked = errand.begin(there.issuer, Sec_Fetch_Site="same-origin")
+    errand.come_back(home(there), state=asked["state"], code=code_for(there.issuer, asked), iss=there.issuer.url)
+    before = errand.cookies[COOKIE]
+    address = from_elsewhere(there, errand, "cross-site")[1]["location"]
+    status, _, text = errand.get(address)
+    assert (status, "Another person is signed in here" in text) == (403, True)
+    assert errand.cookies[COOKIE] == before
+    assert errand.get("/roles")[0] == 200
 
 
 # Mix-up (RFC 9700, 4.4)

@@ -3,7 +3,8 @@
 Owns who gets a session, and the page on which the person continues. Leaves the session to sign_in/sessions.py.
 
 * A script that wants JSON, and a command that wants the assertion itself, get no session: they choose a role at once.
-* A response that this browser did not request waits for the person (unrequested.py).
+* A response that this browser did not request waits for the person (unrequested.py). So does a response to a request
+  that another site began: it can send its visitors to a provider that answers with the identity of an attacker.
 """
 
 from collections.abc import Mapping
@@ -26,16 +27,31 @@ from daypass.sign_in import sessions
 from daypass.sign_in.proofs import Identified, Proof
 
 
+UNASKED = "unasked"
+"""The name that a sign-in continues if another site sent the browser to the provider."""
+
+
 def read_continuation(request: Request, ctx: RequestContext) -> str:
     """Return the name of the record that a sign-in continues, or "".
 
-    Raises ExpiredTokenException if a CLI sign-in is not pending in this browser.
+    It is UNASKED if another site began the sign-in. Raises ExpiredTokenException if a CLI sign-in is not pending in this
+    browser.
     """
+    if _is_from_other_site(request):
+        return UNASKED
     query = request.query_params
     if handle := query.get("handover", ""):
         return bound_sign_in(handle, request, ctx).name
     path = find_path(query.get("next", ""), ctx)
     return keep_path(path, peer_of(request), ctx) if path not in {"", "/roles"} else ""
+
+
+def _is_from_other_site(request: Request) -> bool:
+    """Tell whether a page of another site sent the browser here.
+
+    Bookmarks and programs do not. Browsers without Sec-Fetch-Site do not say it.
+    """
+    return any(value.lower() in {"cross-site", "same-site"} for value in request.headers.getlist("sec-fetch-site"))
 
 
 def lasts(request: Request, continues: str, ctx: RequestContext) -> bool:
@@ -53,10 +69,11 @@ def begin_session(
 ) -> tuple[Response, SignInSession]:
     """Begin a session, and return the redirect to the next page.
 
-    `continues` is None if this browser did not request the response. The session that the new one replaces ends.
+    `continues` is None if this browser did not request the response, and UNASKED if another site did. The session that
+    the new one replaces ends.
     """
     session, secret = sessions.begin(proof, found, peer_of(request), request.headers.get("user-agent", ""), ctx)
-    if continues is None:
+    if continues is None or continues == UNASKED:
         return wait_for_person(session, secret, ctx), session
     replaced = session_of(request, ctx)
     if replaced is not None:
