@@ -26,7 +26,6 @@ from daypass.portal.site import Site, peer_of
 from daypass.sign_in import sessions
 from daypass.sign_in.proofs import Identified, Proof
 
-
 UNASKED = "unasked"
 """The name that a sign-in continues if another site sent the browser to the provider."""
 
@@ -34,8 +33,9 @@ UNASKED = "unasked"
 def read_continuation(request: Request, ctx: RequestContext) -> str:
     """Return the name of the record that a sign-in continues, or "".
 
-    It is UNASKED if another site began the sign-in. Raises ExpiredTokenException if a CLI sign-in is not pending in this
-    browser.
+    It is UNASKED if another site began the sign-in.
+
+    Raises ExpiredTokenException if a CLI sign-in is not pending in this browser.
     """
     if _is_from_other_site(request):
         return UNASKED
