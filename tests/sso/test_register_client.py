@@ -130,6 +130,14 @@ def test_paths_belong_to_the_services_only_with_their_methods(server: RunningSer
     assert "x-amzn-errortype" not in found.headers
 
 
+@pytest.mark.parametrize("target", ["/%74oken", "/client%2Fregister", "/v1/%74oken"])
+def test_a_path_has_one_spelling(server: RunningServer, target: str) -> None:
+    """An escaped path is not one of the services."""
+    found = _post(server, b"{}", target=target)
+    assert found.status == 404
+    assert "x-amzn-errortype" not in found.headers
+
+
 def test_every_operation_of_the_models_is_performed_or_refused_by_name() -> None:
     """An operation is in exactly one of the two tables."""
     performed = {(one.service, one.name) for one in ACTIONS}

@@ -41,7 +41,10 @@ class JsonServices(Protocol):
     """The page of the services with JSON bodies."""
 
     def serves(self, method: str, path: str) -> bool:
-        """Tell whether an operation of a service has this method and path."""
+        """Tell whether an operation of a service has this method and path.
+
+        The path is that of the request line, without decoding.
+        """
         ...
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -206,7 +209,7 @@ class App:
             await send_answer(send, delegation_page(path))
         elif path.startswith(RESOURCE_SERVERS) and self.resource_servers is not None:
             await self.resource_servers(self._vetted(scope), receive, send)
-        elif self.sso is not None and self.sso.serves(method, path):
+        elif self.sso is not None and self.sso.serves(method, scope["raw_path"].decode("latin-1")):
             await self.sso(self._vetted(scope), receive, send)
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)

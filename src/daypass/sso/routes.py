@@ -69,7 +69,10 @@ class Sso:
     )
 
     def serves(self, method: str, path: str) -> bool:
-        """Tell whether an operation of the models has this method and path."""
+        """Tell whether an operation of the models has this method and path.
+
+        The path is that of the request line: an escaped one is another path.
+        """
         return self.catalog.is_known(method, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
