@@ -200,6 +200,15 @@ def test_a_malformed_role_is_refused(people: People, role: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["saml", "oidc"])
+@pytest.mark.parametrize("provider", ["nonsense", "arn:aws:iam::", f"arn:aws:iam::{ACCOUNT}:role/idp", "\0", "::::::"])
+def test_a_malformed_provider_is_refused(people: People, kind: str, provider: str) -> None:
+    """It is a refusal of the API, not an error."""
+    session = signed_in(people, kind)
+    with pytest.raises(ValidationError if kind == "saml" else InvalidIdentityToken):
+        people.node.take(session, ROLE, provider)
+
+
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
 def test_a_warm_role_needs_no_worker(people: People, kind: str) -> None:
     """The event loop answers from the cache alone. Before, it has no effect."""
     session, recorded = signed_in(people, kind), len(people.node.audit.audit_records)

@@ -10,6 +10,7 @@ from typing import Any
 
 from daypass.authorize.context import RequestInfo
 from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.directory.saml_providers import provider_name
 from daypass.errors import Fault, ValidationError
 from daypass.operations.operation import AnyOperation, StoreAccess
 from daypass.operations.request_context import RequestContext
@@ -63,6 +64,8 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
         raise ValidationError(_DURATION.format(seconds))
     if session.kind == "saml" and not provider_arn:
         provider_arn = _find_provider(pipeline, store_view, session, role_arn, request)
+    elif session.kind == "saml" and provider_name(provider_arn) is None:
+        raise ValidationError(f"{provider_arn} is invalid")
     operation, params = _call(session, role, provider_arn, seconds)
     sign_in = {"SignInId": session.id, "SignInTime": _second(session.proven_at)}
     if event:
