@@ -14,7 +14,9 @@ from tests.sso.dpop_proofs import new_key, proof
 from tests.sso.login_scene import CROSS, LoginCalls, LoginScene, Program
 
 from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.federation.oidc.identify import KeysNeededError
+from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.sign_in import token_families
 from daypass.sign_in.grants import CodeGrant, issue_code
 from daypass.sso.rest_action import RestCall
@@ -103,6 +105,30 @@ def test_the_id_token_names_the_role_session(login: Login) -> None:
     assert claims["sub"] == ARN
     assert claims["iss"] == f"{login.people.server.url}/issuer/sign-in"
     assert (claims["iat"], claims["exp"]) == (now, now + 900)
+
+
+def test_the_id_token_has_the_chain_of_its_role_session(login: Login) -> None:
+    """A session that begins with the token at an account that trusts its issuer ends with the sign-in's revocation."""
+    _, answer = login.first()
+    claims = jwt.decode(answer["idToken"], options={"verify_signature": False})
+    with login.people.node.ctx() as ctx:
+        chain = open_chain(claims[CLAIM], token_id=claims["jti"], sealing_ring=ctx.sealing_ring)
+    assert chain.keys == (login.session.id, answer["accessToken"]["accessKeyId"])
+    assert chain.is_complete
+    login.people.node.revoke(login.session)
+    with login.people.node.ctx() as ctx:
+        assert is_chain_revoked(chain, ctx.views.get(load_revocations))
+
+
+def test_the_id_token_ends_with_the_sign_in(login: Login) -> None:
+    """It is valid as long as the credentials, and not longer."""
+    program, first = login.first()
+    now = login.people.server.clock.now()
+    later(login.people, seconds=(login.session.ends - now).total_seconds() - 60)
+    last = login.calls.refresh(program, first["refreshToken"])
+    assert last["expiresIn"] == 60
+    claims = jwt.decode(last["idToken"], options={"verify_signature": False})
+    assert claims["exp"] == int(login.session.ends.timestamp())
 
 
 def test_a_refresh_gives_new_credentials_and_a_new_token(login: Login) -> None:

@@ -23,6 +23,7 @@ from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, bind_family, has_code, redeem_code
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.sessions import find_session
+from daypass.sign_in.signed_in_operations import chain_of
 from daypass.sign_in.take_role import take_role
 from daypass.sign_in.token_families import (
     RefreshRefusedError,
@@ -218,6 +219,8 @@ def _answer(role: Mapping[str, Any], tokens: Tokens, client_id: str, call: RestC
     session = _live(call.sign_in, call)
     call.recorded["assumedRoleArn"] = arn
     left = int(credentials["Expiration"].timestamp() - call.ctx.now.timestamp())
+    seconds = max(1, min(SECONDS, left))
+    chain = chain_of(session).followed_by(credentials["AccessKeyId"], int(call.ctx.now.timestamp()))
     return {
         "accessToken": {
             "accessKeyId": credentials["AccessKeyId"],
@@ -225,9 +228,9 @@ def _answer(role: Mapping[str, Any], tokens: Tokens, client_id: str, call: RestC
             "sessionToken": credentials["SessionToken"],
         },
         "tokenType": "aws_sigv4",
-        "expiresIn": max(1, min(SECONDS, left)),
+        "expiresIn": seconds,
         "refreshToken": tokens.refresh,
-        "idToken": sign_id_token(arn, client_id, call.ctx, signed_in=session.proven_at),
+        "idToken": sign_id_token(arn, client_id, call.ctx, signed_in=session.proven_at, seconds=seconds, chain=chain),
     }
 
 
