@@ -14,6 +14,7 @@ from tests.sign_in.conftest import ACCOUNT, OIDC_CLIENT, OTHER, People, set_up
 from daypass.audit.event import to_event
 from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignInSession
+from daypass.directory.store import Link
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import running_server
@@ -144,6 +145,28 @@ def test_an_id_that_is_not_valid_does_not_exist(operator: Console, sign_in_id: s
     token = operator.get(PEOPLE).form("/operator/leave")["Form"]
     for every in ({}, {"All": "1"}):
         assert operator.post(REVOKE, {"Form": token, "SignIn": sign_in_id, **every}).status == 404
+
+
+def test_a_search_continues_behind_many_sign_ins(people: People, operator: Console) -> None:
+    """The page reads a bounded number of sign-ins, and leads to those that it has not read."""
+    sought = sign_in(people, "zoe")
+    other = msgspec.structs.replace(sought, subject="x", session_name="x")
+    many = [msgspec.structs.replace(other, id=f"si-{number:032x}") for number in range(2_000)]
+    with people.server.there.store.write() as writer:
+        for each in many:
+            records.insert(writer, each)
+            writer.link(Link("sign-in-of-account", each.id, ACCOUNT))
+    try:
+        page = operator.get(f"{PEOPLE}?q=zoe")
+        assert "No matches yet" in page.words
+        [following] = page.tree.xpath("//nav[@aria-label='Pages of sign-ins']/a/@href")
+        assert sought.id in operator.get(following).text
+        assert operator.get(following).tree.xpath("//nav[@aria-label='Pages of sign-ins']") == []
+    finally:
+        with people.server.there.store.write() as writer:
+            for each in many:
+                records.delete(writer, each)
+                writer.unlink("sign-in-of-account", each.id, ACCOUNT)
 
 
 def test_a_form_of_another_session_revokes_nothing(people: People, operator: Console) -> None:

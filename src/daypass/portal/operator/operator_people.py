@@ -109,11 +109,11 @@ class _Found:
 def _found(ctx: RequestContext, account: str, search: str, after: str) -> _Found:
     providers: dict[tuple[str, str], str] = {}
     rows: list[SignInRow] = []
-    last = after
+    last, unread = after, _MOST_READ
     for session in islice(_each(ctx.reader, account, after), _MOST_READ):
         if len(rows) == _ROWS:
             return _Found(rows, last)
-        last = session.id
+        last, unread = session.id, unread - 1
         if session.ends <= ctx.now or session.account != account:
             continue
         known = (session.provider, session.registration)
@@ -122,7 +122,8 @@ def _found(ctx: RequestContext, account: str, search: str, after: str) -> _Found
         row = _row(session, providers[known])
         if row.provider and search.lower() in f"{row.person} {row.subject} {row.provider} {row.peer} {row.id}".lower():
             rows.append(row)
-    return _Found(rows, "")
+    # A search that ended here would hide the sign-ins behind it.
+    return _Found(rows, "" if unread else last)
 
 
 def _each(reader: Reader, account: str, after: str) -> Iterator[SignInSession]:
