@@ -1,13 +1,17 @@
 """RegisterClient over the wire, as boto3 and as other programs send it."""
 
 import json
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.http.raw import Answer, send
 
+from daypass.sso import routes
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS
 from daypass.testing.server import RunningServer
 from daypass.wire.model import JSON_SERVICES, load_service
@@ -136,6 +140,17 @@ def test_a_path_has_one_spelling(server: RunningServer, target: str) -> None:
     found = _post(server, b"{}", target=target)
     assert found.status == 404
     assert "x-amzn-errortype" not in found.headers
+
+
+def test_a_body_that_does_not_arrive_gets_408(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a refusal, not an error of the server."""
+    monkeypatch.setattr(routes, "_PATIENCE", 0.01)
+    with closing(HTTPConnection(urlsplit(server.url).netloc, timeout=30)) as connection:
+        connection.putrequest("POST", "/client/register")
+        connection.putheader("Content-Type", "application/json")
+        connection.putheader("Content-Length", "2")
+        connection.endheaders(b"{")
+        assert connection.getresponse().status == 408
 
 
 def test_every_operation_of_the_models_is_performed_or_refused_by_name() -> None:

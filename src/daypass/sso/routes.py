@@ -35,6 +35,7 @@ Send = Callable[[Any], Awaitable[None]]
 Scope = Mapping[str, Any]
 
 _PATIENCE = 10.0  # seconds for the body to arrive
+_NO_STORE = ((b"cache-control", b"no-store"),)
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 _POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending client does not read the response
 
@@ -48,7 +49,11 @@ _ACTIONS: Mapping[tuple[str, str], AnyAction] = {(one.service, one.name): one fo
 
 
 class LateBodyError(Exception):
-    """The body did not arrive in time, or the client went away."""
+    """The body did not arrive in time."""
+
+
+class ClientGoneError(Exception):
+    """The client went away before its body was complete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +83,11 @@ class Sso:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         try:
-            request = _request(scope, await _read(receive) if _has_body(scope) else b"")
-        except LateBodyError:
+            response = await self._answer(_request(scope, await _read(receive) if _has_body(scope) else b""))
+        except ClientGoneError:
             return
-        response = await self._answer(request)
+        except LateBodyError:
+            response = HttpResponse(408, _NO_STORE, b"")
         length = (b"content-length", b"%d" % len(response.body))
         await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
         await send({"type": "http.response.body", "body": response.body})
@@ -210,14 +216,17 @@ def _has_body(scope: Scope) -> bool:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the body, or None if it is too large. Raises LateBodyError."""
+    """Return the body, or None if it is too large.
+
+    Raises LateBodyError or ClientGoneError.
+    """
     body, length = bytearray(), 0
     try:
         async with asyncio.timeout(_PATIENCE):
             while True:
                 message = await receive()
                 if message["type"] != "http.request":
-                    raise LateBodyError
+                    raise ClientGoneError
                 part = message.get("body", b"")
                 length += len(part)
                 if length <= MAX_JSON_BODY:
