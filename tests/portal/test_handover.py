@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from playwright.sync_api import Page
 from tests.portal.command import Command, Listener, send
 from tests.portal.conftest import ACCOUNT, Portal, Visit
+from tests.portal.oidc_scene import Errand
 
 
 def text_of(raw: bytes) -> str:
@@ -72,6 +73,18 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
     assert status == 200
     assert whose(portal, given).endswith("/developer/alice")
     assert command.redeem()[1]["error"] == "expired_token"
+
+
+@pytest.mark.parametrize("path", ["/login/role", "/login/decline"])
+def test_the_handle_of_a_command_is_not_that_of_a_choice(portal: Portal, path: str) -> None:
+    """A cookie that repeats the purpose of another handle does not open it."""
+    command = Command(portal.url, "device")
+    handle = command.begun["handover"]
+    name = hashlib.sha256(handle.encode()).hexdigest()[:12]
+    errand = Errand(portal.url, {f"__Host-daypass-choice-{name}": "handover:"})
+    fields = {"Handle": handle, "RoleArn": DEVELOPER, "PrincipalArn": f"arn:aws:iam::{ACCOUNT}:saml-provider/idp"}
+    assert errand.post(path, fields)[0] == 400
+    assert command.redeem()[1]["error"] == "authorization_pending"
 
 
 def test_a_person_may_decline(portal: Portal, visit: Visit) -> None:

@@ -33,6 +33,7 @@ MOST = 8
 
 MINUTES = timedelta(minutes=5)
 _OVER = "This sign-in has expired, or a role was already chosen. Sign in again at your identity provider."
+_NAME = "proof:"
 _ID_BYTES, _SECRET_BYTES = 16, 32
 _LONGEST_COOKIE = 64
 _MOST_OF_ACCOUNT = 5_000
@@ -80,7 +81,7 @@ def keep(proof: ProvenSignIn, ctx: RequestContext, *, account: str = "") -> Tick
     has too many pending proofs: its users must not fill the store for others.
     """
     secret = to_base64url(ctx.entropy(_SECRET_BYTES))
-    name = f"proof:{ctx.entropy(_ID_BYTES).hex()}"
+    name = f"{_NAME}{ctx.entropy(_ID_BYTES).hex()}"
     ends, places = ctx.now + MINUTES, f"proofs:{account}"
     with ctx.new_transaction() as writer:
         if account and not pending_records.has_room(writer, places, most=_MOST_OF_ACCOUNT, ends=ends, ctx=ctx):
@@ -113,9 +114,13 @@ def look(ticket: Ticket, ctx: RequestContext) -> ProvenSignIn:
 
 def _opened(ticket: Ticket, ctx: RequestContext) -> str:
     try:
-        return unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, sealing_ring=ctx.sealing_ring).decode()
+        name = unseal(Purpose.PORTAL, ticket.handle, bound_to=ticket.secret, sealing_ring=ctx.sealing_ring).decode()
     except (SealBrokenError, UnicodeDecodeError) as error:
         raise ExpiredTokenException(_OVER, detail="the handle does not belong to the cookie") from error
+    # The browser chooses the cookie, thus it may be the text to which another kind of handle is bound.
+    if not name.startswith(_NAME):
+        raise ExpiredTokenException(_OVER, detail="the handle is of another kind")
+    return name
 
 
 def _read(found: bytes | None) -> ProvenSignIn:
