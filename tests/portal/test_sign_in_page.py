@@ -130,6 +130,20 @@ def test_an_address_that_no_browser_should_go_to_is_not_offered(server: RunningS
     assert len(login_options(server)) == len(OIDC)
 
 
+def test_an_address_adds_no_directive_to_the_policy_of_its_page(server: RunningServer) -> None:
+    """The policy has the origin of the provider only, also if a query follows the host."""
+    iam, browser = client_factory(server)("iam"), Errand(server.url)
+    document = SamlIdentityProvider("https://idp.example.net/saml", keys=[KEY]).metadata_xml()
+    document = document.replace("HTTP-Redirect", "SOAP").replace("/saml/sso", "?a;script-src-elem")
+    iam.create_saml_provider(Name="corp", SAMLMetadataDocument=document)
+    page: Any = html.fromstring(browser.get("/login")[2])
+    [link] = page.xpath("//a[starts-with(@href, '/login/saml/')]/@href")
+    status, headers, _ = browser.get(link)
+    assert status == 200
+    assert "form-action 'self' https://idp.example.net https:;" in headers["content-security-policy"]
+    assert "elem" not in headers["content-security-policy"]
+
+
 def test_without_providers_the_page_says_how_to_have_some() -> None:
     """The page describes the setup of both kinds, with the values for the administrator."""
     with running_server() as server, urllib.request.urlopen(f"{server.url}/login") as answer:  # noqa: S310 - our own
