@@ -9,6 +9,7 @@ import ipaddress
 import re
 import socket
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -17,13 +18,15 @@ from urllib.parse import urlsplit
 from platformdirs import user_data_path
 
 from daypass.federation.oidc.provider import is_issuer_url
-from daypass.operations.settings import LOGO_FORM, Quotas, is_logo
+from daypass.operations.settings import LOGO_FORM, LoginOptionSetting, Quotas, is_logo
 
 GATEWAY_URL = "http://127.0.0.1:7880"
 """The default address of `daypass gateway`."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _LONGEST_LINE = 100
+_LONGEST_LABEL = 64
+_LAST_ORDER = 9_999
 _SUPPORT = re.compile(r"(?:https?://|mailto:)[A-Za-z0-9._~:/?#@!$&()*+,;=%\[\]-]{1,500}")
 
 
@@ -84,6 +87,7 @@ class Config:
     organization_name: str = ""
     organization_logo: str = ""
     support_url: str = ""
+    login_option: tuple[LoginOptionSetting, ...] = ()
     quotas: Quotas = field(default_factory=Quotas)
 
     @property
@@ -235,6 +239,8 @@ def _from_file(toml: str | None) -> dict[str, Any]:
             continue
         if name == "quotas":
             values["quotas"] = _quotas(value)
+        elif name == "login_option":
+            values["login_option"] = _login_options(value)
         elif name in _PARSERS:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             values[name] = _parsed(f"{name} in the configuration file", _PARSERS[name], text)
@@ -253,7 +259,54 @@ def _quotas(table: Any) -> Quotas:
     return Quotas(**table)
 
 
-def _parsed(where: str, parse: Callable[[str], Any], text: str) -> Any:
+def _login_options(tables: Any) -> tuple[LoginOptionSetting, ...]:
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ConfigurationError("login_option in the configuration file must be tables: [[login_option]]")
+    options = tuple(_login_option(table) for table in tables)
+    twice = sorted(issuer for issuer, count in Counter(option.issuer for option in options).items() if count > 1)
+    if twice:
+        raise ConfigurationError(f"[[login_option]] has the issuer {twice[0]} twice")
+    return options
+
+
+def _login_option(table: Mapping[str, Any]) -> LoginOptionSetting:
+    known = [each.name for each in fields(LoginOptionSetting)]
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise ConfigurationError(f"[[login_option]] has an unknown key: {unknown[0]}. It accepts {', '.join(known)}")
+    values = {name: _parsed(f"login_option.{name}", _LOGIN_OPTION[name], value) for name, value in table.items()}
+    if "issuer" not in values:
+        raise ConfigurationError("[[login_option]] needs issuer: a SAML entity ID or an OpenID Connect issuer")
+    return LoginOptionSetting(**values)
+
+
+def _issuer(value: Any) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ValueError("it must be a SAML entity ID or an OpenID Connect issuer")
+    return value
+
+
+def _label(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_LABEL or not value.isprintable():
+        raise ValueError(f"it must be at most {_LONGEST_LABEL} printable characters")
+    return value.strip()
+
+
+def _order(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LAST_ORDER:
+        raise ValueError(f"it must be a whole number from -{_LAST_ORDER} to {_LAST_ORDER}")
+    return value
+
+
+_LOGIN_OPTION: Mapping[str, Callable[[Any], Any]] = {
+    "issuer": _issuer,
+    "label": _label,
+    "logo": lambda value: _logo(str(value)),
+    "order": _order,
+}
+
+
+def _parsed(where: str, parse: Callable[[Any], Any], text: Any) -> Any:
     try:
         return parse(text)
     except ValueError as error:

@@ -71,6 +71,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         saml=saml_rules(config),
         branding=Branding(config.organization_name, config.organization_logo, config.support_url),
         oidc_clients=oidc_clients(config),
+        login_options=config.login_option,
         sign_in_session_minutes=config.sign_in_session_minutes,
         sign_in_api=config.sign_in_api,
     )

@@ -8,7 +8,7 @@ import pytest
 from lxml import html
 from tests.portal.oidc_scene import Errand
 
-from daypass.config import ClientSetting, Config
+from daypass.config import ClientSetting, Config, ConfigurationError, load_config
 from daypass.directory.saml_providers import find_provider, set_display
 from daypass.testing.plugin import client_factory
 from daypass.testing.saml import SamlIdentityProvider
@@ -68,6 +68,108 @@ def test_an_operator_names_a_saml_provider(server: RunningServer) -> None:
     found = [lines[:2] for lines in login_options(server)]
     assert found[0] == ["Acme two <b>", "two.example.net"]
     assert found[-1] == ["Acme one <b>", "one.example.net"]
+
+
+def test_the_settings_name_providers_of_both_kinds() -> None:
+    """They win over the values of `apply`, and a value that is not set stays."""
+    corp, plain = "https://corp.example.net/saml", "https://plain.example.net/saml"
+    options = load_config(
+        {},
+        {},
+        f"""
+        [[login_option]]
+        issuer = "{ACCOUNTS}"
+        label = "Guests <b>"
+        order = 9
+        [[login_option]]
+        issuer = "{corp}"
+        label = "Staff"
+        logo = "/brand/staff.svg"
+        order = -5
+        [[login_option]]
+        issuer = "{plain}/"
+        label = "Another provider"
+        """,
+    ).login_option
+    with running_server(config=Config(oidc_clients=OIDC, login_option=options)) as server:
+        iam = client_factory(server)("iam")
+        register(iam, "corp", corp)
+        register(iam, "plain", plain)
+        with server.there.store.write() as writer:
+            provider = find_provider(writer, f"arn:aws:iam::{server.root.account}:saml-provider/corp")
+            assert provider is not None
+            set_display(writer, provider, label="By apply", order=99)
+        found = login_options(server)
+        page = Errand(server.url).get("/login")[2]
+    account = server.root.account
+    assert found == [
+        ["Staff", "corp.example.net", f"SAML · {account}"],
+        ["login.example.org", "OpenID Connect"],
+        ["plain.example.net", f"SAML · {account}"],
+        ["Guests <b>", "accounts.example.com", "OpenID Connect"],
+    ]
+    assert html.fromstring(page).xpath("//main//img/@src") == ["/brand/staff.svg"]
+
+
+def test_an_account_cannot_take_the_name_of_a_provider() -> None:
+    """An entity ID with two addresses has no name of the settings, and has it again when one is gone."""
+    entity_id = "https://corp.example.net/saml"
+    options = load_config({}, {}, f'[[login_option]]\nissuer = "{entity_id}"\nlabel = "Staff"').login_option
+    with running_server(config=Config(login_option=options)) as server:
+        make = client_factory(server)
+        register(make("iam"), "corp", entity_id)
+        tenant = make("iam", server.new_account("5" * 12, name="tenant"))
+        register(tenant, "corp", entity_id, location="https://evil.example.org/sso")
+        assert [lines[0] for lines in login_options(server)] == ["corp.example.net", "evil.example.org"]
+        tenant.delete_saml_provider(SAMLProviderArn=f"arn:aws:iam::{'5' * 12}:saml-provider/corp")
+        assert [lines[0] for lines in login_options(server)] == ["Staff"]
+
+
+@pytest.mark.parametrize(
+    ("location", "name"),
+    [
+        (f"{ACCOUNTS}/realms/acme", "Guests"),
+        ("https://evil.example.org/sso", "evil.example.org"),
+        (f"{ACCOUNTS}.evil.example.org/sso", "accounts.example.com.evil.example.org"),
+    ],
+)
+def test_a_saml_provider_cannot_take_the_name_of_an_issuer(location: str, name: str) -> None:
+    """An entity ID that is an issuer too has its name only for an address below it, as Keycloak's realms have."""
+    options = load_config({}, {}, f'[[login_option]]\nissuer = "{ACCOUNTS}"\nlabel = "Guests"').login_option
+    with running_server(config=Config(oidc_clients=OIDC, login_option=options)) as server:
+        register(client_factory(server)("iam"), "corp", ACCOUNTS, location=location)
+        assert login_options(server)[-1][0] == name
+
+
+@pytest.mark.parametrize(
+    ("table", "named"),
+    [
+        ('label = "x"', "issuer"),
+        ('issuer = ""', "issuer"),
+        ("issuer = 7", "issuer"),
+        ('issuer = "x"\nname = "y"', "name"),
+        (f'issuer = "x"\nlabel = "{"y" * 65}"', "label"),
+        ('issuer = "x"\nlabel = "a\\nb"', "label"),
+        ('issuer = "x"\nlabel = "\\u202e"', "label"),
+        ('issuer = "x"\nlabel = 7', "label"),
+        ('issuer = "x"\nlogo = "https://cdn.example.com/logo.png"', "logo"),
+        ('issuer = "x"\nlogo = false', "logo"),
+        ('issuer = "x"\norder = "1"', "order"),
+        ('issuer = "x"\norder = true', "order"),
+        ('issuer = "x"\norder = 10000', "order"),
+        ('issuer = "x"\n[[login_option]]\nissuer = "x"', "twice"),
+    ],
+)
+def test_a_wrong_login_option_is_refused(table: str, named: str) -> None:
+    """The message names the table and the key."""
+    with pytest.raises(ConfigurationError, match=rf"login_option.*{named}"):
+        load_config({}, {}, f"[[login_option]]\n{table}")
+
+
+def test_a_login_option_is_an_array_of_tables() -> None:
+    """A single table is refused, because a second one would be an error of TOML."""
+    with pytest.raises(ConfigurationError, match=r"\[\[login_option\]\]"):
+        load_config({}, {}, '[login_option]\nissuer = "x"')
 
 
 def test_the_last_provider_stands_first(server: RunningServer) -> None:

@@ -274,7 +274,7 @@ SETTINGS = (
     "sign_in_session_minutes",
     "sign_in_api",
 )
-SETTINGS_OF_THE_FILE_ALONE = ("quotas",)
+SETTINGS_OF_THE_FILE_ALONE = ("login_option", "quotas")
 DEFAULTS: Mapping[str, object] = {
     "host": "127.0.0.1",
     "port": 7878,

@@ -28,7 +28,7 @@ def test_every_setting_is_in_the_operators_table() -> None:
     """docs/operating.md has each setting of config.py in its first column, and no other."""
     page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
     table = page_text.partition("| setting |")[2].partition("\n\n")[0]
-    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[?(\w+)\]?`", row.split("|")[1])}
+    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[{0,2}(\w+)\]{0,2}`", row.split("|")[1])}
     assert named == {setting.name for setting in fields(Config)}
 
 

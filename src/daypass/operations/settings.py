@@ -86,6 +86,19 @@ class Branding:
 
 
 @dataclass(frozen=True, slots=True)
+class LoginOptionSetting:
+    """How the sign-in page shows one identity provider.
+
+    `issuer` is a SAML entity ID or an OpenID Connect issuer. A value of None keeps that of the provider's record.
+    """
+
+    issuer: str
+    label: str | None = None
+    logo: str | None = None
+    order: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSettings:
     """The settings of the service.
 
@@ -101,6 +114,7 @@ class ServiceSettings:
     saml: SamlRules = field(default_factory=SamlRules)
     branding: Branding = field(default_factory=Branding)
     oidc_clients: "tuple[Client, ...]" = ()
+    login_options: tuple[LoginOptionSetting, ...] = ()
     sign_in_session_minutes: int = 480
     sign_in_api: bool = True
 

@@ -6,6 +6,8 @@ a name that an account chose. A provider of many accounts is listed once.
 * The providers of each account are loaded separately, and only their summaries are cached. A page's cost does not
   depend on the size of the metadata, and a change does not reload other accounts' metadata.
 * The list is built once after a change, not for each request.
+* The operator's settings name a provider by its entity ID, which any account may register too. Providers with one
+  entity ID and several addresses have rivals, and the settings do not count for them.
 * If there are more providers than a page lists, accounts take turns, so that one account cannot fill the page. A link
   to a provider works even if the page does not list it.
 """
@@ -47,11 +49,17 @@ class SamlLoginOption:
     label: str = ""
     logo: str = ""
     order: int = 0
+    has_rivals: bool = False
+
+    @property
+    def address(self) -> str:
+        """The address to which the browser is sent."""
+        return self.redirect or self.post
 
     @property
     def path(self) -> str:
         """The rest of the address: it distinguishes several providers of one host."""
-        return (self.redirect or self.post).partition("://")[2].removeprefix(self.host)
+        return self.address.partition("://")[2].removeprefix(self.host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +140,22 @@ def _merge(sign: object, before: _Merged, views: Views) -> _Merged:
     kept = {key: option for key, option in before.options.items() if key not in touched}
     options = kept | _alike(each for each in chain.from_iterable(every) if each.option.key in touched)
     keys = dict.fromkeys(each.option.key for each in _in_turns(list(every)))
-    shown = (options[key] for key in islice(keys, _MOST))
+    rivals = _with_rivals(options.values())
+    shown = (
+        replace(options[key], has_rivals=True) if options[key].entity_id in rivals else options[key]
+        for key in islice(keys, _MOST)
+    )
     listed = tuple(
         sorted(shown, key=lambda option: (option.order, (option.label or option.host).lower(), option.entity_id))
     )
     return _Merged(sign, registered, options, listed)
+
+
+def _with_rivals(options: Iterable[SamlLoginOption]) -> set[str]:
+    """Return the entity IDs that were registered with several addresses."""
+    # An account could otherwise register its own address under the name that the operator gave to another provider.
+    addresses: dict[str, str] = {}
+    return {each.entity_id for each in options if addresses.setdefault(each.entity_id, each.address) != each.address}
 
 
 def _registered(views: Views) -> dict[str, Sequence[RegisteredLoginOption]]:

@@ -4,7 +4,7 @@ A CLI sign-in's page also shows the requesting command.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -16,6 +16,7 @@ from daypass.errors import ExpiredTokenException, ServiceUnavailable
 from daypass.federation.oidc.issuers.client import Client
 from daypass.operations.oidc_clients import listed_clients
 from daypass.operations.request_context import RequestContext
+from daypass.operations.settings import LoginOptionSetting
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
 from daypass.portal.cli_login.cli_sign_ins import CliSignIn
@@ -85,8 +86,12 @@ class Login:
             session = session_of(request, ctx)
             if session is not None:
                 return pages.redirect(approval_path(cli_sign_in, session, ctx))
-        clients = [_shown_client(client, ctx) for client in listed_clients(ctx)]
-        options = [*clients, *(_shown(option, ctx) for option in self.options.listed(ctx.views))]
+        settings, clients = {each.issuer: each for each in ctx.settings.login_options}, listed_clients(ctx)
+        issuers = {client.issuer for client in clients}
+        options = [_as_set(_shown_client(client, ctx), settings.get(client.issuer)) for client in clients]
+        for option in self.options.listed(ctx.views):
+            setting = settings.get(option.entity_id) if _may_be_named(option, issuers) else None
+            options.append(_as_set(_shown(option, ctx), setting))
         hosts, last, query = Counter(option["host"] for option in options), last_provider(request), request.query_params
         # Realms and tenants share a host, so show more of the address.
         options = [{**option, "where": option["path"] if hosts[option["host"]] > 1 else ""} for option in options]
@@ -109,11 +114,29 @@ def _suffix(handle: str, following: str) -> str:
     return f"?{urlencode({'next': following})}" if following else ""
 
 
+def _may_be_named(option: SamlLoginOption, issuers: Collection[str]) -> bool:
+    """Return whether a SAML provider can have the name of its entity ID.
+
+    An account chooses the entity ID that it registers. It must not get the name of an OpenID Connect provider for
+    another address.
+    """
+    is_issuer = option.entity_id in issuers
+    return not option.has_rivals and (not is_issuer or option.address.startswith(f"{option.entity_id.rstrip('/')}/"))
+
+
+def _as_set(option: dict[str, Any], setting: LoginOptionSetting | None) -> dict[str, Any]:
+    """Return an option with the values that the operator's settings give it."""
+    if setting is None:
+        return option
+    values = {"label": setting.label, "logo": setting.logo, "order": setting.order}
+    return option | {name: value for name, value in values.items() if value is not None}
+
+
 def _shown_client(client: Client, ctx: RequestContext) -> dict[str, Any]:
     return {
         "key": client.key,
         "href": f"/login/oidc/{client.key}",
-        # An account chooses the label and the logo, thus the page shows the host too.
+        # An account chooses the label and the logo of a record, thus the page shows the host too.
         "label": client.label,
         "logo": client.logo,
         "order": client.order,
