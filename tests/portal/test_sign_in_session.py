@@ -408,4 +408,6 @@ def test_a_profile_for_programs_is_shown_while_they_can_sign_in(*, is_served: bo
         arrive(browser, sign_in(there, browser))
         page = take(browser, choices(browser.get("/roles")[2])["developer"])[2]
     assert ("sso_start_url" in page) is is_served
+    for command in (f"daypass login --endpoint-url {there.url} --all", "daypass profile sync --sso"):
+        assert (f"<code>{command}</code>" in page) is is_served
     assert tree_of(page).xpath("//input[@name='way'][@checked]/@id") == ["way-cli" if is_served else "way-env"]
