@@ -109,6 +109,13 @@ def test_a_duration_is_shortened_to_the_limit_of_the_role(portal: Portal, browse
     assert 'value="25200" selected' in browser.get("/roles")[2]
 
 
+@pytest.mark.parametrize("accept", ["text/html", JSON])
+def test_a_role_that_is_not_a_role_is_refused(browser: Errand, accept: str) -> None:
+    """Letters of more than one byte do not make the address of the credentials too long."""
+    form = {"Role": "\u00e9" * 1_100, "DurationSeconds": "900"}
+    assert browser.post("/roles/credentials", form, accept=accept)[0] == 400
+
+
 def test_the_page_evaluates_trust_policies_anew(portal: Portal, browser: Errand) -> None:
     """A role that trusts the person no more leaves the page, and its old button is refused."""
     iam = client_factory(portal.server)("iam")

@@ -137,7 +137,8 @@ def read_choice(text: str) -> ChosenRole:
     parts = text.split(" ")
     arn, provider, longest = (*parts, "", "")[:3]
     is_valid = len(text) <= _LONGEST_CHOICE and _PROVIDER.fullmatch(provider) and _SECONDS.fullmatch(longest)
-    if not arn or len(parts) > 3 or not is_valid:  # noqa: PLR2004 - the parts
+    # The limit is one of bytes: a sealed choice is part of an address.
+    if not arn or not text.isascii() or len(parts) > 3 or not is_valid:  # noqa: PLR2004 - the parts
         raise InvalidParameterValue("Role must name a role of the page.")
     return ChosenRole(arn, provider, int(longest or 0))
 
