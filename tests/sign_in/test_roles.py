@@ -231,6 +231,16 @@ def test_a_role_that_the_assertion_lacks_is_refused(people: People) -> None:
             people.node.take(session, SECOND, provider)
 
 
+@pytest.mark.parametrize("path", ["team/", "/", "team//"])
+def test_a_value_that_is_not_a_role_is_ignored(people: People, path: str) -> None:
+    """A path without a name does not hide the other roles."""
+    people.role("developer")
+    odd = f"arn:aws:iam::{ACCOUNT}:role/{path}"
+    session, _ = people.node.sign_in_by_saml(people.response(f"{odd},{PROVIDER}", f"{PROVIDER},{odd}", ROLE))
+    assert [role.arn for role in people.node.open_roles(session)] == [ROLE]
+    assert people.arn_of(people.node.take(session, ROLE))
+
+
 def test_new_metadata_without_the_old_key_ends_the_roles(people: People) -> None:
     """The proof is verified with the provider of today."""
     session = signed_in(people, "saml")

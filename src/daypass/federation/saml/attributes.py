@@ -15,7 +15,7 @@ from daypass.federation.saml.condition_keys import Values, read_conditions
 from daypass.federation.saml.saml_faults import invalid, no_role
 
 AWS = "https://aws.amazon.com/SAML/Attributes/"
-_ROLE = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576})"
+_ROLE = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576}(?<!/))"
 _PROVIDER = r"(?P<provider>arn:(?P<provider_of>aws[a-z-]*:iam::[0-9]{12}):saml-provider/[A-Za-z0-9._-]{1,128})"
 _PAIR = re.compile(f"{_ROLE},{_PROVIDER}")
 _REVERSED_PAIR = re.compile(f"{_PROVIDER},{_ROLE}")
