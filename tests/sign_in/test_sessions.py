@@ -4,15 +4,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.sign_in.conftest import ACCOUNT, ISSUER, OTHER, PROVIDER, Node, People, later
+from tests.sign_in.conftest import ACCOUNT, CLIENT, ISSUER, OIDC_PROVIDER, OTHER, PROVIDER, Node, People, later
 
 from daypass.directory import records
+from daypass.directory.entities.oidc_entities import OidcSignInClient
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof
 from daypass.directory.saml_providers import delete_provider, find_provider
 from daypass.errors import InvalidIdentityToken, Throttling
+from daypass.federation.oidc.token import read_token
+from daypass.operations.oidc_client_changes import OidcClientSettings, add_client, remove_client
 from daypass.sign_in import sessions
-from daypass.sign_in.proofs import SignInOverError
+from daypass.sign_in.oidc_roles import verify_token
+from daypass.sign_in.proofs import SignInOverError, identified_by_token, token_proof
 from daypass.sign_in.sessions import (
+    begin,
     cookie_of,
     find_by_cookie,
     find_session,
@@ -149,6 +154,62 @@ def test_removal_of_the_oidc_provider_ends_its_sessions(people: People) -> None:
     arn = f"arn:aws:iam::{ACCOUNT}:oidc-provider/{ISSUER.removeprefix('https://')}"
     people.client("iam").delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     assert not found(people, session)
+
+
+def test_a_new_oidc_provider_does_not_bring_sessions_back(people: People) -> None:
+    """Neither in the same account nor in another one: it trusts people who sign in from now on."""
+    people.role("developer")
+    session, _ = people.node.sign_in_by_oidc(people.token(), ROLE)
+    iam, root = people.client("iam"), people.server.new_account(OTHER)
+    iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=OIDC_PROVIDER)
+    later(people, seconds=1)
+    for each in (iam, people.client("iam", root)):
+        each.create_open_id_connect_provider(Url=ISSUER, ClientIDList=[CLIENT])
+        assert not found(people, session)
+    assert found(people, people.node.sign_in_by_oidc(people.token(), ROLE)[0])
+
+
+def test_a_new_client_of_the_store_does_not_bring_sessions_back(people: People) -> None:
+    """A client that is removed and registered again is another one, also with the same name."""
+    people.role("developer")
+    node = Node.start(people.server.there, people.keys, oidc_clients=())
+
+    def register() -> OidcSignInClient:
+        given = OidcClientSettings(authentication="none")
+        with node.ctx() as ctx, ctx.new_transaction() as writer:
+            return add_client(
+                writer,
+                ACCOUNT,
+                "a",
+                issuer=ISSUER,
+                client_id=CLIENT,
+                settings=given,
+                vault=ctx.vault,
+                now=ctx.now,
+                most=9,
+            )
+
+    def sign_in(client: OidcSignInClient) -> SignInSession:
+        token = people.token()
+        with node.ctx() as ctx:
+            web = verify_token(token, ROLE, "alice", ctx).web
+            person = identified_by_token(web, "alice", client_key=client.key, account=ACCOUNT)
+            return begin(token_proof(read_token(token), token, ctx), person, "192.0.2.7", "Firefox", ctx)[0]
+
+    def is_live(session: SignInSession) -> bool:
+        with node.ctx() as ctx:
+            return find_session(session.id, ctx) is not None
+
+    client = register()
+    session = sign_in(client)
+    assert is_live(session)
+    with people.server.there.store.write() as writer:
+        remove_client(writer, client)
+    assert not is_live(session)
+    later(people, seconds=1)
+    client = register()
+    assert not is_live(session)
+    assert is_live(sign_in(client))
 
 
 def test_removal_of_the_client_ends_its_sessions(people: People) -> None:

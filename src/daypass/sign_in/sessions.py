@@ -23,15 +23,15 @@ import msgspec
 
 from daypass.base64url import to_base64url
 from daypass.directory import records
-from daypass.directory.entities.oidc_entities import OidcProvider
+from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof, TokenFamily
 from daypass.directory.identity import load_accounts_with
 from daypass.directory.revocations import REVOCATION_KEPT, revoke_for_good
 from daypass.directory.saml_providers import find_provider
-from daypass.directory.store import Link, Reader, RecordMissingError, Store, Writer, measured_by
+from daypass.directory.store import Link, Reader, RecordMissingError, Store, Writer, keeps_little, measured_by
 from daypass.errors import InvalidIdentityToken, Throttling, ValidationError
-from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
-from daypass.operations.oidc_clients import find_client
+from daypass.federation.oidc.provider import SCHEME, find_built_in
+from daypass.operations.oidc_clients import find_client, find_record
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.assume_role_with_saml import use_up_assertion
 from daypass.sign_in.proofs import Identified, Proof, SignInOverError, require_foreign_issuer, seal_proof
@@ -262,26 +262,42 @@ def load_registration(reader: Reader, provider_arn: str) -> str:
     return "" if provider is None else provider.id
 
 
+@keeps_little
+def load_created(reader: Reader, account: str, name: str) -> datetime | None:
+    """Return when an account's OpenID Connect provider was created, or None."""
+    provider = records.find(reader, OidcProvider, account, name)
+    return None if provider is None else provider.created
+
+
 def _is_provider_present(session: SignInSession, ctx: RequestContext) -> bool:
     """Return whether the provider and the client of a session still exist.
 
-    A SAML provider that was deleted and created again is another one. For OpenID Connect, one account with a provider
-    of the issuer is enough.
+    A provider or a client that was deleted and created again is another one. For OpenID Connect, one account with a
+    provider of the issuer is enough.
     """
     if session.kind == "saml":
         return ctx.views.get(load_registration, session.provider) == session.registration
-    if find_client(session.provider, ctx) is None:
+    client = find_client(session.provider, ctx)
+    if client is None or (client.account and not _is_older(find_record(client.key, ctx), session)):
         return False
     first = session.registration.split(":")
     account = first[4] if len(first) > 4 else ""  # noqa: PLR2004 - an ARN has six parts
-    if not account or _is_registered(session.issuer, account, ctx):
+    if not account or _is_registered(account, session, ctx):
         return True
     accounts = ctx.views.get(load_accounts_with, records.kind_name(OidcProvider))
-    return any(_is_registered(session.issuer, each, ctx) for each in accounts)
+    return any(_is_registered(each, session, ctx) for each in accounts)
 
 
-def _is_registered(issuer: str, account: str, ctx: RequestContext) -> bool:
-    return find_terms(ctx.views.get(load_issuers, account), issuer) is not None
+def _is_registered(account: str, session: SignInSession, ctx: RequestContext) -> bool:
+    created = ctx.views.get(load_created, account, session.issuer.removeprefix(SCHEME))
+    if created is None:
+        return find_built_in(session.issuer) is not None
+    return created <= session.proven_at
+
+
+def _is_older(client: OidcSignInClient | None, session: SignInSession) -> bool:
+    """Return whether a client was registered before a sign-in."""
+    return client is not None and client.created <= session.proven_at
 
 
 def _with_registration(writer: Writer, session: SignInSession) -> SignInSession:
