@@ -379,6 +379,19 @@ def test_a_page_that_needs_a_sign_in_is_continued(portal: Portal) -> None:
     assert "Last used" not in browser.get("/login?other")[2]
 
 
+def test_a_sign_in_that_another_site_began_waits_for_the_person(portal: Portal) -> None:
+    """A SAML provider of an attacker knows the request, and answers it about the attacker."""
+    browser = Errand(portal.url)
+    _, headers, _ = browser.get("/roles?q=adm")
+    [link] = tree_of(browser.get(headers["location"])[2]).xpath("//a[@class='login-option']/@href")
+    to = parse_qs(urlsplit(browser.get(link, Sec_Fetch_Site="cross-site")[1]["location"]).query)
+    request = etree.fromstring(zlib.decompress(base64.b64decode(to["SAMLRequest"][0]), -15))
+    answer = sign_in(portal, browser, in_response_to=request.get("ID"))
+    assert browser.get("/roles")[1]["location"].startswith("/login?next=")
+    assert arrive(browser, answer)[1]["location"] == "/roles"
+    assert browser.get("/roles")[0] == 200
+
+
 @pytest.mark.parametrize("handle", ["x", "//evil.example.org", "https://evil.example.org", "DPp1" + "A" * 90])
 def test_only_our_handles_are_continued(portal: Portal, browser: Errand, handle: str) -> None:
     """Another value of `next` leads to the roles."""
