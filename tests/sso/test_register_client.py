@@ -9,10 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
+from msgspec import convert
+from msgspec.structs import fields
 from tests.http.raw import Answer, send
 
 from daypass.sso import routes
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS
+from daypass.sso.rest_action import AnyAction
 from daypass.testing.server import RunningServer
 from daypass.wire.model import JSON_SERVICES, load_service
 
@@ -160,6 +163,15 @@ def test_every_operation_of_the_models_is_performed_or_refused_by_name() -> None
     models = {(service, name) for service in JSON_SERVICES for name in load_service(service).operations}
     assert performed | refused == models
     assert not performed & refused
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+def test_parameters_with_secrets_are_not_displayed(action: AnyAction) -> None:
+    """A message about a bug may contain the parameters."""
+    secret = {"code", "codeVerifier", "clientSecret", "deviceCode", "refreshToken", "accessToken"}
+    given = {each.encode_name: "s3cret" for each in fields(action.takes) if each.encode_name in secret}
+    others = {each.encode_name: "x" for each in fields(action.takes) if each.required}
+    assert "s3cret" not in repr(convert({**others, **given}, action.takes))
 
 
 def test_boto3_raises_the_exceptions_of_the_model(sso_oidc: Any) -> None:

@@ -61,6 +61,9 @@ class CreateOAuth2TokenParams(msgspec.Struct, frozen=True, rename="camel"):
     code_verifier: str = ""
     refresh_token: str = ""
 
+    def __repr__(self) -> str:
+        return "<secret>"
+
 
 class CreateOAuth2Token:
     """Exchanges a code or a refresh token for credentials of a role."""

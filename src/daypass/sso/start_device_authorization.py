@@ -24,6 +24,9 @@ class StartDeviceAuthorizationParams(msgspec.Struct, frozen=True, rename="camel"
     client_secret: str
     start_url: str
 
+    def __repr__(self) -> str:
+        return "<secret>"
+
 
 class StartDeviceAuthorization(OfSsoOidc):
     """Begins the sign-in of a program on another machine."""
