@@ -13,13 +13,16 @@ from msgspec import convert
 from msgspec.structs import fields
 from tests.http.raw import Answer, send
 
+from daypass.directory import records
+from daypass.directory.entities.sso_client_entities import SsoClient
+from daypass.sign_in import clients
 from daypass.sso import routes
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS
 from daypass.sso.rest_action import AnyAction
-from daypass.testing.server import RunningServer
+from daypass.testing.server import RunningServer, running_server
 from daypass.wire.model import JSON_SERVICES, load_service
 
-_HOUR = timedelta(hours=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _CODE_FLOW = {
     "clientName": "botocore-client-mine",
     "clientType": "public",
@@ -128,6 +131,36 @@ def test_an_hour_has_20_registrations(server: RunningServer) -> None:
         assert (found.status, found.headers["x-amzn-errortype"]) == (400, "SlowDownException")
     server.clock.move(_HOUR)
     assert _register(server).status == 200
+
+
+def test_a_full_server_refuses_without_the_writer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strangers from many networks must not stop all who write. After a day, the abandoned ones are replaced."""
+    monkeypatch.setattr(clients, "MOST_CLIENTS", 3)
+    with running_server() as full:
+        now = full.clock.now()
+        with full.there.store.write() as writer:
+            for number in range(3):
+                name = f"{number:032x}"
+                records.insert(
+                    writer,
+                    SsoClient(
+                        id=name,
+                        network=name,
+                        registered=now,
+                        expires=now + 90 * _DAY,
+                        secret_hash=b"",
+                        name=name,
+                        grant_types=("refresh_token",),
+                        redirect_uris=(),
+                        scopes=(),
+                    ),
+                )
+        with full.there.store.write():
+            for _ in range(2):
+                found = _register(full)
+                assert (found.status, found.headers["x-amzn-errortype"]) == (400, "SlowDownException")
+        full.clock.move(_DAY)
+        assert _register(full).status == 200
 
 
 def test_paths_belong_to_the_services_only_with_their_methods(server: RunningServer) -> None:

@@ -16,7 +16,8 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import islice
 
 import msgspec
 
@@ -34,12 +35,12 @@ MOST_CLIENTS = 10_000
 LARGEST_CLIENT = 4_096
 _HOUR = timedelta(hours=1)
 _UNUSED = timedelta(days=1)
-_PURGED = 16
+_PURGED, _PURGED_IF_FULL = 16, 200
 _ID_BYTES, _SECRET_BYTES = 16, 32
 _LONGEST_ID = 64
 _LOOPBACK = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::([1-9][0-9]{0,4}))?((?:/[A-Za-z0-9._~-]{1,64}){0,8}/?)")
 _LAST_PORT = 65_535
-_FULL = "This server has too many registered clients. Try again in an hour."
+FULL = "This server has too many registered clients. Try again in an hour."
 _UNKNOWN = "The client is not registered, its registration has expired, or its secret is wrong."
 
 
@@ -130,25 +131,42 @@ def _make_room(writer: Writer, client: SsoClient) -> None:
     for old in records.page(writer, SsoClient, "", prefix=f"{client.network}/", limit=_PURGED):
         if old.expires <= client.registered:
             records.delete(writer, old)
+    if not _is_full(writer):
+        return
+    # Its own first: the search among all takes long, and every other writer waits.
+    own = _find_own(writer, client.network)
+    abandoned = islice(_abandoned(writer, client.registered), _PURGED_IF_FULL)
+    for old in list(abandoned) if own is None else [own]:
+        records.delete(writer, old)
     if _is_full(writer):
-        for old in list(_abandoned(writer, client)):
-            records.delete(writer, old)
-    if _is_full(writer):
-        own = records.each(writer, SsoClient, "", prefix=f"{client.network}/")
-        oldest = next((old for old in own if not old.is_used), None)
-        if oldest is None:
-            raise SlowDownException(_FULL, detail=f"{MOST_CLIENTS} clients are registered")
-        records.delete(writer, oldest)
+        raise SlowDownException(FULL, detail=f"{MOST_CLIENTS} clients are registered")
+
+
+def has_room(peer: str, ctx: RequestContext, *, searches: bool) -> bool:
+    """Return whether a network can register a client, without waiting for the writer.
+
+    With `searches`, a full server is searched for abandoned registrations. That takes long: callers remember False.
+    """
+    with ctx.snapshot() as reader:
+        if not _is_full(reader) or _find_own(reader, _network(peer)) is not None:
+            return True
+        return searches and next(_abandoned(reader, ctx.now), None) is not None
+
+
+def _find_own(reader: Reader, network: str) -> SsoClient | None:
+    """Return the oldest registration of a network that was not used, or None."""
+    own = records.each(reader, SsoClient, "", prefix=f"{network}/")
+    return next((old for old in own if not old.is_used), None)
 
 
 def _is_full(reader: Reader) -> bool:
     return reader.count(records.kind_name(SsoClient), "") >= MOST_CLIENTS
 
 
-def _abandoned(reader: Reader, new: SsoClient) -> Iterator[SsoClient]:
+def _abandoned(reader: Reader, now: datetime) -> Iterator[SsoClient]:
     """Yield the registrations that expired, or that were not used for a day."""
     for old in records.each(reader, SsoClient, ""):
-        if old.expires <= new.registered or (not old.is_used and old.registered + _UNUSED <= new.registered):
+        if old.expires <= now or (not old.is_used and old.registered + _UNUSED <= now):
             yield old
 
 

@@ -11,7 +11,7 @@ import msgspec
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.sso_client_entities import SsoClient
 from daypass.operations.request_context import RequestContext
-from daypass.sign_in.clients import is_loopback_uri, register
+from daypass.sign_in.clients import FULL, has_room, is_loopback_uri, register
 from daypass.sign_in.start_url import is_start_url
 from daypass.sso.rest_action import OfSsoOidc, RestCall
 from daypass.wire.peer_network import peer_network
@@ -55,6 +55,8 @@ class RegisterClient(OfSsoOidc):
     def __init__(self) -> None:
         # Networks beyond their limit, until when they are refused without waiting for the writer.
         self._refused: BoundedMemory[str, float] = BoundedMemory(_MOST_REFUSED)
+        # Until when a full server is not searched again for registrations to replace.
+        self._full_until = 0.0
 
     def answer(self, params: RegisterClientParams, call: RestCall) -> Mapping[str, Any]:
         """Return the id and the secret of a new registration."""
@@ -73,6 +75,11 @@ class RegisterClient(OfSsoOidc):
         network, now = peer_network(call.request.peer), call.ctx.now.timestamp()
         if 0 <= (self._refused.get(network) or 0) - now < _SECONDS_REFUSED:
             raise SlowDownException(_TOO_MANY)
+        is_known_full = 0 <= self._full_until - now < _SECONDS_REFUSED
+        if not has_room(call.request.peer, call.ctx, searches=not is_known_full):
+            if not is_known_full:
+                self._full_until = now + _SECONDS_REFUSED
+            raise SlowDownException(FULL)
         try:
             return register(wanted, call.request.peer, call.ctx)
         except SlowDownException:
