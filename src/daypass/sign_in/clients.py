@@ -143,9 +143,10 @@ def _make_room(writer: Writer, client: SsoClient) -> None:
 
 
 def has_room(peer: str, ctx: RequestContext, *, searches: bool) -> bool:
-    """Return whether a network can register a client, without waiting for the writer.
+    """Return whether a network can register a client.
 
-    With `searches`, a full server is searched for abandoned registrations. That takes long: callers remember False.
+    It does not wait for the writer. With `searches`, a full server is searched for abandoned registrations. That takes
+    long: callers remember False.
     """
     with ctx.snapshot() as reader:
         if not _is_full(reader) or _find_own(reader, _network(peer)) is not None:
