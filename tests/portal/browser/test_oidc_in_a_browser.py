@@ -14,6 +14,8 @@ from daypass.config import ClientSetting, load_config
 from daypass.testing.oidc import Answer, OidcIssuer
 from daypass.testing.plugin import client_factory
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:

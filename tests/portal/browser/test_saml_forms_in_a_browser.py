@@ -23,6 +23,8 @@ from daypass.testing.saml import Assertion
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.server import RunningServer, running_server
 
+pytestmark = pytest.mark.slow  # a browser takes seconds for each
+
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 
 
