@@ -2,7 +2,6 @@
 
 import base64
 import json
-import time
 import zlib
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import msgspec
 import pytest
 from lxml import etree, html
+from tests.growth import least_seconds
 from tests.portal.command import Command
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, furnish, running_portal
 from tests.portal.idp import IdpSite
@@ -414,10 +414,7 @@ def test_a_page_of_300_roles_is_quick() -> None:
         browser = Errand(server.url)
         arrive(browser, sign_in(Portal(server, idp), browser))
         assert browser.get("/roles")[2].count('class="role"') == 300
-        begun = time.process_time()
-        for _ in range(20):
-            browser.get("/roles")
-        assert (time.process_time() - begun) / 20 < 0.03
+        assert least_seconds(lambda: browser.get("/roles"), 0.03) < 0.03
 
 
 @pytest.mark.parametrize("is_served", [True, False])

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import boto3
 import pytest
 from playwright.sync_api import Page
-from tests.portal.conftest import Portal, Visit
+from tests.portal.conftest import Portal, Visit, running_portal
 from tests.sign_in.conftest import Keys, Node
 
 from daypass.base64url import to_base64url
@@ -70,6 +70,13 @@ def program() -> Iterator[Program]:
         yield found
         listener.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[Portal]:
+    """Run a server of these tests alone: each moves its clock by an hour."""
+    with running_portal() as running:
+        yield running
 
 
 @pytest.fixture
