@@ -19,6 +19,7 @@ from platformdirs import user_data_path
 
 from daypass.federation.oidc.provider import is_issuer_url
 from daypass.operations.settings import LOGO_FORM, LoginOptionSetting, Quotas, is_logo
+from daypass.regions import REGION_FORM, is_region_name
 
 GATEWAY_URL = "http://127.0.0.1:7880"
 """The default address of `daypass gateway`."""
@@ -133,6 +134,14 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
+def _regions(text: str) -> frozenset[str]:
+    names = _words(text)
+    for name in names:
+        if not is_region_name(name):
+            raise ValueError(f"{name!r} is not a valid region name, which has {REGION_FORM}")
+    return frozenset(names)
+
+
 def _url(text: str) -> str:
     if text and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]/_~-]+", text):
         raise ValueError("it must be a URL such as https://s3.example.com")
@@ -178,7 +187,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "tls_cert": str,
     "tls_key": str,
     "trusted_proxies": _networks,
-    "regions": lambda text: frozenset(_words(text)),
+    "regions": _regions,
     "rotate_keys_days": _whole,
     "audit_log": str,
     "audit_log_required": _flag,

@@ -13,7 +13,6 @@ from pathlib import Path
 from daypass.audit.required import RequiredLog
 from daypass.audit.sinks import ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
-from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
 from daypass.directory.store import Store, StoreUnavailableError
@@ -38,6 +37,7 @@ from daypass.pipeline import Pipeline
 from daypass.portal.app import Portal, build_portal
 from daypass.portal.site import Site
 from daypass.ports import Clock
+from daypass.regions import known_regions
 from daypass.resource_server.grants import GrantSource
 from daypass.resource_server.page import ResourceServerPage
 from daypass.resource_server.service import ResourceServers
@@ -84,7 +84,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         catalog=Catalog.load(),
         registry=full_registry(),
         keychain=keychain,
-        is_region=_region_rule(config),
+        is_region=known_regions(config.regions),
         home_region=HOME_REGION,
         now=opened.clock.now,
         record=make_recorder(sink, metrics, uses),
@@ -149,7 +149,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
                 GrantSource(opened.store, opened.vault, keychain, config.quotas.buckets),
                 blocking,
                 now=opened.clock.now,
-                is_region=_region_rule(config),
+                is_region=known_regions(config.regions),
                 record=pipeline.record,
                 report_bug=report_bug,
             ),
@@ -253,13 +253,6 @@ def audit_target(config: Config) -> str:
         return config.audit_log
     address = parse_address(config.store_url)
     return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"
-
-
-def _region_rule(config: Config) -> Callable[[str], bool]:
-    # A refusal names a real region that is not served, once the caller is authenticated.
-    if not config.regions:
-        return is_aws_region
-    return lambda name: is_aws_region(name) or name in config.regions
 
 
 def _is_ready(store: Store) -> bool:

@@ -7,7 +7,6 @@ over the store of this machine, the stores behind the gateway, and its audit log
 import ipaddress
 import os
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,6 +63,7 @@ from daypass.http.recorder import report_bug
 from daypass.http.throttle import Throttle
 from daypass.maintenance import Maintenance
 from daypass.policy.authorization_request import PrincipalKind
+from daypass.regions import home_region, served_regions
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.views import OpenedStore, WorkShares
@@ -85,7 +85,6 @@ from daypass.wire.peer_network import peer_network
 
 HOME_REGION = "us-east-1"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
-_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 _NEW_NAMES_PER_MINUTE = 600  # that one client may cause questions about to a server elsewhere
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
 
@@ -332,7 +331,7 @@ def build_gateway(
             writer=directory.writer,
             calls=calls,
             backends=backends.by_name,
-            signature=s3_profile(_region_rule(config), HOME_REGION),
+            signature=s3_profile(served_regions(config.regions), home_region(config.regions, HOME_REGION)),
             decisions=DecisionTools(shares.take, TagLookups(calls), VersionLookup(calls), directory.seal),
             log=ExchangeLog(sink, _count(metrics), directory.used, report_bug, _sampler(settings.audit_reads)),
             now=directory.now,
@@ -373,7 +372,7 @@ def build_gateway(
 
 def _services(settings: GatewaySettings, config: Config, keys: Keys) -> Mapping[str, ServiceRules]:
     return {
-        name: ServiceRules(keys, service=name, regions=_region_rule(config), routes=RouteTable(routes))
+        name: ServiceRules(keys, service=name, regions=served_regions(config.regions), routes=RouteTable(routes))
         for name, routes in routes_by_service(settings.routes).items()
     }
 
@@ -447,10 +446,3 @@ def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetri
         return open_sink(target, _AuditHealth(metrics), peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
-
-
-def _region_rule(config: Config) -> Callable[[str], bool]:
-    if config.regions:
-        return config.regions.__contains__
-    # Clients of S3-compatible stores sign with any name: "garage", "default". It is compared exactly as signed.
-    return lambda name: _REGION.fullmatch(name) is not None

@@ -17,7 +17,6 @@ from tests.mint.material import Counted
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
-from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, Account, Entity, Role, User
 from daypass.directory.store import Reader, Record
@@ -25,6 +24,7 @@ from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.mint.secret import Secret
 from daypass.mint.session import Session, SessionKind
 from daypass.mint.tokens import seal_session
+from daypass.regions import is_region_name
 from daypass.storage.memory import MemoryStore
 from daypass.storage.vault import Vault
 from daypass.testing.clock import MovableClock
@@ -103,7 +103,7 @@ class Directory:
         Raises the Fault if the request is refused.
         """
         read = sign_as(Credentials(access_key_id, secret, token), at=now)
-        lookup = Lookup(self, self.keychain, lambda: self.sealing_ring, is_aws_region, now)
+        lookup = Lookup(self, self.keychain, lambda: self.sealing_ring, is_region_name, now)
         return authenticate(find_signature(read), read, services=SERVICES, lookup=lookup)
 
 

@@ -92,7 +92,7 @@ def test_a_request_that_is_replayed_late_is_refused(daypass_server: RunningServe
 
 def test_a_request_for_another_service_or_region_is_refused(daypass_server: RunningServer) -> None:
     """The message names both mistakes at once, as AWS does."""
-    answer = send(daypass_server, *signed(daypass_server, service="s3", region="nowhere"))
+    answer = send(daypass_server, *signed(daypass_server, service="iam", region="no_where"))
     assert "Credential should be scoped to a valid region. " in answer.text
     assert "Credential should be scoped to correct service: &#39;sts&#39;. " in answer.text.replace("'", "&#39;")
 

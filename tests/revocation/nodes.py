@@ -20,7 +20,6 @@ from tests.mint.old_tokens import seal_old
 
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.keychain import Keychain
-from daypass.authenticate.sigv4.regions import is_aws_region
 from daypass.authenticate.sigv4.signing_key import signing_key
 from daypass.bootstrap import NewAccountRequest, RootKey, create_account
 from daypass.config import Config
@@ -36,6 +35,7 @@ from daypass.mint.tokens import open_session
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline
+from daypass.regions import is_region_name
 from daypass.storage.cache import FRESH_SECONDS, StoreCache
 from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import BlockingView, OpenedStore
@@ -92,7 +92,7 @@ class Node:
             catalog=Catalog.load(),
             registry=full_registry(),
             keychain=keychain,
-            is_region=is_aws_region,
+            is_region=is_region_name,
             home_region=HOME_REGION,
             now=there.clock.now,
             record=self._record,

@@ -1,16 +1,28 @@
-"""Regions that an operator restricts, and the preference for tokens of the global endpoint."""
+"""Regions with any name, regions that an operator names, and the preference for tokens of the global endpoint."""
 
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config as BotoConfig
+from tests.http.raw import send, signed
 from tests.refusals import refused
 
 from daypass.config import Config
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer, running_server
+
+ODD = ("garage", "auto", "fr-par", "RegionOne", "local", "default", "A" * 63)
+NO_REGION = ("SignatureDoesNotMatch", 403, "Credential should be scoped to a valid region. ")
+
+
+@pytest.fixture(scope="module")
+def open_server() -> Iterator[RunningServer]:
+    """Run a server whose operator does not name regions."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +44,34 @@ def in_region(server: RunningServer, service: str, region: str) -> Any:
     )
 
 
+@pytest.mark.parametrize("region", ODD)
+def test_any_region_is_served(open_server: RunningServer, region: str) -> None:
+    """Both services take the name that the client signed for, in a header and in a presigned URL."""
+    sts = in_region(open_server, "sts", region)
+    sts.get_caller_identity()
+    in_region(open_server, "iam", region).get_user()
+    url = sts.generate_presigned_url("get_caller_identity", HttpMethod="GET")
+    with urllib.request.urlopen(url) as answer:  # noqa: S310 - our own server
+        assert b"GetCallerIdentityResult" in answer.read()
+
+
+@pytest.mark.parametrize("region", ["a_b", "a.b", "-a", "A" * 64, "r\u00e9gion"])
+def test_a_malformed_region_is_a_wrong_scope(open_server: RunningServer, region: str) -> None:
+    """The names are those of a label of DNS."""
+    body, headers = signed(open_server, region="REGION")
+    headers["Authorization"] = headers["Authorization"].replace("REGION", region)
+    answer = send(open_server, body, headers)
+    assert answer.status == NO_REGION[1]
+    assert all(word in answer.text for word in (NO_REGION[0], NO_REGION[2]))
+
+
+def test_a_region_is_compared_as_it_was_signed(open_server: RunningServer) -> None:
+    """Another case is another name, and its signature another one."""
+    body, headers = signed(open_server, region="garage")
+    headers["Authorization"] = headers["Authorization"].replace("/garage/", "/Garage/")
+    assert "SignatureDoesNotMatch" in send(open_server, body, headers).text
+
+
 @pytest.mark.parametrize("region", ["eu-central-1", "basement-1"])
 def test_regions_that_are_served(server: RunningServer, region: str) -> None:
     """Those that the operator names, real or not."""
@@ -49,9 +89,9 @@ def test_a_region_that_is_not_served_is_disabled(server: RunningServer) -> None:
 
 
 def test_no_region_is_a_wrong_scope(server: RunningServer) -> None:
-    """A name that is neither real nor the operator's is a mistake in the scope."""
+    """A name that is neither one of AWS nor the operator's is a mistake in the scope."""
     refusal = refused(in_region(server, "sts", "atlantis-1").get_caller_identity)
-    assert refusal == ("SignatureDoesNotMatch", 403, "Credential should be scoped to a valid region. ")
+    assert refusal == NO_REGION
 
 
 def test_iam_is_one_for_all_regions(server: RunningServer) -> None:

@@ -12,6 +12,7 @@ from daypass.directory.entities.iam_entities import Account
 from daypass.directory.entities.resource_server_entities import EVERY_ACCOUNT, ResourceServer
 from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.ports import Entropy
+from daypass.regions import REGION_FORM, is_region_name
 
 FORBIDDEN_SERVICES = frozenset(
     {"sts", "iam", "daypass", "sso", "sso-oauth", "signin", "rolesanywhere", "eks", "eks-auth"}
@@ -19,7 +20,6 @@ FORBIDDEN_SERVICES = frozenset(
 _SALT_BYTES = 16
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _SERVICE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
-_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 
 class ResourceServerError(Exception):
@@ -79,8 +79,8 @@ def _check(reader: Reader, server: ResourceServer) -> None:
     if not server.regions:
         raise ResourceServerError("Name at least one region.")
     for region in server.regions:
-        if not _REGION.fullmatch(region):
-            raise ResourceServerError(f"{region!r} is not a valid region name.")
+        if not is_region_name(region):
+            raise ResourceServerError(f"{region!r} is not a valid region name: use {REGION_FORM}.")
     if not server.accounts:
         raise ResourceServerError("Name at least one account.")
     for account in server.accounts:
