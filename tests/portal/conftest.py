@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.components import find_program
 from tests.documents import document
 from tests.portal.idp import IdpSite
@@ -108,6 +108,9 @@ def chromium() -> Iterator[Browser]:
 
 Visit = Callable[..., Page]
 
+BROWSER_WAITS = 30_000  # milliseconds; only a failing test waits so long
+expect.set_options(timeout=BROWSER_WAITS)
+
 
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Visit]:
@@ -117,7 +120,7 @@ def visit(chromium: Browser) -> Iterator[Visit]:
 
     def open_one(url: str, **how: Any) -> Page:
         context = chromium.new_context(**{"accept_downloads": True, **how})
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(BROWSER_WAITS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))

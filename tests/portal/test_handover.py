@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.portal.command import Command, Listener, send
 from tests.portal.conftest import ACCOUNT, Portal, Visit
 from tests.portal.oidc_scene import Errand
@@ -65,8 +65,8 @@ def test_a_command_elsewhere_gets_it_by_a_typed_code(portal: Portal, visit: Visi
     page.keyboard.press("Enter")
     shows_who_asks(page, command)
     sign_in(page, portal)
-    assert page.locator("li.role").count() == 1
-    assert page.locator("select").input_value() == "7200"
+    expect(page.locator("li.role")).to_have_count(1)
+    expect(page.locator("select")).to_have_value("7200")
     hand_over(page, "developer")
     page.get_by_role("heading", name="Sign-in approved").wait_for()
     status, given = command.redeem()

@@ -1,6 +1,7 @@
 """Rules of writing that a linter does not check."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,3 +114,19 @@ def _touches_the_world(call: ast.Call) -> bool:
             return name in _WORLD_CALLS
         case _:
             return False
+
+
+_LOOKS = frozenset({"is_visible", "is_hidden", "count", "all", "all_text_contents", "all_inner_texts", "content"})
+
+
+def test_browser_tests_wait_for_what_they_expect() -> None:
+    """A look at a page answers at once, perhaps before the page has arrived; `expect` waits."""
+    looks = [
+        _place(path, node)
+        for path in _python_files("tests")
+        if {"playwright", "Visit"} & set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and not node.args
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKS
+    ]
+    assert not looks, "use playwright's expect"

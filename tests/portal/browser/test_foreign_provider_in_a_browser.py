@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from tests.components import node_packages
 from tests.portal.conftest import ACCOUNT
 from tests.web_identity.node import Talking, talking
@@ -125,7 +125,7 @@ def sign_in(foreign: Foreign, page: Page, client: OidcSignInClient) -> list[str]
     page.locator("button[type=submit]").click()
     page.get_by_role("button", name="Continue").click()
     page.locator("li.role").first.wait_for()
-    assert page.locator(".role-name").all_text_contents() == ["engineer"]
+    expect(page.locator(".role-name")).to_have_text(["engineer"])
     return answers
 
 

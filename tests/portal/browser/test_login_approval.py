@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.portal.browser.test_program_approval import Program, opened, program, session
 from tests.portal.conftest import Portal, Visit
 from tests.sso.login_scene import CROSS
@@ -42,7 +42,7 @@ def test_the_code_for_another_device_can_be_copied(portal: Portal, visit: Visit,
     page.get_by_role("button", name="Approve sign-in").first.click()
     shown = page.get_by_label("Authorization code", exact=True).inner_text()
     assert parse_qs(base64.b64decode(shown).decode())["state"] == [login.state]
-    assert page.get_by_role("button", name="Copy the code").is_visible()
+    expect(page.get_by_role("button", name="Copy the code")).to_be_visible()
     assert _violations(page) == []
 
 

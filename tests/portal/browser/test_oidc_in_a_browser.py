@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.portal.command import Command, Listener
 from tests.portal.conftest import ACCOUNT, Visit
 from tests.portal.oidc_scene import Scene, be_honest, later, scene
@@ -34,8 +34,7 @@ def there(shared: Scene) -> Scene:
 def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> None:
     """Code, PKCE, state and nonce; the roles whose trust policies allow the person; working credentials."""
     page = sign_in(there, visit)
-    offered = [each.text_content() for each in page.locator(".role-name").all()]
-    assert offered == ["auditor", "engineer"]
+    expect(page.locator(".role-name")).to_have_text(["auditor", "engineer"])
     assert "code=" not in page.url
     page.locator("li.role", has=page.get_by_text("engineer", exact=True)).locator(".take").click()
     page.locator(".clock").wait_for()
@@ -48,7 +47,7 @@ def test_a_person_signs_in_and_gets_credentials(there: Scene, visit: Visit) -> N
 def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visit) -> None:
     """A public client with a path in its issuer works beside the other provider."""
     page = sign_in(there, visit, there.other)
-    assert page.locator(".role-name").all_text_contents() == ["partner"]
+    expect(page.locator(".role-name")).to_have_text(["partner"])
     page.get_by_role("button", name="Get credentials").click()
     page.locator(".clock").wait_for()
 
@@ -57,7 +56,7 @@ def test_each_of_several_providers_opens_its_own_roles(there: Scene, visit: Visi
 def test_the_secret_is_shown_as_the_provider_wants_it(there: Scene, visit: Visit, method: str) -> None:
     """Glewlwyd accepts one authentication method for each client, whatever its discovery document lists."""
     there.pages.method = method
-    assert sign_in(there, visit).locator(".role-name").count() == 2
+    expect(sign_in(there, visit).locator(".role-name")).to_have_count(2)
 
 
 def test_a_waiting_command_gets_it(there: Scene, visit: Visit) -> None:
@@ -112,7 +111,7 @@ def test_a_provider_that_declines_or_fails_is_told_of(there: Scene, visit: Visit
     there.pages.error, there.pages.description = "access_denied", "<script>alert(1)</script> call 555-0100"
     page = sign_in(there, visit)
     page.get_by_text(f"{host(there.issuer)} did not sign you in: you declined").wait_for()
-    assert "555-0100" not in page.content()
+    expect(page.get_by_text("555-0100")).to_have_count(0)
     assert there.details[-1] == "error 'access_denied': '<script>alert(1)</script> call 555-0100'"
     there.pages.error = ""
     later(there)
@@ -155,6 +154,6 @@ def test_a_provider_may_answer_with_a_form(there: Scene, visit: Visit) -> None:
     )
     page.get_by_role("link", name=host(there.issuer)).click()
     page.locator("li.role").first.wait_for()
-    assert page.locator(".role-name").all_text_contents() == ["auditor", "engineer"]
+    expect(page.locator(".role-name")).to_have_text(["auditor", "engineer"])
     [(method, address)] = posts
     assert (method, "?" in address) == ("POST", False)

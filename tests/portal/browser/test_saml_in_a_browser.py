@@ -11,7 +11,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 from tests.portal.conftest import ACCOUNT, OTHER, Portal, Visit
 from tests.portal.test_handover import lasting, take
 
@@ -23,7 +23,7 @@ from daypass.portal.credential_formats import FORMS, RoleCredentials, sign_in_co
 def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) -> None:
     """From /login to the provider and back: the chosen role gives working credentials."""
     page = visit(f"{portal.url}/")
-    assert page.url == f"{portal.url}/login"
+    expect(page).to_have_url(f"{portal.url}/login")
     page.get_by_role("link", name="localhost").click()
     page.get_by_role("heading", name="Your roles").wait_for()
     page.get_by_text("alice@example.org").wait_for()
@@ -43,11 +43,11 @@ def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
     page.get_by_role("button", name="Continue").click()
     take(page, "developer")
     assert portal.whoami(*shown(page)).endswith("assumed-role/developer/alice")
-    assert page.get_by_role("button", name="Copy").count() == 0
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
     page.get_by_text("Environment variables").click()
     page.locator("label", has_text="fish").click()
-    assert page.locator("#text-fish").is_visible()
-    assert not page.locator("#text-sh").is_visible()
+    expect(page.locator("#text-fish")).to_be_visible()
+    expect(page.locator("#text-sh")).to_be_hidden()
 
 
 def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
@@ -63,7 +63,7 @@ def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
-    assert page.locator("#text-fish").is_visible()
+    expect(page.locator("#text-fish")).to_be_visible()
 
 
 def reach(page: Page, text: str) -> None:
@@ -271,7 +271,7 @@ def test_names_are_text(portal: Portal, visit: Visit) -> None:
     portal.idp.assertion = type(portal.idp.assertion)(roles=portal.idp.assertion.roles, name_id=name)
     page = visit(f"{portal.idp.url}/dashboard")
     page.get_by_text(name).wait_for()
-    assert page.locator("main img").count() == 0
+    expect(page.locator("main img")).to_have_count(0)
 
 
 def signed_in(portal: Portal, visit: Visit, role: str, **how: object) -> Page:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Request, Response
 from tests.portal.browser.test_saml_in_a_browser import shown
 from tests.portal.command import Command, Listener
-from tests.portal.conftest import Portal
+from tests.portal.conftest import BROWSER_WAITS, Portal
 from tests.portal.test_handover import hand_over, sign_in, take
 
 from daypass.audit.event import to_event
@@ -37,7 +37,7 @@ class Traffic:
 def traffic(portal: Portal, chromium: Browser) -> Traffic:
     """Sign in, download credentials, complete CLI sign-ins by loopback and by code, decline, and be refused."""
     context = chromium.new_context(accept_downloads=True)
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(BROWSER_WAITS)
     requests: list[Request] = []
     responses: list[Response] = []
     # Playwright sets attributes on these functions.
