@@ -6,7 +6,7 @@ import click
 
 from daypass.cli.shared.credentials_output import emit, shell_option
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.programs.child_environment import CLEARED
+from daypass.client.programs.child_environment import CLEARED, cleared
 from daypass.client.programs.shells import find_shell, script
 
 
@@ -21,6 +21,6 @@ def command(selection: Selection, *, shell: str, unset: bool) -> None:
     """
     if unset:
         kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
-        click.echo(script(kind, {}, CLEARED))
+        click.echo(script(kind, {}, dict.fromkeys((*CLEARED, *cleared(os.environ, {})))))
         return
     emit(selection.get_credentials(), selection, "env", shell)

@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 
-from daypass.cli.shared.credentials_output import own_variables, region_of, s3_url_of
+from daypass.cli.shared.credentials_output import own_variables, profile_of, region_of, s3_url_of
 from daypass.cli.shared.exit_codes import CommandError, show_usage_error
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
 from daypass.client.credentials import container_form
 from daypass.client.problems import UserFacingError
 from daypass.client.programs.child import OWN_FAILURE, CannotRunError, run_child
 from daypass.client.programs.child_environment import place, surroundings
+from daypass.client.programs.child_files import child_config, own_files
 from daypass.client.programs.container_endpoint import serving_credentials
 from daypass.client.prompt import Prompt
 
@@ -65,19 +66,33 @@ def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> i
 
 def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
     entry = selection.get_credentials()
-    if not server:
-        return run_child(words, surroundings(os.environ, own_variables(entry, selection)))
-    # The job owns the terminal from now on: a refresh that needs a prompt fails.
-    quiet = replace(
-        selection, client_context=replace(selection.client_context, prompt=Prompt(allowed=False), fresh=False)
-    )
-    token = secrets.token_urlsafe(32)
-    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
-        added = place(
-            endpoint_url=entry.endpoint_url,
-            s3_url=s3_url_of(selection),
-            region=region_of(selection),
-            name=selection.name,
-        )
-        added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
-        return run_child(words, surroundings(os.environ, added))
+    with own_files(_config(selection)) as files:
+        if not server:
+            return run_child(words, surroundings(os.environ, {**own_variables(entry, selection), **files}))
+        token = secrets.token_urlsafe(32)
+        quiet = _quiet(selection)
+        with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
+            added = place(
+                endpoint_url=entry.endpoint_url,
+                s3_url=s3_url_of(selection),
+                region=region_of(selection),
+                name=selection.name,
+            )
+            added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
+            return run_child(words, surroundings(os.environ, {**added, **files}))
+
+
+def _config(selection: Selection) -> str:
+    profiles = selection.client_context.profiles
+    profile = profiles.by_name.get(profile_of(selection))
+    return "" if profile is None else child_config(profile.options, profiles.services)
+
+
+def _quiet(selection: Selection) -> Selection:
+    """Return the selection for refreshes.
+
+    The job owns the terminal from now on, so a refresh that needs a prompt fails. A code is accepted once, so the given
+    one is not sent again.
+    """
+    context = replace(selection.client_context, prompt=Prompt(allowed=False), fresh=False, mfa_code="")
+    return replace(selection, client_context=context)

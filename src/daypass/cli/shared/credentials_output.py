@@ -14,7 +14,7 @@ from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
 from daypass.client.problems import BadUsageError
 from daypass.client.profiles.endpoints import find_region, find_s3_endpoint, profile_at_hand
-from daypass.client.programs.child_environment import CLEARED, variables
+from daypass.client.programs.child_environment import cleared, variables
 from daypass.client.programs.shells import SHELLS, find_shell, script
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.text_format import printable
@@ -54,9 +54,9 @@ def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> s
     They unset all other credentials.
     """
     kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
-    cleared = [name for name in CLEARED if name in os.environ]
+    added = own_variables(entry, selection)
     try:
-        return script(kind, own_variables(entry, selection), cleared)
+        return script(kind, added, cleared(os.environ, added))
     except ValueError as error:
         raise BadUsageError(f"These credentials cannot be written as {kind} commands: {error}.") from error
 
@@ -75,16 +75,17 @@ def own_variables(entry: CachedCredentials, selection: Selection) -> dict[str, s
 def region_of(selection: Selection) -> str:
     """Return the region of the selection, its profile or the environment."""
     context = selection.client_context
-    return selection.request.region or find_region(context.environment, context.profiles, _profile_of(selection))
+    return selection.request.region or find_region(context.environment, context.profiles, profile_of(selection))
 
 
 def s3_url_of(selection: Selection) -> str:
     """Return the S3 gateway of the selection's profile, or an empty string."""
     context = selection.client_context
-    return find_s3_endpoint(context.environment, context.profiles, _profile_of(selection))
+    return find_s3_endpoint(context.environment, context.profiles, profile_of(selection))
 
 
-def _profile_of(selection: Selection) -> str:
+def profile_of(selection: Selection) -> str:
+    """Return the profile whose settings the selection has."""
     request = selection.request
     return profile_at_hand(selection.client_context.environment, request.profile or request.source_profile)
 
