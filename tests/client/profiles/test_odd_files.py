@@ -43,17 +43,20 @@ def test_a_file_that_cannot_be_read_is_named_with_its_line(machine: Machine, con
     [
         ("[profile ann]\nregion = a\n", "has the section [profile ann] twice"),
         ("[profile y]\nregion = a\nregion = b\n", "has region twice in [profile y]"),
+        ("# gr\udcf6\udcdfe\n", "that are not UTF-8"),
+        ("[profile y]\ns3 =\n  path\n", "is not a [section] or a setting"),
     ],
 )
 def test_the_doctor_names_what_only_aws_s_tools_mind(machine: Machine, more: str, words: str) -> None:
-    """Botocore rejects a file with duplicate names, without their position."""
-    with machine.config.open("a") as config:
+    """Botocore rejects these files without a position, and every command names the line as the doctor does."""
+    with machine.config.open("a", errors="surrogateescape") as config:
         config.write(more)
     done = machine.daypass("doctor")
     assert (done.code, words in done.out) == (6, True), done
     assert "line" in done.out
-    shown = machine.daypass("whoami", "--profile", "ann")
-    assert (shown.code, "`daypass doctor`" in shown.err) == (6, True), shown
+    for command in (("whoami", "--profile", "ann"), ("assume", "deploy", "--profile", "ann")):
+        shown = machine.daypass(*command)
+        assert (shown.code, words in shown.err, "line" in shown.err) == (6, True, True), shown
 
 
 def test_a_device_is_never_replaced_by_a_file(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from daypass.cli.shared.session_options import options as with_options
 from daypass.client.json_http import opener
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import find_fault
+from daypass.client.profiles.chains import find_chain_fault
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.profiles.sources import find_sources
 from daypass.client.sessions.client_context import ClientContext
@@ -147,20 +148,16 @@ def _processes(patient: _Patient) -> Iterator[DoctorFinding]:
 
 
 def _references(patient: _Patient) -> Iterator[DoctorFinding]:
-    known = patient.client_context.profiles.by_name
-    for name, profile in sorted(known.items()):
-        for key in ("source_profile", "daypass_source_profile"):
-            source = profile.options.get(key)
-            if source and source not in known:
-                yield DoctorFinding(
-                    "profiles",
-                    f"{name} uses {source} as its source",
-                    f"Profile {source} does not exist. Add it, or change {key}.",
-                )
+    said: set[str] = set()
+    for name, profile in sorted(patient.client_context.profiles.by_name.items()):
+        fault = find_chain_fault(patient.client_context.profiles, name)
+        if fault and fault not in said:
+            said.add(fault)
+            yield DoctorFinding("profiles", fault, f"Run `daypass profile show {shlex.quote(name)}`.")
         try:
             _ = profile.request
         except UserFacingError as problem:
-            yield DoctorFinding("profiles", str(problem), f"Run `daypass profile show {name}`.")
+            yield DoctorFinding("profiles", str(problem), f"Run `daypass profile show {shlex.quote(name)}`.")
 
 
 def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:

@@ -4,6 +4,7 @@ Owns the options and the output. A new profile uses a credential process; keys a
 `--access-key-id`.
 """
 
+import os
 import shlex
 import sys
 from typing import Any
@@ -32,6 +33,7 @@ from daypass.client.profiles.profiles import remove as remove_profile
 from daypass.client.profiles.profiles import rename as rename_profile
 from daypass.client.profiles.sources import IN_PROFILE
 from daypass.client.prompt import Prompt
+from daypass.client.sessions.cache import CredentialCache
 from daypass.client.sessions.get_credentials import with_endpoint
 from daypass.client.text_format import printable
 
@@ -149,8 +151,7 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], s3_url: str, *, dry
     secret = "<secret>" if dry_run else _ask_secret(allowed=not given["no_input"])
     credentials = verify_credentials({"AccessKeyId": key_id, "SecretAccessKey": secret})
     # Some tools need a region, and profiles do not inherit one.
-    client_context = means_of({})
-    region = given["region"] or find_region(client_context.environment, client_context.profiles, name)
+    region = given["region"] or find_region(os.environ, load_profiles(places()), name)
     save_keys(name, credentials, server, region, dry_run=dry_run)
     if not dry_run:
         click.echo(
@@ -275,7 +276,7 @@ def remove(*, name: str, dry_run: bool) -> None:
     if users:
         click.echo(f"daypass: {', '.join(users)} used it as their source and no longer work.", err=True)
     if not dry_run:
-        cache = means_of({}).cache
+        cache = CredentialCache.of(os.environ)
         for entry in list(cache.entries()):
             if name in entry.profiles:
                 cache.forget(entry.key, name)

@@ -7,6 +7,7 @@ rename it, and follow symbolic links. ini_edit.py edits the text; profiles.py in
 import configparser
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ _TRIES = 5
 _MOST = 4_000_000
 # Byte order marks, as read_text returns them: of UTF-8, and of UTF-16, which PowerShell's `>` writes.
 _MARKS = ("\ufeff", "\udcff\udcfe", "\udcfe\udcff")
+_FOREIGN = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as read_text returns it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,13 @@ def read_text(path: Path) -> str:
     return content.decode("utf-8", "surrogateescape")
 
 
-def read_sections(path: Path) -> dict[str, dict[str, str]]:
+def read_sections(path: Path, *, strict: bool = False) -> dict[str, dict[str, str]]:
     """Return the settings of all sections.
 
-    Duplicate sections are merged, as some tools do.
+    Duplicate sections are merged, as some tools do. With `strict` a file that AWS's own tools cannot read raises
+    MisconfiguredError, which names the line.
     """
-    parser = _parsed(path, strict=False)
+    parser = _parsed(path, strict=strict)
     return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 
@@ -85,10 +88,6 @@ def find_fault(path: Path) -> str:
     """
     try:
         _parsed(path, strict=True)
-    except configparser.DuplicateSectionError as error:
-        return f"{path} has the section [{error.section}] twice, the second time in line {error.lineno}."
-    except configparser.DuplicateOptionError as error:
-        return f"{path} has {error.option} twice in [{error.section}], the second time in line {error.lineno}."
     except MisconfiguredError as problem:
         return str(problem)
     return ""
@@ -101,16 +100,45 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
         raise MisconfiguredError(
             f"{path} begins with a byte order mark, which AWS tools cannot read. Save it as UTF-8 without it."
         )
+    foreign = _FOREIGN.search(text) if strict else None
+    if foreign:
+        number = text.count("\n", 0, foreign.start()) + 1
+        raise MisconfiguredError(
+            f"{path} has bytes in line {number} that are not UTF-8, which AWS tools cannot read. Save the file as UTF-8."
+        )
     try:
         parser.read_string(text)
-    except (configparser.DuplicateSectionError, configparser.DuplicateOptionError):
-        raise
+    except configparser.DuplicateSectionError as error:
+        raise MisconfiguredError(
+            f"{path} has the section [{error.section}] twice, the second time in line {error.lineno}. "
+            "Remove or rename one of them."
+        ) from error
+    except configparser.DuplicateOptionError as error:
+        raise MisconfiguredError(
+            f"{path} has {error.option} twice in [{error.section}], the second time in line {error.lineno}. "
+            "Remove one of them."
+        ) from error
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((each[0] for each in getattr(error, "errors", [])), "?")
-        raise MisconfiguredError(
-            f"{path} cannot be parsed: line {line} is not a [section] or a setting. Correct that line."
-        ) from error
+        raise _unparsed(path, line) from error
+    if strict:
+        _verify_blocks(path, text, parser)
     return parser
+
+
+def _verify_blocks(path: Path, text: str, parser: configparser.RawConfigParser) -> None:
+    """Raise MisconfiguredError if an indented block has a line that is not a setting."""
+    values = (value for name in parser.sections() for _, value in parser.items(name) if value and value[0] == "\n")
+    for inner in (line.strip() for value in values for line in value.splitlines()):
+        if inner and "=" not in inner:
+            lines = (number for number, line in enumerate(text.splitlines(), 1) if line.strip() == inner)
+            raise _unparsed(path, next(lines, "?"))
+
+
+def _unparsed(path: Path, line: object) -> MisconfiguredError:
+    return MisconfiguredError(
+        f"{path} cannot be parsed: line {line} is not a [section] or a setting. Correct that line."
+    )
 
 
 def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> Edit:

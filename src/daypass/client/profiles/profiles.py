@@ -79,10 +79,11 @@ class ServerEndpoints:
 
 @dataclass(frozen=True, slots=True)
 class Profiles:
-    """All profiles, and the service sections."""
+    """All profiles, the service sections and the SSO sessions."""
 
     by_name: Mapping[str, Profile]
     services: Mapping[str, Mapping[str, str]]
+    sso_sessions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def get(self, name: str) -> Profile:
         """Return a profile. Raises MisconfiguredError if it does not exist."""
@@ -107,18 +108,25 @@ class Profiles:
         return match[1] if match else ""
 
 
-def load_profiles(places: Places) -> Profiles:
-    """Read both files."""
-    config, services = {}, {}
-    for header, options in read_sections(places.config).items():
+def load_profiles(places: Places, *, strict: bool = False) -> Profiles:
+    """Read both files.
+
+    With `strict` a file that AWS's own tools cannot read raises MisconfiguredError. The commands that repair profiles
+    read it nevertheless.
+    """
+    config, services, sso_sessions = {}, {}, {}
+    for header, options in read_sections(places.config, strict=strict).items():
         kind, name = section_kind(header)
         if kind == "profile":
             config[name] = options
         elif kind == "services":
             services[name] = options
-    credentials = read_sections(places.credentials)
+        elif kind == "sso-session":
+            sso_sessions[name] = options
+    credentials = read_sections(places.credentials, strict=strict)
     names = [*config, *(name for name in credentials if name not in config)]
-    return Profiles({name: Profile(name, config.get(name, {}), credentials.get(name, {})) for name in names}, services)
+    by_name = {name: Profile(name, config.get(name, {}), credentials.get(name, {})) for name in names}
+    return Profiles(by_name, services, sso_sessions)
 
 
 def section_kind(header: str) -> tuple[str, str]:

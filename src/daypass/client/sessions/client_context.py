@@ -33,6 +33,6 @@ class ClientContext:
     @classmethod
     def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":
         """Return the client context of this user."""
-        profiles = load_profiles(Places.of(environment))
+        profiles = load_profiles(Places.of(environment), strict=True)
         given = {"prompt": Prompt(), **more}
         return cls(environment, profiles, CredentialCache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers

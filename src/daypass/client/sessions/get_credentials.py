@@ -8,6 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from daypass.client.credential_request import CredentialRequest
+from daypass.client.problems import MisconfiguredError
+from daypass.client.profiles.chains import find_chain_fault
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.sessions.cache import LEAST, CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
@@ -52,6 +54,7 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
 
     They last less if STS does not issue such credentials.
     """
+    _verify_chain(request, client_context)
     request = with_endpoint(request, client_context)
     if request.method == "keys" or not client_context.keeps:
         return _fetch(request, client_context, "")
@@ -74,6 +77,16 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     if kept is not None:
         return _shared(kept, request, client_context)
     return _refresh(request, client_context, key, started)
+
+
+def _verify_chain(request: CredentialRequest, client_context: ClientContext) -> None:
+    """Raise MisconfiguredError if the chain of the signing profile does not end at credentials."""
+    name = request.profile or request.source_profile
+    if not name and not client_context.environment.get("AWS_ACCESS_KEY_ID"):
+        name = profile_at_hand(client_context.environment)
+    fault = find_chain_fault(client_context.profiles, name)
+    if fault:
+        raise MisconfiguredError(fault)
 
 
 def _of_sign_in(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials:
