@@ -104,7 +104,8 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
     if foreign:
         number = text.count("\n", 0, foreign.start()) + 1
         raise MisconfiguredError(
-            f"{path} has bytes in line {number} that are not UTF-8, which AWS tools cannot read. Save the file as UTF-8."
+            f"{path} has bytes in line {number} that are not UTF-8, which AWS tools cannot read. Save the file as "
+            "UTF-8."
         )
     try:
         parser.read_string(text)
