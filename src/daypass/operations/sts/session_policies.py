@@ -4,7 +4,6 @@ Owns their limits. The engine evaluates them; a managed policy applies in its cu
 Source: IAM User Guide, "Session policies"; "IAM and AWS STS quotas".
 """
 
-import zlib
 from collections.abc import Mapping
 
 import msgspec
@@ -19,12 +18,15 @@ from daypass.errors import (
     ValidationError,
 )
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.packed_size import packed_percent
 from daypass.policy.language.document import DocumentKind, parse_document
 
 LONGEST_PLAIN = 2048  # characters, inline and managed together
 MOST_MANAGED = 10
-_PACKED_BYTES = 1024
 _WHOLE = 100
+# AWS's words; with a policy, they speak of the policy alone, even if tags take the most space.
+_POLICY = "Packed policy consumes {}% of allotted space, please use smaller policy."
+_TAGS = "Packed size of session tags consumes {}% of allotted space."
 
 
 class PolicyArn(msgspec.Struct, frozen=True):
@@ -72,16 +74,21 @@ def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> Sessio
         parts = Arn.find(arn)
         if parts is None or parts.service != "iam" or not parts.resource.startswith("policy/"):
             raise ValidationError(f"{arn} is invalid")
-    # AWS counts the plain strings first, with white space.
-    plain = len(inline) + sum(map(len, arns))
-    if plain > LONGEST_PLAIN:
-        raise PackedPolicyTooLarge(
-            f"The session policies are {plain} characters long; {LONGEST_PLAIN} is the limit for inline and "
-            "managed session policies together."
-        )
+    _check_plain(inline, arns)
     if inline:
         parse_document(inline, DocumentKind.SESSION)
     return SessionPolicies(inline, arns)
+
+
+def _check_plain(inline: str, arns: tuple[str, ...]) -> None:
+    """Refuse more plain characters than AWS takes, white space included."""
+    plain = len(inline) + sum(map(len, arns))
+    if plain > LONGEST_PLAIN:
+        percentage = max(packed_percent((inline, *arns), {}), -(-plain * _WHOLE // LONGEST_PLAIN))
+        raise PackedPolicyTooLarge(
+            _POLICY.format(percentage),
+            detail=f"{plain} characters of inline and managed session policies; {LONGEST_PLAIN} are the limit",
+        )
 
 
 def packed_percentage(policies: SessionPolicies, tags: Mapping[str, str]) -> int | None:
@@ -89,13 +96,10 @@ def packed_percentage(policies: SessionPolicies, tags: Mapping[str, str]) -> int
 
     Returns None without policies and tags. Raises PackedPolicyTooLarge above a hundred.
     """
-    if not policies.inline and not policies.arns and not tags:
+    has_policies = bool(policies.inline or policies.arns)
+    if not has_policies and not tags:
         return None
-    texts = [policies.inline, *policies.arns, *(f"{key}={value}" for key, value in tags.items())]
-    packed = len(zlib.compress("\n".join(texts).encode(), 9))
-    percentage = -(-packed * _WHOLE // _PACKED_BYTES)
+    percentage = packed_percent((policies.inline, *policies.arns), tags)
     if percentage > _WHOLE:
-        what = "policies and session tags" if tags and (policies.inline or policies.arns) else "policies"
-        what = what if policies.inline or policies.arns else "session tags"
-        raise PackedPolicyTooLarge(f"Packed size of {what} consumes {percentage}% of allotted space.")
+        raise PackedPolicyTooLarge((_POLICY if has_policies else _TAGS).format(percentage))
     return percentage
