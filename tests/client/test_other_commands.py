@@ -81,6 +81,17 @@ def test_whoami_says_what_shadows_what(machine: Machine) -> None:
     assert seen["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
 
 
+def test_aws_profile_wins_and_an_empty_one_is_unset(machine: Machine) -> None:
+    """As for the AWS CLI v2 and most SDKs; `whoami` names the profile that other tools would use."""
+    with machine.config.open("a") as config:
+        config.write("[profile other]\nregion = eu-west-1\n")
+    done = machine.good("whoami", "--output", "json", AWS_PROFILE="ann", AWS_DEFAULT_PROFILE="other")
+    assert done.json["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
+    assert "profile other of AWS_DEFAULT_PROFILE" in done.json["Shadowed"][0]
+    shown = machine.good("whoami", "--output", "json", AWS_PROFILE="", AWS_DEFAULT_PROFILE="ann").json
+    assert (shown["Arn"], shown["Shadowed"]) == (f"arn:aws:iam::{ACCOUNT}:user/ann", [])
+
+
 def test_a_failed_credential_process_is_quoted_as_one_sentence(machine: Machine) -> None:
     """The line breaks around the program's message do not become punctuation."""
     with machine.config.open("a") as config:

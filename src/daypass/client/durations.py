@@ -16,12 +16,15 @@ def parse_duration(text: str) -> int:
 
 
 def say_duration(seconds: float) -> str:
-    """Format a duration in short form, such as 1 h 5 min."""
-    whole = int(seconds)
-    if whole <= 0:
+    """Format a duration in short form, such as 1 h 5 min.
+
+    It is rounded to the nearest minute: an hour of which a second has passed is still 1 h.
+    """
+    if seconds < 1:
         return "no time"
-    hours, rest = divmod(whole, _HOUR)
-    minutes, last = divmod(rest, _MINUTE)
+    if seconds < _MINUTE:
+        return f"{int(seconds)} s"
+    hours, minutes = divmod(int(seconds / _MINUTE + 0.5), _HOUR // _MINUTE)
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    return f"{minutes} min" if minutes else f"{last} s"
+    return f"{minutes} min"

@@ -71,6 +71,8 @@ def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: st
     if any(environment.get(f"AWS_CONTAINER_CREDENTIALS_{kind}_URI") for kind in ("FULL", "RELATIVE")):
         found.append(CredentialSource("container", "the container's credential endpoint"))
     used = [CredentialSource(each.kind, each.where, each.key_id, used=index == 0) for index, each in enumerate(found)]
+    if not profile:
+        used += _other_profile(environment)
     if keys and profile:
         used.append(
             CredentialSource(
@@ -78,6 +80,19 @@ def find_sources(environment: Mapping[str, str], profiles: Profiles, profile: st
             )
         )
     return used
+
+
+def _other_profile(environment: Mapping[str, str]) -> list[CredentialSource]:
+    """Return the profile of AWS_DEFAULT_PROFILE if AWS_PROFILE names another one."""
+    chosen, other = environment.get("AWS_PROFILE"), environment.get("AWS_DEFAULT_PROFILE")
+    if not chosen or not other or chosen == other:
+        return []
+    return [
+        CredentialSource(
+            "environment-profile",
+            f"profile {other} of AWS_DEFAULT_PROFILE, which boto3 and the AWS CLI v1 use instead of AWS_PROFILE",
+        )
+    ]
 
 
 def _in_profile(profile: Profile) -> list[CredentialSource]:

@@ -7,10 +7,10 @@ Each error becomes a sentence with the next step.
   parse.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import botocore.session
@@ -20,53 +20,16 @@ from botocore.config import Config
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.problems import (
     BadUsageError,
-    ExpiredError,
     MisconfiguredError,
     NoAnswerError,
     RefusedError,
     SignInNeededError,
     UserFacingError,
 )
+from daypass.client.profiles.endpoints import named_at_hand
+from daypass.client.sessions.advice import find_advice
 from daypass.client.text_format import printable, sentence
 
-_WHO = "`daypass whoami` shows who you are"
-# Code of a refusal -> its kind and the next step.
-ADVICE: Mapping[str, tuple[type[UserFacingError], str]] = MappingProxyType(
-    {
-        "AccessDenied": (
-            RefusedError,
-            f"{_WHO}; the role must exist and trust you, and your own policies must allow the action",
-        ),
-        "AccessDeniedException": (RefusedError, f"{_WHO}; your policies must allow the action"),
-        "ExpiredToken": (ExpiredError, "Sign in again: `daypass renew`, or `daypass login`"),
-        "ExpiredTokenException": (ExpiredError, "Get a new token or assertion and use it before it expires"),
-        "InvalidIdentityToken": (ExpiredError, "Check the token, and that the account has the identity provider"),
-        "IDPRejectedClaim": (ExpiredError, "Sign in again with the identity provider"),
-        "IDPCommunicationError": (
-            NoAnswerError,
-            "The server cannot reach the identity provider; try again in a moment",
-        ),
-        "InvalidClientTokenId": (
-            RefusedError,
-            "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
-        ),
-        "UnrecognizedClientException": (
-            RefusedError,
-            "The key does not exist at this endpoint; `daypass doctor` shows the key and the endpoint in use",
-        ),
-        "SignatureDoesNotMatch": (
-            RefusedError,
-            "The secret key or this machine's clock is wrong; see `daypass doctor`",
-        ),
-        "RequestTimeTooSkewed": (RefusedError, "Correct this machine's clock; `daypass doctor` shows the difference"),
-        "ValidationError": (BadUsageError, "Correct the value and try again"),
-        "MalformedPolicyDocument": (BadUsageError, "Correct the session policy and try again"),
-        "PackedPolicyTooLarge": (BadUsageError, "Make the session policy or the tags smaller"),
-        "RegionDisabledException": (RefusedError, "Choose another region with --region"),
-        "Throttling": (RefusedError, "Try again in a moment"),
-    }
-)
-_WRONG_CODE = "MultiFactorAuthentication failed"
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
 _SERVER_FAULTS = 500
 # AWS's codes of server errors come from STS itself, so the exit code is that of a refusal.
@@ -87,8 +50,14 @@ class CallSigner:
 
 
 def open_session(profile: str = "") -> Any:
-    """Return a botocore session for a profile."""
-    return botocore.session.Session(profile=profile or None)
+    """Return a botocore session for a profile.
+
+    Without one it uses that of the environment: AWS_PROFILE before AWS_DEFAULT_PROFILE, an empty variable being unset.
+    Botocore itself reads them in the other order, and takes an empty one for a name.
+    """
+    of_environment = next(iter(named_at_hand(os.environ)), None)
+    session_vars: dict[str, Any] = {"profile": (None, [], of_environment, None)}
+    return botocore.session.Session(session_vars, profile=profile or None)
 
 
 def connect(service: str, signer: CallSigner, *, endpoint_url: str = "", region: str = "") -> Any:
@@ -196,9 +165,7 @@ def _refusal(error: exceptions.ClientError, place: str) -> UserFacingError:
     if not _CODE.fullmatch(str(detail.get("Code", ""))):
         return _unreadable(place)
     code, message = printable(detail.get("Code", "")), printable(detail.get("Message", ""))
-    kind, advice = ADVICE.get(code, (RefusedError, _WHO))
-    if _WRONG_CODE in message:
-        kind, advice = ExpiredError, "Wait for the next code and enter it; each code is accepted once"
+    kind, advice = find_advice(code, message)
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if kind is RefusedError and _MESSAGE_HEADER in headers:
         advice += "; `daypass sts decode-authorization-message` decodes the reason (DAYPASS_DEBUG=1 shows it)"
