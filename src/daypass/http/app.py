@@ -47,6 +47,10 @@ class JsonServices(Protocol):
         """
         ...
 
+    def at_once(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """Return the response to a call, or an awaitable of it."""
+        ...
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         ...
@@ -56,6 +60,7 @@ _MOST_WAITING = 1024
 # Larger requests take more than a millisecond to read, hash and parse.
 _LIGHT_BYTES = 32_768
 _LIGHT_PARAMETERS = 128
+_NO_PAGE = b"Page not found. The API is at /.\n"
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
 
 
@@ -128,6 +133,8 @@ class App:
 
         A body of None was too large.
         """
+        if scope["raw_path"] != b"/":
+            return self._page_at_once(scope, body)
         request, request_id = self._request(scope, body), self._request_ids()
         if _is_large(request):
             return self._answer_waiting(request, request_id, self.blocking_first)
@@ -137,6 +144,13 @@ class App:
             return self._answer_waiting(request, request_id, self.blocking)
         except KeysNeededError as needed:
             return self._answer_with_keys(needed, request, request_id)
+
+    def _page_at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
+        if is_for_s3(scope["headers"], scope["query_string"]):
+            return NOT_S3
+        if self.sso is None:
+            return HttpResponse(404, _PLAIN, _NO_PAGE)
+        return self.sso.at_once(self._request(scope, body))
 
     async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         try:
@@ -214,7 +228,7 @@ class App:
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:
-            await send_answer(send, HttpResponse(404, _PLAIN, b"Page not found. The API is at /.\n"))
+            await send_answer(send, HttpResponse(404, _PLAIN, _NO_PAGE))
 
     async def _see_if_ready(self) -> bool:
         ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)

@@ -6,7 +6,8 @@ Without timeouts a client could hold connections for ever: by silence, incomplet
 
 A call of the API is small and its response rarely has to wait; the task and the messages of ASGI would cost more than
 the response. On the fast path it is buffered until it is complete, answered where it was read, and its response is
-written at once. All others take uvicorn's path: other pages, large or unusual requests, responses that have to wait.
+written at once. GetRoleCredentials, which every SDK calls for each role, takes it too. All others take uvicorn's path:
+other pages, large or unusual requests, responses that have to wait.
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from daypass.http.peer import plain_address
 from daypass.wire.http import HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
+_ROLE_CREDENTIALS = b"/federation/credentials?"
 _LEAST_READ = 16_384  # bytes of a response that a client must read within its timeout
 
 # Returns the response to a complete request, or an awaitable of it.
@@ -33,7 +35,7 @@ class Connection(OneRequestAtATime):
     """Closes itself if the client is too slow.
 
     It may be silent, or send a request or read a response too slowly. An application's method `at_once` is called for
-    POST to /.
+    POST to / and for GetRoleCredentials.
     """
 
     patience = 60.0  # seconds for a whole request, and for each part of a response that the client reads
@@ -160,11 +162,11 @@ class Connection(OneRequestAtATime):
         It is a small API call that does not close the connection.
         """
         return (
-            self.url == b"/"
+            (self.url == b"/" or self.url.startswith(_ROLE_CREDENTIALS))
             and self._at_once is not None
             and not self._answered
             and not self._is_last
-            and self.parser.get_method() == b"POST"
+            and self.parser.get_method() == (b"POST" if self.url == b"/" else b"GET")
             and not self.expect_100_continue
             and not self.flow.write_paused
         )
@@ -181,7 +183,8 @@ class Connection(OneRequestAtATime):
         if self._at_once is None or self.transport.is_closing():
             return
         scope = cast("dict[str, Any]", self.scope)
-        scope["method"], scope["raw_path"], scope["query_string"] = "POST", b"/", b""
+        scope["method"] = "POST" if self.url == b"/" else "GET"
+        scope["raw_path"], _, scope["query_string"] = self.url.partition(b"?")
         try:
             answer = self._at_once(scope, body)
             if isinstance(answer, HttpResponse):

@@ -83,7 +83,8 @@ class Sso:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call."""
         try:
-            response = await self._answer(_request(scope, await _read(receive) if _has_body(scope) else b""))
+            answered = self.at_once(_request(scope, await _read(receive) if _has_body(scope) else b""))
+            response = answered if isinstance(answered, HttpResponse) else await answered
         except ClientGoneError:
             return
         except LateBodyError:
@@ -92,24 +93,50 @@ class Sso:
         await send({"type": "http.response.start", "status": response.status, "headers": (*response.headers, length)})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _answer(self, request: HttpRequest) -> HttpResponse:
+    def at_once(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        """Return the response to a call, or an awaitable of it.
+
+        A call with a body leaves its limit to the caller.
+        """
         request_id = self.new_request_id()
         operation = self.catalog.find(request.method, request.path.decode("latin-1"), request.query)
-        trace = _Trace(request, request_id, operation.service, operation.name)
+        trace, needed = _Trace(request, request_id, operation.service, operation.name), None
         try:
-            result = await self._perform(operation, trace)
-            extra = () if trace.call is None else trace.call.headers
-            return answer(operation.render(result), request_id, extra=extra)
-        except Fault as fault:
-            trace.fault = self._held_back(fault, trace)
-        except Exception as bug:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
-            self.pipeline.report_bug(request_id, bug)
-            trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
+            action = self._find_action(operation, trace)
+            params = msgspec.convert(operation.parse(request), action.takes)
+            # A required audit log is written before the response, which may wait.
+            if action.is_cached and self.pipeline.required_log is None:
+                try:
+                    return _success(operation, trace, self._run(action, params, trace, self.nonblocking))
+                except WouldBlockError:
+                    pass
+                except KeysNeededError as error:
+                    needed = error
+        except Exception as error:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
+            return self._refuse(trace, error)
+        return self._answer_waiting(operation, action, params, trace, needed)
+
+    async def _answer_waiting(
+        self, operation: RestOperation, action: AnyAction, params: Any, trace: "_Trace", needed: KeysNeededError | None
+    ) -> HttpResponse:
+        try:
+            return _success(operation, trace, await self._run_on_worker(action, params, trace, needed))
+        except Exception as error:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
+            return self._refuse(trace, error)
+
+    def _refuse(self, trace: "_Trace", error: Exception) -> HttpResponse:
+        """Record a refusal or a bug of our own, and return its response."""
+        if isinstance(error, Fault):
+            trace.fault = self._held_back(error, trace)
+        else:
+            self.pipeline.report_bug(trace.request_id, error)
+            detail = type(error).__name__
+            trace.fault = InternalFailure("The request failed because of an unknown error.", detail=detail)
         if not isinstance(trace.fault, AuthorizationPendingException):  # A waiting program asks every second.
             self.pipeline.record(self._audit_record(trace))
-        return render_rest_fault(operation.service, trace.fault, request_id)
+        return render_rest_fault(trace.service, trace.fault, trace.request_id)
 
-    async def _perform(self, operation: RestOperation, trace: "_Trace") -> Mapping[str, Any]:
+    def _find_action(self, operation: RestOperation, trace: "_Trace") -> AnyAction:
         if operation.service not in _COUNTED_BY_FAILURE and not self.nonblocking.within_rate_limit(trace.request.peer):
             raise Throttling("Rate exceeded")
         _require_scope(operation.service, trace.request)
@@ -117,20 +144,18 @@ class Sso:
         if action is None:
             reason = REFUSED_ACTIONS[operation.service, operation.name]
             raise ValidationError(f"{operation.name} is not supported by this server. {reason}")
-        params = msgspec.convert(operation.parse(trace.request), action.takes)
-        # A required audit log is written before the response, which may wait.
-        if action.is_cached and self.pipeline.required_log is None:
-            try:
-                return self._run(action, params, trace, self.nonblocking)
-            except WouldBlockError:
-                pass
-            except KeysNeededError as needed:
-                await self._fetch(needed)
+        return action
+
+    async def _run_on_worker(
+        self, action: AnyAction, params: Any, trace: "_Trace", needed: KeysNeededError | None
+    ) -> Mapping[str, Any]:
         run = asyncio.get_running_loop().run_in_executor
+        if needed is not None:
+            await self._fetch(needed)
         try:
             return await run(self.workers, self._run, action, params, trace, self.blocking)
-        except KeysNeededError as needed:
-            await self._fetch(needed)
+        except KeysNeededError as first:
+            await self._fetch(first)
         return await run(self.workers, self._run, action, params, trace, self.blocking)
 
     def _held_back(self, fault: Fault, trace: "_Trace") -> Fault:
@@ -171,6 +196,11 @@ class Sso:
             trace.fault,
             sign_in={"SignInId": call.sign_in} if call is not None and call.sign_in else None,
         )
+
+
+def _success(operation: RestOperation, trace: "_Trace", result: Mapping[str, Any]) -> HttpResponse:
+    extra = () if trace.call is None else trace.call.headers
+    return answer(operation.render(result), trace.request_id, extra=extra)
 
 
 def _require_scope(service: str, request: HttpRequest) -> None:

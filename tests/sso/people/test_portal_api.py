@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.http.segments import exchange
 from tests.sso.people.conftest import ACCOUNT, OTHER, Scene, new_scene
 from tests.sso.people.person import SCOPE, unsigned
 
@@ -105,6 +106,32 @@ def test_a_role_of_others_is_not_found(scene: Scene, sso: Any) -> None:
         assert found == (404, "ResourceNotFoundException")
     assert [each["accountId"] for each in sso.list_accounts(accessToken=access)["accountList"]] == [ACCOUNT]
     assert refusal(sso.list_account_roles, accessToken=access, accountId=OTHER) == (404, "ResourceNotFoundException")
+
+
+_CALL = f"/federation/credentials?role_name=developer&account_id={ACCOUNT}"
+_FORMS: dict[str, tuple[str, str, bytes]] = {
+    "plain": (_CALL, "", b""),
+    "with a body": (_CALL, "Content-Type: application/json\r\nContent-Length: 2\r\n", b"{}"),
+    "in chunks": (_CALL, "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n", b"2\r\n{}\r\n0\r\n\r\n"),
+    "expecting": (_CALL, "Expect: 100-continue\r\nContent-Length: 0\r\n", b""),
+    "signed for S3": (_CALL, "Authorization: AWS4-HMAC-SHA256 Credential=A/20261101/x/s3/aws4_request\r\n", b""),
+    "escaped": (_CALL.replace("federation", "f%65deration"), "", b""),
+    "without parameters": ("/federation/credentials?", "", b""),
+}
+_STATUSES = {"signed for S3": 400, "escaped": 404, "without parameters": 400}
+
+
+@pytest.mark.parametrize("form", _FORMS)
+def test_every_form_of_a_request_has_the_same_answer(scene: Scene, token: str, form: str) -> None:
+    """The fast path of a connection answers a pipelined pair in order, and leaves odd requests to the usual path."""
+    path, headers, body = _FORMS[form]
+    head = f"GET {path} HTTP/1.1\r\nHost: a\r\nx-amz-sso_bearer_token: {token}\r\n{headers}"
+    last = f"{head}Connection: close\r\n\r\n".encode() + body
+    replies = exchange(scene.url, [f"{head}\r\n".encode() + body + last])
+    assert [reply.status for reply in replies] == [_STATUSES.get(form, 200)] * 2
+    if form not in _STATUSES:
+        first, second = (json.loads(reply.body)["roleCredentials"]["accessKeyId"] for reply in replies)
+        assert first != second
 
 
 def test_a_change_of_a_trust_policy_counts_at_once(scene: Scene, sso: Any, token: str) -> None:
