@@ -241,6 +241,18 @@ class RegionDisabled(SenderFault):
     code, status = "RegionDisabledException", 403
 
 
+class InsufficientSessionLifetime(SenderFault):
+    """The calling session ends before the requested duration."""
+
+    code = "InsufficientSessionLifetime"
+
+
+class InvalidSubjectCredentials(SenderFault):
+    """The credentials are not those of a session that can be scoped down."""
+
+    code = "InvalidSubjectCredentials"
+
+
 class SessionDurationEscalation(SenderFault):
     """A token must not outlive the session that requests it."""
 

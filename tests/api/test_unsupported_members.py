@@ -153,7 +153,6 @@ def test_sdks_learn_that_a_restriction_is_not_there(server: RunningServer) -> No
     assert refused(iam.create_role, RoleName="r", AssumeRolePolicyDocument=TRUST, MaxSigninSessionDuration=3600)[2] == (
         "MaxSigninSessionDuration is not supported by this server."
     )
-    assert refused(sts.get_scoped_credentials, Policy=NOTHING)[:2] == ("NotSupportedService", 404)
     arn = f"arn:aws:iam::{server.root.account}:oidc-provider/issuer.example.com"
     assert refused(iam.update_open_id_connect_provider, OpenIDConnectProviderArn=arn, RemoveContextProvider=True)[
         :2
@@ -165,8 +164,8 @@ def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
     make = client_factory(server)
     iam = make("iam")
     iam.create_user(UserName="ann")
-    ann = make("sts", iam.create_access_key(UserName="ann")["AccessKey"])
-    assert refused(ann.get_scoped_credentials, Policy=NOTHING)[0] == "AccessDenied"
+    ann = make("iam", iam.create_access_key(UserName="ann")["AccessKey"])
+    assert refused(ann.create_login_profile, UserName="ann", Password="correct-horse")[0] == "AccessDenied"
 
 
 def test_what_is_ignored_is_accepted(server: RunningServer) -> None:

@@ -4,11 +4,12 @@ import hashlib
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import jwt
 import pytest
 from tests.delegation.conftest import Sides
-from tests.documents import allow, document
+from tests.documents import allow, document, trust
 from tests.refusals import refused
 
 from daypass.directory import records
@@ -61,6 +62,61 @@ def test_a_role_session_can_approve(sides: Sides) -> None:
     assert answer["AssumedPrincipal"] == arn
     assert sides.as_caller("sts", answer["Credentials"]).get_caller_identity()["Arn"] == arn
     assert refused(sides.as_caller("iam", answer["Credentials"]).list_roles)[0] == "AccessDenied"
+
+
+def scoped(sides: Sides, credentials: Any, *actions: str) -> Any:
+    """Return the credentials with a scope-down policy that allows actions."""
+    sts = sides.as_caller("sts", credentials)
+    return sts.get_scoped_credentials(Policy=document(allow(list(actions))))["Credentials"]
+
+
+def test_a_scoped_session_cannot_approve(sides: Sides) -> None:
+    """The approval would be for the identity, without the scope-down policies. Neither can it own a request."""
+    iam = sides.as_caller("iam", sides.customer)
+    role = iam.create_role(RoleName="admins", AssumeRolePolicyDocument=trust(AWS=sides.customer.account))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="admins", PolicyName="own", PolicyDocument=document(allow("*")))
+    session = sides.as_caller("sts", sides.admin()).assume_role(RoleArn=role, RoleSessionName="alice")["Credentials"]
+    narrow, request = sides.as_caller("iam", scoped(sides, session, "*")), sides.request()
+    assert refused(narrow.associate_delegation_request, DelegationRequestId=request)[0] == "InvalidInput"
+    sides.as_caller("iam", session).associate_delegation_request(DelegationRequestId=request)
+    assert refused(narrow.accept_delegation_request, DelegationRequestId=request)[0] == "InvalidInput"
+    # The owner's default permissions are those of its unrestricted sessions.
+    owner = sides.as_caller("iam", scoped(sides, session, "iam:ListUsers"))
+    assert refused(owner.get_delegation_request, DelegationRequestId=request)[0] == "AccessDenied"
+
+
+def test_layers_of_the_partner_limit_the_delegated_credentials(sides: Sides) -> None:
+    """A partner that redeems a token with scoped credentials gets no more than the layers allow, and no longer."""
+    token = sides.finalize(sides.admin(), sides.request())
+    iam = sides.as_caller("iam", sides.partner)
+    role = iam.create_role(RoleName="app", AssumeRolePolicyDocument=trust(AWS=sides.partner.account))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="app", PolicyName="own", PolicyDocument=document(allow("*")))
+    app = sides.as_caller("sts", sides.user(sides.partner, "app", allow("*")))
+    session = app.assume_role(RoleArn=role, RoleSessionName="app")["Credentials"]
+    narrow = scoped(sides, session, "sts:*", "iam:CreateUser")
+    answer = sides.as_caller("sts", narrow).get_delegated_access_token(TradeInToken=token)["Credentials"]
+    assert answer["Expiration"] <= session["Expiration"]
+    delegated = sides.as_caller("iam", answer)
+    delegated.create_user(UserName="agent", Path="/monitoring/")
+    assert "session policy" in refused(delegated.list_users)[2]
+
+
+def test_delegated_credentials_can_be_scoped_down(sides: Sides) -> None:
+    """The accepted policy and the layer apply, and a revocation of the delegation ends them."""
+    template = sides.as_caller("iam", sides.partner).create_policy(
+        PolicyName="agents", PolicyDocument=document(allow(["iam:ListUsers", "iam:ListRoles", "sts:*"]))
+    )["Policy"]["Arn"]
+    request = sides.request(Permissions={"PolicyTemplateArn": template})
+    token = sides.finalize(sides.admin(), request)
+    partner = sides.as_caller("sts", sides.partner)
+    credentials = partner.get_delegated_access_token(TradeInToken=token)["Credentials"]
+    narrow = scoped(sides, credentials, "iam:ListUsers", "iam:ListGroups")
+    delegated = sides.as_caller("iam", narrow)
+    delegated.list_users()
+    assert refused(delegated.list_roles)[0] == "AccessDenied"
+    assert refused(delegated.list_groups)[0] == "AccessDenied"
+    sides.as_caller("iam", sides.customer).reject_delegation_request(DelegationRequestId=request)
+    assert refused(delegated.list_users)[0] == "InvalidClientTokenId"
 
 
 def test_a_root_user_can_approve_for_four_hours(sides: Sides) -> None:

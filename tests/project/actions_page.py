@@ -12,7 +12,6 @@ from daypass.operations.declared import IGNORED_MEMBERS, REFUSED_MEMBERS, Member
 from daypass.operations.iam import unsupported_actions
 from daypass.operations.iam.table import OPERATIONS as IAM
 from daypass.operations.operation import NEEDS_NO_PERMISSION, AnyOperation
-from daypass.operations.sts import refusals as sts_refusals
 from daypass.operations.sts.table import OPERATIONS as STS
 
 PAGE = Path(__file__).parents[2] / "docs" / "actions.md"
@@ -39,21 +38,14 @@ def page() -> str:
 
 
 def _sts() -> Iterator[str]:
-    performed = [operation for operation in STS if not isinstance(operation, sts_refusals.UnsupportedStsAction)]
-    yield f"## STS: {len(performed)} implemented actions"
+    yield f"## STS: {len(STS)} implemented actions"
     yield ""
     yield "| action | called with | permission |"
     yield "| --- | --- | --- |"
-    for operation in sorted(performed, key=_name):
+    for operation in sorted(STS, key=_name):
         name = f"sts:{operation.action}"
         signed = "a signature" if operation.signed else "an assertion or a token"
         yield f"| `{operation.action}` | {signed} | {_permission(name)} |"
-    yield ""
-    yield "These are authorized like any other call, and then refused (`NotSupportedService`) with the reason."
-    yield ""
-    yield "| action | reason |"
-    yield "| --- | --- |"
-    yield from (f"| `{action}` | {why} |" for action, why in sorted(sts_refusals.REFUSED.items()))
 
 
 def _permission(name: str) -> str:

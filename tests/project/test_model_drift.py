@@ -111,5 +111,6 @@ def test_a_declared_member_is_read() -> None:
     found = [registry.find(*name.split(":")) for name in registry.names()]
     taken = [one.takes for one in found if one.declared is not None]  # type: ignore[attr-defined]
     fields = {field.name for takes in taken for struct in _structs(inspect.type_info(takes)) for field in struct.fields}
-    # AssumeRoleWithWebIdentity reads its token separately, and AssumeRole refuses every context assertion.
-    assert fields - read == {"web_identity_token", "context_assertion"}
+    # AssumeRoleWithWebIdentity reads its token separately, AssumeRole refuses every context assertion, and the
+    # description of GetScopedCredentials is for the audit event alone.
+    assert fields - read == {"web_identity_token", "context_assertion", "scoped_session_description"}

@@ -88,7 +88,7 @@ def test_an_anonymous_caller_needs_a_public_policy() -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["identity", "boundary", "session", "service_control", "resource", "resource_control"]
+    "where", ["identity", "boundary", "session", "scoped", "service_control", "resource", "resource_control"]
 )
 def test_a_deny_anywhere_refuses(where: str) -> None:
     """An explicit Deny wins over every Allow, in each kind of policy."""
@@ -96,6 +96,7 @@ def test_a_deny_anywhere_refuses(where: str) -> None:
         "identity": (DocumentKind.IDENTITY, PolicyType.IDENTITY),
         "boundary": (DocumentKind.IDENTITY, PolicyType.BOUNDARY),
         "session": (DocumentKind.SESSION, PolicyType.SESSION),
+        "scoped": (DocumentKind.SESSION, PolicyType.SESSION),
         "service_control": (DocumentKind.SERVICE_CONTROL, PolicyType.SERVICE_CONTROL),
         "resource": (DocumentKind.RESOURCE, PolicyType.RESOURCE),
         "resource_control": (DocumentKind.RESOURCE_CONTROL, PolicyType.RESOURCE_CONTROL),
@@ -117,6 +118,7 @@ def test_a_deny_anywhere_refuses(where: str) -> None:
             denying if where == "identity" else own.identity,
             denying if where == "boundary" else None,
             denying if where == "session" else None,
+            (denying,) if where == "scoped" else (),
             (denying,) if where == "service_control" else (),
         )
     caller = msgspec.structs.replace(ALICE, policies=own)

@@ -6,7 +6,7 @@ caller's own account alone. Rules: IAM User Guide, "Troubleshoot access denied e
 owns the format.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -16,7 +16,7 @@ from daypass.authorize.context import as_written
 from daypass.authorize.remedy import closest_statements
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote
 from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
-from daypass.policy.compiled import CompiledStatement, PolicySet
+from daypass.policy.compiled import CompiledStatement
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies
 from daypass.policy.reasons.denial_messages import because
@@ -78,15 +78,14 @@ def _own_side(request: AuthorizationRequest, policies: Policies) -> tuple[Author
         identity=policies.identity,
         boundary=policies.boundary,
         session=policies.session,
+        scoped=policies.scoped,
         service_control=policies.service_control,
     )
 
 
 def _statements(policies: Policies) -> Iterator[tuple[StatementRef, CompiledStatement]]:
-    kinds = (policies.identity, policies.boundary, policies.session, policies.resource)
-    sets: Iterable[PolicySet | None] = (*policies.service_control, *policies.resource_control, *kinds)
-    for policy_set in sets:
-        for policy in () if policy_set is None else policy_set.policies:
+    for policy_set in policies.sets():
+        for policy in policy_set.policies:
             for statement in policy.statements:
                 yield statement.ref, statement
 

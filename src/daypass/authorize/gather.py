@@ -5,7 +5,7 @@ Rules: IAM User Guide, "Policy evaluation logic".
 """
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.identity import compiled, load_session_policies
+from daypass.directory.identity import compiled, load_scope_down_policy, load_session_policies
 from daypass.directory.managed_policies.root_tasks import task_limits
 from daypass.directory.organization.organization_tree import InheritedControls, load_inherited_controls
 from daypass.directory.store import Views
@@ -60,10 +60,12 @@ def _policies(
         if own is None:
             own = views.get(load_inherited_controls, caller.account)
         service_control = own.service_control
+    session, scoped = (None, ()) if caller.session is None else _session_limits(caller, caller.session, views)
     return Policies(
         _without_identity(caller) if identity is None else identity.policies,
         None if identity is None else identity.boundary,
-        None if caller.session is None else _session_policies(caller, caller.session, views),
+        session,
+        scoped,
         service_control,
         resource_control,
         resource,
@@ -84,6 +86,20 @@ def _is_exempt(caller: Caller) -> bool:
 
 def _without_identity(caller: Caller) -> PolicySet:
     return _OF_ROOT if caller.principal.kind is PrincipalKind.FEDERATED_USER else NOTHING
+
+
+def _session_limits(caller: Caller, session: Session, views: Views) -> tuple[PolicySet | None, tuple[PolicySet, ...]]:
+    """Return all policies of a session: its own, and its scope-down policies.
+
+    This is the only function that reads them for a decision.
+    """
+    scoped = tuple(
+        [
+            views.get(load_scope_down_policy, text, number, session.account)
+            for number, text in enumerate(session.scoped_policies, 1)
+        ]
+    )
+    return _session_policies(caller, session, views), scoped
 
 
 def _session_policies(caller: Caller, session: Session, views: Views) -> PolicySet | None:

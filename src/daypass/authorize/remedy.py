@@ -139,8 +139,8 @@ def _avoid_deny(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
 
     Conditions that a caller can change easily are first.
     """
-    every = (policy_set for policy_set in _every_set(plan.changed))
-    denies = [one for policy_set in every for one in _statements(policy_set) if one.ref in decision.statements]
+    sets = plan.changed.sets()
+    denies = [one for policy_set in sets for one in _statements(policy_set) if one.ref in decision.statements]
     for deny in denies[:1]:
         needs = [Need(deny.ref, requirement) for requirement in _requirements(deny, plan, wanted=False)]
         for need in sorted(needs, key=lambda need: _ease(need.requirement)):
@@ -156,6 +156,8 @@ def _supply_allow(plan: RemedyPlan, decision: Denied) -> Iterator[RemedyPlan]:
 
     If no Allow is that close, yield a plan with an additional statement.
     """
+    if decision.by is PolicyType.SESSION and plan.changed.scoped:
+        return  # A scope-down policy cannot be changed, and its holder was meant to have no more.
     sets, level = _lacking_sets(plan, decision)
     candidates = [_closest(policy_set, plan.changed_request) for policy_set in sets]
     near = [one for allows in candidates for one in allows if _fails_on_conditions(one, plan.changed_request, decision)]
@@ -234,7 +236,7 @@ def _requirements(statement: CompiledStatement, plan: RemedyPlan, *, wanted: boo
 
 
 def _has_variables(statement: CompiledStatement, plan: RemedyPlan) -> bool:
-    policies = (policy for policy_set in _every_set(plan.changed) for policy in policy_set.policies)
+    policies = (policy for policy_set in plan.changed.sets() for policy in policy_set.policies)
     return any(policy.document.variables for policy in policies if statement in policy.statements)
 
 
@@ -244,9 +246,3 @@ def _values(statement: CompiledStatement) -> Iterator[str]:
 
 def _statements(policy_set: PolicySet) -> Iterator[CompiledStatement]:
     return (statement for policy in policy_set.policies for statement in policy.statements)
-
-
-def _every_set(policies: Policies) -> Iterator[PolicySet]:
-    single = (policies.identity, policies.boundary, policies.session, policies.resource)
-    sets: Iterable[PolicySet | None] = (*policies.resource_control, *policies.service_control, *single)
-    return (policy_set for policy_set in sets if policy_set is not None)

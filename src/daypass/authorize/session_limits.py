@@ -55,14 +55,14 @@ class _Limit:
     sts: frozenset[str] | None
 
 
-_GET_SESSION_TOKEN = _Limit(iam=_has_mfa, sts=frozenset({"AssumeRole", "GetCallerIdentity"}))
+_GET_SESSION_TOKEN = _Limit(iam=_has_mfa, sts=frozenset({"AssumeRole", "GetCallerIdentity", "GetScopedCredentials"}))
 _ROLE = _Limit(iam=_is_anything, sts=None)
 
 _LIMITS: Mapping[SessionKind, _Limit] = {
     SessionKind.ROLE: _ROLE,
     SessionKind.USER: _GET_SESSION_TOKEN,
     SessionKind.ROOT: _GET_SESSION_TOKEN,
-    SessionKind.FEDERATED: _Limit(iam=_is_nothing, sts=frozenset({"GetCallerIdentity"})),
+    SessionKind.FEDERATED: _Limit(iam=_is_nothing, sts=frozenset({"GetCallerIdentity", "GetScopedCredentials"})),
 }
 
 

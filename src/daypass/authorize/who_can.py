@@ -203,12 +203,8 @@ def _way(
 
 def _quote(refs: tuple[StatementRef, ...], policies: Policies, search: _Search) -> tuple[str, ...]:
     """Return statements as people wrote them."""
-    single = (policies.identity, policies.boundary, policies.session, policies.resource)
     documents = {
-        policy.source: policy.document.text
-        for policy_set in (*policies.service_control, *policies.resource_control, *single)
-        if policy_set is not None
-        for policy in policy_set.policies
+        policy.source: policy.document.text for policy_set in policies.sets() for policy in policy_set.policies
     }
     return tuple(readable(_statements(documents[ref.source])[ref.index], search.views, search.foreign) for ref in refs)
 
@@ -243,6 +239,7 @@ def _without_conditions(policies: Policies) -> Policies:
         identity=_relaxed(policies.identity),
         boundary=None if policies.boundary is None else _relaxed(policies.boundary),
         session=None if policies.session is None else _relaxed(policies.session),
+        scoped=tuple(map(_relaxed, policies.scoped)),
         service_control=tuple(map(_relaxed, policies.service_control)),
         resource_control=tuple(map(_relaxed, policies.resource_control)),
         resource=None if policies.resource is None else _relaxed(policies.resource),

@@ -170,6 +170,22 @@ def load_session_policies(
     return compile_set(found)
 
 
+@charged_to(2)
+def load_scope_down_policy(
+    reader: Reader,  # noqa: ARG001 - every loader has one
+    text: str,
+    number: int,
+    account: str,  # noqa: ARG001 - the cache reads it
+) -> PolicySet:
+    """Return a scope-down policy of GetScopedCredentials as a set.
+
+    `number` counts the scope-down policies of the session from 1, and `account` is the session's.
+    """
+    # A caller can send any number of these, so they are cached with their weight or not at all.
+    document = parse_document(text, DocumentKind.SESSION)
+    return compile_set((compile_document(document, PolicySource(PolicyType.SESSION, f"scope-down-policy-{number}")),))
+
+
 def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
     """Return a role as a target of AssumeRole, or None.
 

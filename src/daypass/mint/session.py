@@ -55,6 +55,12 @@ class Session(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_field
     issuing_keys: tuple[str, ...] = ()  # the access keys of the key chain, the long-term key first
     issuing_times: tuple[int, ...] = ()  # the time of each key (key_chain.py); empty if all of them are `issued`
     has_all_keys: bool = False  # issuing_keys is complete
+    scoped_policies: tuple[str, ...] = ()  # the scope-down policies of GetScopedCredentials, oldest first
+
+    @property
+    def has_policies(self) -> bool:
+        """Return whether a policy limits this session below its identity."""
+        return bool(self.policy or self.policy_arns or self.root_task_policy or self.scoped_policies)
 
     @property
     def key_chain(self) -> KeyChain:

@@ -6,8 +6,10 @@ Owns the layouts of its fields. Leaves expiry to authenticate/, because AWS chec
 - This release writes that layout and puts the key chain in front of the padding in `filler`, which those servers do not
   read. It reads tokens with the chain there, and tokens with the fields that follow `delegation`.
 - A token of 0.1.0 names one or two of its keys, and its chain counts as incomplete.
+- A session with scope-down policies is written up to `scoped_policies`. Servers that do not know this field refuse the
+  token, because they would ignore the restriction. Its key chain is in `filler` too; the fields between are empty.
 
-Decision: docs/decisions/0014-chains-of-issuing-keys.md.
+Decisions: docs/decisions/0014-chains-of-issuing-keys.md, docs/decisions/0024-scoped-credentials.md.
 """
 
 import msgspec
@@ -26,6 +28,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Session).decode
 _FILLER = Session.__struct_fields__.index("filler")
 _WRITTEN = Session.__struct_fields__.index("delegation") + 1
+_NO_CHAIN: tuple[tuple[str, ...], tuple[int, ...], bool] = ((), (), False)
 
 
 def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
@@ -46,7 +49,7 @@ def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entro
             entropy=entropy,
         )
     except PayloadTooLargeError as error:
-        raise PackedPolicyTooLarge("Serialized token too large for session") from error
+        raise PackedPolicyTooLarge(_too_long(session, len(payload))) from error
 
 
 def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> Session:
@@ -61,9 +64,23 @@ def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -
         raise InvalidClientTokenId(_INVALID, detail="the session token does not open") from error
 
 
+def _too_long(session: Session, payload_length: int) -> str:
+    """Return AWS's message for a token that is too long.
+
+    That of GetScopedCredentials has both sizes.
+    """
+    if not session.scoped_policies:
+        return "Serialized token too large for session"
+    return (
+        f"The session token size of {sealed_length(payload_length)} bytes exceeds the maximum allowed size of "
+        f"{Purpose.SESSION.value.longest} bytes."
+    )
+
+
 def _lay_out(session: Session, filler: bytes) -> bytes:
     fields = astuple(session)
-    return _encode((*fields[:_FILLER], filler, *fields[_FILLER + 1 : _WRITTEN]))
+    written = (*fields[:_FILLER], filler, *fields[_FILLER + 1 : _WRITTEN])
+    return _encode((*written, *_NO_CHAIN, session.scoped_policies) if session.scoped_policies else written)
 
 
 def _with_chain(session: Session) -> Session:

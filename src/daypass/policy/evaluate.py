@@ -8,6 +8,7 @@ The order:
 2. Each level of resource and service control policies needs an Allow.
 3. The resource policy and the caller's own policies need an Allow. principal.Reach lists the caller's policies that are
   not needed if the resource policy allows.
+4. Each scope-down policy of the session needs an Allow. No resource policy replaces it.
 """
 
 from collections.abc import Iterator
@@ -26,14 +27,17 @@ from daypass.policy.work import LIGHT_PART, LIGHT_WORK, decision_work
 class Policies(msgspec.Struct, frozen=True):
     """All policies that apply to a request.
 
-    `boundary` and `session` may be None; several session policies are one set. Control policies are one set for each
-    level, from the organization's root, or (). With `trust`, `resource` is a role's trust policy, which must itself
-    allow the request, in the same account too. `characters` is the sum over all sets; a passed value is ignored.
+    `boundary` and `session` may be None; several session policies are one set. `scoped` has one set for each scope-down
+    policy of GetScopedCredentials, oldest first, or (). Control policies are one set for each level, from the
+    organization's root, or (). With `trust`, `resource` is a role's trust policy, which must itself allow the request,
+    in the same account too. `characters` is the sum over all sets; a passed value is ignored.
     """
 
     identity: PolicySet
     boundary: PolicySet | None = None
     session: PolicySet | None = None
+    # In this place, a constructor by position that omits it does not type-check.
+    scoped: tuple[PolicySet, ...] = ()
     service_control: tuple[PolicySet, ...] = ()
     resource_control: tuple[PolicySet, ...] = ()
     resource: PolicySet | None = None
@@ -50,6 +54,7 @@ class Policies(msgspec.Struct, frozen=True):
         for policy_set in (self.resource, self.identity, self.boundary, self.session):
             if policy_set is not None:
                 yield policy_set
+        yield from self.scoped
 
 
 Decision = Allowed | Denied
@@ -128,6 +133,10 @@ def _denied_on_own_side(request: AuthorizationRequest, policies: Policies) -> De
     found = None if session is None else _find(session.candidates(action)[0], request)
     if found is not None:
         return _explicit(found, PolicyType.SESSION, request, policies)
+    for layer in policies.scoped:
+        found = _find(layer.candidates(action)[0], request)
+        if found is not None:
+            return _explicit(found, PolicyType.SESSION, request, policies)
     return None
 
 
@@ -208,6 +217,12 @@ def _decide_own_side(
     # A federated user without a session policy has no permissions.
     if (session is not None or kind is _FEDERATED_USER) and bypass < _BYPASS_ALL:
         found = None if session is None else _find(session.candidates(action)[1], request)
+        if found is None:
+            return _implicit(PolicyType.SESSION, request, policies)
+        by.append(found)
+    # No `bypass` applies to these: a resource policy that names the session must not widen what its holder was given.
+    for layer in policies.scoped:
+        found = _find(layer.candidates(action)[1], request)
         if found is None:
             return _implicit(PolicyType.SESSION, request, policies)
         by.append(found)

@@ -66,7 +66,9 @@ def prepare_decision(  # noqa: PLR0913 - the parts of a decision
     An event loop asks policy.evaluate.is_light about them first: a heavy decision belongs on a worker thread.
     """
     own = caller.policies
-    policies = Policies(own.identity, own.boundary, own.session, own.service_control, resource_control, resource_policy)
+    policies = Policies(
+        own.identity, own.boundary, own.session, own.scoped, own.service_control, resource_control, resource_policy
+    )
     request = AuthorizationRequest(
         action=action,
         resource=resource,

@@ -83,7 +83,7 @@ class Access:
         own = policy_set(list(identity), PolicyType.IDENTITY, DocumentKind.IDENTITY) if identity else compile_set(())
         bound = None if boundary is None else policy_set(boundary, PolicyType.BOUNDARY, DocumentKind.IDENTITY)
         limit = None if session_policy is None else policy_set(session_policy, PolicyType.SESSION, DocumentKind.SESSION)
-        policies = Policies(own, bound, limit, found.policies.service_control)
+        policies = Policies(own, bound, limit, service_control=found.policies.service_control)
         return msgspec.structs.replace(found, policies=policies)
 
     def allowed(self, caller: VerifiedCaller, action: str = GET, resource: str = OBJECT, **context: str) -> bool:

@@ -64,7 +64,9 @@ class _Combined:
         self.own = own
         self.control = control
         self.resource = resource
-        self.policies = Policies(own.identity, own.boundary, own.session, own.service_control, control, resource)
+        self.policies = Policies(
+            own.identity, own.boundary, own.session, own.scoped, own.service_control, control, resource
+        )
         self._needs: dict[str, tuple[bool, frozenset[LookUp]]] = {}
         self._names_tls: dict[str, bool] = {}
 

@@ -1,8 +1,9 @@
 """Turn a grant into temporary credentials.
 
 They are a key id, a secret and a session token. Owns the only place where sessions are minted, and with it the chain of
-access keys in each: it comes from the authorized caller, and an operation cannot pass a shorter one. A session of
-delegated credentials ends with the session that requested it. Each operation decides the rest.
+access keys in each: it comes from the authorized caller, and an operation cannot pass a shorter one. So do the
+scope-down policies of the caller's session. A session that delegated credentials or a session with scope-down policies
+requested ends with the session that requested it. Each operation decides the rest.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,8 @@ class Grant(msgspec.Struct, frozen=True):
     """The properties of a new session.
 
     `seconds` is its lifetime from now; `more` has further fields of Session. With an `approval` it counts as issued
-    then, and ends with the approver's keys too.
+    then, and ends with the approver's keys too. `issued` is another time of issue, in seconds since 1970.
+    `scope_down` is one more scope-down policy, beside those of the caller's session.
     """
 
     kind: SessionKind
@@ -49,6 +51,8 @@ class Grant(msgspec.Struct, frozen=True):
     more: Mapping[str, Any]
     token_size: int = 0
     approval: Approval | None = None
+    issued: int | None = None
+    scope_down: str = ""
 
 
 def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestContext) -> dict[str, Any]:
@@ -57,7 +61,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
     Raises AccessDenied if the chain of access keys gets too long.
     """
     caller, now = authorized.caller, int(ctx.now.timestamp())
-    chain, issued = caller.key_chain(now), now
+    chain, issued = caller.key_chain(now), now if grant.issued is None else grant.issued
     if grant.approval is not None:
         chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
     require_room(chain)
@@ -77,6 +81,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
         issuing_keys=chain.keys,
         issuing_times=() if chain.times == (issued,) * len(chain.times) else chain.times,
         has_all_keys=chain.is_complete,
+        scoped_policies=_scoped_policies(caller, grant.scope_down),
         **grant.more,
     )
     token = seal_session(
@@ -91,10 +96,17 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
 
 
 def _latest_end(caller: Caller, expires: int, now: int) -> int:
-    # Otherwise each step could extend the access by a role's maximum, past the approved end.
-    if caller.session is not None and caller.key_chain(now).is_delegated:
-        return min(expires, caller.session.expires)
+    # Otherwise each step could extend the access by a role's maximum, past the end that was approved, or that was set
+    # for the holder of scoped credentials.
+    session = caller.session
+    if session is not None and (session.scoped_policies or caller.key_chain(now).is_delegated):
+        return min(expires, session.expires)
     return expires
+
+
+def _scoped_policies(caller: Caller, added: str) -> tuple[str, ...]:
+    inherited = () if caller.session is None else caller.session.scoped_policies
+    return (*inherited, added) if added else inherited
 
 
 def first_key_of(caller: Caller) -> str:

@@ -48,6 +48,10 @@ _ESCALATION = (
     "The requested token duration would extend the session beyond its original expiration time. You cannot use this "
     "operation to extend the lifetime of a session beyond what was granted when the session was originally created."
 )
+_SCOPED = (
+    "Cannot call GetWebIdentityToken with a session that has scope-down policies: a session that begins with the token "
+    "would not have them."
+)
 _DELEGATED = (
     "Cannot call GetWebIdentityToken with delegated credentials, or with a session that was requested with them: "
     "a session that begins with the token would outlive the delegation."
@@ -125,6 +129,8 @@ class GetWebIdentityToken(Signed[GetWebIdentityTokenRequest]):
         # A session that begins with the token, here or at another server, knows neither the delegation nor its end.
         if caller.session is not None and chain.is_delegated:
             raise AccessDenied(_DELEGATED, detail="the caller's chain contains a delegation request")
+        if caller.session is not None and caller.session.scoped_policies:
+            raise AccessDenied(_SCOPED, detail="the caller's session has scope-down policies")
         expires = issued + params.members.duration_seconds
         if caller.session is not None and expires > caller.session.expires:
             raise SessionDurationEscalation(_ESCALATION)

@@ -1,7 +1,6 @@
-"""The actions of STS that Daypass performs, or refuses with a reason."""
+"""The actions of STS that Daypass performs."""
 
 from daypass.operations.operation import AnyOperation
-from daypass.operations.sts import refusals
 from daypass.operations.sts.assume_role import AssumeRole
 from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAML
 from daypass.operations.sts.assume_role_with_web_identity import AssumeRoleWithWebIdentity
@@ -11,6 +10,7 @@ from daypass.operations.sts.get_access_key_info import GetAccessKeyInfo
 from daypass.operations.sts.get_caller_identity import GetCallerIdentity
 from daypass.operations.sts.get_delegated_access_token import GetDelegatedAccessToken
 from daypass.operations.sts.get_federation_token import GetFederationToken
+from daypass.operations.sts.get_scoped_credentials import GetScopedCredentials
 from daypass.operations.sts.get_session_token import GetSessionToken
 from daypass.operations.sts.get_web_identity_token import GetWebIdentityToken
 
@@ -24,7 +24,7 @@ OPERATIONS: tuple[AnyOperation, ...] = (
     GetCallerIdentity(),
     GetDelegatedAccessToken(),
     GetFederationToken(),
+    GetScopedCredentials(),
     GetSessionToken(),
     GetWebIdentityToken(),
-    *refusals.OPERATIONS,
 )

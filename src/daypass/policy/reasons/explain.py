@@ -180,6 +180,8 @@ def _sets(policies: Policies) -> Iterator[tuple[PolicyType, int | None, PolicySe
         yield PolicyType.BOUNDARY, None, policies.boundary
     if policies.session is not None:
         yield PolicyType.SESSION, None, policies.session
+    for policy_set in policies.scoped:
+        yield PolicyType.SESSION, None, policy_set
 
 
 def _outcome(policies: tuple[PolicyTrace, ...]) -> EvaluationDecision:

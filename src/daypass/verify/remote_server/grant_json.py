@@ -54,16 +54,18 @@ class PrincipalJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     delegated: bool = False
 
 
-class CallerPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class CallerPolicies(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
     """A caller's own policies.
 
-    None and () have the meaning that they have in Policies.
+    None and () have the meaning that they have in Policies. `scoped` is sent only for a session that has scope-down
+    policies: a gateway that does not know the field refuses this session, and accepts all others.
     """
 
     identity: References
     boundary: References | None
     session: References | None
     service_control: tuple[References, ...]
+    scoped: tuple[References, ...] = ()
 
 
 class CallerJson(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -112,6 +114,7 @@ def encode_caller(caller: VerifiedCaller, documents: Documents) -> CallerJson:
             boundary=None if own.boundary is None else encode_set(own.boundary, documents),
             session=None if own.session is None else encode_set(own.session, documents),
             service_control=tuple(encode_set(level, documents) for level in own.service_control),
+            scoped=tuple(encode_set(layer, documents) for layer in own.scoped),
         ),
         mfa_at=caller.mfa_at,
         expires=caller.expires,
@@ -143,6 +146,7 @@ def decode_caller(sent: CallerJson, text_of: Callable[[str], str]) -> VerifiedCa
             decode_set(own.identity, text_of),
             None if own.boundary is None else decode_set(own.boundary, text_of),
             None if own.session is None else decode_set(own.session, text_of),
+            tuple(decode_set(layer, text_of) for layer in own.scoped),
             tuple(decode_set(level, text_of) for level in own.service_control),
         ),
         mfa_at=sent.mfa_at,
@@ -153,7 +157,7 @@ def decode_caller(sent: CallerJson, text_of: Callable[[str], str]) -> VerifiedCa
 def references_of(sent: CallerJson) -> frozenset[str]:
     """Return the hashes of all documents that a caller's policies name."""
     own = sent.policies
-    sets = (own.identity, own.boundary or (), own.session or (), *own.service_control)
+    sets = (own.identity, own.boundary or (), own.session or (), *own.scoped, *own.service_control)
     return frozenset(reference.hash for references in sets for reference in references)
 
 

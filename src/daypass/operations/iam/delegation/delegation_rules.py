@@ -85,9 +85,8 @@ def missing(request_id: str) -> NoSuchEntity:
 
 
 def is_restricted(caller: Caller) -> bool:
-    """Tell whether session policies or a root task policy limit the session."""
-    session = caller.session
-    return session is not None and bool(session.policy or session.policy_arns or session.root_task_policy)
+    """Tell whether a policy limits the session itself."""
+    return caller.session is not None and caller.session.has_policies
 
 
 def is_owner(request: DelegationRequest, caller: Caller) -> bool:
