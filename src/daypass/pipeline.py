@@ -109,7 +109,11 @@ class RequestTrace(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The stages, and the values that they need for every request."""
+    """The stages, and the values that they need for every request.
+
+    `signature_now` is set in tests alone, whose clients sign with the time of the computer while the server's clock is
+    moved. A server has one clock.
+    """
 
     catalog: Catalog
     registry: Registry
@@ -121,6 +125,7 @@ class Pipeline:
     report_bug: Callable[[str, Exception], None]
     regions: frozenset[str] = frozenset()
     required_log: RequiredLog | None = None
+    signature_now: Callable[[datetime], datetime] | None = None
     parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
@@ -276,7 +281,9 @@ class Pipeline:
         request = trace.request
         unverified = find_signature(request, form_params=call.form_params)
         trace.access_key_id = unverified.access_key_id
-        lookup = Lookup(store_view.views, self.keychain, store_view.sealing_ring, self.is_region, trace.now)
+        lookup = Lookup(
+            store_view.views, self.keychain, store_view.sealing_ring, self.is_region, trace.now, self.signature_now
+        )
         return authenticate(unverified, request, services=self._services[call.service], lookup=lookup)
 
     def _audit_record(self, trace: RequestTrace) -> AuditRecord:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from daypass.audit.required import RequiredLog
@@ -54,10 +55,16 @@ _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policie
 _WRITERS_OF_ONE = 12  # threads that the writes of one account may use at a time
 
 
-def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = None) -> App:
+def build_app(
+    config: Config,
+    opened: OpenedStore,
+    *,
+    sink: ServerSink | None = None,
+    signature_now: Callable[[datetime], datetime] | None = None,
+) -> App:
     """Return the application of one server process.
 
-    It closes the store when it stops.
+    It closes the store when it stops. `signature_now` is for tests: see Pipeline.
     """
     cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
     metrics = Metrics()
@@ -91,6 +98,7 @@ def build_app(config: Config, opened: OpenedStore, *, sink: ServerSink | None = 
         report_bug=report_bug,
         regions=config.regions,
         required_log=RequiredLog(sink, make_counter(metrics, uses)) if config.audit_log_required else None,
+        signature_now=signature_now,
     )
     rings = KeyMaintenance(
         opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days

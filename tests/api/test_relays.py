@@ -13,7 +13,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from tests.http.raw import send
 
-from daypass.testing.server import RunningServer
+from daypass.testing.clock import MovableClock
+from daypass.testing.server import RunningServer, running_server
 
 
 def _credentials(server: RunningServer) -> Credentials:
@@ -47,13 +48,15 @@ def test_a_token_of_aws_iam_authenticator_is_good_for_its_cluster(daypass_server
     assert _get(url, {})[0] == 403
 
 
-def test_a_presigned_url_is_good_for_fifteen_minutes_whatever_it_says(daypass_server: RunningServer) -> None:
+def test_a_presigned_url_is_good_for_fifteen_minutes_whatever_it_says() -> None:
     """STS does not honour X-Amz-Expires; aws-iam-authenticator relies on that."""
-    url = _authenticator_url(daypass_server, "prod")
-    daypass_server.clock.move(timedelta(minutes=14))
-    assert _get(url, {"x-k8s-aws-id": "prod"})[0] == 200
-    daypass_server.clock.move(timedelta(minutes=2))
-    assert _get(url, {"x-k8s-aws-id": "prod"})[0] == 403
+    clock = MovableClock()
+    with running_server(clock=clock, signature_clock=clock) as server:
+        url = _authenticator_url(server, "prod")
+        clock.move(timedelta(minutes=14))
+        assert _get(url, {"x-k8s-aws-id": "prod"})[0] == 200
+        clock.move(timedelta(minutes=2))
+        assert _get(url, {"x-k8s-aws-id": "prod"})[0] == 403
 
 
 def test_a_request_that_vault_relays_is_bound_to_vaults_own_name(daypass_server: RunningServer) -> None:

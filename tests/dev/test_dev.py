@@ -19,7 +19,7 @@ from tests.process.daypass import BIN, clean_environment, run
 from tests.saml.browser import Answer, Browser
 
 from daypass.dev.demo_people import PEOPLE, role_values
-from daypass.dev.identity_provider import find_request_id
+from daypass.testing.saml_idp import find_request_id
 
 
 @dataclass(frozen=True)

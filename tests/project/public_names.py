@@ -452,10 +452,18 @@ EXIT_CODES_OF_EXEC = (125, 126, 127)
 
 MAKE_TARGETS = ("demo", "test", "bench", "bench-gateway", "serve", "check", "fuzz", "help")
 EXTRAS = ("keyring", "postgres", "server", "testing")
-FIXTURES = ("daypass_server",)
+_KIT = (
+    "daypass_server",
+    "daypass_saml_idp",
+    "daypass_oidc_issuer",
+    "daypass_aws_env",
+    "daypass_clock",
+    "daypass_client",
+)
+FIXTURES = ("client", "daypass_config", *_KIT, *(f"{name}_session" for name in _KIT))
 FILES = ("packaging/proxies",)
 # Names of `daypass.testing.MODULE`.
-TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider")
+TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider", "saml_idp.SamlIdp")
 # Names of `daypass.verify`, by their place below it.
 VERIFY = (
     "ANONYMOUS",
@@ -505,7 +513,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     ),
     "extra": ("hsm", "otel"),
     "make target": ("bench-peers", "docs", "soak"),
-    "fixture": ("daypass_aws_env", "daypass_clock", "daypass_oidc_issuer", "daypass_saml_idp"),
     "file": (
         "docs/conf.py",
         "packaging/container/Containerfile",

@@ -28,7 +28,7 @@ from daypass.cli.main import cli
 from daypass.cli.shared.exit_codes import Exit
 from daypass.config import Config, load_config
 from daypass.gateway.settings import GatewaySettings, load_settings
-from daypass.testing import plugin
+from daypass.testing import plugin, pytest_plugin
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 
@@ -292,9 +292,13 @@ def test_make_targets_and_extras_exist() -> None:
     assert set(public_names.EXTRAS) - _extras() == set()
 
 
+def _has_fixture(name: str) -> bool:
+    return hasattr(plugin if name == "client" else pytest_plugin, name)
+
+
 def test_the_names_for_tests_exist() -> None:
     """`daypass.testing` has its fixtures, context managers and providers."""
-    assert [name for name in public_names.FIXTURES if not hasattr(plugin, name)] == []
+    assert [name for name in public_names.FIXTURES if not _has_fixture(name)] == []
     for name in public_names.TESTING:
         module, _, attribute = name.partition(".")
         assert hasattr(import_module(f"daypass.testing.{module}"), attribute), name
@@ -332,7 +336,7 @@ def _existing(kind: str, server: RunningServer) -> Callable[[str], bool]:
         "path": lambda name: any(_status(server.url + name, method) not in {404, 405} for method in ("GET", "POST")),
         "extra": lambda name: name in _extras(),
         "make target": lambda name: name in _targets(),
-        "fixture": lambda name: hasattr(plugin, name),
+        "fixture": _has_fixture,
         "file": lambda name: (_ROOT / name).exists(),
         "figure of the benchmark": lambda name: name in _strings("bench"),
     }

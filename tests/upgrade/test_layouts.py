@@ -41,9 +41,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     clock = MovableClock()
     clock.freeze(datetime.now(UTC).replace(microsecond=0))
     keys, config = Keys(), Config(public_url=PUBLIC_URL)
-    made = {"store": f"sqlite:///{folder}/new.db", "account": PARTNER, "master_key": MASTER_KEY}
+    store = f"sqlite:///{folder}/new.db"
     (folder / "identity.yaml").write_text(json.dumps(identity_file(keys)))
-    with running_server(config=config, clock=clock, **made) as server:
+    with running_server(store=store, account=PARTNER, config=config, master_key=MASTER_KEY, clock=clock) as server:
         scene = Scene(server, keys, folder)
         for write in (furnish, open_sessions, delegate, revoke, leave_pending):
             write(scene)

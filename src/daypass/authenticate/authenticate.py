@@ -28,13 +28,17 @@ _EXPIRED = "The security token included in the request is expired"
 
 
 class Lookup(msgspec.Struct, frozen=True):
-    """The inputs of a signature check: directory, keys, regions and time."""
+    """The inputs of a signature check: directory, keys, regions and time.
+
+    `signature_now` is set in tests alone: it returns the time by which a signature of a given time is judged.
+    """
 
     views: Views
     keychain: Keychain
     load_sealing_ring: Callable[[], SealingRing]
     is_region: Callable[[str], bool]
     now: datetime
+    signature_now: Callable[[datetime], datetime] | None = None
 
 
 class Signer(msgspec.Struct, frozen=True):
@@ -51,7 +55,8 @@ def authenticate(
 
     `services` are the valid service names in the credential scope.
     """
-    check_scope(unverified, services=services, is_region=lookup.is_region, now=lookup.now)
+    now = lookup.now if lookup.signature_now is None else lookup.signature_now(unverified.signed_at)
+    check_scope(unverified, services=services, is_region=lookup.is_region, now=now)
     named = _find_named(unverified.access_key_id, unverified.token, lookup)
     try:
         # The body of _open, inlined: every signed call runs this.

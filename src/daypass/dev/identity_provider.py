@@ -5,10 +5,7 @@ only, and refuses requests for other host names: a page elsewhere, whose name wa
 an assertion. Every assertion goes to the address of the server beside it, whatever the request says.
 """
 
-import base64
-import re
 import threading
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,12 +16,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from daypass.dev.demo_people import PEOPLE, DemoPerson, role_values
 from daypass.testing.saml import Assertion, SamlIdentityProvider
+from daypass.testing.saml_idp import find_request_id
 
 NAME = "Demonstration identity provider"
 WARNING = "For demonstrations only, not for production: every visitor can sign in as every person."
 _LARGEST_REQUEST = 65_536
-_LARGEST_DOCUMENT = 262_144
-_REQUEST_ID = re.compile(rb"""<[^>]*AuthnRequest[^>]*\sID=["']([A-Za-z0-9_.-]{1,128})["']""")
 _HEADERS: Mapping[str, str] = {
     "Content-Type": "text/html; charset=utf-8",
     "Cache-Control": "no-store",
@@ -95,19 +91,6 @@ class DemoIdentityProvider:
             email=escape(person.email),
             groups=escape(", ".join(person.groups) or "in no group"),
         )
-
-
-def find_request_id(encoded: str) -> str:
-    """Return the ID of an AuthnRequest in a SAMLRequest field, or "".
-
-    The field is deflated and in base64 (SAML 2.0 Bindings, section 3.4.4.1).
-    """
-    try:
-        document = zlib.decompressobj(-15).decompress(base64.b64decode(encoded, validate=True), _LARGEST_DOCUMENT)
-    except (ValueError, zlib.error):
-        return ""
-    found = _REQUEST_ID.search(document)
-    return found[1].decode() if found else ""
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
@@ -84,6 +85,18 @@ class Authority:
         )
         path.write_bytes(secret + leaf.public_bytes(serialization.Encoding.PEM) + self.pem)
         return path
+
+
+@cache
+def shared_authority() -> Authority:
+    """Return the authority of this process.
+
+    The servers of `daypass.testing` trust it without any setting.
+
+    >>> shared_authority() is shared_authority()
+    True
+    """
+    return Authority.create()
 
 
 def _name(text: str) -> x509.Name:

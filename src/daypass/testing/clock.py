@@ -40,3 +40,17 @@ class MovableClock:
     def reset(self) -> None:
         """Return to real time."""
         self._frozen, self._offset = None, timedelta()
+
+
+def nearest_time(clock: MovableClock, signed_at: datetime) -> datetime:
+    """Return the time by which a signature is judged.
+
+    That is the clock's time or the computer's, which SDKs sign with: the one that is nearer.
+
+    >>> clock = MovableClock()
+    >>> clock.move(timedelta(hours=1))
+    >>> nearest_time(clock, datetime.now(UTC)) < clock.now()
+    True
+    """
+    moved, real = clock.now(), datetime.now(UTC)
+    return moved if abs(moved - signed_at) < abs(real - signed_at) else real

@@ -20,7 +20,7 @@ from socket import socket
 from types import TracebackType
 from typing import Any, Self
 
-from daypass.testing.certificates import Authority, Flaw
+from daypass.testing.certificates import Authority, Flaw, shared_authority
 from daypass.testing.oidc_sign_in import AUTHORIZE, TOKEN, SignInPages
 from daypass.testing.tokens import SigningKey, compact
 
@@ -120,7 +120,7 @@ class OidcIssuer:
         self._flaw = flaw
         self._host = host
         self._serial = 0
-        self.authority = authority or Authority.create()
+        self.authority = authority or shared_authority()
         self.signing: dict[str, SigningKey] = {}
         self.published: list[dict[str, Any]] = []
         self.answers: dict[str, Answer] = {}

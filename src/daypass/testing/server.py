@@ -8,9 +8,11 @@ import asyncio
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 try:
@@ -23,9 +25,11 @@ try:
     from daypass.http.connection import Connection
     from daypass.http.connection_limits import ConnectionLimits
     from daypass.http.server import Server
+    from daypass.ports import Clock
     from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
-    from daypass.testing.clock import MovableClock
+    from daypass.testing.clock import MovableClock, nearest_time
+    from daypass.testing.settings import settings_for_tests
     from daypass.wiring import build_app
     from daypass.wiring_store import open_everything
 except ModuleNotFoundError as error:
@@ -159,32 +163,54 @@ def running_server(
     *,
     store: str = "memory:",
     account: str = "123456789012",
-    config: Config | None = None,
+    config: Config | Mapping[str, Any] | None = None,
     master_key: str = "",
     clock: MovableClock | None = None,
+    signature_clock: Clock | None = None,
 ) -> Iterator[RunningServer]:
     """Run a server until the context ends.
 
-    `config` may change any setting except host, port and store. A store on PostgreSQL needs a master key. With a frozen
-    `clock`, the server starts at another time.
+    `config` may change any setting except host, port and store: a Config, or a mapping of names to texts, as in the
+    environment. Without a Config, the server accepts the issuers of `daypass.testing`. A store on PostgreSQL needs a
+    master key. With a frozen `clock`, the server starts at another time.
 
-    >>> with running_server() as server:
+    Sessions and federation follow `clock`. A signature may have the time of `clock` or of the computer, with which AWS
+    clients sign; with `signature_clock`, the time of that clock only. Raises ConfigurationError.
+
+    >>> with running_server(config={"organization_name": "Acme"}) as server:
     ...     server.url.startswith("http://127.0.0.1:")
     True
     """
-    clock, audit = clock or MovableClock(), Recorder()
+    with settings_for_tests(config) as checked:
+        settings = replace(checked, host="127.0.0.1", store=store)
+        yield from _run(settings, account, master_key, clock or MovableClock(), signature_clock)
+
+
+def _only(clock: Clock) -> Callable[[datetime], datetime]:
+    return lambda _: clock.now()
+
+
+def _run(
+    config: Config, account: str, master_key: str, clock: MovableClock, signature_clock: Clock | None
+) -> Iterator[RunningServer]:
+    audit = Recorder()
     listener = socket.create_server(("127.0.0.1", 0))
     # asyncio does not set this option on sockets of others; without it every response waits 40 ms for an
     # acknowledgement.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
-    config = replace(config or Config(), host="127.0.0.1", port=port, store=store)
+    config = replace(config, port=port)
     there = open_everything(config, MasterKeySource(text=master_key), clock=clock)
     with there.store.write() as writer:
         root = create_account(
             writer, NewAccountRequest(account=account), now=clock.now(), entropy=there.entropy, vault=there.vault
         )
-    app = build_app(config, there, sink=audit)
+    app = build_app(
+        config,
+        there,
+        sink=audit,
+        signature_now=partial(nearest_time, clock) if signature_clock is None else _only(signature_clock),
+    )
     server = _PromptServer(
         uvicorn.Config(
             app,
