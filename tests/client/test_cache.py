@@ -187,3 +187,15 @@ def test_a_cache_that_may_not_be_read_is_a_sentence(deploy: Machine, words: tupl
     folder.chmod(0o700)
     assert (done.returncode, done.stdout) == (9, ""), done
     assert "cannot be used: Permission denied" in done.stderr
+
+
+def test_a_session_from_before_the_clock_went_back_is_not_served(machine: Machine) -> None:
+    """It would have more time left than it was given, as after a machine's sleep with a clock that was ahead."""
+    words = ("assume", "deploy", "--profile", "ann", "--output", "json")
+    first = machine.good(*words).json["Credentials"]["AccessKeyId"]
+    (path,) = (machine.home / ".cache/daypass/credentials").glob("*.json")
+    document = json.loads(path.read_text())
+    later = datetime.now(UTC) + timedelta(hours=3)
+    path.write_text(json.dumps({**document, "kept": later.isoformat()}))
+    assert "clock, which has gone back" in machine.daypass("doctor", "--profile", "ann").out
+    assert machine.good(*words).json["Credentials"]["AccessKeyId"] != first

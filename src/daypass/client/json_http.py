@@ -145,16 +145,19 @@ def _opened(request: urllib.request.Request) -> Any:
         return error
 
 
-def opener() -> urllib.request.OpenerDirector:
-    """Return a URL opener that does not follow redirects."""
-    bundle = os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or None
+def opener(bundle: str = "") -> urllib.request.OpenerDirector:
+    """Return a URL opener that does not follow redirects.
+
+    `bundle` is a file with certificate authorities, by default the environment's.
+    """
+    bundle = bundle or os.environ.get("AWS_CA_BUNDLE") or os.environ.get("REQUESTS_CA_BUNDLE") or ""
     try:
         context = ssl.create_default_context()
         if bundle:
             context.load_verify_locations(bundle)
     except (OSError, ssl.SSLError) as error:
         raise MisconfiguredError(
-            f"AWS_CA_BUNDLE is set to {bundle}, which does not contain readable certificates."
+            f"The CA bundle {bundle} does not contain readable certificates. Correct AWS_CA_BUNDLE or ca_bundle."
         ) from error
     return urllib.request.build_opener(_NoRedirects, urllib.request.HTTPSHandler(context=context))
 

@@ -1,57 +1,30 @@
 """`daypass doctor`: find problems, with a remedy for each one.
 
-Owns the table of checks of files, profiles, the endpoint and the clock. They change no files, and send requests only to
-the configured endpoint.
+Owns the order of the checks and their output. client/ finds the faults of files, profiles and keys;
+doctor_endpoint.py asks the endpoint. The checks change no profiles, never prompt, and send requests only to the
+configured endpoint.
 """
 
 import os
 import shlex
-import shutil
 import stat
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from http.client import HTTPException
-from pathlib import Path
-from typing import Any
 
 import click
 
+from daypass.cli.people.doctor_endpoint import DoctorFinding, Patient, check_endpoint
 from daypass.cli.shared.exit_codes import Exit
 from daypass.cli.shared.output import output_option, show
 from daypass.cli.shared.profile_writer import places
-from daypass.cli.shared.session_options import PLACE, means_of
+from daypass.cli.shared.session_options import PLACE, means_of, now
 from daypass.cli.shared.session_options import options as with_options
-from daypass.client.json_http import opener
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import find_fault
 from daypass.client.profiles.chains import find_chain_fault
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.profiles.sources import find_sources
-from daypass.client.sessions.client_context import ClientContext
-from daypass.client.text_format import printable, reason
-
-_MOST_SKEW = 240
-
-
-@dataclass(frozen=True, slots=True)
-class DoctorFinding:
-    """The result of a check. `remedy` is empty if the check passed."""
-
-    check: str
-    words: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Patient:
-    client_context: ClientContext
-    profile: str
-    endpoint_url: str
-    region: str
+from daypass.client.sessions.profile_faults import find_profile_faults, find_variable_faults
+from daypass.client.text_format import printable
 
 
 @click.command()
@@ -66,16 +39,16 @@ def command(*, profile: str, endpoint_url: str, region: str, output: str) -> int
     if broken:
         _say(broken, output)
         return Exit.CONFIGURATION
-    client_context = means_of({})
+    client_context = means_of({"no_input": True})
     at_hand = profile_at_hand(client_context.environment, profile)
     url = endpoint_url or find_endpoint(client_context.environment, client_context.profiles, at_hand)
-    patient = _Patient(
-        client_context,
-        profile,
-        url,
-        region or find_region(client_context.environment, client_context.profiles, at_hand),
-    )
+    region = region or find_region(client_context.environment, client_context.profiles, at_hand)
+    patient = Patient(client_context, profile, at_hand, url, region)
     findings = [finding for check in CHECKS for finding in check(patient)]
+    # The endpoint is asked with credentials only if nothing else explains a failure.
+    is_sound = not any(finding.remedy for finding in findings if finding.check in {"credentials", "environment"})
+    findings += check_endpoint(patient, is_sound=is_sound)
+    findings += _terminal(patient)
     _say(findings, output)
     return Exit.CONFIGURATION if any(finding.remedy for finding in findings) else Exit.OK
 
@@ -92,14 +65,14 @@ def _say(findings: list[DoctorFinding], output: str) -> None:
 
 
 def _unreadable() -> Iterator[DoctorFinding]:
-    """Find syntax errors in the two files, which the other checks need."""
+    """Find errors in the two files, which the other checks need."""
     for path in (places().config, places().credentials):
         fault = find_fault(path)
         if fault:
             yield DoctorFinding("files", fault, "AWS tools cannot read this file. Correct it with an editor.")
 
 
-def _files(_: _Patient) -> Iterator[DoctorFinding]:
+def _files(_: Patient) -> Iterator[DoctorFinding]:
     for path in (places().config, places().credentials):
         if not path.exists():
             yield DoctorFinding("files", f"{path} does not exist")
@@ -110,117 +83,114 @@ def _files(_: _Patient) -> Iterator[DoctorFinding]:
         yield DoctorFinding("files", f"{path} has mode {mode:04o}", remedy)
 
 
-def _sources(patient: _Patient) -> Iterator[DoctorFinding]:
-    found = find_sources(patient.client_context.environment, patient.client_context.profiles, patient.profile)
+def _variables(patient: Patient) -> Iterator[DoctorFinding]:
+    environment = patient.client_context.environment
+    for fault in find_variable_faults(environment):
+        yield DoctorFinding("environment", fault.words, fault.remedy)
+    chosen, other = environment.get("AWS_PROFILE"), environment.get("AWS_DEFAULT_PROFILE")
+    if chosen and other and chosen != other and not patient.profile:
+        yield DoctorFinding(
+            "environment",
+            f"AWS_PROFILE is {chosen}, and AWS_DEFAULT_PROFILE is {other}: boto3 and the AWS CLI v1 use the second",
+            "Unset AWS_DEFAULT_PROFILE.",
+        )
+
+
+def _named_profile(patient: Patient) -> Iterator[DoctorFinding]:
+    known, name = patient.client_context.profiles.by_name, patient.at_hand
+    is_of_environment = not patient.profile and patient.client_context.environment.get("AWS_ACCESS_KEY_ID")
+    if name in known or (name == "default" and not patient.profile) or is_of_environment:
+        return
+    where = "--profile" if patient.profile else "AWS_PROFILE"
+    yield DoctorFinding(
+        "credentials",
+        f"{where} names the profile {name}, which does not exist",
+        "Run `daypass profile list` to see all profiles.",
+    )
+
+
+def _sources(patient: Patient) -> Iterator[DoctorFinding]:
+    context = patient.client_context
+    found = find_sources(context.environment, context.profiles, patient.profile)
     if not found:
         yield DoctorFinding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
         return
     used, *others = found
     shadowed = ", ".join(source.where for source in others)
-    yield DoctorFinding("credentials", f"from {used.where}" + (f"; it shadows {shadowed}" if shadowed else ""))
-    token = patient.client_context.environment.get("AWS_SESSION_TOKEN")
+    key = f", key {used.key_id}" if used.key_id.isascii() and used.key_id.isalnum() else ""
+    yield DoctorFinding("credentials", f"from {used.where}{key}" + (f"; it shadows {shadowed}" if shadowed else ""))
+    token = context.environment.get("AWS_SESSION_TOKEN")
     if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
         yield DoctorFinding(
             "credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or unset them."
         )
 
 
-def _processes(patient: _Patient) -> Iterator[DoctorFinding]:
-    for name, profile in sorted(patient.client_context.profiles.by_name.items()):
-        process = profile.options.get("credential_process", "")
-        if not process:
-            continue
-        try:
-            program = shlex.split(process)[0]
-        except (ValueError, IndexError):
-            program = ""
-        if not program or shutil.which(program) is None:
-            where = "set its full path in credential_process with `daypass profile set`"
-            yield DoctorFinding(
-                "profiles", f"{name} runs {program or process}, which was not found", f"Install it, or {where}."
-            )
-        if profile.credentials.get("aws_access_key_id"):
-            yield DoctorFinding(
-                "profiles",
-                f"{name} has keys, which override its credential_process",
-                f"Run `daypass profile remove {name}`.",
-            )
-
-
-def _references(patient: _Patient) -> Iterator[DoctorFinding]:
+def _chains(patient: Patient) -> Iterator[DoctorFinding]:
+    """Check the chain of the profile at hand, then those of all others."""
+    profiles = patient.client_context.profiles
     said: set[str] = set()
-    for name, profile in sorted(patient.client_context.profiles.by_name.items()):
-        fault = find_chain_fault(patient.client_context.profiles, name)
+    for name in sorted(profiles.by_name, key=lambda name: (name != patient.at_hand, name)):
+        fault = find_chain_fault(profiles, name)
         if fault and fault not in said:
             said.add(fault)
-            yield DoctorFinding("profiles", fault, f"Run `daypass profile show {shlex.quote(name)}`.")
-        try:
-            _ = profile.request
-        except UserFacingError as problem:
-            yield DoctorFinding("profiles", str(problem), f"Run `daypass profile show {shlex.quote(name)}`.")
+            check = "credentials" if name == patient.at_hand else "profiles"
+            yield DoctorFinding(check, fault, f"Run `daypass profile show {shlex.quote(name)}`.")
 
 
-def _endpoint(patient: _Patient) -> Iterator[DoctorFinding]:
-    from daypass.client.sessions.sts_call import CallSigner, connect
-
-    started = time.time()
-    try:
-        url = connect(
-            "sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region
-        ).meta.endpoint_url
-    except UserFacingError as problem:
-        yield DoctorFinding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's services section.")
-        return
-    try:
-        request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
-        with opener().open(request, timeout=10) as answer:
-            date = answer.headers.get("Date")
-    except urllib.error.HTTPError as error:
-        date = error.headers.get("Date")
-    except UserFacingError as problem:
-        yield DoctorFinding("endpoint", str(problem), "Correct or unset AWS_CA_BUNDLE.")
-        return
-    except (OSError, ValueError, HTTPException) as error:
-        # An HTTPException quotes the bytes that it could not parse.
-        why = type(error).__name__ if isinstance(error, HTTPException) else reason(getattr(error, "reason", error))
-        words = f"{url} cannot be reached: {why}"
-        yield DoctorFinding("endpoint", words, "Check that the server runs and that AWS_ENDPOINT_URL is right.")
-        return
-    yield DoctorFinding(
-        "endpoint", f"{url} responds" + ("" if patient.endpoint_url else " (AWS, as no endpoint is configured)")
-    )
-    yield from _clock(date, (started + time.time()) / 2)
+def _profiles(patient: Patient) -> Iterator[DoctorFinding]:
+    profiles = patient.client_context.profiles
+    for name in sorted(profiles.by_name):
+        check = "credentials" if name == patient.at_hand else "profiles"
+        for fault in find_profile_faults(profiles, name):
+            yield DoctorFinding(check, fault.words, fault.remedy)
 
 
-def _clock(date: str | None, at: float) -> Iterator[DoctorFinding]:
-    try:
-        skew = round(at - parsedate_to_datetime(date or "").timestamp())
-    except (ValueError, TypeError):
-        return
-    off = f"{abs(skew)} s {'ahead of' if skew > 0 else 'behind'} the server's" if skew else "the same as the server's"
-    remedy = (
-        "Correct this machine's clock: signatures older than five minutes are rejected."
-        if abs(skew) > _MOST_SKEW
-        else ""
-    )
-    yield DoctorFinding("clock", f"this machine's clock is {off}", remedy)
-
-
-def _surroundings(patient: _Patient) -> Iterator[DoctorFinding]:
-    bundle = patient.client_context.environment.get("AWS_CA_BUNDLE")
-    if bundle and not Path(bundle).is_file():
+def _tools(patient: Patient) -> Iterator[DoctorFinding]:
+    """Name the tools that do not see an endpoint in a services section."""
+    profile = patient.client_context.profiles.by_name.get(patient.at_hand)
+    if profile is not None and patient.client_context.profiles.service_endpoint(profile, "sts"):
         yield DoctorFinding(
-            "surroundings", f"AWS_CA_BUNDLE is set to {bundle}, which does not exist", "Correct or unset it."
+            "tools",
+            f"profile {profile.name} names its endpoint in a services section, which the AWS CLI before 2.13 and 1.29 "
+            "and older SDKs do not read: they call AWS unless you give them --endpoint-url",
         )
+
+
+def _cache(patient: Patient) -> Iterator[DoctorFinding]:
+    cache = patient.client_context.cache
+    try:
+        cache.must_keep()
+    except UserFacingError as problem:
+        yield DoctorFinding("cache", *split_message(str(problem)))
+    ahead = sum(1 for entry in cache.entries() if entry.is_from_the_future(now()))
+    if ahead:
+        noun = "session is" if ahead == 1 else "sessions are"
+        yield DoctorFinding(
+            "cache",
+            f"{ahead} cached {noun} newer than this machine's clock, which has gone back",
+            "Correct the clock. Until then these sessions are not used.",
+        )
+
+
+def split_message(message: str) -> tuple[str, str]:
+    """Return the sentences of an error, and the last one, which is its remedy."""
+    words, _, remedy = message.rpartition(". ")
+    return (f"{words}.", remedy) if words else (message, "Run `daypass whoami` to see it again.")
+
+
+def _terminal(_: Patient) -> Iterator[DoctorFinding]:
     if not os.access("/dev/tty", os.R_OK | os.W_OK):
         yield DoctorFinding("surroundings", "no terminal; prompts will fail at once")
 
 
-CHECKS: tuple[Callable[[Any], Iterator[DoctorFinding]], ...] = (
+CHECKS: tuple[Callable[[Patient], Iterator[DoctorFinding]], ...] = (
     _files,
+    _variables,
+    _named_profile,
     _sources,
-    _processes,
-    _references,
-    _endpoint,
-    _surroundings,
+    _chains,
+    _profiles,
+    _tools,
+    _cache,
 )

@@ -21,6 +21,8 @@ from daypass.client.credentials import Credentials, read_end, sts_form, verify_c
 from daypass.client.problems import LockedError, UserFacingError
 
 LEAST = timedelta(minutes=15)
+# A session that was kept later than this after the present time is from a clock that was ahead, or has gone back.
+_STEP = timedelta(minutes=1)
 _NOT_SECRET = ("AccessKeyId", "Expiration")
 
 
@@ -62,6 +64,14 @@ class CachedCredentialsSummary:
     subject: str
     in_keyring: bool
     further: tuple[str, ...] = ()
+    kept: datetime | None = None
+
+    def is_from_the_future(self, now: datetime) -> bool:
+        """Return whether the session was kept later than now.
+
+        Its end then says nothing.
+        """
+        return self.kept is not None and self.kept > now + _STEP
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -91,11 +101,14 @@ class CredentialCache:
         return cls(folder, keyring=environment.get("DAYPASS_KEYRING", "") in {"1", "true", "yes", "on"})
 
     def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> CachedCredentials | None:
-        """Return the entry of `key` if it stays valid for `least` more, else None."""
+        """Return the entry of `key` if it stays valid for `least` more, else None.
+
+        An entry that was kept later than now has more time left than it was given: this machine's clock has gone back.
+        """
         entry = self._read(self.folder / f"{key}.json")
         if entry is None or entry.key != key or not entry.credentials.lasts(least, now=now):
             return None
-        return entry
+        return None if entry.kept is not None and entry.kept > now + _STEP else entry
 
     def can_keep(self) -> bool:
         """Return whether the folder is writable.
@@ -225,9 +238,10 @@ class CredentialCache:
                 subject=str(document.get("subject", "")),
                 in_keyring=bool(document.get("in_keyring")),
                 further=_further(document),
+                kept=_kept(document),
                 **texts,
             )
-        except (KeyError, TypeError, AttributeError, UserFacingError):
+        except (KeyError, TypeError, ValueError, AttributeError, UserFacingError):
             return None
 
     def alone(self, key: str, *, seconds: float = 300) -> AbstractContextManager[None]:
@@ -252,7 +266,7 @@ class CredentialCache:
                 credentials=verify_credentials(form),  # type: ignore[arg-type] # verified inside, whatever its type
                 issuer=str(document.get("issuer", "")),
                 subject=str(document.get("subject", "")),
-                kept=datetime.fromisoformat(document["kept"]) if "kept" in document else None,
+                kept=_kept(document),
                 further=_further(document),
                 **texts,
             )
@@ -275,6 +289,14 @@ class CredentialCache:
 def _further(document: Mapping[str, Any]) -> tuple[str, ...]:
     found = document.get("further_profiles")
     return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _kept(document: Mapping[str, Any]) -> datetime | None:
+    """Return the time of an entry. Raises ValueError or TypeError if it is not a time."""
+    if "kept" not in document:
+        return None
+    found = datetime.fromisoformat(document["kept"])
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _load(path: Path) -> dict[str, Any] | None:
