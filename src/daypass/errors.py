@@ -205,6 +205,12 @@ class InvalidAuthorizationMessage(SenderFault):
     code = "InvalidAuthorizationMessageException"
 
 
+class InvalidContextAssertion(SenderFault):
+    """A context assertion is not from a trusted context provider."""
+
+    code = "InvalidContextAssertion"
+
+
 class InvalidIdentityToken(SenderFault):
     """The assertion or token is not trusted."""
 

@@ -52,7 +52,8 @@ def test_a_provider_lives_and_is_shown_as_on_aws(iam: Any, account: str) -> None
         "ThumbprintList": [THUMBPRINT],
         "Tags": [{"Key": "team", "Value": "blue"}],
     }
-    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == [{"Arn": arn}]
+    listed = [{"Arn": arn, "IsTrustedIdentityPropagationEnabled": False}]
+    assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == listed
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=arn)
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []

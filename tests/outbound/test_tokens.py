@@ -45,6 +45,7 @@ def test_the_claims_say_who_asks(issuer: str, as_caller: ClientFactory, user: Ca
     assert claims["sub"] == "arn:aws:iam::123456789012:user/eng/alice"
     assert claims[_OURS] == {
         "aws_account": "123456789012",
+        "principal_id": "arn:aws:iam::123456789012:user/eng/alice",
         "source_region": "us-east-1",
         "principal_tags": {"Team": "red"},
         "request_tags": {"job": "42", "empty": ""},

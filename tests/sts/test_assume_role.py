@@ -252,8 +252,8 @@ def test_a_chained_session_lives_an_hour_at_most(shared: RunningServer, sts: Any
         ({"Tags": [{"Key": "k", "Value": "v" * 257}]}, "ValidationError"),
         ({"Tags": [{"Key": "AWS:k", "Value": "v"}]}, "InvalidParameterValue"),
         ({"TransitiveTagKeys": ["k" * 129]}, "ValidationError"),
-        ({"ProvidedContexts": [{"ProviderArn": "x" * 20, "ContextAssertion": "assertion"}]}, "ValidationError"),
-        ({"ProvidedContexts": [{"ProviderArn": "x" * 20, "ContextAssertion": "a" * 2049}]}, "ValidationError"),
+        ({"ProvidedContexts": [{"ProviderArn": "x" * 20, "ContextAssertion": "assertion"}]}, "InvalidContextAssertion"),
+        ({"ProvidedContexts": [{"ProviderArn": "x" * 20, "ContextAssertion": "a" * 3073}]}, "ValidationError"),
     ],
 )
 def test_what_cannot_be_is_refused(sts: Any, given: dict[str, Any], code: str) -> None:

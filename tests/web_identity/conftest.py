@@ -92,7 +92,7 @@ class Account:
         name = name_of(issuer)
         provider = f"arn:aws:iam::{self.id}:oidc-provider/{name}"
         listed = self.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
-        if {"Arn": provider} not in listed:
+        if provider not in [each["Arn"] for each in listed]:
             self.iam.create_open_id_connect_provider(Url=f"https://{name}", ClientIDList=[AUDIENCE])
         statement = {
             "Effect": "Allow",

@@ -17,6 +17,7 @@ from daypass.bootstrap import RootKey
 from daypass.config import Config
 from daypass.directory.revocations import revoke_key
 from daypass.testing.certificates import Authority
+from daypass.testing.saml import Assertion, SamlIdentityProvider
 from daypass.testing.server import RunningServer, running_server
 
 AUDIENCE = "https://partner.example"
@@ -180,3 +181,40 @@ def test_a_revoked_key_ends_nothing_that_began_with_others(clients: Clients) -> 
     partner.revoke(session["AccessKeyId"])
     assert clients("sts", grown).get_caller_identity()
     assert take(unsigned, partner.role, token)["Credentials"]
+
+
+def test_a_token_with_another_provider_s_subject_opens_nothing_here(clients: Clients) -> None:
+    """The provider of the giver chooses the subject, which could fit a trust policy about the giver's callers."""
+    giver, taker = clients.server.new_account(), clients.server.new_account()
+    iam, theirs, unsigned = clients("iam", giver), clients("iam", taker), clients("sts", None)
+    idp = SamlIdentityProvider()
+    context = {"SubjectSourceKey": "Subject/NameID"}
+    document_text = idp.metadata_xml()
+    saml = iam.create_saml_provider(Name="idp", SAMLMetadataDocument=document_text, ContextProvider=context)
+    provider = saml["SAMLProviderArn"]
+    trust = document(trusting({"Federated": provider}, "sts:AssumeRoleWithSAML"))
+    first = iam.create_role(RoleName="first", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="first", PolicyName="p", PolicyDocument=document(allow("sts:GetWebIdentityToken")))
+    issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+    made = theirs.create_open_id_connect_provider(Url=issuer, ClientIDList=[AUDIENCE])["OpenIDConnectProviderArn"]
+    wide = document(
+        trusting(
+            {"Federated": made},
+            "sts:AssumeRoleWithWebIdentity",
+            Condition={"StringLike": {f"{issuer.removeprefix('https://')}:sub": "*:role/*"}},
+        )
+    )
+    role = theirs.create_role(RoleName="wide", AssumeRolePolicyDocument=wide)["Role"]["Arn"]
+    assertion = Assertion(roles=(f"{first},{provider}",), name_id="x:role/admin")
+    session = unsigned.assume_role_with_saml(
+        RoleArn=first,
+        PrincipalArn=provider,
+        SAMLAssertion=idp.response(assertion, now=clients.server.clock.now()),
+    )
+    sts = clients("sts", session["Credentials"])
+    asked = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384"}
+    token = sts.get_web_identity_token(**asked, SubjectMode="OriginIdentity")["WebIdentityToken"]
+    refusal = not_taken(unsigned, role, token)
+    assert refusal[:2] == ("InvalidIdentityToken", 400)
+    assert "OriginIdentity" in refusal[2]
+    assert take(unsigned, role, sts.get_web_identity_token(**asked)["WebIdentityToken"])

@@ -81,8 +81,8 @@ def _add_session(keys: NewConditionKeys, session: Session) -> None:
     if session.root_task_policy:
         keys["aws:assumedroot"] = "true"
     for key, values in session.context.items():
-        # Of the keys that remain after the assertion, only amr has several values.
-        keys[key] = values if key.endswith(":amr") else values[0]
+        # Of the keys that remain after the assertion, only amr of an issuer has several values.
+        keys[key] = values if key.endswith(":amr") and not key.startswith("aws:") else values[0]
 
 
 def _add_mfa(keys: NewConditionKeys, caller: Caller, seconds: int) -> None:

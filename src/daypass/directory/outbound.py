@@ -27,6 +27,8 @@ from daypass.mint.web_identity import (
 from daypass.ports import Entropy
 
 NAMESPACE = "https://sts.amazonaws.com/"
+SUBJECT_MODE_CLAIM = "subject_mode"
+"""It is in a token whose subject another identity provider chose."""
 NOTIFICATIONS = "notifications"
 """The id of the server's own issuer and the owner of its keys.
 

@@ -28,25 +28,13 @@ IGNORED_MEMBERS: Mapping[Member, str] = {
     ("iam", "SimulatePrincipalPolicy", "ResourceHandlingOption"): _SIMULATION,
 }
 
-_PROPAGATION = "Daypass does not support trusted identity propagation."
-_IDENTITY_CENTER = "Daypass has no IAM Identity Center."
 _SIGN_IN = "A role in Daypass has no sign-in duration."
 
 # Members that are refused, and why.
 REFUSED_MEMBERS: Mapping[Member, str] = {
-    ("iam", "CreateOpenIDConnectProvider", "ContextProvider"): _PROPAGATION,
-    ("iam", "CreateOpenIDConnectProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
     ("iam", "CreateRole", "MaxSigninSessionDuration"): _SIGN_IN,
-    ("iam", "CreateSAMLProvider", "ContextProvider"): _PROPAGATION,
-    ("iam", "CreateSAMLProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
     ("iam", "UpdateRole", "MaxSigninSessionDuration"): _SIGN_IN,
     ("iam", "UpdateRole", "ResetMaxSigninSessionDuration"): _SIGN_IN,
-    ("iam", "UpdateSAMLProvider", "ContextProvider"): _PROPAGATION,
-    ("iam", "UpdateSAMLProvider", "IdentityCenterInstanceArn"): _IDENTITY_CENTER,
-    ("iam", "UpdateSAMLProvider", "RemoveContextProvider"): _PROPAGATION,
-    ("iam", "UpdateSAMLProvider", "RemoveIdentityCenterInstance"): _IDENTITY_CENTER,
-    ("sts", "GetWebIdentityToken", "Scope"): _PROPAGATION,
-    ("sts", "GetWebIdentityToken", "SubjectMode"): _PROPAGATION,
 }
 
 

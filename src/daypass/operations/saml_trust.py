@@ -45,4 +45,5 @@ def trust_of(provider: SamlProvider, vault: SecretBox) -> Trust:
         require_encryption=provider.encryption == "Required",
         lax_like_aws=provider.lax,
         allow_sha1=provider.allow_sha1,
+        context_provider=provider.context_provider,
     )

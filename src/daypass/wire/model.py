@@ -138,6 +138,7 @@ VALUES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("iam", "globalEndpointTokenVersion"): ("v1Token", "v2Token"),
     ("iam", "policyScopeType"): ("All", "AWS", "Local"),
     ("iam", "statusType"): ("Active", "Inactive", "Expired"),
+    ("sts", "webIdentityTokenSubjectModeType"): ("AWSIdentity", "OriginIdentity"),
 }
 
 # Observed behaviour of AWS for one member: (service, structure, member) -> its real shape.

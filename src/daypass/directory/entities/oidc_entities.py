@@ -12,6 +12,7 @@ from typing import Literal
 
 from daypass.arn import Arn
 from daypass.directory.entities.iam_entities import Entity, Named
+from daypass.directory.entities.propagation_entities import ContextProvider
 
 _RESOURCE = "oidc-provider/"
 _CLIENT_ID = "oidc-client:"
@@ -23,13 +24,15 @@ class OidcProvider(Named, frozen=True, kw_only=True):
     """An issuer that an account trusts.
 
     `name` is its URL without https://, with path and last slash. `further_claims` are an operator's additions to the
-    claims that conditions can test. `pinned_keys` is a JWK Set that replaces the fetched keys, or empty.
+    claims that conditions can test. `pinned_keys` is a JWK Set that replaces the fetched keys, or empty. Without a
+    `context_provider`, sessions carry no origin identity.
     """
 
     client_ids: tuple[str, ...] = ()
     thumbprints: tuple[str, ...] = ()
     further_claims: tuple[str, ...] = ()
     pinned_keys: str = ""
+    context_provider: ContextProvider | None = None
 
     @property
     def arn(self) -> str:

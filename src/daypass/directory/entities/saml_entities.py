@@ -9,6 +9,7 @@ from typing import Literal
 
 from daypass.arn import iam_arn
 from daypass.directory.entities.iam_entities import Entity, Named
+from daypass.directory.entities.propagation_entities import ContextProvider
 
 EncryptionMode = Literal["Allowed", "Required"]
 
@@ -39,7 +40,8 @@ class SamlProvider(Named, frozen=True, kw_only=True):
 
     `entity_id` and `valid_until` are from its metadata. Only an operator can set `lax` and `allow_sha1`: no permission
     of IAM can weaken a check. Only an operator sets `label`, `logo` and `order`, which the sign-in page shows: an
-    account could imitate the provider of another one. `summary` is None in a record of a version before 0.2.
+    account could imitate the provider of another one. `summary` is None in a record of a version before 0.2. Without a
+    `context_provider`, sessions carry no origin identity.
     """
 
     metadata: str
@@ -53,6 +55,7 @@ class SamlProvider(Named, frozen=True, kw_only=True):
     label: str = ""
     logo: str = ""
     order: int = 0
+    context_provider: ContextProvider | None = None
 
     @property
     def arn(self) -> str:

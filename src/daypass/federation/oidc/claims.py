@@ -16,9 +16,10 @@ import msgspec
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.oidc.extra_claims import UnusableClaimError, Value, find_value
-from daypass.federation.oidc.provider import ProviderTerms
+from daypass.federation.oidc.provider import SCHEME, ProviderTerms
 from daypass.federation.oidc.tags import parse_tags
 from daypass.federation.oidc.verify import VerifiedToken
+from daypass.federation.propagation import MissingSubjectError, PropagatedIdentity, UnusablePropagationError, propagate
 
 SOURCE_IDENTITY_CLAIM = "https://aws.amazon.com/source_identity"
 ROLES_CLAIM = "https://aws.amazon.com/roles"
@@ -73,6 +74,7 @@ class WebIdentity(msgspec.Struct, frozen=True):
     source_identity: str | None
     roles: tuple[str, ...] | None
     expires: datetime
+    propagated: PropagatedIdentity | None = None
 
 
 def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
@@ -98,6 +100,7 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
         source_identity=_source_identity(token.claims),
         roles=_roles(token.claims),
         expires=token.expires,
+        propagated=_propagated(token, provider),
     )
 
 
@@ -112,6 +115,28 @@ def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
     if role_arn not in identity.roles:
         raise InvalidIdentityToken(oidc_messages.ROLE_NOT_IN_CLAIM)
     return {ROLE_AUTHORIZED_KEY: "true"}
+
+
+def _propagated(token: VerifiedToken, provider: ProviderTerms) -> PropagatedIdentity | None:
+    """Return the values that the provider propagates, or None without any.
+
+    Raises InvalidIdentityToken if the subject is missing, or a value is not valid.
+    """
+    if provider.context_provider is None:
+        return None
+
+    def values(name: str) -> tuple[object, ...]:
+        value = token.claims.get(name)
+        return tuple(value) if isinstance(value, list) else () if value is None else (value,)
+
+    try:
+        return propagate(
+            provider.context_provider, values, issuer=token.issuer.removeprefix(SCHEME), provider_arn=provider.arn
+        )
+    except MissingSubjectError as missing:
+        raise InvalidIdentityToken(oidc_messages.MISSING_CLAIM.format(name=missing)) from None
+    except UnusablePropagationError as fault:
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=f"claim {fault}") from None
 
 
 def _standard_claims(token: VerifiedToken) -> dict[str, Value]:

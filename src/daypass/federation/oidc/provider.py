@@ -17,6 +17,7 @@ from daypass.federation.oidc.extra_claims import ExtraClaim
 
 if TYPE_CHECKING:
     # The configuration of every process needs the form of an issuer's URL, and a gateway does not need its keys.
+    from daypass.directory.entities.propagation_entities import ContextProvider
     from daypass.federation.oidc.keys import KeySet
 
 SCHEME = "https://"
@@ -45,7 +46,7 @@ class ProviderTerms:
     """The terms on which one account trusts one issuer.
 
     Without client ids every token is refused. `thumbprints` are used only if an operator enforces them; `pinned` keys
-    replace fetched ones.
+    replace fetched ones. The `context_provider` says which claims a session carries.
     """
 
     arn: str
@@ -54,6 +55,7 @@ class ProviderTerms:
     further_claims: tuple[ExtraClaim, ...] = ()
     thumbprints: frozenset[str] = frozenset()
     pinned: "KeySet | None" = None
+    context_provider: "ContextProvider | None" = None
 
     @property
     def account(self) -> str:

@@ -7,19 +7,23 @@ of a session. Leaves trust policies to authorize/.
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from daypass.errors import Fault
+from daypass.federation.propagation import MissingSubjectError, PropagatedIdentity, UnusablePropagationError, propagate
 from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
-from daypass.federation.saml.attributes import Claims, RolePair, read_claims
+from daypass.federation.saml.attributes import Claims, RolePair, gather, read_claims
 from daypass.federation.saml.conditions import REDEEMABLE, ValidationContext, check_conditions
-from daypass.federation.saml.saml_faults import as_answered, expired, no_role
+from daypass.federation.saml.saml_faults import as_answered, expired, invalid, no_role
 from daypass.federation.saml.settings import SamlSettings, Trust
+from daypass.federation.saml.signature import key_hash
 from daypass.federation.saml.verify import VerifiedAssertion, verify_response
 from daypass.federation.saml.xml_names import NAME_ID_FORMAT
 
 _DEFAULT_SESSION = 3_600
+NAME_ID_SOURCE = "Subject/NameID"
+"""The source key of the NameID of the subject. Every other source key is the name of an attribute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class SamlIdentity:
     redeemable_until: datetime
     one_time_use: bool
     in_response_to: str | None
+    propagated: PropagatedIdentity | None = None
+    was_encrypted: bool = False
 
 
 def identify(
@@ -80,7 +86,9 @@ def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSe
     """
     assertion = read_assertion(verified.element)
     check_conditions(ValidationContext(assertion, verified.envelope, trust, settings, now))
-    return _identity(assertion, read_claims(assertion.attributes), trust)
+    identity = _identity(assertion, read_claims(assertion.attributes), trust)
+    propagated = find_propagated(assertion, key_hash(verified.signing_key), trust)
+    return replace(identity, propagated=propagated, was_encrypted=verified.encrypted)
 
 
 def _identity(assertion: ParsedAssertion, claims: Claims, trust: Trust) -> SamlIdentity:
@@ -115,6 +123,31 @@ def _identity(assertion: ParsedAssertion, claims: Claims, trust: Trust) -> SamlI
         one_time_use=assertion.conditions.one_time_use and not trust.lax_like_aws,
         in_response_to=assertion.confirmation.in_response_to,
     )
+
+
+def find_propagated(assertion: ParsedAssertion, signer: str, trust: Trust) -> PropagatedIdentity | None:
+    """Return the values that the provider propagates, or None without any.
+
+    The issuer is the hash of the key that signed. Raises the Fault of STS if the subject is missing, or a value is not
+    valid.
+    """
+    if trust.context_provider is None:
+        return None
+    attributes: Mapping[str, tuple[object, ...]] = {
+        **gather(assertion.attributes),
+        NAME_ID_SOURCE: (assertion.subject.value,),
+    }
+    try:
+        return propagate(
+            trust.context_provider,
+            lambda name: attributes.get(name, ()),
+            issuer=signer,
+            provider_arn=trust.provider_arn,
+        )
+    except MissingSubjectError as missing:
+        raise invalid(f"{missing} is required in AuthnResponse") from None
+    except UnusablePropagationError as fault:
+        raise invalid(f"A propagated value in AuthnResponse is not valid: {fault}") from None
 
 
 def name_qualifier(issuer: str, trust: Trust) -> str:

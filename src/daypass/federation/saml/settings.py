@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     # The configuration of every process needs the settings, and a gateway needs neither XML nor RSA.
     from cryptography.hazmat.primitives.asymmetric import rsa
 
+    from daypass.directory.entities.propagation_entities import ContextProvider
     from daypass.federation.saml.metadata import IdentityProviderMetadata
 
 AWS_AUDIENCE = "urn:amazon:webservices"
@@ -35,6 +36,8 @@ class Trust:
     # the list.
     lax_like_aws: bool = False
     allow_sha1: bool = False
+    # The attributes that a session carries.
+    context_provider: "ContextProvider | None" = None
 
     @property
     def provider_arn(self) -> str:

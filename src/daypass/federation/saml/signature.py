@@ -7,12 +7,13 @@ Rules: XML Signature 1.1, 3.2 "Core validation".
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from lxml import etree
 
@@ -57,43 +58,70 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
     return None if method is None else UnverifiedXmlSignature(octets, value, method)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedElement:
+    """A signed element, parsed from the signed bytes, and its key."""
+
+    element: etree._Element
+    key: PublicKey
+
+
 def verify_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> etree._Element:
     """Return the signed element, parsed from its canonical bytes.
+
+    Raises the Fault for a bad signature.
+    """
+    return verify_signed_element(element, keys, allow_sha1=allow_sha1).element
+
+
+def verify_signed_element(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> SignedElement:
+    """Return the signed element and the key that signed it.
 
     The digest covers exactly these bytes, and the tree does not refer to the original document. Raises the Fault for a
     bad signature.
     """
     try:
         alone = cut_out(element)
-        canonical = _verify_octets(alone, keys, allow_sha1=allow_sha1)
-        return parse_xml(canonical, CANONICAL)
+        canonical, key = _verify_octets(alone, keys, allow_sha1=allow_sha1)
+        return SignedElement(parse_xml(canonical, CANONICAL), key)
     except UnreadableXmlError as problem:
         raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
     except etree.LxmlError as problem:  # relative namespace names do not have a canonical form in libxml2
         raise bad_signature(f"the signed element has no canonical form: {problem}") from None
 
 
-def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> bytes:
+def key_hash(key: PublicKey) -> str:
+    """Return the hash that names a signing key: the SHA-256 of its public key.
+
+    It is in lower-case hexadecimal, of the SubjectPublicKeyInfo in DER: a new certificate for the key has the same.
+    """
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(spki).hexdigest()
+
+
+def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> tuple[bytes, PublicKey]:
     signature = _child(alone, "Signature")
     signed_info = cut_out(_child(signature, "SignedInfo"))
     octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
-    _verify_signed_info(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
+    key = _find_signer(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
     # From here on use the signed SignedInfo: parsed again, not taken from the message.
     reference = _child(parse_xml(octets, CANONICAL), "Reference")
     transform = _child(reference, "Transforms")[1]
     _take_out(signature)
     canonical = _canonical(alone, find_prefixes(transform))
     _verify_digest(canonical, reference, allow_sha1=allow_sha1)
-    return canonical
+    return canonical, key
 
 
-def _verify_signed_info(octets: bytes, value: bytes, keys: Sequence[PublicKey], *, allow_sha1: bool) -> None:
+def _find_signer(octets: bytes, value: bytes, keys: Sequence[PublicKey], *, allow_sha1: bool) -> PublicKey:
     algorithm = _child(parse_xml(octets, CANONICAL), "SignatureMethod").get("Algorithm") or ""
     method = SIGNATURE_METHODS.get(algorithm)
     if method is None or (method.legacy and not allow_sha1):
         raise bad_signature(f"the signature method {algorithm[:100]!r} is not allowed")
-    if not any(_is_signed_by(key, value, octets, method) for key in keys):
-        raise bad_signature("SignatureValue was not made by a key of the provider's metadata")
+    for key in keys:
+        if _is_signed_by(key, value, octets, method):
+            return key
+    raise bad_signature("SignatureValue was not made by a key of the provider's metadata")
 
 
 def _is_signed_by(key: PublicKey, value: bytes, octets: bytes, method: SignatureMethod) -> bool:

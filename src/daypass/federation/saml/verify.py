@@ -22,7 +22,7 @@ from daypass.federation.saml.envelope import Envelope, read_envelope, require_su
 from daypass.federation.saml.saml_faults import as_answered, malformed
 from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import Trust
-from daypass.federation.saml.signature import PublicKey, verify_element
+from daypass.federation.saml.signature import PublicKey, SignedElement, verify_element, verify_signed_element
 from daypass.federation.saml.xml_names import saml
 from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXmlError, parse_xml
 
@@ -57,6 +57,7 @@ class VerifiedAssertion:
     element: etree._Element
     envelope: Envelope
     encrypted: bool
+    signing_key: PublicKey
 
 
 def verify_response(
@@ -150,13 +151,14 @@ def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> Ver
     response = verify_envelope(response, keys, trust)
     envelope = read_envelope(response.root)
     if response.encrypted:
-        return VerifiedAssertion(_verify_encrypted(response, keys, trust), envelope, encrypted=True)
+        opened = _verify_encrypted(response, keys, trust)
+        return VerifiedAssertion(opened.element, envelope, encrypted=True, signing_key=opened.key)
     if trust.require_encryption:
         raise malformed("the provider requires encrypted assertions and this one is not encrypted")
     if not is_signed(response.unverified_assertion):
         raise saml_faults.unsigned("the Assertion does not have its own signature")
-    verified = verify_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
-    return VerifiedAssertion(verified, envelope, encrypted=False)
+    verified = verify_signed_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
+    return VerifiedAssertion(verified.element, envelope, encrypted=False, signing_key=verified.key)
 
 
 def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> ShapedResponse:
@@ -169,7 +171,7 @@ def verify_envelope(response: ShapedResponse, keys: Sequence[PublicKey], trust: 
     return shape_response(verify_element(response.root, keys, allow_sha1=trust.allow_sha1))
 
 
-def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> etree._Element:
+def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust: Trust) -> SignedElement:
     """Decrypt and verify, with one answer and one detail for every failure.
 
     A caller that could distinguish bad padding, bad XML and a bad signature could decrypt the assertions of others. An
@@ -178,6 +180,6 @@ def _verify_encrypted(response: ShapedResponse, keys: Sequence[PublicKey], trust
     try:
         assertion = decrypt_assertion(response.unverified_assertion, trust.decryption_keys)
         shape_assertion(assertion)
-        return verify_element(assertion, keys, allow_sha1=trust.allow_sha1)
+        return verify_signed_element(assertion, keys, allow_sha1=trust.allow_sha1)
     except (AssertionDecryptionError, Fault):
         raise saml_faults.bad_signature(_NOT_ACCEPTED) from None

@@ -27,7 +27,6 @@ SERVICES = "Daypass does not issue service-specific credentials: it has no servi
 ACCESSED = "Daypass does not record which services were used: it only receives calls of STS and IAM."
 TEMPLATES = "Daypass has no role templates."
 PROPERTIES = "Daypass does not support account properties."
-PROPAGATION = "Daypass does not support trusted identity propagation: a provider has no context to change."
 
 # Action: the reason why it is refused.
 REFUSED: Mapping[str, str] = {
@@ -40,7 +39,6 @@ REFUSED: Mapping[str, str] = {
     "GetAccountProperties": PROPERTIES,
     "GetRoleTemplateVersion": TEMPLATES,
     "PutAccountProperties": PROPERTIES,
-    "UpdateOpenIDConnectProvider": PROPAGATION,
     "UploadSSHPublicKey": SSH,
     "UploadServerCertificate": CERTIFICATES,
     "UploadSigningCertificate": SIGNING,

@@ -9,7 +9,7 @@ Source: STS API Reference, AssumeRole; AWS's order of checks on durations, tags 
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.errors import AccessDenied, ValidationError
+from daypass.errors import AccessDenied, InvalidContextAssertion
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import verify_mfa
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
@@ -17,6 +17,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
     RoleName,
+    carried_context,
     find_role,
     get_role,
     grant_role,
@@ -79,7 +80,7 @@ class AssumeRole(Signed[AssumeRoleRequest]):
         given = msgspec.convert(parameters, self.takes)
         if given.provided_contexts:
             provider = given.provided_contexts[0].provider_arn
-            raise ValidationError(f"The context provider {provider} is not trusted by this server.")
+            raise InvalidContextAssertion(f"The context provider {provider} is not trusted by this server.")
         return AssumeRoleRequest(
             role=read_role_arn(given.role_arn),
             members=given,
@@ -138,6 +139,7 @@ class AssumeRole(Signed[AssumeRoleRequest]):
                 tags=tags,
                 source_identity=keep_source_identity(params.members.source_identity, caller.session),
                 mfa_time=caller.mfa_at,
+                context=carried_context(caller.session),
                 chained=chained,
                 token_size=params.members.minimum_session_token_size,
             ),

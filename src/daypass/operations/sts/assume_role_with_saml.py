@@ -28,9 +28,11 @@ from daypass.operations.sts.role_session import (
     find_role,
     get_role,
     grant_role,
+    propagated_keys,
     read_role_arn,
     role_tags,
     session_context,
+    show_propagated,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
@@ -127,6 +129,7 @@ class AssumeRoleWithSAML(Declares):
             **claims.conditions,
             **session_context(claims.session_name, _session_tags(claims)),
             **role_tags(role),
+            **propagated_keys(claims.propagated),
         }
         action = f"{self.service}:{self.action}"
         tags, identity = claims.tags, claims.source_identity
@@ -144,7 +147,7 @@ class AssumeRoleWithSAML(Declares):
             source_identity=claims.source_identity or "",
             token_size=members.minimum_session_token_size,
             provider=claims.provider,
-            context={key: (str(claims.conditions[key]),) for key in SURVIVING},
+            context=_kept(claims),
         )
         self.use_up(claims, ctx)
         return {
@@ -154,6 +157,8 @@ class AssumeRoleWithSAML(Declares):
             "Issuer": claims.issuer,
             "Audience": claims.audience,
             "NameQualifier": claims.name_qualifier,
+            # An encrypted assertion does not show its content in the answer, as on AWS.
+            **show_propagated(None if claims.was_encrypted else claims.propagated),
         }
 
     def use_up(self, claims: SamlIdentity, ctx: RequestContext) -> None:
@@ -186,6 +191,12 @@ def _claims_of(caller: Caller) -> SamlIdentity:
     if not isinstance(caller, SamlCaller):
         raise TypeError("no assertion speaks for this caller")
     return caller.claims
+
+
+def _kept(claims: SamlIdentity) -> dict[str, tuple[str, ...]]:
+    """Return the condition keys that the session keeps, in their sealed form."""
+    kept: dict[str, tuple[str, ...]] = {key: (str(claims.conditions[key]),) for key in SURVIVING}
+    return kept if claims.propagated is None else {**kept, **claims.propagated.session_keys}
 
 
 def _session_tags(claims: SamlIdentity) -> SessionTags:

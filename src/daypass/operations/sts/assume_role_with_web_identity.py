@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.directory.outbound import issuer_url
+from daypass.directory.outbound import SUBJECT_MODE_CLAIM, issuer_url
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
@@ -41,13 +41,20 @@ from daypass.operations.sts.role_session import (
     find_role,
     get_role,
     grant_role,
+    propagated_keys,
     read_role_arn,
     role_tags,
     session_context,
+    show_propagated,
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
 from daypass.policy.authorization_request import Principal, PrincipalKind
+
+_ORIGIN_MODE = (
+    "A token with the subject mode OriginIdentity is for other services. The server that issued it does not accept it: "
+    "request a token with the subject mode AWSIdentity."
+)
 
 
 class WebIdentityRoleParams(msgspec.Struct, frozen=True, rename="pascal"):
@@ -161,6 +168,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             **session_context(params.members.role_session_name, bearer.tags),
             **role_tags(role),
             **bearer.role_keys,
+            **propagated_keys(bearer.web.propagated),
         }
         action = f"{self.service}:{self.action}"
         tags, identity = bearer.web.tags, bearer.web.source_identity
@@ -190,6 +198,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
             "SubjectFromWebIdentityToken": web.subject,
             "Audience": web.audience,
             "Provider": web.provider_arn,
+            **show_propagated(web.propagated),
         }
 
     def session_seconds(self, params: AssumeRoleWithWebIdentityRequest, longest: int, ctx: RequestContext) -> int:
@@ -217,11 +226,15 @@ def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext)
 def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: RequestContext) -> KeyChain:
     """Return the access keys behind a token.
 
-    GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, or a key was
-    revoked. Tokens of other issuers, and our own of 0.1.0, do not name any.
+    GetWebIdentityToken wrote them into it. Raises InvalidIdentityToken if the claim does not open, a key was
+    revoked, or the token is one of subject mode OriginIdentity. Tokens of other issuers, and our own of 0.1.0, do not
+    name any.
     """
     if not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
         return NO_KEYS
+    if SUBJECT_MODE_CLAIM in verified_claims:
+        # Another identity provider chose its subject, which could look like a caller that a trust policy here names.
+        raise InvalidIdentityToken(_ORIGIN_MODE, detail="our own token, with the subject of another provider")
     if CLAIM not in verified_claims:
         return KeyChain(is_complete=False)
     try:
@@ -261,4 +274,5 @@ def _get_bearer(caller: Caller) -> Bearer:
 
 def _kept(web: WebIdentity) -> dict[str, tuple[str, ...]]:
     """Return the condition keys that the session keeps, in their sealed form."""
-    return {key: (value,) if isinstance(value, str) else value for key, value in web.session_keys.items()}
+    kept = {key: (value,) if isinstance(value, str) else value for key, value in web.session_keys.items()}
+    return kept if web.propagated is None else {**kept, **web.propagated.session_keys}

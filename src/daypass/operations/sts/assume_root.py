@@ -21,6 +21,7 @@ from daypass.mint.session import SessionKind
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.role_session import carried_context
 from daypass.operations.sts.session_policies import PolicyArn
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.language.document import DocumentKind
@@ -94,7 +95,11 @@ class AssumeRoot(Signed[AssumeRootRequest]):
                 principal_name="",
                 session_name="",
                 seconds=root_task_duration(params.members.duration_seconds),
-                more={"root_task_policy": params.task.arn, "source_identity": source_identity},
+                more={
+                    "root_task_policy": params.task.arn,
+                    "source_identity": source_identity,
+                    "context": carried_context(caller.session),
+                },
                 token_size=params.members.minimum_session_token_size,
             ),
             authorized,

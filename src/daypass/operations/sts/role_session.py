@@ -13,6 +13,7 @@ import msgspec
 from daypass.arn import Arn, assumed_role_arn, is_account_id
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.errors import AccessDenied, Fault, ValidationError
+from daypass.federation.propagation import PropagatedIdentity, carried_keys
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Authorized, PermissionCheck
 from daypass.operations.request_context import RequestContext
@@ -128,6 +129,21 @@ def session_context(session_name: str, tags: SessionTags) -> NewConditionKeys:
 def role_tags(role: AssumableRole | None) -> NewConditionKeys:
     """Return the condition keys of the role's own tags."""
     return {} if role is None else resource_tags(role.tags)
+
+
+def propagated_keys(propagated: PropagatedIdentity | None) -> NewConditionKeys:
+    """Return the condition keys that the proof of identity propagates."""
+    return {} if propagated is None else {**propagated.condition_keys}
+
+
+def show_propagated(propagated: PropagatedIdentity | None) -> dict[str, Any]:
+    """Return the member of an answer with the propagated values."""
+    return {} if propagated is None else {"TrustedIdentityPropagationContext": propagated.show()}
+
+
+def carried_context(calling: Session | None) -> Mapping[str, tuple[str, ...]]:
+    """Return the condition keys of a session that the next one carries."""
+    return {} if calling is None else carried_keys(calling.context)
 
 
 def keep_source_identity(params: str, calling: Session | None) -> str:

@@ -42,7 +42,8 @@ _NAMES: tuple[tuple[KeyType, bool, str], ...] = (
         aws:ResourceAccount aws:ResourceOrgID aws:SourceAccount aws:SourceOrgID aws:SourceVpc aws:SourceVpce
         aws:CalledViaFirst aws:CalledViaLast aws:VpceAccount aws:VpceOrgID aws:Ec2InstanceSourceVpc
         aws:AssumedRoot aws:SignInSessionArn aws:ChatbotSourceArn
-        sts:ExternalId sts:RoleSessionName sts:SourceIdentity sts:AWSServiceName sts:SigningAlgorithm
+        aws:OriginIdentity/Subject aws:OriginIdentity/SubjectType aws:OriginIdentity/Issuer
+        sts:ExternalId sts:RoleSessionName sts:SourceIdentity sts:AWSServiceName sts:SigningAlgorithm sts:SubjectMode
         iam:AWSServiceName iam:FIDO-FIPS-140-2-certification iam:FIDO-FIPS-140-3-certification
         iam:FIDO-certification iam:OrganizationsPolicyId iam:PassedToService iam:RegisterSecurityKey
         iam:ServiceSpecificCredentialServiceName
@@ -58,6 +59,7 @@ _NAMES: tuple[tuple[KeyType, bool, str], ...] = (
         """
         aws:CalledVia aws:PrincipalOrgPaths aws:PrincipalServiceNamesList aws:TagKeys aws:ResourceOrgPaths
         aws:SourceOrgPaths aws:VpceOrgPaths sts:TransitiveTagKeys sts:IdentityTokenAudience
+        sts:IdentityTokenScope iam:RequestIdentityProviderIssuers iam:ResourceIdentityProviderIssuers
         saml:cn saml:eduorghomepageuri saml:eduorgidentityauthnpolicyuri saml:eduorglegalname
         saml:eduorgsuperioruri saml:eduorgwhitepagesuri saml:edupersonaffiliation saml:edupersonassurance
         saml:edupersonentitlement saml:edupersonnickname saml:edupersonorgdn saml:edupersonorgunitdn
@@ -69,7 +71,8 @@ _NAMES: tuple[tuple[KeyType, bool, str], ...] = (
         False,
         """
         aws:PrincipalArn aws:SourceArn aws:SourceVpcArn sts:TaskPolicyArn iam:AssociatedResourceArn
-        iam:PermissionsBoundary iam:PolicyARN
+        iam:PermissionsBoundary iam:PolicyARN aws:OriginIdentity/FederatedProviderArn
+        iam:RequestIdentityCenterInstanceArn iam:ResourceIdentityCenterInstanceArn
         """,
     ),
     (KeyType.ARN, True, "sts:RequestContextProviders"),
@@ -79,6 +82,7 @@ _NAMES: tuple[tuple[KeyType, bool, str], ...] = (
         """
         aws:MultiFactorAuthPresent aws:PrincipalIsAWSService aws:SecureTransport aws:ViaAWSService
         aws:IsMcpServiceAction sts:RoleAuthorizedByIdp
+        iam:EnableIdentityPropagation iam:EnableIdentityCenterAssociation
         """,
     ),
     (KeyType.DATE, False, "aws:CurrentTime aws:EpochTime aws:TokenIssueTime"),
@@ -92,7 +96,10 @@ _NAMES: tuple[tuple[KeyType, bool, str], ...] = (
 KNOWN: Mapping[str, KnownKey] = MappingProxyType(
     {name.lower(): KnownKey(name, kind, several) for kind, several, names in _NAMES for name in names.split()}
 )
-_FAMILY_NAMES = "aws:PrincipalTag/ aws:RequestTag/ aws:ResourceTag/ iam:ResourceTag/ sts:RequestContext/"
+_FAMILY_NAMES = """
+aws:PrincipalTag/ aws:RequestTag/ aws:ResourceTag/ iam:ResourceTag/ sts:RequestContext/
+aws:TransactionContext/IdentityProvider/
+"""
 _FAMILIES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in _FAMILY_NAMES.split()})
 _OWNERS = frozenset({"aws", "sts", "iam", "saml"})
 
@@ -106,10 +113,9 @@ def find_key(name: str) -> KnownKey | None:
     known = KNOWN.get(lowered)
     if known is not None:
         return known
-    head, slash, rest = lowered.partition("/")
-    family = _FAMILIES.get(head + slash)
-    if family is not None and rest:
-        return KnownKey(family + name[len(family) :], KeyType.STRING)
+    beginning = next((each for each in _FAMILIES if lowered.startswith(each) and len(lowered) > len(each)), None)
+    if beginning is not None:
+        return KnownKey(_FAMILIES[beginning] + name[len(beginning) :], KeyType.STRING)
     if is_foreign(name):
         return KnownKey(name, KeyType.STRING, multivalued=lowered.endswith(":amr"))
     return None

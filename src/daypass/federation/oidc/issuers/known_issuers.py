@@ -40,6 +40,7 @@ def terms_of(provider: OidcProvider) -> ProviderTerms:
         further_claims=tuple(map(ExtraClaim.parse, provider.further_claims)),
         thumbprints=frozenset(provider.thumbprints),
         pinned=parse_jwks(provider.pinned_keys.encode()) if provider.pinned_keys else None,
+        context_provider=provider.context_provider,
     )
 
 

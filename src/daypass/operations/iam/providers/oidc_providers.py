@@ -1,8 +1,9 @@
-"""OpenID Connect providers: create, get, list, delete, and their settings.
+"""OpenID Connect providers: create, get, list, change, delete.
 
 Owns their limits and how AWS shows them: client ids, thumbprints, tags. federation/oidc decides which URLs are valid
-issuers. An issuer's keys are fetched when its first token arrives. Further claims and pinned keys go beyond AWS's
-rules, so only an operator can set them (`daypass oidc`), not a caller with IAM permissions.
+issuers, and context_providers.py owns the rules of trusted identity propagation. An issuer's keys are fetched when its
+first token arrives. Further claims and pinned keys go beyond AWS's rules, so only an operator can set them
+(`daypass oidc`), not a caller with IAM permissions.
 Source: IAM API Reference; AWS's recorded answers.
 """
 
@@ -20,15 +21,27 @@ from daypass.federation.oidc.provider import SCHEME, is_issuer_url
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import AboutArn, CreateWithTags, IamAction, IamParams, Nothing
 from daypass.operations.iam.lookup import check_quota
+from daypass.operations.iam.providers.context_providers import (
+    NewPropagationParams,
+    PropagationParams,
+    changed_provider,
+    changes_context,
+    propagation_keys,
+    read_new_provider,
+    show_context_provider,
+    stored_issuer_keys,
+)
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.language.known_keys import is_foreign
 
 MOST_CLIENT_IDS = 100
 MOST_THUMBPRINTS = 5
 _ID_BYTES = 13
+_NO_CHANGE = "The request does not change anything: specify ContextProvider or RemoveContextProvider."
 
 
 def find_provider(reader: Reader, account: str, arn: str) -> OidcProvider | None:
@@ -48,7 +61,7 @@ def get_provider(reader: Reader, account: str, arn: str) -> OidcProvider:
     return found
 
 
-class _CreateOpenIDConnectProviderParams(IamParams, frozen=True):
+class _CreateOpenIDConnectProviderParams(NewPropagationParams, frozen=True, kw_only=True):
     url: str
     client_ids: tuple[str, ...] = msgspec.field(name="ClientIDList", default=())
     thumbprint_list: tuple[str, ...] = ()
@@ -68,6 +81,11 @@ class CreateOpenIDConnectProvider(CreateWithTags):
         """Return the ARN that the provider will have."""
         return provider_arn(caller.account, params.url.removeprefix(SCHEME))
 
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the new provider's tags, issuer and propagation."""
+        issuer = params.url.removeprefix(SCHEME)
+        return {**super().context(params, caller, ctx), **propagation_keys(params, requested_issuer=issuer)}
+
     def perform(
         self, params: _CreateOpenIDConnectProviderParams, caller: Caller, ctx: RequestContext
     ) -> dict[str, Any]:
@@ -75,6 +93,7 @@ class CreateOpenIDConnectProvider(CreateWithTags):
         _check_url(params.url)
         _check_thumbprints(params.thumbprint_list)
         _check_client_ids(params.client_ids)
+        context_provider = read_new_provider(params)
         most = ctx.settings.quotas.providers
         check_quota(ctx.reader, OidcProvider, caller.account, name="OpenIdConnectProvidersPerAccount", most=most)
         provider = OidcProvider(
@@ -85,6 +104,7 @@ class CreateOpenIDConnectProvider(CreateWithTags):
             client_ids=tuple(dict.fromkeys(params.client_ids)),
             thumbprints=_lowered(params.thumbprint_list),
             tags=tagging.read_tags(params.tags, most=ctx.settings.quotas.tags, rule=EXACT),
+            context_provider=context_provider,
         )
         records.insert_new(ctx.writer, provider, EntityAlreadyExists(f"Provider with url {params.url} already exists."))
         return {"OpenIDConnectProviderArn": provider.arn, **tagging.echoed(params.tags)}
@@ -99,6 +119,11 @@ class _OpenIDConnectProviderAction(AboutArn):
 
     takes: type[IamParams] = _OpenIDConnectProviderParams
     find = staticmethod(find_provider)
+
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the provider's tags and issuer."""
+        found = find_provider(ctx.reader, caller.account, params.arn)
+        return {**super().context(params, caller, ctx), **stored_issuer_keys("" if found is None else found.name)}
 
 
 class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):
@@ -115,6 +140,7 @@ class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):
             "ThumbprintList": list(provider.thumbprints),
             "CreateDate": provider.created,
             "Tags": tagging.show_tags(provider.tags),
+            **show_context_provider(provider.context_provider),
         }
 
 
@@ -128,9 +154,17 @@ class ListOpenIDConnectProviders(IamAction[Nothing]):
         return provider_arn(caller.account, "*")
 
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
-        """Return their ARNs."""
+        """Return their ARNs, and whether each propagates identities."""
         found = providers_of(ctx.reader, caller.account)
-        return {"OpenIDConnectProviderList": [{"Arn": provider.arn} for provider in found]}
+        return {
+            "OpenIDConnectProviderList": [
+                {
+                    "Arn": provider.arn,
+                    "IsTrustedIdentityPropagationEnabled": provider.context_provider is not None,
+                }
+                for provider in found
+            ]
+        }
 
 
 class DeleteOpenIDConnectProvider(_OpenIDConnectProviderAction):
@@ -194,6 +228,31 @@ class UpdateOpenIDConnectProviderThumbprint(_OpenIDConnectProviderAction):
         records.replace(ctx.writer, msgspec.structs.replace(provider, thumbprints=thumbprints))
 
 
+class _UpdateOpenIDConnectProviderParams(PropagationParams, frozen=True, kw_only=True):
+    arn: str = msgspec.field(name="OpenIDConnectProviderArn")
+
+
+class UpdateOpenIDConnectProvider(_OpenIDConnectProviderAction):
+    """Sets, replaces or removes a provider's context provider.
+
+    New sessions carry what it says from then on. Sessions that exist keep their keys.
+    """
+
+    action, takes, access = "UpdateOpenIDConnectProvider", _UpdateOpenIDConnectProviderParams, StoreAccess.WRITE
+
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the provider's tags and issuer, and whether it will propagate."""
+        return {**super().context(params, caller, ctx), **propagation_keys(params)}
+
+    def perform(self, params: _UpdateOpenIDConnectProviderParams, caller: Caller, ctx: RequestContext) -> None:
+        """Change the context provider."""
+        if not changes_context(params):
+            raise InvalidInput(_NO_CHANGE)
+        changed = changed_provider(params)
+        provider = get_provider(ctx.reader, caller.account, params.arn)
+        records.replace(ctx.writer, msgspec.structs.replace(provider, context_provider=changed))
+
+
 def _check_url(url: str) -> None:
     if not is_issuer_url(url):
         raise ValidationError("Invalid Open ID Connect Provider URL")
@@ -235,5 +294,6 @@ OPERATIONS = (
     AddClientIDToOpenIDConnectProvider(),
     RemoveClientIDFromOpenIDConnectProvider(),
     UpdateOpenIDConnectProviderThumbprint(),
+    UpdateOpenIDConnectProvider(),
     *(action(_TAGGED) for action in (TagThing, UntagThing, ListTags)),
 )

@@ -1,8 +1,8 @@
 """SAML providers: create, get, update, list, delete.
 
 Owns their limits and how AWS shows them. federation/saml decides whether a metadata document or a private key is valid.
-A private key is sealed before it is stored, and never shown. Only an operator can relax the verification to AWS's
-weaker rules (`daypass saml set`), not an IAM action.
+context_providers.py owns the rules of trusted identity propagation. A private key is sealed before it is stored, and
+never shown. Only an operator can relax the verification to AWS's weaker rules (`daypass saml set`), not an IAM action.
 Source: IAM API Reference; AWS's recorded answers.
 """
 
@@ -23,22 +23,35 @@ from daypass.directory.saml_providers import (
     replace_provider,
 )
 from daypass.directory.store import Reader
-from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
-from daypass.federation.saml.metadata import parse_metadata
+from daypass.errors import Fault, InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.federation.saml.metadata import parse_metadata, read_metadata
 from daypass.federation.saml.private_key import parse_private_key
+from daypass.federation.saml.signature import key_hash
 from daypass.operations.iam import tags as tagging
 from daypass.operations.iam.iam_action import AboutArn, CreateWithTags, IamAction, IamParams, Nothing
 from daypass.operations.iam.lookup import check_quota
+from daypass.operations.iam.providers.context_providers import (
+    NewPropagationParams,
+    PropagationParams,
+    changed_provider,
+    changes_context,
+    propagation_keys,
+    read_new_provider,
+    show_context_provider,
+    stored_issuer_keys,
+)
 from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, UntagThing
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.saml_summaries import summarize
+from daypass.operations.saml_summaries import metadata_of, summarize
+from daypass.policy.authorization_request import ConditionKeys
 
 _MOST_KEYS = 2
 _ID_BYTES = 13
 _CENTURY = 100
 _LEAP_DAY = (2, 29)
+_TWO_CHANGES = "A request can change either the context provider or the provider metadata, but not both."
 _BATCH = 5  # documents in memory at once; versions before 0.2 accepted 10,000,000 characters each
 
 
@@ -53,7 +66,7 @@ def get_provider(reader: Reader, account: str, arn: str) -> SamlProvider:
     return found
 
 
-class _CreateSAMLProviderParams(IamParams, frozen=True):
+class _CreateSAMLProviderParams(NewPropagationParams, frozen=True, kw_only=True):
     saml_metadata_document: str = msgspec.field(name="SAMLMetadataDocument")
     name: str
     tags: tuple[Tag, ...] = ()
@@ -70,9 +83,15 @@ class CreateSAMLProvider(CreateWithTags):
         """Return the ARN that the provider will have."""
         return iam_arn(caller.account, "saml-provider", "/", params.name)
 
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the new provider's tags, issuer and propagation."""
+        issuer = _requested_issuer(params.saml_metadata_document, ctx)
+        return {**super().context(params, caller, ctx), **propagation_keys(params, requested_issuer=issuer)}
+
     def perform(self, params: _CreateSAMLProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the new provider's ARN."""
         quotas = ctx.settings.quotas
+        context_provider = read_new_provider(params)
         _require_room(params.saml_metadata_document, None, caller.account, ctx)
         metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
         provider = SamlProvider(
@@ -86,6 +105,7 @@ class CreateSAMLProvider(CreateWithTags):
             valid_until=metadata.valid_until,
             summary=summarize(metadata, params.saml_metadata_document),
             encryption=params.assertion_encryption_mode,
+            context_provider=context_provider,
         )
         if params.add_private_key:
             provider = _with_key(provider, params.add_private_key, ctx)
@@ -110,6 +130,12 @@ class _SAMLProviderAction(AboutArn):
         found = find_provider(reader, arn)
         return found if found is not None and found.account == account else None
 
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the provider's tags and issuer."""
+        found = self.find(ctx.reader, caller.account, params.arn)
+        issuer = "" if found is None else found.entity_id
+        return {**super().context(params, caller, ctx), **stored_issuer_keys(issuer)}
+
 
 class GetSAMLProvider(_SAMLProviderAction):
     """Shows a provider."""
@@ -127,10 +153,13 @@ class GetSAMLProvider(_SAMLProviderAction):
             "Tags": tagging.show_tags(provider.tags),
             "AssertionEncryptionMode": provider.encryption or "Allowed",
             "PrivateKeyList": [{"KeyId": key.id, "Timestamp": key.created} for key in provider.keys],
+            **_show_key_hashes(provider),
+            **show_context_provider(provider.context_provider),
         }
 
 
-class _UpdateSAMLProviderParams(_ProviderNamed, frozen=True, kw_only=True):
+class _UpdateSAMLProviderParams(PropagationParams, frozen=True, kw_only=True):
+    arn: str = msgspec.field(name="SAMLProviderArn")
     saml_metadata_document: str | None = msgspec.field(name="SAMLMetadataDocument", default=None)
     assertion_encryption_mode: EncryptionMode | None = None
     add_private_key: str = ""
@@ -138,7 +167,7 @@ class _UpdateSAMLProviderParams(_ProviderNamed, frozen=True, kw_only=True):
 
 
 class UpdateSAMLProvider(_SAMLProviderAction):
-    """Changes a provider's metadata, private keys or encryption mode.
+    """Changes a provider's metadata, keys, encryption or propagation.
 
     From the next request on, only certificates in the new metadata verify assertions. To rotate one, a provider lists
     the old and the new one for a time.
@@ -146,10 +175,20 @@ class UpdateSAMLProvider(_SAMLProviderAction):
 
     action, takes, access = "UpdateSAMLProvider", _UpdateSAMLProviderParams, StoreAccess.WRITE
 
+    def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
+        """Return the provider's tags and issuers, and whether it will propagate."""
+        issuer = _requested_issuer(params.saml_metadata_document or "", ctx)
+        return {**super().context(params, caller, ctx), **propagation_keys(params, requested_issuer=issuer)}
+
     def perform(self, params: _UpdateSAMLProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider's ARN."""
+        propagates_anew = changes_context(params)
+        if propagates_anew and _changes_provider(params):
+            raise InvalidInput(_TWO_CHANGES)
         old = get_provider(ctx.reader, caller.account, params.arn)
         new = old
+        if propagates_anew:
+            new = msgspec.structs.replace(new, context_provider=changed_provider(params))
         if params.saml_metadata_document is not None:
             _require_room(params.saml_metadata_document, old, caller.account, ctx)
             metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
@@ -244,8 +283,38 @@ def _require_openable(provider: SamlProvider) -> None:
         raise InvalidInput("AssertionEncryptionMode Required needs a private key. Add one with AddPrivateKey.")
 
 
+def _changes_provider(params: _UpdateSAMLProviderParams) -> bool:
+    """Return whether a request changes what AWS calls the provider metadata."""
+    new_values = (params.saml_metadata_document, params.assertion_encryption_mode)
+    return any(value is not None for value in new_values) or bool(params.add_private_key or params.remove_private_key)
+
+
+def _requested_issuer(document: str, ctx: RequestContext) -> str:
+    """Return the issuer in a request's metadata, or "" if it is not valid."""
+    if not document or len(document) > ctx.settings.quotas.saml_metadata_characters:
+        return ""
+    try:
+        return read_metadata(document).entity_id
+    except Fault:
+        return ""  # The action refuses the document.
+
+
+def _show_key_hashes(provider: SamlProvider) -> dict[str, Any]:
+    """Return the hashes of the signing keys, by which aws:OriginIdentity/Issuer names one."""
+    try:
+        hashes = [key_hash(each.key) for each in metadata_of(provider).signing_keys]
+    except Fault:
+        return {}  # The metadata of an earlier version cannot be read, and the provider can still be shown.
+    return {"SAMLKeyHashes": [{"IssuerURL": provider.entity_id, "KeyHashes": list(dict.fromkeys(hashes))}]}
+
+
 def _listed(provider: SamlProvider) -> dict[str, Any]:
-    return {"Arn": provider.arn, "ValidUntil": _shown_end(provider), "CreateDate": provider.created}
+    return {
+        "Arn": provider.arn,
+        "ValidUntil": _shown_end(provider),
+        "CreateDate": provider.created,
+        "IsTrustedIdentityPropagationEnabled": provider.context_provider is not None,
+    }
 
 
 def _shown_end(provider: SamlProvider) -> datetime:
