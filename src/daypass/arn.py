@@ -7,6 +7,9 @@ Source: IAM User Guide, "IAM identifiers"; AWS General Reference, "Amazon Resour
 from dataclasses import dataclass
 from typing import Self
 
+PARTITION = "aws"
+"""The partition of every ARN that Daypass issues."""
+
 _SECTIONS = 6
 
 

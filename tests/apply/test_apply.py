@@ -12,11 +12,16 @@ from daypass.apply.file.nodes import ApplyFileError
 from daypass.apply.plan.differences import Verb
 from daypass.apply.plan.plan_output import plain_plan, show_plan
 from daypass.authenticate.caller import root_caller
+from daypass.directory import records
+from daypass.directory.entities.iam_entities import ManagedPolicy, Role
 from daypass.directory.principals import store_principals
 from daypass.operations.settings import Quotas
 
 ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
 KEY = "AKIAIOSFODNN7EXAMPLE"
+CHINESE = "arn:aws-cn:iam::aws:policy/ReadOnlyAccess"
+FOREIGN = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws-cn:s3:::b"}}
+OTHER = f"arn:aws-us-gov:iam::{ACCOUNT}:root"
 PROVIDER = f"arn:aws:iam::{ACCOUNT}:saml-provider/x"
 
 
@@ -157,6 +162,11 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("document", {"policies": {"p": {"document": {"Statement": []}}}}, "policies.p: MalformedPolicyDocument"),
     ("inline", {"groups": {"g": {"inline": {"i": {"Statement": 1}}}}}, "groups.g.inline: MalformedPolicyDocument"),
     ("tag", {"users": {"a": {"tags": {"aws:x": "y"}}}}, "InvalidInput"),
+    ("partition", {"policies": {"p": {"document": FOREIGN}}}, 'MalformedPolicyDocument: Partition "aws-cn"'),
+    ("inline partition", {"users": {"a": {"inline": {"p": FOREIGN}}}}, 'Partition "aws-cn" is not valid for resource'),
+    ("trusting", {"roles": {"r": {"trust": trust(AWS=OTHER)}}}, f'Invalid principal in policy: "AWS":"{OTHER}'),
+    ("attached partition", {"users": {"a": {"policies": [CHINESE]}}}, "ValidationError: Invalid ARN partition"),
+    ("boundary partition", {"users": {"a": {"boundary": CHINESE}}}, "ValidationError: Invalid ARN partition"),
     ("quota", {"users": {"a": {"policies": [ADMIN], "groups": []}, "b": {}, "c": {}, "d": {}}}, "LimitExceeded"),
 ]  # fmt: skip
 
@@ -171,6 +181,25 @@ def test_what_cannot_be_says_where_and_changes_nothing(sections: dict[str, Any],
     assert f"accounts.{ACCOUNT}." in str(caught.value)
     assert says in str(caught.value)
     assert directory.revision() == before
+
+
+def test_a_policy_saved_by_an_earlier_release_stays(directory: Directory) -> None:
+    """Its resource of another partition matches no request; the policy is read, exported and left alone."""
+    directory.apply(one_account(policies={"p": {"document": allow("s3:Get*")}}, roles={"r": {"trust": trust(AWS="*")}}))
+    old = {"policies": {"p": {"document": FOREIGN}}, "roles": {"r": {"trust": trust(AWS=OTHER)}}}
+    with directory.there.store.write() as writer:
+        policy = records.find(writer, ManagedPolicy, ACCOUNT, "p")
+        role = records.find(writer, Role, ACCOUNT, "r")
+        assert policy is not None
+        assert role is not None
+        version = msgspec.structs.replace(policy.versions[0], document=" " + json.dumps(FOREIGN))
+        records.replace(writer, msgspec.structs.replace(policy, versions=(version,)))
+        records.replace(writer, msgspec.structs.replace(role, trust=json.dumps(trust(AWS=OTHER))))
+    assert counted(directory.apply(one_account(**old))) == (0, 0, 0)
+    assert "aws-cn" in directory.export()
+    assert counted(directory.apply(directory.export())) == (0, 0, 0)
+    with pytest.raises(ApplyFileError, match='Partition "aws-cn" is not valid'):
+        Directory().apply(one_account(policies=old["policies"]))
 
 
 def test_a_policy_changes_by_a_new_version_and_there_is_always_room(directory: Directory) -> None:

@@ -41,3 +41,34 @@ def test_a_policy_without_fault_has_no_warning() -> None:
 def test_what_is_no_policy_of_this_kind_is_refused(policy: str | bytes, code: int) -> None:
     """A trust policy is not a valid identity policy, and IAM would reject it."""
     assert run(policy).exit_code == code
+
+
+RESOURCE = '{"Version":"2012-10-17","Statement":{"Effect":"%s","Action":"s3:*","Resource":"%s"}}'
+ELSEWHERE = OPEN.replace('"*"', '{"AWS":"arn:aws-cn:iam::123456789012:root"}')
+REFUSED = [
+    ("identity", RESOURCE % ("allow", "*"), "The policy failed legacy parsing"),
+    ("identity", " " + CLOSED, "The policy failed legacy parsing"),
+    ("trust", "\n" + OPEN, "JSON strings must not have leading spaces"),
+    (
+        "identity",
+        RESOURCE % ("Allow", "arn:${P}:s3:::b"),
+        'Partition "${P}" is not valid for resource "arn:${P}:s3:::b".',
+    ),
+    ("session", RESOURCE % ("Allow", "arn:aws-cn:s3:::b"), 'Partition "aws-cn" is not valid for resource'),
+    ("service-control", RESOURCE % ("Deny", "arn:aws-cn:s3:::b"), 'Partition "aws-cn" is not valid for resource'),
+    ("trust", ELSEWHERE, 'Invalid principal in policy: "AWS":"arn:aws-cn:iam::123456789012:root"'),
+    ("identity", "{", "Syntax errors in policy."),
+    (
+        "identity",
+        '{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Who":"*"}}',
+        "Statement.Who: is not a policy",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "policy", "words"), REFUSED)
+def test_a_refusal_has_the_words_of_the_action_that_saves_it(kind: str, policy: str, words: str) -> None:
+    """A person reads the same sentence from the linter and from IAM; the place of the fault follows it."""
+    result = run(policy, "--kind", kind)
+    assert result.exit_code == 4
+    assert words in result.output

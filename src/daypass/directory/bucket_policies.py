@@ -18,6 +18,7 @@ from types import MappingProxyType
 
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.language.document import Document, DocumentKind, parse_document
+from daypass.policy.language.saved_documents import is_foreign
 from daypass.policy.language.statement import ConditionTest, Statement
 from daypass.policy.operators.table import Family, Quantifier, find_operator
 from daypass.policy.wildcard import compile_wildcard, tokens_of
@@ -102,7 +103,7 @@ def _check_principals(statement: Statement) -> None:
     if statement.not_principal and statement.allow:
         raise MalformedPolicyDocument("Allow with NotPrincipal is not allowed.")
     for name in statement.principals or ():
-        if name.type not in {"AWS", "Service"}:
+        if name.type not in {"AWS", "Service"} or is_foreign(name):
             raise MalformedPolicyDocument("Invalid principal in policy", detail=f"{name.type}: {name.value}")
 
 

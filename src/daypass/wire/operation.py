@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import json
 
 from daypass.wire import response_shapes
+from daypass.wire.arn_members import compile_arn_check
 from daypass.wire.model import MILLISECONDS, OperationShape, ServiceModel
 from daypass.wire.request_shapes import compile_input
 from daypass.wire.safe_text import json_bytes, xml_text
@@ -36,6 +37,9 @@ class OperationModel:
         self._shape = shape
         self._result = shape.output.wrapper if shape.output else ""
         self._parse: Parse = compile_input(model.shapes, shape.input.shape) if shape.input else _takes_nothing
+        self._check_arns: Callable[[Mapping[str, Any]], None] | None = None
+        if service == "iam" and shape.input:
+            self._check_arns = compile_arn_check(model.shapes, shape.input.shape)
         self._xml = self._compile_xml()
         self._plain: Callable[[Any], Any] | None = None
 
@@ -44,7 +48,10 @@ class OperationModel:
 
         Raises ValidationError or MalformedInput.
         """
-        return self._parse(params)
+        values = self._parse(params)
+        if self._check_arns is not None:
+            self._check_arns(values)
+        return values
 
     def compile_supported(self, declared: Declared | None) -> Callable[[dict[str, str]], None]:
         """Return the check that refuses parameters that are not `declared`.

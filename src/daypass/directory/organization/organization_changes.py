@@ -20,7 +20,8 @@ from daypass.directory.entities.organization_entities import (
 )
 from daypass.directory.organization.organization_tree import DEEPEST, chain_of, find_organization, find_policies
 from daypass.directory.store import Reader, Writer
-from daypass.policy.language.document import DocumentKind, parse_document, size_of
+from daypass.policy.language.document import DocumentKind, size_of
+from daypass.policy.language.saved_documents import parse_new_document
 from daypass.ports import Entropy
 
 ControlKind = Literal["service", "resource"]
@@ -160,7 +161,7 @@ def set_policy(writer: Writer, target: str, kind: ControlKind, name: str, docume
         raise OrganizationChangeError(f"A policy's name has 1 to {_LONGEST_NAME} characters.")
     if name == FULL_ACCESS_RESOURCE:
         raise OrganizationChangeError(f"{FULL_ACCESS_RESOURCE} is AWS's own and cannot be changed.")
-    parse_document(document, _DOCUMENTS[kind])
+    parse_new_document(document, _DOCUMENTS[kind])
     if size_of(document, count_white_space=True) > MOST_CHARACTERS[kind]:
         raise OrganizationChangeError(f"A {kind} control policy has at most {MOST_CHARACTERS[kind]} characters.")
     attached = find_policies(writer, _find_target(writer, target))

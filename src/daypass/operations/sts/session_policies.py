@@ -19,7 +19,8 @@ from daypass.errors import (
 )
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.packed_size import packed_percent
-from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind
+from daypass.policy.language.saved_documents import parse_new_document
 
 LONGEST_PLAIN = 2048  # characters, inline and managed together
 MOST_MANAGED = 10
@@ -76,7 +77,7 @@ def read_session_policies(inline: str, managed: tuple[PolicyArn, ...]) -> Sessio
             raise ValidationError(f"{arn} is invalid")
     _check_plain(inline, arns)
     if inline:
-        parse_document(inline, DocumentKind.SESSION)
+        parse_new_document(inline, DocumentKind.SESSION)
     return SessionPolicies(inline, arns)
 
 

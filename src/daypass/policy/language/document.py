@@ -65,7 +65,7 @@ GRAMMARS: Mapping[DocumentKind, PolicyGrammar] = MappingProxyType(
             principal=Presence.REQUIRED,
             resource=Presence.REQUIRED,
             not_principal=True,
-            arn_resources=False,
+            check_resource=None,
             sid=_ANY_SID,
         ),
         DocumentKind.RESOURCE_CONTROL: PolicyGrammar(
@@ -78,6 +78,11 @@ _WITH_ID = frozenset({DocumentKind.IDENTITY, DocumentKind.TRUST, DocumentKind.RE
 
 def parse_document(text: str, kind: DocumentKind) -> Document:
     """Return the document. Raises MalformedPolicyDocument if it is invalid."""
+    return parse_with(text, kind, GRAMMARS[kind])
+
+
+def parse_with(text: str, kind: DocumentKind, grammar: PolicyGrammar) -> Document:
+    """Return the document, as `parse_document` does, with another grammar."""
     try:
         value = read_json(text)
     except NotStrictJsonError as problem:
@@ -85,7 +90,7 @@ def parse_document(text: str, kind: DocumentKind) -> Document:
     if not isinstance(value, dict):
         refuse("policy", "must be an object")
     _check_top(value, kind)
-    statements = _statements(value["Statement"], GRAMMARS[kind])
+    statements = _statements(value["Statement"], grammar)
     _check_sids(statements)
     if kind is DocumentKind.RESOURCE_CONTROL:
         _check_resource_control(statements)

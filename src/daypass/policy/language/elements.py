@@ -6,7 +6,7 @@ IAM's responses.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn
@@ -30,12 +30,15 @@ class Presence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyGrammar:
-    """The differences between the kinds of policy."""
+    """The differences between the kinds of policy.
+
+    `check_resource` returns the reason why a resource is invalid, or None. Without it, every string is a resource.
+    """
 
     principal: Presence
     resource: Presence
     not_principal: bool = False
-    arn_resources: bool = True
+    check_resource: Callable[[str], str | None] | None = check_resource
     sts_only: bool = False
     everyone_only: bool = False
     sid: re.Pattern[str] = re.compile(r"[A-Za-z0-9]*")
@@ -180,9 +183,9 @@ def _resources(value: Mapping[str, Any], path: str, grammar: PolicyGrammar) -> t
     texts = _texts(value[name], f"{path}.{name}") if name else ()
     if not name or not texts:
         refuse_with("Policy statement must contain resources.", path)
-    if grammar.arn_resources:
+    if grammar.check_resource is not None:
         for text in texts:
-            words = check_resource(text)
+            words = grammar.check_resource(text)
             if words is not None:
                 refuse_with(words, f"{path}.{name}")
     return texts, name == "NotResource"

@@ -1,8 +1,10 @@
 """`daypass lint`: warn about likely mistakes in a valid policy.
 
-The command needs neither store nor server. policy/language/lint.py owns the rules.
+The command needs neither store nor server. policy/language/lint.py owns the rules. A policy that would not be saved is
+refused in the words of the actions that save it.
 """
 
+from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
 import click
@@ -10,12 +12,20 @@ import click
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import output_option, print_json
 from daypass.errors import MalformedPolicyDocument
+from daypass.operations.iam.policies.policy_documents import check_inline, check_trust
 from daypass.policy.language.document import DocumentKind, parse_document
 from daypass.policy.language.document_text import MAX_TEXT
 from daypass.policy.language.lint import LintWarning, lint
+from daypass.policy.language.saved_documents import parse_new_document
 
 _KINDS = {kind.value.replace(" ", "-"): kind for kind in DocumentKind}
 _MOST_BYTES = 4 * MAX_TEXT
+# IAM's checks before it saves a document; other kinds have only those of the language.
+_CHECKS: Mapping[DocumentKind, Callable[[str], object]] = {
+    DocumentKind.IDENTITY: check_inline,
+    DocumentKind.TRUST: check_trust,
+}
+_SYNTAX = "Syntax errors in policy."
 
 
 @click.command()
@@ -33,7 +43,7 @@ def command(policy: BinaryIO, kind: str, output: str) -> None:
 
     Exits with 4 if IAM would reject the policy, and with 0 if there are only warnings.
     """
-    warnings = _warnings(policy.read(_MOST_BYTES), kind)
+    warnings = _warnings(policy.read(_MOST_BYTES), _KINDS[kind])
     if output == "json":
         print_json({"Warnings": [{"Path": one.path, "Rule": one.rule, "Message": one.message} for one in warnings]})
         return
@@ -43,11 +53,36 @@ def command(policy: BinaryIO, kind: str, output: str) -> None:
         click.echo("No warnings.")
 
 
-def _warnings(content: bytes, kind: str) -> tuple[LintWarning, ...]:
+def _warnings(content: bytes, kind: DocumentKind) -> tuple[LintWarning, ...]:
     try:
-        return lint(parse_document(content.decode(), _KINDS[kind]))
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise CommandError("The policy is not valid UTF-8.", Exit.USAGE) from error
+    try:
+        _check(text, kind)
+        return lint(parse_document(text, kind))
     except MalformedPolicyDocument as problem:
         place = f" ({problem.detail})" if problem.detail and problem.detail not in problem.message else ""
         raise CommandError(f"{problem.message}{place}", Exit.REFUSED) from problem
+
+
+def _check(text: str, kind: DocumentKind) -> None:
+    """Refuse a policy in the words of IAM, and say more where these do not name the fault."""
+    try:
+        if kind in _CHECKS:
+            _CHECKS[kind](text)
+        else:
+            parse_new_document(text, kind)
+    except MalformedPolicyDocument as problem:
+        raise _fuller(problem, text, kind) from problem
+
+
+def _fuller(refusal: MalformedPolicyDocument, text: str, kind: DocumentKind) -> MalformedPolicyDocument:
+    """Return a refusal that says more than "Syntax errors in policy.", if there is one."""
+    if refusal.message != _SYNTAX:
+        return refusal
+    try:
+        parse_document(text, kind)
+    except MalformedPolicyDocument as problem:
+        return problem if problem.message.startswith(_SYNTAX) else refusal
+    return refusal

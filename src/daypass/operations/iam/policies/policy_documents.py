@@ -15,7 +15,8 @@ from daypass.errors import LimitExceeded, MalformedPolicyDocument
 from daypass.federation.oidc.trust_rules import check_shared_issuers
 from daypass.operations.iam.policies.validation_messages import check_identity_policy
 from daypass.operations.request_context import RequestContext
-from daypass.policy.language.document import Document, DocumentKind, check_size, parse_document, size_of
+from daypass.policy.language.document import Document, DocumentKind, check_size, size_of
+from daypass.policy.language.saved_documents import check_beginning, parse_new_document
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
 # The actions that a trust policy can contain. A pattern must match at least one of them.
@@ -37,20 +38,21 @@ def show_document(text: str) -> str:
 def check_managed(text: str, most: int) -> None:
     """Refuse a document that is not a valid managed policy."""
     check_identity_policy(text, managed=True)
-    parse_document(text, DocumentKind.IDENTITY)
+    parse_new_document(text, DocumentKind.IDENTITY)
     check_size(text, most, count_white_space=False)
 
 
 def check_inline(text: str) -> int:
     """Refuse an invalid inline policy. Return the size of a valid one."""
     check_identity_policy(text, managed=False)
-    parse_document(text, DocumentKind.IDENTITY)
+    parse_new_document(text, DocumentKind.IDENTITY)
     return size_of(text, count_white_space=False)
 
 
 def check_trust(text: str) -> None:
     """Refuse an invalid trust policy. Does not look up its principals."""
-    _check_trust_actions(parse_document(text, DocumentKind.TRUST))
+    check_beginning(text, DocumentKind.TRUST)
+    _check_trust_actions(parse_new_document(text, DocumentKind.TRUST))
     check_shared_issuers(json.loads(text))
 
 

@@ -22,11 +22,11 @@ from daypass.errors import MalformedPolicyDocument
 from daypass.policy.language.document_text import read_json
 from daypass.policy.language.elements import ELEMENTS, is_date
 from daypass.policy.language.resource_names import check_resource
+from daypass.policy.language.saved_documents import LEGACY, check_new_resource, has_leading_space
 from daypass.policy.operators.table import Family, find_operator
 from daypass.strict_json import NotStrictJsonError, NumberText
 
 _SYNTAX = "Syntax errors in policy."
-_LEGACY = "The policy failed legacy parsing"
 _TOO_OLD = "Policy document must be version 2012-10-17 or greater."
 _NOW = "2012-10-17"
 _VERSIONS = frozenset({"2008-10-17", _NOW})
@@ -49,6 +49,8 @@ def check_identity_policy(text: str, *, managed: bool) -> None:
     statements = _check_syntax(policy)
     if managed and policy.get("Version") != _NOW:
         _refuse(_TOO_OLD, "Version")
+    if has_leading_space(text):
+        _refuse(LEGACY, "the text begins with white space")
     for check in _PASSES:
         check(statements)
 
@@ -116,12 +118,12 @@ def _check_legacy(statements: list[Statement]) -> None:
     for index, statement in enumerate(statements):
         path = f"Statement[{index}]"
         if statement["Effect"] not in {"Allow", "Deny"}:
-            _refuse(_LEGACY, f"{path}.Effect")
-        if any(check_resource(text) == _LEGACY for text in _texts(statement, "Resource", "NotResource")):
-            _refuse(_LEGACY, f"{path}.Resource")
+            _refuse(LEGACY, f"{path}.Effect")
+        if any(check_resource(text) == LEGACY for text in _texts(statement, "Resource", "NotResource")):
+            _refuse(LEGACY, f"{path}.Resource")
         for date in _dates(statement):
             if not is_date(date):
-                _refuse(_LEGACY, f"{path}.Condition")
+                _refuse(LEGACY, f"{path}.Condition")
 
 
 def _dates(statement: Statement) -> Iterator[str]:
@@ -151,7 +153,7 @@ def _check_presence(statements: list[Statement]) -> None:
 def _check_resources(statements: list[Statement]) -> None:
     for index, statement in enumerate(statements):
         for text in _texts(statement, "Resource", "NotResource"):
-            words = check_resource(_as_arn(text))
+            words = check_new_resource(_as_arn(text))
             if words is not None:
                 _refuse(words, f"Statement[{index}].Resource")
 

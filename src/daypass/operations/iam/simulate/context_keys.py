@@ -14,8 +14,9 @@ from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.simulate.simulate_inputs import check_characters
 from daypass.operations.iam.simulate.simulate_sources import get_holder
 from daypass.operations.request_context import RequestContext
-from daypass.policy.language.document import Document, DocumentKind, parse_document
+from daypass.policy.language.document import Document, DocumentKind
 from daypass.policy.language.keys import context_keys
+from daypass.policy.language.saved_documents import check_beginning, parse_new_document
 
 
 class _GetContextKeysForCustomPolicyParams(IamParams, frozen=True):
@@ -69,7 +70,8 @@ def _document(text: str, place: int) -> Document:
     first: MalformedPolicyDocument | None = None
     for kind in (DocumentKind.IDENTITY, DocumentKind.RESOURCE, DocumentKind.TRUST):
         try:
-            return parse_document(text, kind)
+            check_beginning(text, kind)
+            return parse_new_document(text, kind)
         except MalformedPolicyDocument as problem:
             first = first or problem
     words = "" if first is None else first.message

@@ -15,8 +15,9 @@ from daypass.directory.identity import Identity
 from daypass.errors import InvalidInput, MalformedPolicyDocument
 from daypass.policy.authorization_request import ContextValue, NewConditionKeys, Principal, PrincipalKind
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.document import DocumentKind
 from daypass.policy.language.known_keys import find_key
+from daypass.policy.language.saved_documents import check_beginning, parse_new_document
 
 # The maximum for all policies of one call together: the server must be able to read them quickly.
 MOST_CHARACTERS = 1_000_000
@@ -44,7 +45,8 @@ def read_policy(text: str, kind: DocumentKind, of_type: PolicyType, name: str) -
     AWS's simulator uses this error code for malformed policies.
     """
     try:
-        return compile_document(parse_document(text, kind), PolicySource(of_type, name))
+        check_beginning(text, kind)
+        return compile_document(parse_new_document(text, kind), PolicySource(of_type, name))
     except MalformedPolicyDocument as problem:
         raise InvalidInput(f"{name}: {problem.message}", detail=problem.detail) from problem
 
