@@ -100,10 +100,16 @@ class MalformedQueryString(SenderFault):
     code = "MalformedQueryString"
 
 
-class MissingAction(SenderFault):
-    """A request without an action and a form.
+class MethodNotAllowed(SenderFault):
+    """The API has no request with this method."""
 
-    It is a browser's, which is redirected to the sign-in page.
+    code, status = "MethodNotAllowed", 405
+
+
+class MissingAction(SenderFault):
+    """A browser's request for a page, without an action and a form.
+
+    The browser is redirected to the sign-in page.
     """
 
     code, status = "MissingAction", 302

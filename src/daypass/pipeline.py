@@ -43,9 +43,11 @@ from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
+from daypass.wire.cors import allow_any_origin
 from daypass.wire.decode import Call, decode, is_json_wanted
 from daypass.wire.faults import render_fault
 from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.other_services import OtherServiceError, render_not_served
 from daypass.wire.render import render
 
 
@@ -242,7 +244,7 @@ class Pipeline:
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace)
         # 8. render
-        return render(call, result, trace.request_id)
+        return allow_any_origin(render(call, result, trace.request_id), request, call.service)
 
     def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
         """Run the stages 5 to 7 of a parsed call."""
@@ -329,10 +331,10 @@ def _without_frames(fault: Fault) -> Fault:
 
 
 def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:
-    """Return a refusal in the format that the client requested."""
-    return render_fault(
-        fault,
-        request_id=request_id,
-        service=None if call is None else call.service,
-        wants_json=is_json_wanted(request),
-    )
+    """Return a refusal in the format that the client requested or understands."""
+    service = None if call is None else call.service
+    if isinstance(fault, OtherServiceError):
+        response = render_not_served(fault, request, request_id)
+    else:
+        response = render_fault(fault, request_id=request_id, service=service, wants_json=is_json_wanted(request))
+    return allow_any_origin(response, request, service)

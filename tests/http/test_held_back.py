@@ -73,8 +73,8 @@ def half_a_signature(server: RunningServer) -> Attempt:
 
 
 def other_region(server: RunningServer) -> Attempt:
-    """Sign for a region that does not exist."""
-    return signed(server, region="nowhere")
+    """Sign for a malformed region."""
+    return signed(server, region="no_where")
 
 
 def old_date(server: RunningServer) -> Attempt:

@@ -14,6 +14,7 @@ from daypass.errors import (
     Fault,
     InvalidAction,
     MalformedQueryString,
+    MethodNotAllowed,
     MissingAction,
     QueryTooLong,
     RequestEntityTooLarge,
@@ -202,14 +203,46 @@ def test_an_endless_action_is_not_repeated(catalog: Catalog) -> None:
     assert len(refused.value.message) < 300
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [get(b""), get(b"a=b"), post(WHOAMI, content_type=None), post(WHOAMI, content_type=b"text/plain")],
-)
-def test_without_action_and_form_it_is_a_browser(catalog: Catalog, request_: HttpRequest) -> None:
-    """A body without the Content-Type of a form is not read."""
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("query", [b"", b"a=b"])
+@pytest.mark.parametrize("accept", [b"text/html", b"application/xhtml+xml,Text/HTML;q=0.9,*/*;q=0.8"])
+def test_a_browser_that_asks_for_a_page_is_sent_to_it(
+    catalog: Catalog, method: str, query: bytes, accept: bytes
+) -> None:
+    """It has neither an action nor a form."""
+    asked = HttpRequest(method, b"/", query, ((b"accept", accept),), b"", "::1", secure=True)
     with pytest.raises(MissingAction):
+        decode(asked, catalog)
+
+
+@pytest.mark.parametrize(
+    ("request_", "fault"),
+    [
+        (get(b""), InvalidAction),
+        (get(b"a=b"), InvalidAction),
+        (HttpRequest("GET", b"/", b"", ((b"accept", b"*/*"),), b"", "::1", secure=True), InvalidAction),
+        (post(b"", content_type=None), InvalidAction),
+        (post(b"", content_type=None, accept="text/html"), InvalidAction),
+        (post(WHOAMI, content_type=None), ValidationError),
+        (post(WHOAMI, content_type=b"text/plain"), ValidationError),
+        (post(b"{}", content_type=b"application/json"), ValidationError),
+        (post(WHOAMI, content_type=b"multipart/form-data", accept="text/html"), ValidationError),
+    ],
+)
+def test_other_clients_without_an_action_get_an_error(
+    catalog: Catalog, request_: HttpRequest, fault: type[Fault]
+) -> None:
+    """They could not read a page. A body without the Content-Type of a form is not read."""
+    with pytest.raises(fault):
         decode(request_, catalog)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "get"])
+def test_other_methods_are_refused(catalog: Catalog, method: str) -> None:
+    """They are refused even if the query has an action."""
+    asked = HttpRequest(method, b"/", WHOAMI.encode(), ((b"accept", b"text/html"),), b"", "::1", secure=True)
+    with pytest.raises(MethodNotAllowed, match=f"does not have the method {method}"):
+        decode(asked, catalog)
 
 
 @pytest.mark.parametrize(

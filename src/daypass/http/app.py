@@ -26,10 +26,11 @@ from daypass.http.issuers import IssuerPages
 from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.request_ids import RequestIds
-from daypass.http.s3_requests import NOT_S3, is_for_s3
 from daypass.pipeline import Pipeline, StoreView, refuse
 from daypass.verify.remote_server.protocol import PREFIX as RESOURCE_SERVERS
+from daypass.wire.cors import METHODS, answer_options, cross_origin_headers
 from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.other_services import find_other_service, refuse_unknown_path, render_not_served
 from daypass.wire.peer_network import peer_network
 
 Scope = Mapping[str, Any]
@@ -99,10 +100,7 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the startup and shutdown of the server."""
         if scope["type"] == "http":
-            path = scope["path"]
-            if (path != "/" or scope["method"] == "GET") and is_for_s3(scope["headers"], scope["query_string"]):
-                await send_answer(send, NOT_S3)
-            elif path == "/":
+            if scope["path"] == "/":
                 await self._api(scope, receive, send)
             else:
                 await self._page(scope, receive, send)
@@ -110,23 +108,31 @@ class App:
             await self._live(receive, send)
 
     async def _api(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await send_answer(send, answer_options(scope["headers"], self._request_ids()))
+            return
         try:
-            answer = await self._api_answer(scope, await receive(), receive)
+            answer = await self._api_answer(scope, receive)
         except ClientDisconnectedError:
             return
         except BodyTimeoutError:
-            answer = HttpResponse(408, _PLAIN, b"")
+            answer = HttpResponse(408, (*_PLAIN, *cross_origin_headers(scope["headers"])), b"")
         await send_answer(send, answer)
 
-    async def _api_answer(self, scope: Scope, message: Any, receive: Receive) -> HttpResponse:
+    async def _api_answer(self, scope: Scope, receive: Receive) -> HttpResponse:
+        if scope["method"] not in METHODS:
+            return await self._whole_answer(scope, b"")  # It is refused, whatever its body is.
+        message = await receive()
         body = self._bodies.whole(message)
         if body is not None:
-            answer = self.at_once(scope, body)
-            return answer if isinstance(answer, HttpResponse) else await answer
+            return await self._whole_answer(scope, body)
         async with AsyncExitStack() as place:
             upload = Upload(peer_network(self._request(scope, b"").peer), place)
-            answer = self.at_once(scope, await self._bodies.rest(message, receive, scope["headers"], upload))
-            return answer if isinstance(answer, HttpResponse) else await answer
+            return await self._whole_answer(scope, await self._bodies.rest(message, receive, scope["headers"], upload))
+
+    async def _whole_answer(self, scope: Scope, body: bytes | None) -> HttpResponse:
+        answer = self.at_once(scope, body)
+        return answer if isinstance(answer, HttpResponse) else await answer
 
     def at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
         """Return the response, or an awaitable of it if the request must wait.
@@ -146,8 +152,9 @@ class App:
             return self._answer_with_keys(needed, request, request_id)
 
     def _page_at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
-        if is_for_s3(scope["headers"], scope["query_string"]):
-            return NOT_S3
+        other = self._find_other_service(scope)
+        if other is not None:
+            return other
         if self.sso is None:
             return HttpResponse(404, _PLAIN, _NO_PAGE)
         return self.sso.at_once(self._request(scope, body))
@@ -207,7 +214,10 @@ class App:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        if path == "/healthz" and method in {"GET", "HEAD"}:
+        other = self._find_other_service(scope)
+        if other is not None:
+            await send_answer(send, other)
+        elif path == "/healthz" and method in {"GET", "HEAD"}:
             await send_answer(send, HttpResponse(200, _PLAIN, b"ok\n"))
         elif path == "/readyz" and method in {"GET", "HEAD"}:
             ready = await self._see_if_ready()
@@ -228,7 +238,17 @@ class App:
         elif self.portal is not None:
             await self.portal(self._vetted(scope), receive, send)
         else:
-            await send_answer(send, HttpResponse(404, _PLAIN, _NO_PAGE))
+            unknown = refuse_unknown_path(self._request(scope, b""), self._request_ids())
+            await send_answer(send, unknown or HttpResponse(404, _PLAIN, _NO_PAGE))
+
+    def _find_other_service(self, scope: Scope) -> HttpResponse | None:
+        """Return the refusal of a request for a path of another service.
+
+        Its body is not read: it may be a large upload.
+        """
+        request = self._request(scope, b"")
+        refusal = find_other_service(request)
+        return None if refusal is None else render_not_served(refusal, request, self._request_ids())
 
     async def _see_if_ready(self) -> bool:
         ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)

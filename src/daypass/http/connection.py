@@ -21,7 +21,8 @@ from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - re-exported
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.peer import plain_address
-from daypass.wire.http import HttpResponse
+from daypass.wire.cors import cross_origin_headers
+from daypass.wire.http import Headers, HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
 _ROLE_CREDENTIALS = b"/federation/credentials?"
@@ -118,6 +119,13 @@ class Connection(OneRequestAtATime):
         self._kept = None
         super().refuse(message)
         self._watch_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Write a refusal. A page of another origin may read it, as all of STS."""
+        is_api = getattr(self, "url", b"").partition(b"?")[0] == b"/"  # no target before the first request
+        extra = cross_origin_headers(tuple(self.headers)) if is_api else ()
+        self.transport.write(self._framed(_refusal(msg, extra)))
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """Read the next request, or make sure that the connection ends."""
@@ -262,6 +270,11 @@ class Connection(OneRequestAtATime):
             self.transport.abort()
         elif left:
             self._watch_writing()
+
+
+def _refusal(message: str, extra: Headers) -> HttpResponse:
+    headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *extra)
+    return HttpResponse(400, headers, message.encode("ascii"))
 
 
 def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:

@@ -64,6 +64,8 @@ from daypass.portal.sign_in_tests import find_test
 from daypass.portal.site import Site
 from daypass.portal.start_page import StartPage
 from daypass.sign_in.start_url import PATH as START
+from daypass.wire.http import HttpRequest
+from daypass.wire.other_services import refuse_unknown_path
 from daypass.wire.rest_faults import JsonFault
 
 T = TypeVar("T")
@@ -188,6 +190,17 @@ class Portal:
         in_context = partial(copy_context().run, step, *given)
         return await asyncio.get_running_loop().run_in_executor(self.workers, in_context)
 
+    async def nothing_here(self, request: Request, error: Exception) -> Response:
+        """Answer an unknown path or method: a client of the API gets an error."""
+        scope, headers = request.scope, tuple(request.headers.raw)
+        unread = HttpRequest(request.method, scope["raw_path"], scope["query_string"], headers, b"", "", secure=False)
+        refusal = refuse_unknown_path(unread, self.new_request_id())
+        if refusal is None:
+            return await _nothing_here(request, error)
+        response = Response(refusal.body, refusal.status)
+        response.raw_headers.extend(refusal.headers)
+        return response
+
     def _admit(self, request: Request) -> None:
         if not self.within_rate_limit(request.client.host if request.client else ""):
             raise Throttling("Rate exceeded")
@@ -195,7 +208,7 @@ class Portal:
 
 def build_portal(portal: Portal) -> Callable[[Mapping[str, Any], Receive, Send], Awaitable[None]]:
     """Return the application for every path that no other handler serves."""
-    application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: _nothing_here})
+    application = Starlette(routes=_routes(portal), exception_handlers={HTTPException: portal.nothing_here})
     # Starlette would redirect a form for /saml/ to /saml: to the host in the request, and without TLS if a proxy
     # terminated it. Here each path has one spelling.
     application.router.redirect_slashes = False

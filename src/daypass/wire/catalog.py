@@ -27,6 +27,10 @@ class Catalog:
         """Read botocore's data models. Call it once, at startup."""
         return cls({service: load_service(service) for service in SERVICES})
 
+    def has_version(self, version: str) -> bool:
+        """Return whether one of the services has this API version."""
+        return version in self._by_version
+
     def find(self, action: str, version: str) -> OperationModel:
         """Return a compiled action of a version. Raises InvalidAction."""
         found = self._compiled.get((action, version))

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec import json
 
-from daypass.errors import Fault, InvalidAction, MissingAction, QueryTooLong, RequestEntityTooLarge
+from daypass.errors import Fault, InvalidAction, MethodNotAllowed, MissingAction, QueryTooLong, RequestEntityTooLarge
+from daypass.wire.cors import ALLOW
 from daypass.wire.http import Headers, HttpResponse
 from daypass.wire.safe_text import encodable, json_bytes, xml_text
 
@@ -49,7 +50,7 @@ def render_fault(fault: Fault, *, request_id: str, service: str | None, wants_js
         way: Headers = ((b"location", WAY_IN),) if isinstance(fault, MissingAction) else ()
         return HttpResponse(fault.status, (*way, (b"x-amzn-requestid", request_id.encode()), *_COMMON), b"")
     body = _json_body(fault, request_id) if wants_json else _xml_body(fault, request_id, service)
-    extra: Headers = ()
+    extra: Headers = (ALLOW,) if isinstance(fault, MethodNotAllowed) else ()
     if fault.encoded is not None:
         extra = ((b"x-daypass-authorization-message", fault.encoded.encode("ascii")),)
     return HttpResponse(fault.status, _headers(request_id, wants_json=wants_json, extra=extra), body)

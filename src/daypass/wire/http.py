@@ -39,3 +39,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
     status: int
     headers: Headers
     body: bytes
+
+    def header(self, name: bytes) -> bytes | None:
+        """Return the first header of that lower-case name, or None."""
+        return next((value for key, value in self.headers if key == name), None)
