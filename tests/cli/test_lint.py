@@ -72,3 +72,30 @@ def test_a_refusal_has_the_words_of_the_action_that_saves_it(kind: str, policy: 
     result = run(policy, "--kind", kind)
     assert result.exit_code == 4
     assert words in result.output
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        (
+            {
+                "Principal": {
+                    "Federated": "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+                },
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringLike": {"token.actions.githubusercontent.com:sub": "repo:acme*"}},
+            },
+            "is shared by many organizations",
+        ),
+        (
+            {"Principal": {"AWS": "123456789012"}, "Action": "sts:GetCallerIdentity"},
+            "AssumeRole policy may only specify STS AssumeRole actions.",
+        ),
+    ],
+)
+def test_a_trust_policy_that_iam_refuses_is_refused_in_its_words(statement: dict[str, object], words: str) -> None:
+    """The checks of CreateRole that need no store are made too."""
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+    result = run(policy, "--kind", "trust")
+    assert result.exit_code == 4
+    assert words in result.output

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from daypass.federation.saml.settings import AWS_AUDIENCE, SamlSettings
+from daypass.federation.saml.settings import SamlSettings
 
 if TYPE_CHECKING:
     # The configuration of every process needs these settings, and a gateway does not need the flow of a sign-in.
@@ -140,6 +140,6 @@ class ServiceSettings:
 def _for_saml(public_url: str, rules: SamlRules) -> SamlSettings:
     settings = ServiceSettings(public_url=public_url)
     return SamlSettings(
-        audiences=frozenset({AWS_AUDIENCE, settings.saml_entity_id, public_url}) | rules.names,
+        audiences=frozenset({settings.saml_entity_id, public_url}) | rules.names,
         recipients=frozenset({settings.saml_consumer}) | rules.addresses,
     )

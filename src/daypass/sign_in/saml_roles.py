@@ -31,7 +31,7 @@ from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import (
     VerifiedAssertion,
     decode_response,
-    find_unverified_issuer,
+    find_unverified_issuers,
     verify_response,
 )
 from daypass.operations.request_context import RequestContext
@@ -131,8 +131,8 @@ def verify_saml_response(unverified_response: str, ctx: RequestContext, *, reque
 
     Its roles are not evaluated: they may belong to another STS.
     """
-    issuer = find_unverified_issuer(unverified_response)
     root = decode_response(unverified_response)  # Raises a precise Fault if the response cannot be parsed.
+    issuer = next(iter(find_unverified_issuers(unverified_response)), None)
     if issuer is None:
         raise InvalidIdentityToken(_UNKNOWN, detail="the response names no issuer")
     registered = frozenset(ctx.views.get(load_providers_of, issuer))

@@ -53,7 +53,6 @@ ATTACKS: dict[str, tuple[Callable[[], Any], str]] = {
         NOT_YET,
     ),
     "nbf-text": (lambda: claims(nbf="soon"), TIMESTAMP),
-    "nbf-null": (lambda: written(nbf="null"), TIMESTAMP),
     "aud-missing": (lambda: claims(aud=None), missing("aud")),
     "aud-empty": (lambda: claims(aud=""), GENERIC),
     "aud-empty-list": (lambda: claims(aud=[]), GENERIC),

@@ -10,7 +10,7 @@ from tests.federation.oidc.setting import claims, header, judge, key, segments, 
 from tests.growth import least_seconds
 
 from daypass.base64url import parse_base64url
-from daypass.errors import InvalidIdentityToken
+from daypass.errors import InvalidIdentityToken, ValidationError
 from daypass.testing.tokens import SigningKey, encode, encode_json
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -104,7 +104,8 @@ def test_refused(name: str) -> None:
     text = ATTACKS[name]()
 
     def refuse() -> None:
-        with pytest.raises(InvalidIdentityToken):
+        # The API refuses a token of another length before it reads it, in the words of the service model.
+        with pytest.raises(InvalidIdentityToken if 4 <= len(text) <= 20_000 else ValidationError):
             judge(text)
 
     assert least_seconds(refuse, 0.5) < 0.5

@@ -28,6 +28,32 @@ def test_unknown_header_members_are_ignored() -> None:
     assert judge(compact(header(x_note="hello", x5t="abc"), claims(), key("RS256"))).subject == "user-1"
 
 
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("jku", "https://uaa.example/token_keys"),
+        ("jku", "file:///etc/passwd"),
+        ("jku", 7),
+        ("x5u", "https://attacker.example/chain.pem"),
+        ("x5c", ["MIIB"]),
+        ("x5c", None),
+        ("jwk", {"kty": "RSA", "n": "AQAB", "e": "AQAB"}),
+        ("jwk", "key"),
+    ],
+)
+def test_members_that_name_a_key_are_ignored(member: str, value: object) -> None:
+    """Tokens of SAP and Cloud Foundry carry jku. The provider's keys verify the token, whatever the header says."""
+    text = compact(json.dumps({**header(), member: value}).encode(), claims(), key("RS256"))
+    assert judge(text).subject == "user-1"
+
+
+@pytest.mark.parametrize("name", ["nbf", "azp", "amr", "email", "events", "https://aws.amazon.com/source_identity"])
+def test_a_claim_that_is_null_is_absent(name: str) -> None:
+    """Some issuers write null for a claim without a value."""
+    text = compact(header(), json.dumps({**claims(), name: None}).encode(), key("RS256"))
+    assert judge(text) == judge(token())
+
+
 def test_the_authorized_party_wins_over_several_audiences() -> None:
     """With azp, several audiences are allowed, and azp becomes the audience."""
     identity = judge(token(aud=["first", "other"], azp="second-client"))

@@ -1,14 +1,20 @@
 """The report on a token, check by check."""
 
 import base64
+import json
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.federation.oidc.setting import NOW, PROVIDER, jwks, token
+from tests.federation.oidc.setting import NOW, PROVIDER, claims, header, jwks, key, token
 
-from daypass.federation.oidc.inspect import inspect_token
+from daypass.errors import IDPCommunicationError
+from daypass.federation.oidc.claims import ROLES_CLAIM
+from daypass.federation.oidc.inspect import MissingInput, inspect_token
 from daypass.federation.oidc.keys import parse_jwks
+from daypass.federation.oidc.provider import refuse_unknown_issuer
 from daypass.federation.report import CheckOutcome, InspectionReport
+from daypass.testing.tokens import compact
 
 KEYS = parse_jwks(jwks())
 
@@ -65,7 +71,9 @@ def test_what_is_missing_is_skipped_and_said() -> None:
     """Without a provider or keys the report names the checks that were not possible."""
     found = inspect_token(token(), provider=None, keys=None, now=NOW)
     assert {check.name for check in found.checks if check.outcome is CheckOutcome.PASSED} == {"form"}
-    found = inspect_token(token(), provider=PROVIDER, keys=None, now=NOW, no_keys="the issuer is away")
+    found = inspect_token(
+        token(), provider=PROVIDER, keys=None, now=NOW, missing=MissingInput(why_no_keys="the issuer is away")
+    )
     assert [check.why for check in found.checks if check.name == "signature"] == ["the issuer is away"]
     assert found.verdict == "unknown"
 
@@ -82,3 +90,62 @@ def test_a_token_without_claims() -> None:
 def test_garbage_gets_a_report_too(text: str) -> None:
     """Every input gets a report, without a traceback."""
     assert failed(report(text)) == ["form"]
+
+
+@pytest.mark.parametrize(
+    ("length", "bound"), [(20_001, "less than or equal to 20000"), (3, "greater than or equal to 4")]
+)
+def test_a_token_of_another_length_has_sts_s_words(length: int, bound: str) -> None:
+    """The API checks the length before it reads the token."""
+    found = report("a" * length)
+    assert (found.verdict, found.code) == ("refused", "ValidationError")
+    assert found.message == (
+        "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: "
+        f"Member must have length {bound}"
+    )
+    assert "4 to 20,000 characters" in found.checks[0].hint
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "taken"),
+    [
+        ("", "\n", True),
+        ("", "\r\n", True),
+        ("", "\n\n", False),
+        ("", " ", False),
+        (" ", "", False),
+        ("\n", "", False),
+    ],
+)
+def test_one_line_end_after_a_token_is_not_part_of_it(before: str, after: str, *, taken: bool) -> None:
+    """The report judges the token as SDKs send it: a file with one line end, and no other white space."""
+    found = report(f"{before}{token()}{after}")
+    assert (found.verdict == "accepted") is taken
+    assert failed(found) == ([] if taken else ["form"])
+
+
+@pytest.mark.parametrize("roles", [None, [], "", "admin", ["arn:aws:iam::210987654321:role/dev"], [1]])
+def test_a_list_of_roles_that_allows_none_is_refused(roles: object) -> None:
+    """STS refuses the token for every role that trusts the provider."""
+    text = compact(header(), json.dumps({**claims(), ROLES_CLAIM: roles}).encode(), key("RS256"))
+    found = report(text)
+    assert (found.verdict, found.code) == ("refused", "InvalidIdentityToken")
+    assert found.message == "The target role ARN is not present in the roles claim of the identity token"
+
+
+def test_a_list_with_a_role_of_the_account_is_accepted() -> None:
+    """The report does not know the role, so one possible role is enough."""
+    role = f"{PROVIDER.arn.partition(':oidc-provider/')[0]}:role/team/dev"
+    assert report(token({**claims(), ROLES_CLAIM: ["x", role]})).verdict == "accepted"
+
+
+def test_sts_s_answer_without_a_provider_or_keys_is_shown() -> None:
+    """There is no verdict, but STS would refuse the token now, and its words are known."""
+    unknown, away = refuse_unknown_issuer("https://issuer.example"), IDPCommunicationError("away")
+    found = inspect_token(token(), provider=None, keys=None, now=NOW, missing=MissingInput("none", unknown))
+    assert (found.verdict, found.code, found.message) == ("unknown", unknown.code, unknown.message)
+    missing = MissingInput(why_no_keys="timeout", keys_refusal=away)
+    found = inspect_token(token(), provider=PROVIDER, keys=None, now=NOW, missing=missing)
+    assert (found.verdict, found.code, found.message) == ("unknown", "IDPCommunicationError", "away")
+    found = inspect_token(token(exp=1), provider=PROVIDER, keys=None, now=NOW, missing=missing)
+    assert (found.verdict, found.code) == ("refused", "IDPCommunicationError")

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from tests.federation.saml.conftest import GOOD, NOW, OUR_URL, PROVIDER, ROLE, World
 
-from daypass.federation.saml.verify import find_unverified_issuer
+from daypass.federation.saml.verify import find_unverified_issuers
+from daypass.testing.saml import encode
 
 
 @pytest.mark.parametrize("signed", ["assertion", "both"])
@@ -53,7 +54,16 @@ def test_the_issuer_can_be_looked_up_before_anything_is_verified(world: World) -
 
     No input raises an exception.
     """
-    assert find_unverified_issuer(world.response()) == world.idp.entity_id
-    assert find_unverified_issuer(world.response(encryption=world.encryption)) == world.idp.entity_id
+    assert find_unverified_issuers(world.response()) == (world.idp.entity_id,)
+    assert find_unverified_issuers(world.response(encryption=world.encryption)) == (world.idp.entity_id,)
     for text in ("", "AAAA", "PGEvPg=="):
-        assert find_unverified_issuer(text) is None
+        assert find_unverified_issuers(text) == ()
+
+
+def test_the_assertion_s_issuer_comes_before_the_response_s(world: World) -> None:
+    """A provider may omit the issuer of the response, or write another name there."""
+    root = world.unsigned(replace(GOOD, issuer="https://inner.example"))
+    assert find_unverified_issuers(encode(root)) == ("https://inner.example", world.idp.entity_id)
+    issuer = root[0]
+    root.remove(issuer)
+    assert find_unverified_issuers(encode(root)) == ("https://inner.example",)

@@ -38,9 +38,19 @@ _ROLES = {
     "provider-twice": (f"{PROVIDER},{PROVIDER}", False),
     "role-cross-account": (f"{ROLE},{_OTHER}:saml-provider/idp", False),
     "role-cross-partition": (f"{ROLE.replace('arn:aws:', 'arn:aws-cn:')},{PROVIDER}", False),
-    "role-spaces": (f"{ROLE}, {PROVIDER}", False),
-    "role-spaces-around": (f" {ROLE},{PROVIDER} ", False),
-    "role-newline": (f"{ROLE},{PROVIDER}\n", False),
+    "role-spaces": (f"{ROLE}, {PROVIDER}", True),
+    "role-spaces-before-the-comma": (f"{ROLE} ,{PROVIDER}", True),
+    "role-spaces-around": (f" {ROLE},{PROVIDER} ", True),
+    "role-spaces-reversed": (f"  {PROVIDER} , {ROLE}  ", True),
+    "role-newline": (f"{ROLE},{PROVIDER}\n", True),
+    "role-indented": (f"\n\t\t{ROLE},\n\t\t{PROVIDER}\n\t", True),
+    "role-spaces-after-a-comma-in-the-name": (f"{ROLE},ops , {PROVIDER}", True),
+    "role-space-in-the-name": (f"{ROLE} ops,{PROVIDER}", False),
+    "role-space-in-the-arn": (f"arn:aws:iam:: 123456789012:role/dev,{PROVIDER}", False),
+    "role-space-for-the-comma": (f"{ROLE} {PROVIDER}", False),
+    "role-no-break-space": (f"{ROLE},\u00a0{PROVIDER}", False),
+    "role-zero-width-space": (f"{ROLE},\u200b{PROVIDER}", False),
+    "role-line-separator": (f"{ROLE},{PROVIDER}\u2028", False),
     "role-user": (f"arn:aws:iam::123456789012:user/dev,{PROVIDER}", False),
     "role-region": (f"arn:aws:iam:eu-west-1:123456789012:role/dev,{PROVIDER}", False),
     "role-service": (f"arn:aws:sts::123456789012:role/dev,{PROVIDER}", False),
@@ -51,7 +61,7 @@ _ROLES = {
 
 @pytest.mark.parametrize("name", _ROLES)
 def test_a_role_comes_with_its_provider(world: World, name: str) -> None:
-    """A value is exactly two ARNs of one account, in either order.
+    """A value is two ARNs of one account, in either order, with ASCII white space around them.
 
     Any other value does not grant a role.
     """
@@ -64,6 +74,15 @@ def test_a_role_comes_with_its_provider(world: World, name: str) -> None:
     with pytest.raises(Fault, match="SAML Assertion doesn't contain the requested Role and Metadata") as refused:
         world.judge(response)
     assert refused.value.code == "InvalidIdentityToken"
+
+
+@pytest.mark.parametrize("space", [" ", "\t", "\n", "\r", "\f", "\v", " \t\r\n"])
+@pytest.mark.parametrize(("first", "second"), [(ROLE, PROVIDER), (PROVIDER, ROLE)])
+def test_any_ascii_white_space_around_an_arn_is_ignored(space: str, first: str, second: str) -> None:
+    """An ARN contains no white space, so the value has one reading."""
+    for value in (f"{space}{first},{second}", f"{first}{space},{second}", f"{first},{space}{second}{space}"):
+        assert find_role_pair(value) == RolePair(ROLE, PROVIDER)
+    assert find_role_pair(f"{first[:20]}{space}{first[20:]},{second}") is None
 
 
 def test_one_assertion_grants_many_roles(world: World) -> None:

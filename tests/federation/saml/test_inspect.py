@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.federation.saml.conftest import GOOD, NOW, World
+from tests.federation.saml.conftest import GOOD, NOW, PROVIDER, ROLE, World
 
 from daypass.errors import Fault
 from daypass.federation.report import CheckOutcome, InspectionReport
@@ -17,7 +17,8 @@ from daypass.testing.saml_forge import Signing
 
 def _inspect(world: World, response: str, *, known: bool = True) -> InspectionReport:
     trust = world.trust if known else None
-    return inspect_response(response, trust=trust, settings=world.settings, now=NOW)
+    provider = PROVIDER if known else None
+    return inspect_response(response, trust=trust, settings=world.settings, now=NOW, provider=provider)
 
 
 def _outcomes(report: InspectionReport) -> dict[str, CheckOutcome]:
@@ -77,9 +78,63 @@ def test_without_a_provider_signatures_are_skipped(world: World) -> None:
     """The rest is looked at all the same, and no verdict is given."""
     report = _inspect(world, world.response(signed="both"), known=False)
     skipped = {name for name, outcome in _outcomes(report).items() if outcome is CheckOutcome.SKIPPED}
-    assert skipped == {"response signature", "decryption", "assertion signature", "issuer", "response issuer"}
+    assert skipped == {
+        "response signature",
+        "decryption",
+        "assertion signature",
+        "issuer",
+        "response issuer",
+        "provider in Role",
+    }
     assert CheckOutcome.FAILED not in _outcomes(report).values()
     assert (report.verdict, report.code) == ("unknown", "")
+
+
+def test_a_response_that_no_provider_could_take_is_refused_without_one(world: World) -> None:
+    """The verdict and the exit code are the same as with a provider."""
+    report = _inspect(world, world.response(replace(GOOD, session_name=None)), known=False)
+    assert (report.verdict, report.code) == ("refused", "InvalidIdentityToken")
+    assert report.message == "RoleSessionName is required in AuthnResponse"
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [f"{PROVIDER}2", "arn:aws:iam::210987654321:saml-provider/idp", PROVIDER.replace("/idp", "/IdP")],
+)
+def test_a_response_without_a_role_value_of_its_provider_is_refused(world: World, provider: str) -> None:
+    """A caller must name the provider, and STS compares it with the Role values."""
+    report = inspect_response(world.response(), trust=world.trust, settings=world.settings, now=NOW, provider=provider)
+    failed = {finding.name: finding for finding in report.failed}
+    assert set(failed) == {"provider in Role"}
+    assert (report.verdict, report.code) == ("refused", "InvalidIdentityToken")
+    assert report.message == "SAML Assertion doesn't contain the requested Role and Metadata in the attributes"
+    assert failed["provider in Role"].why == f"no Role value contains {provider}"
+    many = world.response(
+        replace(GOOD, roles=(*GOOD.roles, f"{provider.replace(':saml-provider/', ':role/')},{provider}"))
+    )
+    assert (
+        inspect_response(many, trust=world.trust, settings=world.settings, now=NOW, provider=provider).verdict
+        == "accepted"
+    )
+
+
+def test_white_space_around_a_role_value_is_not_mentioned(world: World) -> None:
+    """STS trims it, so it is not a mistake."""
+    report = _inspect(world, world.response(replace(GOOD, roles=(f"\n  {ROLE} , {PROVIDER}\n",))))
+    assert report.verdict == "accepted"
+    assert "Role value" not in _outcomes(report)
+
+
+@pytest.mark.parametrize("length", [0, 3, 100_001])
+def test_a_length_that_the_service_model_does_not_allow_has_sts_s_words(world: World, length: int) -> None:
+    """The API checks the length before it reads the response."""
+    report = _inspect(world, "A" * length)
+    bound = "less than or equal to 100000" if length > 4 else "greater than or equal to 4"
+    assert (report.verdict, report.code) == ("refused", "ValidationError")
+    assert report.message == (
+        "1 validation error detected: Value at 'sAMLAssertion' failed to satisfy constraint: "
+        f"Member must have length {bound}"
+    )
 
 
 @pytest.mark.parametrize("signed", ["none", "response"])

@@ -21,15 +21,16 @@ from daypass.cli.shared.store_options import opened, operator_options, print_jso
 from daypass.config import Config
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlProvider
-from daypass.directory.saml_providers import find_provider, load_providers_of, set_switches
+from daypass.directory.saml_providers import find_provider, load_providers_of, provider_name, set_switches
 from daypass.directory.store import Reader
 from daypass.errors import InvalidInput
 from daypass.federation.report import InspectionReport
+from daypass.federation.saml.candidates import find_unverified_providers
 from daypass.federation.saml.inspect import inspect_response
 from daypass.federation.saml.metadata import read_metadata
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.federation.saml.settings import Trust
-from daypass.federation.saml.verify import find_unverified_issuer
+from daypass.federation.saml.verify import find_unverified_issuers
 from daypass.operations.saml_trust import load_trust
 from daypass.operations.settings import ServiceSettings
 
@@ -52,7 +53,12 @@ command.add_command(rotate_key)
     "source", metavar="[FILE|-]", default="-", type=click.Path(exists=True, dir_okay=False, allow_dash=True)
 )
 @click.option("--metadata", type=_file, help="A file with the provider's metadata, instead of a registered provider.")
-@click.option("--provider", metavar="ARN", help="The registered provider. Default: found by the response's issuer.")
+@click.option(
+    "--provider",
+    metavar="ARN",
+    help="The registered provider. Default: found by the issuer of the assertion or the response. With --metadata: "
+    "the ARN that the Role values must contain.",
+)
 @click.option(
     "--private-key",
     "private_keys",
@@ -82,33 +88,46 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     config = read_config({"store": store, "public_url": public_url}, config_file)
     response = read_text(source, what="the SAMLResponse")
     if metadata is not None:
-        trusts = [_from_file(metadata, private_keys, config)]
+        trusts = [_from_file(metadata, provider, private_keys, config)]
+    elif private_keys:
+        raise CommandError("--private-key needs --metadata: the store contains its providers' keys.", Exit.USAGE)
     else:
         trusts = _from_store(response, provider, store, config_file, config)
-    report, name = _inspect(response, trusts, config)
+    is_named = metadata is None or provider is not None
+    report, name = _inspect(response, trusts, config, is_named=is_named)
     sys.exit(show_report(report, name, output, server=config.url))
 
 
-def _inspect(response: str, trusts: Sequence[Trust], config: Config) -> tuple[InspectionReport, str | None]:
-    """Return the report of the first provider that accepts the response, else of the first one."""
+def _inspect(
+    response: str, trusts: Sequence[Trust], config: Config, *, is_named: bool
+) -> tuple[InspectionReport, str | None]:
+    """Return the report of the first provider that accepts the response, else of the first one.
+
+    `is_named` is whether the ARNs of the providers are known.
+    """
     from daypass.system_clock import SystemClock
     from daypass.wiring import saml_rules
 
     settings = ServiceSettings(public_url=config.url, saml=saml_rules(config)).for_saml()
     now = SystemClock().now()
-    reports = [
-        (inspect_response(response, trust=trust, settings=settings, now=now), trust.provider_arn) for trust in trusts
-    ]
+    reports = []
+    for trust in trusts:
+        arn = trust.provider_arn
+        provider = arn if is_named else None
+        reports.append((inspect_response(response, trust=trust, settings=settings, now=now, provider=provider), arn))
     if not reports:
         return inspect_response(response, trust=None, settings=settings, now=now), None
     return next((each for each in reports if each[0].verdict == "accepted"), reports[0])
 
 
-def _from_file(metadata: Path, private_keys: Sequence[Path], config: Config) -> Trust:
+def _from_file(metadata: Path, provider: str | None, private_keys: Sequence[Path], config: Config) -> Trust:
+    named = ("000000000000", metadata.name) if provider is None else provider_name(provider)
+    if named is None:
+        raise CommandError(f"{provider} is not the ARN of a SAML provider.", Exit.USAGE)
     try:
         return Trust(
-            account="000000000000",
-            provider_name=metadata.name,
+            account=named[0],
+            provider_name=named[1],
             metadata=read_metadata(metadata.read_text(encoding="utf-8-sig")),
             decryption_keys=tuple(parse_private_key(path.read_text(encoding="ascii")) for path in private_keys),
             allow_sha1=config.saml_allow_sha1,
@@ -131,9 +150,21 @@ def _from_store(
         if provider is not None:
             arns: Sequence[str] = (_get_provider(reader, provider).arn,)
         else:
-            arns = load_providers_of(reader, find_unverified_issuer(response) or "")
+            arns = _find_providers(reader, response)
         found = [load_trust(reader, arn, there.vault) for arn in arns]
     return [replace(trust, allow_sha1=trust.allow_sha1 or config.saml_allow_sha1) for trust in found if trust]
+
+
+def _find_providers(reader: Reader, response: str) -> list[str]:
+    """Return the ARNs of the providers that may have sent a response.
+
+    Those that its Role values name come first, because a caller names one of them. A named provider with another issuer
+    is used only if no provider has the issuer.
+    """
+    named = find_unverified_providers(response)
+    found = [arn for issuer in find_unverified_issuers(response) for arn in load_providers_of(reader, issuer)]
+    arns = [*(arn for arn in named if arn in found), *found] or named
+    return list(dict.fromkeys(arns))
 
 
 @command.command()

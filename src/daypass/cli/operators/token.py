@@ -19,11 +19,11 @@ from daypass.cli.shared.report import show_report
 from daypass.cli.shared.store_options import opened, operator_options, read_config
 from daypass.config import Config, ConfigurationError
 from daypass.errors import Fault
-from daypass.federation.oidc.inspect import inspect_token
+from daypass.federation.oidc.inspect import MissingInput, inspect_token
 from daypass.federation.oidc.issuers.known_issuers import terms_of
 from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jwks
-from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url
-from daypass.federation.oidc.token import read_token
+from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url, refuse_unknown_issuer
+from daypass.federation.oidc.token import read_token, without_line_end
 from daypass.federation.report import InspectionReport
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -31,10 +31,14 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @dataclass(frozen=True, slots=True)
 class _IssuerKeyLookup:
-    """The issuer's keys or None, and their origin or the reason why they are missing."""
+    """The issuer's keys or None, and their origin or the reason why they are missing.
+
+    `refusal` is STS's answer without them, if it is known.
+    """
 
     found: KeySet | None
     origin: str
+    refusal: Fault | None = None
 
 
 @click.group()
@@ -71,31 +75,33 @@ def inspect(  # noqa: PLR0913 - one parameter an option
     matching provider or no keys are known.
     """
     config = read_config({"store": store}, config_file)
-    token = read_text(source, what="the token").strip()
+    token = read_text(source, what="the token")
     issuer = _find_issuer(token)
-    terms = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
+    found = _ad_hoc(issuer, audiences) if audiences else _from_store(issuer, account, config, store, config_file)
+    terms = found or []
     reports = [(*_inspect(token, each, config, jwks, offline=offline), each.arn) for each in terms]
     report, keys, provider = next(
         (each for each in reports if each[0].verdict == "accepted"),
-        reports[0] if reports else (*_inspect_without_provider(token, jwks), None),
+        reports[0] if reports else (*_inspect_without_provider(token, None if found is None else issuer, jwks), None),
     )
     sys.exit(show_report(report, provider, output, keys=keys.origin))
 
 
 def _find_issuer(token: str) -> str:
     try:
-        return read_token(token).unverified_issuer
+        return read_token(without_line_end(token)).unverified_issuer
     except Fault:
         return ""  # The report contains the error.
 
 
-def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms]:
-    return [ProviderTerms("(from --audience)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else []
+def _ad_hoc(issuer: str, audiences: Sequence[str]) -> list[ProviderTerms] | None:
+    return [ProviderTerms("(from --audience)", issuer, frozenset(audiences))] if is_issuer_url(issuer) else None
 
 
 def _from_store(
     issuer: str, account: str | None, config: Config, store: str | None, config_file: Path | None
-) -> list[ProviderTerms]:
+) -> list[ProviderTerms] | None:
+    """Return the providers of an issuer, or None if there is no store to read."""
     from daypass.storage.address import SqliteAddress, parse_address
 
     built_in = find_built_in(issuer)
@@ -103,14 +109,14 @@ def _from_store(
     if isinstance(address, SqliteAddress) and not address.path.exists():
         if store or account:
             raise CommandError(f"The store {address.path} does not exist.", Exit.CONFIGURATION)
-        found = []  # A machine without a server runs the checks that need no provider.
-    else:
-        with opened(store, config_file) as there, there.store.read() as reader:
-            found = [
-                terms_of(provider)
-                for provider in every_provider(reader)
-                if provider.issuer == issuer and account in {None, provider.account}
-            ]
+        # A machine without a server runs the checks that need no provider.
+        return None if built_in is None else [built_in]
+    with opened(store, config_file) as there, there.store.read() as reader:
+        found = [
+            terms_of(provider)
+            for provider in every_provider(reader)
+            if provider.issuer == issuer and account in {None, provider.account}
+        ]
     return found or ([] if built_in is None else [built_in])
 
 
@@ -127,14 +133,21 @@ def _inspect(
         keys = _IssuerKeyLookup(None, "not fetched (--offline)")
     else:
         keys = asyncio.run(_fetch_keys(terms, config))
-    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
+    missing = MissingInput(why_no_keys=keys.origin, keys_refusal=keys.refusal)
+    return inspect_token(token, provider=terms, keys=keys.found, now=SystemClock().now(), missing=missing), keys
 
 
-def _inspect_without_provider(token: str, jwks: Path | None) -> tuple[InspectionReport, _IssuerKeyLookup]:
+def _inspect_without_provider(
+    token: str, issuer: str | None, jwks: Path | None
+) -> tuple[InspectionReport, _IssuerKeyLookup]:
+    """Return a report without a provider. `issuer` is None if no store was read."""
     from daypass.system_clock import SystemClock
 
     keys = _IssuerKeyLookup(None, "not fetched: no provider trusts this issuer") if jwks is None else _from_file(jwks)
-    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), no_keys=keys.origin), keys
+    missing = MissingInput(why_no_keys=keys.origin)
+    if issuer is not None:
+        missing = MissingInput("no provider trusts this issuer", refuse_unknown_issuer(issuer), keys.origin)
+    return inspect_token(token, provider=None, keys=keys.found, now=SystemClock().now(), missing=missing), keys
 
 
 def _from_file(path: Path) -> _IssuerKeyLookup:
@@ -157,7 +170,7 @@ async def _fetch_keys(terms: ProviderTerms, config: Config) -> _IssuerKeyLookup:
     try:
         found = issuer_keys.cached_keys(terms, clock.now())
     except Fault as fault:
-        return _IssuerKeyLookup(None, f"could not be fetched: {fault.detail or fault.message}")
+        return _IssuerKeyLookup(None, f"could not be fetched: {fault.detail or fault.message}", fault)
     finally:
         await issuer_keys.close()
     return (

@@ -26,6 +26,10 @@ ROLES_CLAIM = "https://aws.amazon.com/roles"
 ROLE_AUTHORIZED_KEY = "sts:roleauthorizedbyidp"
 _SOURCE_IDENTITY = re.compile(r"[A-Za-z0-9_+=,.@-]{2,256}")
 
+_ACCOUNT = re.compile(r"arn:[a-z-]+:iam::(\d{12}):")
+_ROLE = re.compile(r"arn:[a-z-]+:iam::(\d{12}):role/.+")
+UNNAMED_ROLES = "the roles claim contains no role of the provider's account"
+
 # Later calls can test these claims; all others exist only in AssumeRoleWithWebIdentity.
 KEPT_IN_SESSION = ("amr", "aud", "id", "sub")
 
@@ -137,6 +141,19 @@ def _propagated(token: VerifiedToken, provider: ProviderTerms) -> PropagatedIden
         raise InvalidIdentityToken(oidc_messages.MISSING_CLAIM.format(name=missing)) from None
     except UnusablePropagationError as fault:
         raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=f"claim {fault}") from None
+
+
+def require_any_role(identity: WebIdentity) -> None:
+    """Refuse a token with a list of roles that allows none of its account.
+
+    Raises the InvalidIdentityToken of check_role, which every call gets.
+    """
+    if identity.roles is None:
+        return
+    owner = _ACCOUNT.match(identity.provider_arn)
+    accounts = {found[1] for role in identity.roles if (found := _ROLE.fullmatch(role))}
+    if not accounts or (owner is not None and owner[1] not in accounts):
+        raise InvalidIdentityToken(oidc_messages.ROLE_NOT_IN_CLAIM, detail=UNNAMED_ROLES)
 
 
 def _standard_claims(token: VerifiedToken) -> dict[str, Value]:

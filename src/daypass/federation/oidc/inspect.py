@@ -5,19 +5,21 @@ never raises for any input. cli/ prints the report.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from daypass.errors import Fault
+from daypass.errors import Fault, ValidationError
 from daypass.federation.oidc import token as gate
-from daypass.federation.oidc.claims import read_identity
+from daypass.federation.oidc.claims import ROLES_CLAIM, UNNAMED_ROLES, read_identity, require_any_role
 from daypass.federation.oidc.extra_claims import Value
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms
-from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.federation.oidc.token import UnverifiedToken, read_token, without_line_end
 from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
+from daypass.federation.proof_length import WEB_IDENTITY_TOKEN
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -43,22 +45,38 @@ HINTS: Mapping[str, str] = {
 # These replace those above if the cause is clear: one error of STS may have different remedies.
 CLOSER_HINTS: Mapping[str, str] = {
     "algorithm not allowed": "Let the issuer sign this client's tokens with RS256 or ES256, not with its secret.",
+    UNNAMED_ROLES: f"Let the issuer put ARNs of this account's roles into {ROLES_CLAIM}, or omit it.",
 }
+_LENGTH = "STS takes 4 to 20,000 characters: let the issuer omit claims that STS does not read, such as groups."
+
+
+@dataclass(frozen=True, slots=True)
+class MissingInput:
+    """Why a report has no provider or no keys, and STS's answer to that."""
+
+    why_no_provider: str = "no provider was given"
+    provider_refusal: Fault | None = None
+    why_no_keys: str = _MISSING
+    keys_refusal: Fault | None = None
+
+
+NOT_GIVEN = MissingInput()
 
 
 def inspect_token(
-    text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime, no_keys: str = _MISSING
+    text: str, *, provider: ProviderTerms | None, keys: KeySet | None, now: datetime, missing: MissingInput = NOT_GIVEN
 ) -> InspectionReport:
-    """Report on a token.
+    """Report on a token, as a caller would send it.
 
-    Checks without their provider or keys are skipped. `no_keys` says why keys are missing.
+    Checks without their provider or keys are skipped. `missing` says why there are no keys.
     """
     try:
-        found = read_token(text)
+        WEB_IDENTITY_TOKEN.require(text)  # STS counts the end of the line too.
+        found = read_token(without_line_end(text))
     except Fault as fault:
         return _unreadable(text, fault)
-    checks = [CheckResult("form", CheckOutcome.PASSED), _provider_check(provider)]
-    checks.append(_signature_check(found, keys, no_keys))
+    checks = [CheckResult("form", CheckOutcome.PASSED), _provider_check(provider, missing)]
+    checks.append(_signature_check(found, keys, missing))
     checks.extend(_claim_checks(found, provider, now))
     condition_keys: Mapping[str, Value] = {}
     if provider is not None and keys is not None and all(check.outcome is CheckOutcome.PASSED for check in checks):
@@ -74,8 +92,9 @@ def _report(
     claims: Mapping[str, Any],
     condition_keys: Mapping[str, Value] = _NOTHING,
 ) -> InspectionReport:
-    # In the order of STS, which stops at the first failure.
-    first = next((check for check in checks if check.outcome is CheckOutcome.FAILED), None)
+    # In the order of STS, which stops at the first failure. It also fails where an input is missing.
+    first = next((check for check in checks if check.code), None)
+    code, message = ("", "") if first is None else (first.code, first.message)
     found = partial(
         InspectionReport,
         "token",
@@ -84,14 +103,15 @@ def _report(
         unverified_claims=claims,
         condition_keys=condition_keys,
     )
-    if first is not None:
-        return found("refused", first.code, first.message)
-    return found("accepted" if all(check.outcome is CheckOutcome.PASSED for check in checks) else "unknown")
+    outcomes = {check.outcome for check in checks}
+    if CheckOutcome.FAILED in outcomes:
+        return found("refused", code, message)
+    return found("unknown" if CheckOutcome.SKIPPED in outcomes else "accepted", code, message)
 
 
-def _signature_check(found: UnverifiedToken, keys: KeySet | None, no_keys: str) -> CheckResult:
+def _signature_check(found: UnverifiedToken, keys: KeySet | None, missing: MissingInput) -> CheckResult:
     if keys is None:
-        return CheckResult("signature", CheckOutcome.SKIPPED, why=no_keys)
+        return _skipped("signature", missing.why_no_keys, missing.keys_refusal)
     try:
         verify_signature(found, keys)
     except Fault as fault:
@@ -126,15 +146,22 @@ def _understand(
 ) -> tuple[CheckResult, Mapping[str, Value]]:
     try:
         identity = read_identity(verify_token(found, keys=keys, provider=provider, now=now), provider)
+        require_any_role(identity)
     except Fault as fault:
         return _failed("claims for STS", fault), {}
     return CheckResult("claims for STS", CheckOutcome.PASSED), identity.condition_keys
 
 
-def _provider_check(provider: ProviderTerms | None) -> CheckResult:
+def _provider_check(provider: ProviderTerms | None, missing: MissingInput) -> CheckResult:
     if provider is None:
-        return CheckResult("provider", CheckOutcome.SKIPPED, why="no provider was given", hint=HINTS["provider"])
+        return _skipped("provider", missing.why_no_provider, missing.provider_refusal, HINTS["provider"])
     return CheckResult("provider", CheckOutcome.PASSED)
+
+
+def _skipped(name: str, why: str, refusal: Fault | None, hint: str = "") -> CheckResult:
+    """Return a check without its input. `refusal` is STS's answer, if it is known."""
+    code, message = ("", "") if refusal is None else (refusal.code, refusal.message)
+    return CheckResult(name, CheckOutcome.SKIPPED, code, message, why, hint)
 
 
 def _run(name: str, possible: bool, check: Callable[[], None]) -> CheckResult:  # noqa: FBT001 - a fact, not a switch
@@ -153,10 +180,11 @@ def _failed(name: str, fault: Fault) -> CheckResult:
 
 
 def _unreadable(text: str, fault: Fault) -> InspectionReport:
-    parts = text.split(".", 3) if len(text) <= gate.MAX_TOKEN else []
+    parts = text.split(".", 3) if len(text) <= WEB_IDENTITY_TOKEN.most else []
     header = _decode(parts[0]) if parts else _NOTHING
     claims = _decode(parts[1]) if len(parts) > 1 else _NOTHING
-    return _report((_failed("form", fault),), header, claims)
+    check = _failed("form", fault)
+    return _report((replace(check, hint=_LENGTH) if isinstance(fault, ValidationError) else check,), header, claims)
 
 
 def _decode(segment: str) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ def parse_tags(claims: Mapping[str, Any]) -> TokenTags:
     # A shortcut: most tokens have no tags.
     if TAGS_CLAIM not in "\n".join(claims):
         return _NONE
-    nested = claims.get(TAGS_CLAIM, {})
+    nested = _value(claims, TAGS_CLAIM, {})
     if not isinstance(nested, Mapping):
         raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="the tags claim is not an object")
     tags = (*_nested_tags(nested), *_flat_tags(claims))
@@ -48,10 +48,16 @@ def parse_tags(claims: Mapping[str, Any]) -> TokenTags:
     names = {key.lower() for key, _ in tags}
     if len(names) != len(tags) or len(tags) > MAX_TAGS:
         raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
-    transitive = (*_texts(nested.get("transitive_tag_keys", [])), *_texts(claims.get(FLAT_TRANSITIVE, [])))
+    transitive = (*_texts(_value(nested, "transitive_tag_keys", [])), *_texts(_value(claims, FLAT_TRANSITIVE, [])))
     if not {key.lower() for key in transitive} <= names:
         raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="a transitive key is not a tag of the token")
     return TokenTags(tags, tuple(dict.fromkeys(transitive)))
+
+
+def _value(claims: Mapping[str, Any], name: str, absent: Any) -> Any:
+    """Return a claim, or `absent`. A claim that is null counts as absent."""
+    value = claims.get(name)
+    return absent if value is None else value
 
 
 def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,7 +65,7 @@ def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         raise InvalidIdentityToken(
             oidc_messages.BAD_TAGS, detail="the tags claim has a member that AWS does not define"
         )
-    principal = nested.get("principal_tags", {})
+    principal = _value(nested, "principal_tags", {})
     if not isinstance(principal, Mapping):
         raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="principal_tags is not an object")
     for key, value in principal.items():
@@ -71,6 +77,8 @@ def _nested_tags(nested: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in claims.items():
+        if value is None:
+            continue
         # If a misspelt name were ignored, a Deny that tests the tag would not match.
         if name.startswith(f"{TAGS_CLAIM}/") and name != FLAT_TRANSITIVE and not name.startswith(FLAT_PREFIX):
             raise InvalidIdentityToken(

@@ -14,13 +14,14 @@ import msgspec
 from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
+from daypass.federation.proof_length import WEB_IDENTITY_TOKEN
 from daypass.strict_json import NotStrictJsonError, parse_object
 
-MAX_TOKEN = 20_000
 MAX_KID = 512
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
-# With each of these the message would choose its verification.
-REFUSED_HEADERS = ("crit", "b64", "enc", "zip", "jwk", "jku", "x5u", "x5c")
+# Each of these changes how the message is read (RFC 7515 section 4.1.11, RFC 7797, RFC 7516 section 4.1). The members
+# that name or contain a key (jku, jwk, x5u, x5c) are ignored like unknown ones: keys come from the provider only.
+REFUSED_HEADERS = ("crit", "b64", "enc", "zip")
 # The allowed types of an identity token. An access token (at+jwt) or a logout token has another purpose.
 TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
@@ -50,14 +51,21 @@ class UnverifiedToken(msgspec.Struct, frozen=True):
         return f"UnverifiedToken({self.algorithm!r}, {self.kid!r}, {self.unverified_issuer!r})"
 
 
+def without_line_end(text: str) -> str:
+    """Return a token without the end of its line.
+
+    SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is not part of the token.
+    """
+    return text.removesuffix("\n").removesuffix("\r")
+
+
 def read_token(text: str) -> UnverifiedToken:
     """Return the parts of a compact JWS.
 
-    Raises InvalidIdentityToken if it is malformed.
+    Raises InvalidIdentityToken if it is malformed, and ValidationError for its length.
     """
     # The length first, to limit the cost of later steps.
-    if len(text) > MAX_TOKEN:
-        raise _not_a_jwt("longer than 20,000 characters")
+    WEB_IDENTITY_TOKEN.require(text)
     segments = text.split(".", _SEGMENTS)
     if len(segments) != _SEGMENTS or not all(segments):
         raise _not_a_jwt("not three base64url segments")

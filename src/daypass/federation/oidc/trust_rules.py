@@ -8,7 +8,7 @@ condition; the refusal of a wildcard that spans organisations is our own rule.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.errors import MalformedPolicyDocument
@@ -17,8 +17,6 @@ from daypass.policy.wildcard import compile_wildcard, tokens_of
 ACTION = "sts:assumerolewithwebidentity"
 ROLE_SESSION_NAME = "sts:rolesessionname"
 _PROVIDER = re.compile(r"arn:[a-z-]+:iam::\d{12}:oidc-provider/(.+)")
-# Before the first wildcard there must be a name and a whole organisation: repo:acme/* names one, repo:acme* many.
-_BOUND_TO_TENANT = re.compile(r"[^:*?]+:[^:/*?]+[:/]")
 _POSITIVE = frozenset({"stringequals", "stringequalsignorecase", "stringlike"})
 _WILDCARDS = frozenset("*?")
 
@@ -27,31 +25,50 @@ _WILDCARDS = frozenset("*?")
 class Control:
     """The claims that distinguish the organisations of one issuer.
 
-    One must be tested. Audiences have no structure, so a wildcard in one is never bound to an organisation.
+    One must be tested. `bound` says how the value of a claim begins that names one whole organisation. Only after that
+    may the value contain wildcards. A claim that is not in `bound` must be compared without wildcards.
     """
 
     issuer: re.Pattern[str]
     claims: tuple[str, ...]
+    bound: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
 
-def _control(issuer: str, *claims: str) -> Control:
-    return Control(re.compile(issuer), claims)
+def _control(issuer: str, *claims: str, **bound: str) -> Control:
+    return Control(re.compile(issuer), claims, {claim: re.compile(beginning) for claim, beginning in bound.items()})
 
+
+# A whole organisation ends with a character that its provider does not allow in names. For GitHub this is also the @
+# of immutable subjects: acme/site before July 2026, acme@1/site@2 since then. The id after it must be whole or open:
+# acme@1/* and acme@*/* name one organisation, but acme@1* may also name a later owner of the same name.
+_NAME = r"[^:/*?]+[:/]"
+_GITHUB_NAME = r"[^:/@*?]+(?:@(?=[*?])|(?:@[^:/@*?]+)?[:/])"
+_GITHUB_SUBJECT = (
+    rf"(?:repo|repository|repository_owner|job_workflow_ref|workflow_ref):{_GITHUB_NAME}"
+    r"|(?:repository_owner_id|repository_id|enterprise|enterprise_id):[^:/@*?]+:"
+)
 
 SHARED: tuple[Control, ...] = (
-    _control(r"token\.actions\.githubusercontent\.com", "sub", "job_workflow_ref"),
-    _control(r"vstoken\.actions\.githubusercontent\.com", "sub"),
-    _control(r"oidc-configuration\.audit-log\.githubusercontent\.com", "sub"),
-    _control(r"gitlab\.com", "sub"),
-    _control(r"agent\.buildkite\.com", "sub"),
-    _control(r"app\.terraform\.io", "sub"),
-    _control(r"scalr\.io", "sub"),
-    _control(r"oidc\.codefresh\.io", "sub"),
-    _control(r"studio\.datachain\.ai/api", "sub"),
-    _control(r"tokens\.cloud\.shisho\.dev", "sub"),
-    _control(r"proidc\.upbound\.io", "sub"),
-    _control(r"rh-oidc\.s3\.us-east-1\.amazonaws\.com/[0-9a-z]{32}", "sub"),
-    _control(r"oidc\.op1\.openshiftapps\.com/[0-9a-z]{32}", "sub"),
+    _control(
+        r"token\.actions\.githubusercontent\.com",
+        "sub",
+        "job_workflow_ref",
+        sub=_GITHUB_SUBJECT,
+        job_workflow_ref=_GITHUB_NAME,
+    ),
+    _control(r"vstoken\.actions\.githubusercontent\.com", "sub", sub=_GITHUB_SUBJECT),
+    _control(r"oidc-configuration\.audit-log\.githubusercontent\.com", "sub", sub=rf"https://github\.com/{_NAME}"),
+    _control(r"gitlab\.com", "sub", sub=rf"(?:project_path|namespace_path):{_NAME}|(?:project|namespace)_id:[0-9]+:"),
+    _control(r"agent\.buildkite\.com", "sub", sub=rf"organization:{_NAME}"),
+    _control(r"app\.terraform\.io", "sub", sub=rf"organization:{_NAME}"),
+    _control(r"scalr\.io", "sub", sub=rf"account:{_NAME}"),
+    _control(r"oidc\.codefresh\.io", "sub", sub=rf"account:{_NAME}"),
+    _control(r"studio\.datachain\.ai/api", "sub", sub=rf"credentials:{_NAME}"),
+    _control(r"tokens\.cloud\.shisho\.dev", "sub", sub=rf"job:{_NAME}"),
+    _control(r"proidc\.upbound\.io", "sub", sub=rf"mcp:{_NAME}"),
+    # The issuer itself contains the id of one cluster, whose service accounts belong to one organisation.
+    _control(r"rh-oidc\.s3\.us-east-1\.amazonaws\.com/[0-9a-z]{32}", "sub", sub=r"system:serviceaccount:"),
+    _control(r"oidc\.op1\.openshiftapps\.com/[0-9a-z]{32}", "sub", sub=r"system:serviceaccount:"),
     _control(r"api\.pulumi\.com/oidc", "aud"),
     _control(r"sandboxes\.cloud", "aud"),
     _control(r"oidc\.vercel\.com", "aud"),
@@ -76,7 +93,9 @@ def check_shared_issuers(document: Mapping[str, Any]) -> None:
 def _check(statement: Mapping[str, Any], issuer: str) -> None:
     # Issuers are case-sensitive, but hosts are not: capital letters must not bypass the rule.
     control = next((control for control in SHARED if control.issuer.fullmatch(issuer.rstrip("/").lower())), None)
-    if control is None or any(_is_tested(statement, _key(issuer, claim)) for claim in control.claims):
+    if control is None or any(
+        _is_tested(statement, _key(issuer, claim), control.bound.get(claim)) for claim in control.claims
+    ):
         return
     wanted = " or ".join(_key(issuer, claim) for claim in control.claims)
     raise MalformedPolicyDocument(
@@ -110,41 +129,34 @@ def _issuers(principal: object) -> Iterator[str]:
             yield found[1] if found else name
 
 
-def _is_tested(statement: Mapping[str, Any], key: str) -> bool:
+def _is_tested(statement: Mapping[str, Any], key: str, bound: re.Pattern[str] | None) -> bool:
     condition = statement.get("Condition")
     if not isinstance(condition, Mapping):
         return False
     return any(
-        name.lower() == key.lower() and _binds(operator, key, values)
+        name.lower() == key.lower() and _binds(operator, values, bound)
         for operator, block in condition.items()
         if isinstance(block, Mapping)
         for name, values in block.items()
     )
 
 
-def _binds(operator: str, key: str, values: object) -> bool:
+def _binds(operator: str, values: object, bound: re.Pattern[str] | None) -> bool:
     # ForAllValues and IfExists match if the claim is absent, negated operators nearly always: neither restricts.
     name = operator.lower().removeprefix("foranyvalue:")
     if name not in _POSITIVE:
         return False
     texts = _listed(values)
-    return bool(texts) and all(_is_bound(name, key, text) for text in texts)
+    return bool(texts) and all(_is_bound(name, text, bound) for text in texts)
 
 
-def _is_bound(operator: str, key: str, text: object) -> bool:
+def _is_bound(operator: str, text: object, bound: re.Pattern[str] | None) -> bool:
     # A policy variable may contain the compared claim itself.
     if not isinstance(text, str) or not text or "${" in text:
         return False
     if operator != "stringlike" or _WILDCARDS.isdisjoint(text):
         return True
-    if key.endswith((":aud", ":oaud")) or key == ROLE_SESSION_NAME:
-        return False
-    return _is_bound_workflow(text) if key.endswith(":job_workflow_ref") else bool(_BOUND_TO_TENANT.match(text))
-
-
-def _is_bound_workflow(text: str) -> bool:
-    # job_workflow_ref begins with the organisation itself: acme/site/.github/workflows/deploy.yml@refs/heads/main
-    return re.match(r"[^/*?]+/", text) is not None
+    return bound is not None and bound.match(text) is not None
 
 
 def _listed(value: object) -> list[Any]:

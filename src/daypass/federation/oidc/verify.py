@@ -100,7 +100,7 @@ def check_purpose(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int
 
     The same issuer signs them with the same keys.
     """
-    if "events" in claims:
+    if claims.get("events") is not None:
         raise InvalidIdentityToken(oidc_messages.NOT_A_JWT, detail="a security event token is not an identity token")
 
 
@@ -139,12 +139,12 @@ def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int
 def check_timestamps(claims: Mapping[str, Any], _provider: ProviderTerms, _now: int) -> None:
     """Refuse times that are not whole seconds between 1970 and 9999.
 
-    True is not a valid time, nor is 1e9.
+    True is not a valid time, nor is 1e9. A claim that is null counts as absent.
     """
     for name in ("iat", "exp", "nbf"):
-        if name not in claims:
+        moment = claims.get(name)
+        if moment is None:
             continue
-        moment = claims[name]
         if type(moment) is not int or not 0 <= moment <= _LAST_MOMENT:
             raise InvalidIdentityToken(oidc_messages.BAD_TIMESTAMP, detail=f"{name} is not whole seconds since 1970")
 
@@ -157,8 +157,8 @@ def check_issued(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) 
 
 def check_not_before(claims: Mapping[str, Any], _provider: ProviderTerms, now: int) -> None:
     """Refuse a token that is not yet valid."""
-    not_before = claims.get("nbf", 0)
-    if not_before > now + TOLERANCE:
+    not_before = claims.get("nbf")
+    if not_before is not None and not_before > now + TOLERANCE:
         text = oidc_messages.NOT_YET_VALID.format(latest=now + TOLERANCE, not_before=not_before)
         raise InvalidIdentityToken(text)
 

@@ -90,6 +90,7 @@ class ParsedAssertion:
     subject: NameId
     confirmation: Confirmation
     conditions: Conditions
+    authenticated: datetime  # the latest AuthnInstant
     session_ends: datetime | None
     attributes: tuple[SamlAttribute, ...]
 
@@ -111,6 +112,7 @@ def read_assertion(assertion: etree._Element) -> ParsedAssertion:
         subject=_read_name_id(subject[saml("NameID")][0]),
         confirmation=_read_confirmation(subject[saml("SubjectConfirmation")][0]),
         conditions=_read_conditions(parts[saml("Conditions")][0]),
+        authenticated=_latest_authentication(parts[saml("AuthnStatement")]),
         session_ends=_earliest_session_end(parts[saml("AuthnStatement")]),
         attributes=_read_attributes(parts.get(saml("AttributeStatement"), [])),
     )
@@ -151,11 +153,16 @@ def _read_audiences(restriction: etree._Element) -> tuple[str, ...]:
     )
 
 
+def _latest_authentication(statements: list[etree._Element]) -> datetime:
+    instants = [find_instant(statement, "AuthnInstant") for statement in statements]
+    found = [instant for instant in instants if instant is not None]
+    if len(found) < len(statements):
+        raise malformed("AuthnStatement has no AuthnInstant")
+    return max(found)
+
+
 def _earliest_session_end(statements: list[etree._Element]) -> datetime | None:
-    for assertion in statements:
-        if find_instant(assertion, "AuthnInstant") is None:
-            raise malformed("AuthnStatement has no AuthnInstant")
-    ends = [find_instant(assertion, "SessionNotOnOrAfter") for assertion in statements]
+    ends = [find_instant(statement, "SessionNotOnOrAfter") for statement in statements]
     return min((end for end in ends if end is not None), default=None)
 
 

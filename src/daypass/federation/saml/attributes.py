@@ -15,11 +15,15 @@ from daypass.federation.saml.condition_keys import Values, read_conditions
 from daypass.federation.saml.saml_faults import invalid, no_role
 
 AWS = "https://aws.amazon.com/SAML/Attributes/"
+ROLE = f"{AWS}Role"
 _ROLE = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576}(?<!/))"
 _PROVIDER = r"(?P<provider>arn:(?P<provider_of>aws[a-z-]*:iam::[0-9]{12}):saml-provider/[A-Za-z0-9._-]{1,128})"
-_PAIR = re.compile(f"{_ROLE},{_PROVIDER}")
-_REVERSED_PAIR = re.compile(f"{_PROVIDER},{_ROLE}")
+# An ARN does not contain white space, so trimming it leaves one reading. AWS trims it too.
+_SPACE = r"[ \t\n\r\f\v]*"
+_PAIR = re.compile(f"{_SPACE}{_ROLE}{_SPACE},{_SPACE}{_PROVIDER}{_SPACE}")
+_REVERSED_PAIR = re.compile(f"{_SPACE}{_PROVIDER}{_SPACE},{_SPACE}{_ROLE}{_SPACE}")
 _NAME = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,64}")
+_SOURCE_IDENTITY = re.compile(r"[a-zA-Z_0-9+=,.@-]{2,256}")
 _SECONDS = re.compile(r"[0-9]{1,6}")
 SHORTEST_SESSION, LONGEST_SESSION = 900, 43_200
 _TAGS, _TAG_KEY, _TAG_VALUE = 50, 128, 256
@@ -70,18 +74,27 @@ def read_roles(values: Values) -> tuple[RolePair, ...]:
 
     Other values are ignored. Raises a Fault without a pair.
     """
-    given = values.get(f"{AWS}Role", ())
+    given = values.get(ROLE, ())
     pairs = [pair for value in given if (pair := find_role_pair(value)) is not None]
     if not pairs:
         raise no_role(f"{len(given)} Role values, but not one pair of a role and a provider of the same account")
     return tuple(dict.fromkeys(pairs))
 
 
+def require_provider(roles: Sequence[RolePair], provider: str) -> None:
+    """Refuse roles that no caller can take through `provider`.
+
+    Raises the Fault that STS returns for each of them.
+    """
+    if all(pair.provider != provider for pair in roles):
+        raise no_role(f"no Role value contains {provider}")
+
+
 def find_role_pair(value: str | None) -> RolePair | None:
     """Return the pair in `ROLE_ARN,PROVIDER_ARN`, or None if it is invalid.
 
-    They may be in either order and must be of one account. White space is not trimmed. A role's name may contain a
-    comma.
+    They may be in either order and must be of one account. ASCII white space around them is ignored. A role's name may
+    contain a comma.
     """
     found = _PAIR.fullmatch(value or "") or _REVERSED_PAIR.fullmatch(value or "")
     if found is None or found["role_of"] != found["provider_of"]:
@@ -119,8 +132,9 @@ def read_source_identity(values: Values) -> str | None:
     name = _single(values, "SourceIdentity")
     if name is None:
         return None
-    if not _NAME.fullmatch(name) or name.lower().startswith("aws:"):
-        raise invalid('Source Identity must match [a-zA-Z_0-9+=,.@-]{2,64} and not begin with "aws:"')
+    # A name cannot begin with the reserved "aws:", because the pattern does not allow a colon.
+    if not _SOURCE_IDENTITY.fullmatch(name):
+        raise invalid('Source Identity must match [a-zA-Z_0-9+=,.@-]{2,256} and not begin with "aws:"')
     return name
 
 
@@ -193,8 +207,8 @@ RULES: Sequence[AttributeRule] = (
     AttributeRule(
         "Role",
         read_roles,
-        f"Send an attribute named {AWS}Role whose values are ROLE_ARN,PROVIDER_ARN: both of one account, "
-        "with one comma and without spaces.",
+        f"Send an attribute named {ROLE} whose values are ROLE_ARN,PROVIDER_ARN: both of one account, "
+        "with a comma between them.",
     ),
     AttributeRule(
         "RoleSessionName",
@@ -208,7 +222,9 @@ RULES: Sequence[AttributeRule] = (
         lambda values: read_transitive_keys(values, read_tags(values)),
         "Every transitive key must be the key of a PrincipalTag in the same assertion.",
     ),
-    AttributeRule("SourceIdentity", read_source_identity, "Send one value of letters, digits and +=,.@-_, or omit it."),
+    AttributeRule(
+        "SourceIdentity", read_source_identity, "Send one value of 2 to 256 letters, digits and +=,.@-_, or omit it."
+    ),
     AttributeRule("Condition keys", read_conditions, "Send plain text of at most 2,048 characters, or omit it."),
 )
 

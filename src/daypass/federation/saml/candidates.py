@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from lxml import etree
 
 from daypass.errors import Fault
-from daypass.federation.saml.attributes import AWS, find_role_pair
+from daypass.federation.saml.attributes import ROLE, find_role_pair
 from daypass.federation.saml.encryption import UnverifiedKey, find_unverified_key
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.signature import PublicKey, UnverifiedXmlSignature, find_unverified_signature
-from daypass.federation.saml.verify import trusted_keys
+from daypass.federation.saml.verify import decode_response, trusted_keys
 from daypass.federation.saml.xml_names import saml
 
 VERIFY_RSA, VERIFY_EC, DECRYPT = 1, 10, 20
@@ -119,9 +119,22 @@ def read_candidates(root: etree._Element) -> Candidates:
     )
 
 
+def find_unverified_providers(unverified_response: str) -> list[str]:
+    """Return the ARNs in the Role values of a response, which may be anything.
+
+    An encrypted assertion does not show them.
+    """
+    try:
+        root = decode_response(unverified_response)
+    except Fault:
+        return []
+    assertion = root.find(saml("Assertion"))
+    return [] if assertion is None else list(dict.fromkeys(_providers(assertion)))
+
+
 def _providers(assertion: etree._Element) -> Iterator[str]:
     for attribute in assertion.iterfind(f"{saml('AttributeStatement')}/{saml('Attribute')}"):
-        if attribute.get("Name") == f"{AWS}Role":
+        if attribute.get("Name") == ROLE:
             for value in attribute.iterfind(saml("AttributeValue")):
                 pair = find_role_pair(value.text)
                 if pair is not None:

@@ -119,6 +119,13 @@ def _issued(validation: ValidationContext) -> None:
     # Subtraction, never addition: an instant in the year 9999 must not overflow.
     if validation.assertion.issued - validation.now > SKEW:
         raise malformed(f"the Assertion was issued in the future, at {validation.assertion.issued}")
+    if validation.envelope.issued - validation.now > SKEW:
+        raise malformed(f"the Response was issued in the future, at {validation.envelope.issued}")
+
+
+def _authenticated(validation: ValidationContext) -> None:
+    if validation.assertion.authenticated - validation.now > SKEW:
+        raise malformed(f"the AuthnInstant is in the future, at {validation.assertion.authenticated}")
 
 
 def _confirmation_begins(validation: ValidationContext) -> None:
@@ -131,7 +138,7 @@ def _confirmation_begins(validation: ValidationContext) -> None:
 def _begins(validation: ValidationContext) -> None:
     begins = validation.assertion.conditions.not_before
     if begins is not None and begins - validation.now > SKEW:
-        raise malformed(f"the Conditions are not good before {begins}")
+        raise malformed(f"the Conditions are not valid before {begins}")
 
 
 def _has_end(validation: ValidationContext) -> None:
@@ -156,6 +163,8 @@ def _fresh(validation: ValidationContext) -> None:
         raise stale(f"the Assertion was issued at {validation.assertion.issued}")
 
 
+_AHEAD = "The provider's clock is more than five minutes ahead of ours. Synchronise both (NTP)."
+
 CHECKS: Sequence[Check] = (
     Check("version", _version, "Send SAML 2.0."),
     Check(
@@ -176,8 +185,8 @@ CHECKS: Sequence[Check] = (
     Check(
         "recipient",
         _recipient,
-        "Set the assertion consumer service (ACS) URL to this server's /saml address or "
-        "https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS. If it is this "
+        "Set the assertion consumer service (ACS) URL to this server's /saml address or to a sign-in address of AWS, "
+        "such as https://signin.aws.amazon.com/saml, or add the address to DAYPASS_SAML_RECIPIENTS. If it is this "
         "server's own address, set DAYPASS_PUBLIC_URL or --public-url to it.",
         aws_lets_pass=True,
     ),
@@ -191,22 +200,15 @@ CHECKS: Sequence[Check] = (
     Check(
         "audience",
         _audience,
-        "Set the audience (SP entity ID, relying party identifier) to urn:amazon:webservices or this "
-        "server's entity ID, or add it to DAYPASS_SAML_AUDIENCES. Upper case and trailing slashes matter.",
+        "Set the audience (SP entity ID, relying party identifier) to this server's entity ID, to "
+        "urn:amazon:webservices or to a sign-in address of AWS, or add it to DAYPASS_SAML_AUDIENCES. Upper case and "
+        "trailing slashes matter.",
         aws_lets_pass=True,
     ),
-    Check("issue time", _issued, "The provider's clock is ahead of ours. Synchronise both (NTP)."),
-    Check(
-        "confirmation begins",
-        _confirmation_begins,
-        "The provider's clock is ahead of ours. Synchronise both (NTP).",
-    ),
-    Check(
-        "begins",
-        _begins,
-        "The provider's clock is ahead of ours. Synchronise both (NTP).",
-        aws_lets_pass=True,
-    ),
+    Check("issue time", _issued, _AHEAD),
+    Check("authentication time", _authenticated, _AHEAD),
+    Check("confirmation begins", _confirmation_begins, _AHEAD),
+    Check("begins", _begins, _AHEAD, aws_lets_pass=True),
     Check("has an end", _has_end, "Add a NotOnOrAfter to the Conditions.", aws_lets_pass=True),
     Check(
         "not ended",

@@ -5,6 +5,7 @@ cause a refusal, and never become part of an identity.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from lxml import etree
 
@@ -19,6 +20,7 @@ _SHOWN = 120
 class Envelope:
     """The Response without its assertion."""
 
+    issued: datetime
     issuer: str | None
     issuer_format: str | None
     destination: str | None
@@ -44,10 +46,12 @@ def read_envelope(root: etree._Element) -> Envelope:
     require_attribute(root, "ID")
     if root.get("Version") != "2.0":
         raise malformed("the Response is not of version 2.0")
-    if find_instant(root, "IssueInstant") is None:
+    issued = find_instant(root, "IssueInstant")
+    if issued is None:
         raise malformed("the Response has no IssueInstant")
     issuer = root.find(saml("Issuer"))
     return Envelope(
+        issued=issued,
         issuer=None if issuer is None else read_name(issuer),
         issuer_format=None if issuer is None else issuer.get("Format"),
         destination=root.get("Destination"),

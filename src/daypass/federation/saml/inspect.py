@@ -17,7 +17,8 @@ from lxml import etree
 from daypass.errors import Fault
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
 from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
-from daypass.federation.saml.attributes import RULES, find_role_pair, gather
+from daypass.federation.saml.attributes import ROLE, RULES, find_role_pair, gather, require_provider
+from daypass.federation.saml.condition_keys import Values
 from daypass.federation.saml.conditions import CHECKS, ValidationContext
 from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
@@ -49,24 +50,34 @@ _SHA1 = (
 )
 _SIGN = "Let the provider sign the assertion, not only the response."
 _OPEN = "Give the provider the certificate of a private key that is registered here (AddPrivateKey), and use OAEP."
+_GRANT = (
+    "Send Role values with the ARN of this provider. It contains the account and the name under which the provider is "
+    "registered here."
+)
 _READ = "A required part is missing or written in another way; 'why' names it."
 
 
 def inspect_response(
-    unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime
+    unverified_response: str, *, trust: Trust | None, settings: SamlSettings, now: datetime, provider: str | None = None
 ) -> InspectionReport:
     """Return the report on a base64 SAMLResponse. Never raises for any string.
 
-    Without `trust` the checks that need a provider are skipped, and there is no verdict.
+    Without `trust` the checks that need a provider are skipped, and a response that passes the others has no verdict.
+    `provider` is the ARN under which `trust` is registered, if it is.
     """
-    walk = _Walk(trust, settings, now)
+    walk = _Walk(trust, settings, now, provider)
     walk.through(unverified_response)
     found, assertion = tuple(walk.findings), walk.assertion
     if trust is None:
+        first = next((check for check in found if check.outcome is CheckOutcome.FAILED), None)
+        if first is not None:
+            return InspectionReport("response", found, "refused", first.code, first.message, assertion)
         message = "No provider was named, so no signature could be verified."
         return InspectionReport("response", found, "unknown", message=message, unverified_statement=assertion)
     try:
-        identify(unverified_response, trust=trust, settings=settings, now=now, request_id="-")
+        identity = identify(unverified_response, trust=trust, settings=settings, now=now, request_id="-")
+        if provider is not None:
+            require_provider(identity.roles, provider)
     except Fault as fault:
         return InspectionReport("response", found, "refused", fault.code, fault.message, assertion)
     return InspectionReport("response", found, "accepted", unverified_statement=assertion)
@@ -75,8 +86,8 @@ def inspect_response(
 class _Walk:
     """The steps of one report, which collect results as they go."""
 
-    def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime) -> None:
-        self.trust, self.settings, self.now = trust, settings, now
+    def __init__(self, trust: Trust | None, settings: SamlSettings, now: datetime, provider: str | None) -> None:
+        self.trust, self.settings, self.now, self.provider = trust, settings, now, provider
         self.findings: list[CheckResult] = []
         self.assertion: ParsedAssertion | None = None
         self.envelope: Envelope | None = None
@@ -164,8 +175,9 @@ class _Walk:
     def _attributes(self, assertion: ParsedAssertion) -> None:
         values = gather(assertion.attributes)
         self.findings.extend(_finding(rule.name, partial(rule.read, values), rule.hint) for rule in RULES)
+        self._granting_provider(values)
         for name, given in values.items():
-            if name.endswith("/Role"):
+            if name == ROLE:
                 ignored = [value for value in given if find_role_pair(value) is None]
                 self.findings.extend(
                     CheckResult(
@@ -175,6 +187,15 @@ class _Walk:
                     )
                     for value in ignored
                 )
+
+    def _granting_provider(self, values: Values) -> None:
+        """Check that a Role value names the provider, as a caller must."""
+        name, provider = "provider in Role", self.provider
+        roles = [pair for value in values.get(ROLE, ()) if (pair := find_role_pair(value)) is not None]
+        if provider is None:
+            self._skip(name, "The ARN of the provider is not known.")
+        elif roles:
+            self._try(name, lambda: require_provider(roles, provider), _GRANT)
 
     def _try(self, name: str, step: Callable[[], _Result], hint: str) -> _Result | None:
         try:

@@ -20,10 +20,10 @@ from lxml import etree
 from daypass.federation.saml.element_text import local_name, read_text
 from daypass.federation.saml.saml_faults import bad_signature, malformed, unsigned
 from daypass.federation.saml.xml_names import (
+    CANONICALIZATIONS,
     DS,
     DS11,
     ENVELOPED,
-    EXCLUSIVE_C14N,
     INCLUSIVE_NAMESPACES,
     SAML,
     SAMLP,
@@ -252,12 +252,13 @@ def _require_reference(signature: etree._Element, owner: etree._Element) -> None
     if not identifier or reference.get("URI") != f"#{identifier}":
         raise bad_signature("the Reference does not point to the element that contains the Signature")
     transforms = list(_only(reference, "Transforms"))
-    if [transform.get("Algorithm") for transform in transforms] != [ENVELOPED, EXCLUSIVE_C14N]:
+    enveloped, canonicalization = (transform.get("Algorithm") for transform in transforms)
+    if enveloped != ENVELOPED or canonicalization not in CANONICALIZATIONS:
         raise bad_signature("the transforms are not enveloped-signature and exclusive canonicalization")
     if len(transforms[0]):
         raise bad_signature("the enveloped-signature transform has parameters")
     method = _only(signed_info, "CanonicalizationMethod")
-    if method.get("Algorithm") != EXCLUSIVE_C14N:
+    if method.get("Algorithm") not in CANONICALIZATIONS:
         raise bad_signature("the canonicalization method of SignedInfo is not exclusive canonicalization")
     for parametrised in (transforms[1], method):
         find_prefixes(parametrised)

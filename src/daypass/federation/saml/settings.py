@@ -1,7 +1,8 @@
 """Settings for SAML responses, and the registered provider.
 
-Owns the rule which addresses and audiences are ours. The values come from the configuration and the directory, never
-from the response.
+Owns the rule which addresses and audiences are ours, and AWS's own names, which Daypass replaces. The other values come
+from the configuration and the directory, never from the response.
+Source: IAM User Guide, "Configure SAML assertions"; botocore's endpoint rules of AWS Sign-In for the hosts.
 """
 
 import re
@@ -15,8 +16,26 @@ if TYPE_CHECKING:
     from daypass.directory.entities.propagation_entities import ContextProvider
     from daypass.federation.saml.metadata import IdentityProviderMetadata
 
-AWS_AUDIENCE = "urn:amazon:webservices"
-_AWS_RECIPIENT = re.compile(r"https://(?:[a-z]{2}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}\.)?signin\.aws\.amazon\.com/saml")
+# The host of AWS Sign-In in each partition. A region may stand before it.
+_SIGN_IN_HOSTS = (
+    "signin.aws.amazon.com",
+    "signin.amazonaws.cn",
+    "signin.amazonaws-us-gov.com",
+    "signin-fips.amazonaws-us-gov.com",
+    "signin.amazonaws-eusc.eu",
+    "signin.c2shome.ic.gov",
+    "signin.sc2shome.sgov.gov",
+    "signin.csphome.adc-e.uk",
+    "signin.csphome.hci.ic.gov",
+)
+_REGION = r"[a-z]{2,4}(?:-[a-z]{2,12}){1,3}-[0-9]{1,2}"
+# Where encryption is required, AWS appends the identifier that it gave to the provider.
+_AWS_ADDRESS = re.compile(
+    rf"https://(?:{_REGION}\.)?(?:{'|'.join(map(re.escape, _SIGN_IN_HOSTS))})/saml(?:/acs/[A-Za-z0-9-]{{1,64}})?"
+)
+# In GovCloud and in China, the entity ID in AWS's metadata has a suffix. Other suffixes, such as clientvpn, belong to
+# other services of AWS.
+_AWS_AUDIENCE = re.compile(rf"urn:amazon:webservices(?::(?:govcloud|{_REGION}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +66,25 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class SamlSettings:
-    """The audiences and addresses of this server.
+    """The audiences and addresses of this server, besides AWS's own names.
 
     `expected_in_response_to` is the identifier of our request. None disables the check: no request was sent.
     """
 
-    audiences: frozenset[str] = frozenset({AWS_AUDIENCE})
+    audiences: frozenset[str] = frozenset()
     recipients: frozenset[str] = frozenset()
     expected_in_response_to: str | None = None
 
     def is_recipient(self, address: str) -> bool:
-        """Return whether `address` is ours, or an AWS endpoint that we replace."""
-        return address in self.recipients or _AWS_RECIPIENT.fullmatch(address) is not None
+        """Return whether `address` is ours, or a sign-in address of AWS."""
+        return address in self.recipients or _AWS_ADDRESS.fullmatch(address) is not None
 
     def is_audience(self, name: str) -> bool:
-        """Return whether `name` is one of our audiences.
+        """Return whether `name` is ours, or a name of AWS Sign-In.
 
         The comparison is exact.
         """
-        return name in self.audiences
+        if name in self.audiences:
+            return True
+        # The AWS gallery application of Entra ID sends AWS's sign-in address as the audience.
+        return _AWS_AUDIENCE.fullmatch(name) is not None or _AWS_ADDRESS.fullmatch(name) is not None

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 
 from lxml import etree
 
-from daypass.errors import Fault, ValidationError
+from daypass.errors import Fault
+from daypass.federation.proof_length import SAML_ASSERTION
 from daypass.federation.saml import saml_faults
 from daypass.federation.saml.element_text import find_problem_with_name
 from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt_assertion
@@ -26,9 +27,9 @@ from daypass.federation.saml.signature import PublicKey, SignedElement, verify_e
 from daypass.federation.saml.xml_names import saml
 from daypass.federation.saml.xml_parser import RESPONSE, UnreadableXmlError, parse_xml
 
-LONGEST = 100_000
-# Clocks differ: a start time may be up to a minute in the future. Expiry is exact.
-SKEW = timedelta(seconds=60)
+# Clocks differ: a time that begins something may be up to five minutes in the future, as in a web identity token.
+# Expiry is exact.
+SKEW = timedelta(minutes=5)
 _NOT_ACCEPTED = (
     "a key of the provider cannot decrypt the assertion, or the provider did not sign it; "
     "run `daypass saml inspect` on a machine with the store for details"
@@ -78,11 +79,7 @@ def verify_response(
 
 def decode_response(unverified_response: str) -> etree._Element:
     """Return the root of the XML in a base64 SAMLResponse."""
-    if len(unverified_response) > LONGEST:
-        raise ValidationError(
-            "1 validation error detected: Value at 'sAMLAssertion' failed to satisfy constraint: "
-            f"Member must have length less than or equal to {LONGEST}"
-        )
+    SAML_ASSERTION.require(unverified_response)
     packed = "".join(unverified_response.split())
     problem = find_problem_with_base64(unverified_response, packed)
     if problem:
@@ -108,21 +105,19 @@ def find_problem_with_base64(given: str, packed: str) -> str | None:
     return f"not base64{_LOST_PLUS}" if " " in given.strip() else "not base64: the string is not complete"
 
 
-def find_unverified_issuer(unverified_response: str) -> str | None:
-    """Return the unverified issuer of a response, or None.
+def find_unverified_issuers(unverified_response: str) -> tuple[str, ...]:
+    """Return the unverified issuers of an assertion and of its response.
 
-    It is only used to find the registered provider.
+    They are only used to find the registered provider. The issuer of the assertion comes first: it must be the
+    provider's name, and the other may be absent. An encrypted assertion does not show it.
     """
     try:
         root = decode_response(unverified_response)
     except Fault:
-        return None
-    for path in (saml("Issuer"), f"{saml('Assertion')}/{saml('Issuer')}"):
-        issuer = root.find(path)
-        if issuer is not None:
-            name = issuer.text or ""
-            return None if len(issuer) or find_problem_with_name(name) else name
-    return None
+        return ()
+    found = (root.find(path) for path in (f"{saml('Assertion')}/{saml('Issuer')}", saml("Issuer")))
+    names = [issuer.text or "" for issuer in found if issuer is not None and not len(issuer)]
+    return tuple(dict.fromkeys(name for name in names if not find_problem_with_name(name)))
 
 
 def trusted_keys(trust: Trust, now: datetime) -> list[PublicKey]:

@@ -19,6 +19,8 @@ XENC11 = "http://www.w3.org/2009/xmlenc11#"
 
 EXCLUSIVE_C14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = f"{DS}enveloped-signature"
+# The form with comments equals the one without them, because a document with comments is refused.
+CANONICALIZATIONS = frozenset({EXCLUSIVE_C14N, f"{EXCLUSIVE_C14N}WithComments"})
 INCLUSIVE_NAMESPACES = f"{{{EXCLUSIVE_C14N}}}InclusiveNamespaces"
 
 BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"

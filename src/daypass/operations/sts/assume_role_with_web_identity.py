@@ -20,7 +20,7 @@ from daypass.federation.oidc.claims import WebIdentity, check_role
 from daypass.federation.oidc.identify import KeysNeededError, identify
 from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
-from daypass.federation.oidc.token import UnverifiedToken, read_token
+from daypass.federation.oidc.token import UnverifiedToken, read_token, without_line_end
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
@@ -124,8 +124,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
         policies = read_session_policies(given.policy, given.policy_arns)
         if given.provider_id is not None:
             raise refuse_access_token(given.provider_id)
-        # SDKs send a token file as it is, and `echo` and `jq -r` end it with a newline that is not part of the token.
-        token = parameters["WebIdentityToken"].removesuffix("\n").removesuffix("\r")
+        token = without_line_end(parameters["WebIdentityToken"])
         return AssumeRoleWithWebIdentityRequest(role, given, policies, read_token(token))
 
     def strip_proof(

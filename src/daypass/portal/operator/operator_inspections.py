@@ -19,7 +19,7 @@ from daypass.directory.entities.oidc_entities import provider_arn
 from daypass.directory.saml_providers import find_provider
 from daypass.errors import Fault, NoSuchEntity
 from daypass.federation.oidc.identify import KeysNeededError
-from daypass.federation.oidc.inspect import inspect_token
+from daypass.federation.oidc.inspect import MissingInput, inspect_token
 from daypass.federation.oidc.issuers.client import Client, require_nonce
 from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.keys import KeySet
@@ -42,7 +42,9 @@ _EVENT = "TestSignIn"
 _KEY = re.compile(r"[0-9a-f]{32}")
 _NAME, _LONG = 200, 600
 _MOST_VALUES = 200
-_NO_KEYS = "the keys of the issuer could not be fetched or used; the reason is in the server's audit log"
+_MISSING = MissingInput(
+    why_no_keys="the keys of the issuer could not be fetched or used; the reason is in the server's audit log"
+)
 _HIDDEN = (
     "On a machine that has access to the store, `daypass saml inspect` shows the details of an encrypted response."
 )
@@ -93,7 +95,9 @@ class OperatorInspections:
         """
         with self.sessions.site.ctx() as ctx:
             trust, settings = find_trust(test.provider, ctx), ctx.settings.for_saml()
-            report = inspect_response(unverified_response, trust=trust, settings=settings, now=ctx.now)
+            report = inspect_response(
+                unverified_response, trust=trust, settings=settings, now=ctx.now, provider=test.provider
+            )
             name = _provider_name(test.provider, ctx)
         return self._report(request, _visible_part(_for_login(report, login_id)), name, test.provider, request_id)
 
@@ -111,7 +115,7 @@ class OperatorInspections:
         with self.sessions.site.ctx() as ctx:
             terms = find_terms(ctx.views.get(load_issuers, test.account), client.issuer)
             keys = None if terms is None else _keys(terms, ctx)
-            report = inspect_token(unverified_token, provider=terms, keys=keys, now=ctx.now, no_keys=_NO_KEYS)
+            report = inspect_token(unverified_token, provider=terms, keys=keys, now=ctx.now, missing=_MISSING)
             extra = _client_checks(unverified_token, client, nonce)
         failed = next((each for each in extra if each.outcome is CheckOutcome.FAILED), None)
         if failed is not None:
