@@ -32,6 +32,7 @@ FOR_PEOPLE: Mapping[str, tuple[str, str]] = {
     ),
     "env": ("daypass.cli.people.env", "Print shell commands that set credentials."),
     "exec": ("daypass.cli.people.exec_", "Run a command with credentials."),
+    "scope": ("daypass.cli.people.scope", "Run a command with a part of your permissions."),
     "shell": ("daypass.cli.people.shell", "Start a shell with credentials."),
     "console": ("daypass.cli.people.console", "Print a link that signs a browser in to the console."),
     "credential-process": (

@@ -7,6 +7,7 @@ signals and exit codes.
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,16 +23,24 @@ from daypass.client.programs.child_environment import place, surroundings
 from daypass.client.programs.child_files import child_config, own_files
 from daypass.client.programs.container_endpoint import serving_credentials
 from daypass.client.prompt import Prompt
+from daypass.client.sessions.cache import CachedCredentials
 
 
-class _Exec(click.Command):
-    """A command whose own failures exit with 125, unlike the child's."""
+class ChildCommand(click.Command):
+    """A command whose own failures exit with 125, unlike the child's.
+
+    Without a child, which may be absent unless `needs_child`, they exit as in other commands.
+    """
+
+    needs_child = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options, and leave the child's arguments unchanged."""
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
+            if not self.needs_child and "--" not in args:
+                raise
             show_usage_error(error)
             ctx.exit(OWN_FAILURE)
 
@@ -40,10 +49,12 @@ class _Exec(click.Command):
         try:
             return super().invoke(ctx)
         except UserFacingError as problem:
+            if not ctx.params["words"]:
+                raise
             raise CommandError(str(problem), OWN_FAILURE) from problem
 
 
-@click.command(cls=_Exec, context_settings={"allow_interspersed_args": False})
+@click.command(cls=ChildCommand, context_settings={"allow_interspersed_args": False})
 @selecting("role", ROLE, ASSUMING)
 @click.option("--server", is_flag=True, help="Serve refreshed credentials on a local endpoint, for a long-running job.")
 @click.argument("words", nargs=-1, required=True, metavar="-- COMMAND [WORDS]...")
@@ -58,28 +69,34 @@ def command(selection: Selection, *, server: bool, words: tuple[str, ...]) -> in
 
 def run_with(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
     """Run a command and return its exit code."""
+    entry = selection.get_credentials()
+    return _run_served(entry, selection, words) if server else run_with_credentials(entry, selection, words)
+
+
+def run_with_credentials(entry: CachedCredentials, selection: Selection, words: tuple[str, ...]) -> int:
+    """Run a command with these credentials and no others."""
+    return _run(words, own_variables(entry, selection), selection)
+
+
+def _run(words: tuple[str, ...], added: Mapping[str, str], selection: Selection) -> int:
     try:
-        return _run(selection, words, server=server)
+        with own_files(_config(selection)) as files:
+            return run_child(words, surroundings(os.environ, {**added, **files}))
     except CannotRunError as error:
         raise CommandError(str(error), error.code) from error
 
 
-def _run(selection: Selection, words: tuple[str, ...], *, server: bool) -> int:
-    entry = selection.get_credentials()
-    with own_files(_config(selection)) as files:
-        if not server:
-            return run_child(words, surroundings(os.environ, {**own_variables(entry, selection), **files}))
-        token = secrets.token_urlsafe(32)
-        quiet = _quiet(selection)
-        with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
-            added = place(
-                endpoint_url=entry.endpoint_url,
-                s3_url=s3_url_of(selection),
-                region=region_of(selection),
-                name=selection.name,
-            )
-            added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
-            return run_child(words, surroundings(os.environ, {**added, **files}))
+def _run_served(entry: CachedCredentials, selection: Selection, words: tuple[str, ...]) -> int:
+    quiet, token = _quiet(selection), secrets.token_urlsafe(32)
+    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
+        added = place(
+            endpoint_url=entry.endpoint_url,
+            s3_url=s3_url_of(selection),
+            region=region_of(selection),
+            name=selection.name,
+        )
+        added |= {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
+        return _run(words, added, selection)
 
 
 def _config(selection: Selection) -> str:

@@ -46,6 +46,12 @@ def _read_policy(_context: click.Context, _option: click.Parameter, text: str) -
         raise click.BadParameter(f"The file cannot be read: {error}.") from error
 
 
+def read_policy_file(context: click.Context, option: click.Parameter, text: str) -> str:
+    """Return a policy that is given by the path of its file, or as JSON."""
+    is_path = text and not text.lstrip().startswith(("{", "file://"))
+    return _read_policy(context, option, f"file://{text}" if is_path else text)
+
+
 PLACE = (
     click.option("--profile", default="", metavar="NAME", help="The profile to use. Default: AWS_PROFILE."),
     click.option(
@@ -171,6 +177,18 @@ def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> S
         return Selection(_of_profile(given["profile"], client_context, {**place, **further}), client_context)
     request = CredentialRequest(method, source_profile=given["profile"], role_arn=roles, **place, **further)
     return Selection(_with_profile_mfa(request, client_context), client_context)
+
+
+def with_session(selection: Selection) -> Selection:
+    """Return the selection of a session, also for a long-term key.
+
+    A session of such a key has MFA if the profile names a device.
+    """
+    request, context = selection.request, selection.client_context
+    if request.method != "keys" or selection.get_credentials().credentials.session_token:
+        return selection
+    session = replace(request, method="session", profile="")
+    return replace(selection, request=_with_profile_mfa(session, context))
 
 
 def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
