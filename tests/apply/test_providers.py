@@ -98,6 +98,52 @@ def test_terms_are_exported_and_come_back(directory: Directory) -> None:
     assert not directory.apply(text).plan.changes
 
 
+_CONTEXT: dict[str, Any] = {
+    "subjectSourceKey": "sub",
+    "subjectTypeSourceKey": "kind",
+    "keyDefinitionList": [{"sourceKey": "dep", "targetKey": "Department"}, {"sourceKey": "acr"}],
+}
+
+
+def test_propagation_is_set_changed_and_removed(directory: Directory) -> None:
+    """The file has AWS's members; a second apply changes nothing, and the export comes back."""
+    text = issuer(contextProvider=_CONTEXT)
+    assert '+ contextProvider: {"subjectSourceKey": "sub"' in show_plan(directory.apply(text).plan, is_done=False)
+    assert not directory.apply(text).plan.changes
+    exported = directory.export()
+    assert yaml.safe_load(exported)["accounts"][ACCOUNT]["oidcProviders"][ISSUER]["contextProvider"] == _CONTEXT
+    other = Directory()
+    other.apply(exported)
+    assert other.export() == exported
+    changed = issuer(contextProvider={"subjectSourceKey": "email", "subjectTypeValue": "user", "keyDefinitionList": []})
+    directory.apply(changed)
+    assert not directory.apply(changed).plan.changes
+    found = stored(directory).context_provider
+    assert found is not None
+    assert (found.subject_source_key, found.subject_type_value, found.key_definitions) == ("email", "user", ())
+    directory.apply(issuer())
+    assert stored(directory).context_provider is None
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({}, "subjectSourceKey is missing"),
+        ({"subjectSourceKey": "a  b"}, "not valid"),
+        ({**_CONTEXT, "subjectTypeValue": "user"}, "but not both"),
+        ({"subjectSourceKey": "sub", "keyDefinitionList": [{}]}, "sourceKey is missing"),
+        ({"subjectSourceKey": "sub", "keyDefinitionList": {}}, "expected a list"),
+        ({"subjectSourceKey": "sub", "keyDefinitionList": [{"sourceKey": f"k{n}"} for n in range(11)]}, "at most 10"),
+        ({"subjectSourceKey": "sub", "keyDefinitionList": [{"sourceKey": "a"}, {"sourceKey": "A"}]}, "same key"),
+        ({"subjectSourceKey": "sub", "identityCenterInstanceArn": "arn:x"}, "unknown field"),
+    ],
+)
+def test_a_propagation_that_cannot_be_is_refused(directory: Directory, value: dict[str, Any], says: str) -> None:
+    """By the shape of the file or by IAM's rules, and nothing is stored."""
+    with pytest.raises(ApplyFileError, match=says):
+        directory.apply(issuer(contextProvider=value))
+
+
 def test_a_private_key_is_never_shown(directory: Directory) -> None:
     """A private key that was pinned by mistake is not trusted, and neither the export nor a plan prints it."""
     directory.apply(issuer())

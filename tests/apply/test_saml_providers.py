@@ -64,6 +64,25 @@ def test_the_sign_in_page_shows_what_the_file_says(directory: Directory) -> None
     assert any(event.action == "SetSAMLProviderDisplay" for event in directory.events.all)
 
 
+def test_propagation_is_set_beside_new_metadata(directory: Directory) -> None:
+    """One apply may change both, although a request of IAM changes one."""
+    context = {"subjectSourceKey": "Subject/NameID", "subjectTypeValue": "user"}
+    file = idp(contextProvider=context)
+    directory.apply(file)
+    assert not directory.apply(file).plan.changes
+    other = SamlIdentityProvider().metadata_xml()
+    wanted = {"subjectSourceKey": "uid", "keyDefinitionList": [{"sourceKey": "dep"}]}
+    changed = one_account(samlProviders={"idp": {"metadata": other, "contextProvider": wanted}})
+    directory.apply(changed)
+    assert not directory.apply(changed).plan.changes
+    found = stored(directory)
+    assert found.metadata == other
+    assert found.context_provider is not None
+    assert found.context_provider.subject_source_key == "uid"
+    directory.apply(idp())
+    assert stored(directory).context_provider is None
+
+
 @pytest.mark.parametrize("fields", [{"logo": "https://cdn.example.com/x.png"}, {"label": "a\u202eb"}, {"order": -1}])
 def test_what_the_page_cannot_show_is_refused(directory: Directory, fields: dict[str, Any]) -> None:
     """A page loads no image of another host, and shows no hidden characters."""

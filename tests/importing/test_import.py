@@ -275,10 +275,20 @@ def test_documents_are_rewritten_only_on_request(directory: Directory) -> None:
 def test_providers_come_along(directory: Directory) -> None:
     """Providers are lists beside the others, or the output of get-open-id-connect-provider."""
     issuer = {"Url": "token.example", "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": ["0" * 40]}
-    listed = {"Arn": arn("oidc-provider", "other.example/a"), "ClientIDList": ["x"]}
+    context = {"SubjectSourceKey": "sub", "KeyDefinitionList": [{"SourceKey": "dep", "TargetKey": "D"}]}
+    listed = {
+        "Arn": arn("oidc-provider", "other.example/a"),
+        "ClientIDList": ["x"],
+        "ContextProvider": context,
+        "IdentityCenterInstanceArn": "arn:aws:sso:::instance/ssoins-1234567890abcdef",
+    }
     text = page(users=[user("a")], OpenIDConnectProviders=[listed]) + json.dumps(issuer)
-    brought(directory, text)
+    imported = brought(directory, text)
     assert found(directory, "oidcProvider", "token.example").value("thumbprints") == ["0" * 40]
+    assert found(directory, "oidcProvider", "token.example").value("contextProvider") is None
+    propagated = {"subjectSourceKey": "sub", "keyDefinitionList": [{"sourceKey": "dep", "targetKey": "D"}]}
+    assert found(directory, "oidcProvider", "other.example/a").value("contextProvider") == propagated
+    assert "IAM Identity Center" in reasons(imported)
     assert list(found(directory, "oidcProvider", "other.example/a").value("clientIds")) == ["x"]
 
 

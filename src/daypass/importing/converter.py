@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from daypass.apply.file.nodes import ApplyFileError, FilePosition
+from daypass.apply.file.propagation_terms import answered_context_provider
 from daypass.apply.file.state import Key, Thing, document_text
 from daypass.apply.store.order import NOBODY
 from daypass.arn import Arn, account_in_arn, iam_arn, is_account_id
@@ -136,10 +137,20 @@ def _providers(details: Details, conversion: Conversion) -> None:
             "thumbprints": [text.lower() for text in _texts(issuer, "ThumbprintList")],
             "tags": _tags(issuer),
         }
+        attributes |= _propagation(issuer, f"oidcProvider {url}", conversion)
         conversion.put("oidcProvider", url.removeprefix("https://"), attributes)
     for provider in details.saml_providers:
+        name = text_of(provider, "Arn").rpartition("/")[2]
         attributes = {"metadata": text_of(provider, "SAMLMetadataDocument"), "tags": _tags(provider)}
-        conversion.put("samlProvider", text_of(provider, "Arn").rpartition("/")[2], attributes)
+        attributes |= _propagation(provider, f"samlProvider {name}", conversion)
+        conversion.put("samlProvider", name, attributes)
+
+
+def _propagation(provider: Mapping[str, Any], thing: str, conversion: Conversion) -> dict[str, Any]:
+    if provider.get("IdentityCenterInstanceArn"):
+        conversion.omit(thing, "its IAM Identity Center instance was not imported: Daypass has none")
+    found = answered_context_provider(provider)
+    return {} if found is None else {"contextProvider": found}
 
 
 def _texts(one: Mapping[str, Any], name: str) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from daypass.apply.file.issuer_terms import ExtraClaims, PinnedKeys
+from daypass.apply.file.propagation_terms import ContextProviderShape
 from daypass.apply.file.shapes import (
     ChoiceShape,
     Field,
@@ -108,6 +109,9 @@ OIDC_PROVIDER = Fields(
         "pinnedKeys": Field(
             PinnedKeys(), "A JWK Set that replaces the issuer's published keys, or the name of a file with one."
         ),
+        "contextProvider": Field(
+            ContextProviderShape(), "The claims that sessions carry as condition keys: trusted identity propagation."
+        ),
         "tags": _TAGS,
     }
 )
@@ -120,6 +124,10 @@ SAML_PROVIDER = Fields(
         "privateKeys": Field(
             MapOf(StringShape("the SHA-256 of a public key in DER, in lower case", r"[0-9a-f]{64}", 64), SecretShape()),
             "At most two keys for decryption, by the SHA-256 of their public keys in DER.",
+        ),
+        "contextProvider": Field(
+            ContextProviderShape(),
+            "The attributes that sessions carry as condition keys: trusted identity propagation.",
         ),
         "lax": Field(Flag(), "Accept deviations that AWS was seen to accept. False by default."),
         "allowSha1": Field(Flag(), "Accept signatures and digests with SHA-1. False by default."),

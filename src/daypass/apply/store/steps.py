@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from daypass.apply.file.propagation_terms import as_parameters
 from daypass.apply.file.state import ATTRIBUTES, Thing, document_text
 from daypass.apply.plan.differences import Difference
 from daypass.apply.store.access_keys import put_access_key
@@ -117,7 +118,7 @@ def _create_oidc_provider(subject: Subject) -> None:
         "Tags": _tag_list(thing.value("tags")),
     }
     subject.api.call(thing.account, "CreateOpenIDConnectProvider", params, thing.place)
-    _complete(subject, "furtherClaims", "pinnedKeys")
+    _complete(subject, "furtherClaims", "pinnedKeys", "contextProvider")
 
 
 def _complete(subject: Subject, *attributes: str) -> None:
@@ -138,7 +139,7 @@ def _create_saml_provider(subject: Subject) -> None:
         "Tags": _tag_list(thing.value("tags")),
     }
     subject.api.call(thing.account, "CreateSAMLProvider", params, thing.place)
-    _complete(subject, "encryptionMode", "lax", "allowSha1", *_DISPLAY)
+    _complete(subject, "encryptionMode", "contextProvider", "lax", "allowSha1", *_DISPLAY)
 
 
 # How a kind of entity is created, and the parts that its Create action sets.
@@ -175,6 +176,11 @@ def _set_boundary(subject: Subject, after: Any) -> None:
         subject.call("Delete{}PermissionsBoundary", "boundary")
 
 
+def _set_context_provider(subject: Subject, after: Any) -> None:
+    change = {"RemoveContextProvider": True} if after is None else {"ContextProvider": as_parameters(after)}
+    subject.call("Update{}", "contextProvider", **change)
+
+
 def _change_bucket(attribute: str, subject: Subject, after: Any) -> None:
     change_bucket(subject.thing, subject.api, attribute, subject.trust if attribute == "policy" else after)
 
@@ -204,6 +210,7 @@ CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
     ),
     "furtherClaims": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "furtherClaims", after),
     "pinnedKeys": lambda subject, after: set_issuer_terms(subject.thing, subject.api, "pinnedKeys", after),
+    "contextProvider": _set_context_provider,
     "metadata": lambda subject, after: subject.call("UpdateSAMLProvider", "metadata", SAMLMetadataDocument=after),
     "encryptionMode": lambda subject, after: set_encryption_mode(subject.thing, subject.api, after),
     "lax": lambda subject, after: set_provider_switch(subject.thing, subject.api, "lax", is_on=after),

@@ -10,6 +10,7 @@ from typing import Any
 
 from daypass.apply.file.issuer_terms import stored_key_set
 from daypass.apply.file.password_policy import stored_policy
+from daypass.apply.file.propagation_terms import stored_context_provider
 from daypass.apply.file.state import Key, KeyValue, State, Thing
 from daypass.apply.store.bucket_records import read_bucket
 from daypass.apply.store.client_records import read_client
@@ -103,6 +104,7 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "thumbprints": list(issuer.thumbprints),
             "furtherClaims": list(issuer.further_claims),
             "pinnedKeys": stored_key_set(issuer.pinned_keys),
+            "contextProvider": stored_context_provider(issuer.context_provider),
             "tags": issuer.tags,
         }
         yield Thing(account.id, "oidcProvider", issuer.name, attributes, id=issuer.id)
@@ -111,6 +113,7 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
             "metadata": provider.metadata,
             "encryptionMode": provider.encryption or "Allowed",
             "privateKeys": held_keys(provider, vault),
+            "contextProvider": stored_context_provider(provider.context_provider),
             "lax": provider.lax,
             "allowSha1": provider.allow_sha1,
             "label": provider.label,
