@@ -97,7 +97,7 @@ def test_a_failed_credential_process_is_quoted_as_one_sentence(machine: Machine)
     with machine.config.open("a") as config:
         config.write("[profile broken]\ncredential_process = sh -c 'echo It is locked. >&2; exit 1'\n")
     done = machine.daypass("whoami", "--profile", "broken")
-    assert (done.code, done.err) == (3, "daypass: custom-process: It is locked.\n")
+    assert (done.code, done.err) == (3, "daypass: The credential_process of profile 'broken' failed: It is locked.\n")
 
 
 def test_the_doctor_names_the_remedy(machine: Machine) -> None:

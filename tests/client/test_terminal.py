@@ -9,14 +9,10 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
-from tests.client.machine import ACCOUNT, Machine, trusting
-from tests.sts.authenticator import Authenticator, enrol, new_device
-
-from daypass.testing.server import RunningServer
+from tests.client.machine import ACCOUNT, Machine
+from tests.sts.authenticator import Authenticator
 
 # The first terminal that a leader of a session opens becomes its own.
 _ON_A_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
@@ -60,23 +56,6 @@ class Seated:
         os.close(self._master)
         os.close(self._slave)
         return self.process.returncode, out, err
-
-
-@pytest.fixture
-def device(machine: Machine, served: RunningServer) -> Iterator[Authenticator]:
-    """Give the machine's user an MFA device, and create a role that requires it."""
-    iam = machine.iam
-    authenticator = new_device(iam, served.clock, "phone")
-    enrol(iam, authenticator, "ann")
-    condition = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-    policy = trusting(f"arn:aws:iam::{ACCOUNT}:root", Condition=condition)
-    iam.create_role(RoleName="careful", AssumeRolePolicyDocument=policy)
-    served.clock.move(timedelta(seconds=90))  # both codes are used up
-    yield authenticator
-    served.clock.move(timedelta(seconds=-90))
-    iam.deactivate_mfa_device(UserName="ann", SerialNumber=authenticator.serial)
-    iam.delete_virtual_mfa_device(SerialNumber=authenticator.serial)
-    iam.delete_role(RoleName="careful")
 
 
 def test_a_credential_process_asks_on_the_terminal_alone(machine: Machine, device: Authenticator) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -17,7 +18,8 @@ from tests.http_servers import HttpRequest, HttpSite
 from daypass.cli import main as main_module
 from daypass.cli.main import cli, main
 from daypass.client.problems import NoAnswerError
-from daypass.client.sessions.sts_call import own_credentials
+from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sessions.own_credentials import own_credentials
 
 SECRET = "THISISTHESECRETKEYANDNOBODYMAYSEEIT"
 TOKEN = "THISISTHETOKENANDNOBODYMAYSEEIT"
@@ -175,7 +177,7 @@ def test_a_containers_endpoint_is_not_repeated_either(
     monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.RETRY_ATTEMPTS", 1)
     monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{odd_server}/{quote('refusal as a page')}")
     with pytest.raises(NoAnswerError) as caught:
-        own_credentials("")
+        own_credentials("", ClientContext.of(os.environ, lambda: datetime.now(UTC)))
     assert SECRET not in str(caught.value)
 
 

@@ -118,6 +118,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--policy",
         "--policy-arn",
         "--tag",
+        "--mfa-code",
+        "--mfa-command",
         *_HOW,
         "--output",
         "--shell",
@@ -217,7 +219,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass profile show": _LIST,
     "daypass profile sync": ("--endpoint-url", "--s3-endpoint-url", "--region", "--sso", "--dry-run"),
     "daypass renew": ("--all", "--no-input"),
-    "daypass roles": (*_PLACE, "--assertion-file", "--in-account", *_LIST),
+    "daypass roles": (*_PLACE, "--mfa-code", "--mfa-command", *_HOW, "--assertion-file", "--in-account", *_LIST),
     "daypass saml": (),
     "daypass saml inspect": ("--metadata", "--provider", "--private-key", "--public-url", *_OPERATOR),
     "daypass saml providers": _OPERATOR,
@@ -249,10 +251,10 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     ),
     "daypass shell": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--server"),
     "daypass status": ("--check", "--for", *_LIST),
-    "daypass sts": (*_PLACE, *_HOW, "--cli-input-json", *_LIST),
+    "daypass sts": (*_PLACE, "--mfa-code", "--mfa-command", *_HOW, "--cli-input-json", *_LIST),
     "daypass token": (),
     "daypass token inspect": ("--account", "--audience", "--jwks", "--offline", *_OPERATOR),
-    "daypass whoami": (*_PLACE, *_LIST),
+    "daypass whoami": (*_PLACE, "--mfa-code", "--mfa-command", *_HOW, *_LIST),
 }
 
 # Each setting is a key of the TOML file and, unless it is a table, the environment variable `DAYPASS_<NAME>`.

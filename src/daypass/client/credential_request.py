@@ -16,7 +16,7 @@ from daypass.client.problems import MisconfiguredError
 _VERSION = 2
 _FORMER_VERSION = 1
 # How a request was named or proven. The source and the result are the same, so these are not part of the cache key.
-_NAMING = frozenset({"profile", "source_profile", "mfa_serial", "mfa_command"})
+_NAMING = frozenset({"profile", "source_profile", "credential_source", "mfa_serial", "mfa_command"})
 PREFIX = "daypass_"
 METHODS = ("role", "session", "federation", "oidc", "saml", "portal")
 
@@ -28,7 +28,7 @@ class CredentialRequest:
     `method` selects the proof: keys for a role, a session or a federated user, a token for oidc, an assertion for saml,
     the sign-in at the server for portal.
     `source_profile` is the profile whose keys sign, or empty for AWS's own search. `profile` is the requested profile,
-    or empty.
+    or empty. `credential_source` is not empty for AWS's own role profiles (profiles/role_profiles.py).
     """
 
     method: str
@@ -57,6 +57,7 @@ class CredentialRequest:
     client_secret_file: str = ""
     portal_url: str = ""
     via: str = ""
+    credential_source: str = ""
 
     def cache_key(self, source_key: str) -> str:
         """Return the cache key. `source_key` identifies the source credentials.
@@ -71,7 +72,9 @@ class CredentialRequest:
 
     def former_cache_key(self, source_key: str) -> str:
         """Return the key that version 0.1.0 cached this session under."""
-        return _digest([_FORMER_VERSION, source_key, asdict(self)])
+        settings = asdict(self)
+        del settings["credential_source"]  # Version 0.1.0 did not have it.
+        return _digest([_FORMER_VERSION, source_key, settings])
 
 
 def _digest(content: list[Any]) -> str:
@@ -79,8 +82,9 @@ def _digest(content: list[Any]) -> str:
 
 
 _LISTS = frozenset({"role_arn", "policy_arns", "tags", "transitive_tags"})
+_NOT_SETTINGS = frozenset({"profile", "region", "credential_source"})
 # The settings of a profile that have the prefix `daypass_`.
-SETTINGS = tuple(field.name for field in fields(CredentialRequest) if field.name not in {"profile", "region"})
+SETTINGS = tuple(field.name for field in fields(CredentialRequest) if field.name not in _NOT_SETTINGS)
 OTHER_SETTINGS = ("sign_in_url",)
 
 

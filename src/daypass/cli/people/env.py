@@ -1,6 +1,7 @@
 """`daypass env`: print credentials as shell commands."""
 
 import os
+from typing import Any
 
 import click
 
@@ -10,17 +11,26 @@ from daypass.client.programs.child_environment import CLEARED, cleared
 from daypass.client.programs.shells import find_shell, script
 
 
-@click.command()
+class _Env(click.Command):
+    """A command that needs no valid profile for --unset."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Print the commands of --unset, or run the command."""
+        if not ctx.params.pop("unset"):
+            return super().invoke(ctx)
+        shell = ctx.params["shell"]
+        kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+        click.echo(script(kind, {}, dict.fromkeys((*CLEARED, *cleared(os.environ, {})))))
+        return None
+
+
+@click.command(cls=_Env)
 @selecting("role", ROLE, ASSUMING)
 @shell_option
 @click.option("--unset", is_flag=True, help="Print shell commands that unset all AWS credentials.")
-def command(selection: Selection, *, shell: str, unset: bool) -> None:
+def command(selection: Selection, *, shell: str) -> None:
     """Print shell commands that set the credentials of a profile or a role.
 
     Run eval "$(daypass env --profile P)" to set them in your shell.
     """
-    if unset:
-        kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
-        click.echo(script(kind, {}, dict.fromkeys((*CLEARED, *cleared(os.environ, {})))))
-        return
     emit(selection.get_credentials(), selection, "env", shell)

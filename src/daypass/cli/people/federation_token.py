@@ -8,12 +8,12 @@ from dataclasses import replace
 import click
 
 from daypass.cli.shared.credentials_output import emit, format_option, shell_option
-from daypass.cli.shared.session_options import LASTING, LIMITS, TAGS, Selection, selecting
+from daypass.cli.shared.session_options import CODE, LASTING, LIMITS, TAGS, Selection, selecting
 
 
 @click.command()
 @click.argument("name")
-@selecting("federation", LASTING, LIMITS, TAGS)
+@selecting("federation", LASTING, LIMITS, TAGS, CODE)
 @format_option
 @shell_option
 def command(selection: Selection, *, name: str, output: str, shell: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import PLACE, select
+from daypass.cli.shared.session_options import CODE, HOW, PLACE, means_of, select
 from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import read_assertion
 from daypass.client.sessions.get_credentials import get_credentials, with_endpoint
@@ -17,7 +17,7 @@ from daypass.client.text_format import printable
 
 
 @click.command()
-@with_options(PLACE)
+@with_options(PLACE, CODE, HOW)
 @click.option(
     "--assertion-file",
     default="",
@@ -29,7 +29,7 @@ from daypass.client.text_format import printable
 @query_option
 def command(*, assertion_file: str, in_account: bool, output: str, query: str, **place: Any) -> None:
     """List the roles in your profiles, in an assertion, or in your account."""
-    rows = _offered(assertion_file) if assertion_file else _of_profiles(place)
+    rows = _offered(assertion_file) if assertion_file else _of_profiles()
     if in_account:
         rows += _of_account(place)
     if output == "text" and not query:
@@ -57,8 +57,8 @@ def _offered(source: str) -> list[dict[str, str]]:
     return [{"Arn": printable(each.role_arn), "From": printable(each.provider_arn)} for each in found]
 
 
-def _of_profiles(place: dict[str, Any]) -> list[dict[str, str]]:
-    client_context = select("role", dict(place)).client_context
+def _of_profiles() -> list[dict[str, str]]:
+    client_context = means_of({})
     rows = []
     for name, profile in sorted(client_context.profiles.by_name.items()):
         own = profile.request

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import HOW, PLACE, means_of, select
+from daypass.cli.shared.session_options import CODE, HOW, PLACE, means_of, select
 from daypass.cli.shared.session_options import options as with_options
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
@@ -26,7 +26,7 @@ from daypass.client.text_format import printable
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": True})
 @click.argument("operation")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--PARAMETER VALUE]...")
-@with_options(PLACE, HOW)
+@with_options(PLACE, CODE, HOW)
 @click.option("--cli-input-json", default="", metavar="JSON", help="All parameters as one JSON object, or file://PATH.")
 @output_option
 @query_option

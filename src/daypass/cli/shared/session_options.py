@@ -17,8 +17,10 @@ from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
 from daypass.client.problems import BadUsageError, MisconfiguredError
 from daypass.client.profiles.endpoints import profile_at_hand
+from daypass.client.profiles.role_profiles import find_request
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import get_credentials
+from daypass.client.sessions.source_keys import signing_profile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,6 +74,7 @@ MFA = (
     click.option("--mfa-code", default="", metavar="CODE", help="The MFA code. Default: prompt for it."),
     click.option("--mfa-command", default="", metavar="COMMAND", help="A command that prints the MFA code."),
 )
+CODE = MFA[1:]
 LIMITS = (
     click.option("--policy", default="", callback=_read_policy, help="A session policy as JSON, or file://PATH."),
     click.option(
@@ -209,20 +212,16 @@ def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
 def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any]) -> CredentialRequest:
     """Return a profile's own request, else one for AWS's credential search."""
     known = client_context.profiles.by_name
-    at_hand = name or (
-        ""
-        if client_context.environment.get("AWS_ACCESS_KEY_ID")
-        else client_context.environment.get("AWS_PROFILE") or "default"
-    )
     if name and name not in known:
         client_context.profiles.get(name)
-    own = known[at_hand].request if at_hand in known else None
+    wanted = CredentialRequest("keys", source_profile=name)
+    own = find_request(known.get(signing_profile(wanted, client_context.environment)))
     if own is not None:
         return replace(own, **further)
-    strange = sorted(set(further) - {"endpoint_url", "region"})
+    strange = sorted(set(further) - {"endpoint_url", "region"}) or ["mfa_code"] * bool(client_context.mfa_code)
     if strange:
         raise BadUsageError(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
-    return CredentialRequest("keys", source_profile=name, **further)
+    return replace(wanted, **further)
 
 
 def _with_profile_mfa(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:

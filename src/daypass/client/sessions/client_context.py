@@ -17,7 +17,7 @@ from daypass.client.sessions.cache import CredentialCache
 class ClientContext:
     """The environment, profiles and cache of the client.
 
-    `proof` is a token or assertion, if known.
+    `proof` is a token or assertion, if known. `visited` are the profiles whose source is wanted.
     """
 
     environment: Mapping[str, str]
@@ -29,6 +29,7 @@ class ClientContext:
     proof: str = ""
     fresh: bool = False
     keeps: bool = True
+    visited: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":

@@ -15,12 +15,16 @@ from daypass.client.credential_request import CredentialRequest, login_command
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.partitions import partition_name
 from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
+from daypass.client.profiles.endpoints import find_endpoint
+from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source, missing_source
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.mfa_session import FOR_ONE_ROLE, has_mfa_session, with_mfa_session
+from daypass.client.sessions.own_credentials import own_credentials, provided_credentials
 from daypass.client.sessions.server_sign_in import is_of_sign_in, role_credentials, role_session_arn
-from daypass.client.sessions.sts_call import CallSigner, call, connect, own_credentials
+from daypass.client.sessions.source_keys import signing_profile
+from daypass.client.sessions.sts_call import CallSigner, call, connect
 from daypass.client.sign_in.assertions import provider_for
 from daypass.client.sign_in.mfa import find_code, run_for_text
 from daypass.client.sign_in.token_claims import read_token_file, session_name_of
@@ -43,7 +47,7 @@ Obtain = Callable[[CredentialRequest, ClientContext], CachedCredentials]
 def exchange(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> Exchanged:
     """Return the requested credentials."""
     if request.method == "keys":
-        return Exchanged(own_credentials(request.source_profile)[0])
+        return Exchanged(own_credentials(request.source_profile, client_context)[0])
     if request.method == "portal" or is_of_sign_in(request, client_context):
         first = Exchanged(role_credentials(request, client_context), role_session_arn(request))
         return _chain(request, first, request.role_arn[1:])
@@ -80,14 +84,31 @@ def _found_roles(request: CredentialRequest, signer: CallSigner) -> tuple[str, .
 
 
 def _source(request: CredentialRequest, client_context: ClientContext, get_credentials: Obtain) -> CallSigner:
-    name = request.source_profile
-    if name and name == request.profile:
-        raise MisconfiguredError(f"Profile {name!r} uses itself as its source. Change daypass_source_profile.")
-    source = client_context.profiles.by_name.get(name) if name else None
-    if source is not None and source.request is not None:
-        inner = get_credentials(source.request, replace(client_context, fresh=False))
-        return CallSigner(credentials=inner.credentials)
-    return CallSigner(profile=name)
+    """Return the signer: the request of the source profile if it has one, else AWS's own search."""
+    if request.credential_source not in {"", OF_PROFILE}:
+        found = provided_credentials(request.credential_source, request.profile, client_context)
+        return CallSigner(request.profile, found)
+    as_source = request.credential_source == OF_PROFILE
+    name = signing_profile(request, client_context.environment)
+    source = client_context.profiles.by_name.get(name)
+    if source is None and as_source:
+        raise missing_source(request.profile, name)
+    inner = find_request(source, as_source=as_source)
+    if inner is None:
+        found, _ = own_credentials(request.source_profile, client_context, as_source=as_source)
+        return CallSigner(request.source_profile, found)
+    visited = (*client_context.visited, request.profile)
+    if name in visited:
+        raise its_own_source(name)
+    endpoint = find_endpoint(client_context.environment, client_context.profiles, name)
+    inner = replace(
+        inner,
+        endpoint_url=inner.endpoint_url or endpoint or request.endpoint_url,
+        region=inner.region or request.region,
+        mfa_command=inner.mfa_command or request.mfa_command,
+    )
+    entry = get_credentials(inner, replace(client_context, fresh=False, visited=visited))
+    return CallSigner(request.source_profile, entry.credentials)
 
 
 def _serial(request: CredentialRequest, signer: CallSigner) -> str:
@@ -155,7 +176,7 @@ def _roles(
         return assume(signer, _mfa(replace(request, mfa_serial=_serial(request, signer)), client_context))
 
     def assume_with_session(session: Credentials) -> Exchanged:
-        return assume(CallSigner(credentials=session), {})
+        return assume(replace(signer, credentials=session), {})
 
     if not request.mfa_serial:
         first = assume(signer, {})

@@ -55,6 +55,7 @@ def with_mfa_session(
         endpoint_url=request.endpoint_url,
         region=request.region,
         source_profile=request.source_profile,
+        credential_source=request.credential_source,
         mfa_serial=request.mfa_serial,
         mfa_command=request.mfa_command,
     )

@@ -10,13 +10,12 @@ import hashlib
 from collections.abc import Mapping
 
 from daypass.client.credential_request import CredentialRequest
-from daypass.client.problems import MisconfiguredError
 from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.profiles.profiles import Profile, Profiles
+from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source
 from daypass.client.sessions.cache import CredentialCache
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
 
-_DEEPEST = 5
 # Settings of a profile that AWS's tools use before its keys, and the token that marks keys of a session.
 _KEYS_OVERRIDDEN = frozenset(
     {"role_arn", "web_identity_token_file", "login_session", "aws_session_token", "aws_security_token"}
@@ -30,7 +29,12 @@ _OF_CONTAINERS = (
 
 
 def source_key(
-    request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str], depth: int = 0, *, proof: str = ""
+    request: CredentialRequest,
+    profiles: Profiles,
+    environment: Mapping[str, str],
+    seen: tuple[str, ...] = (),
+    *,
+    proof: str = "",
 ) -> str:
     """Return the identity of the source, or an empty string if unknown.
 
@@ -45,38 +49,61 @@ def source_key(
         return _of_sign_in(request, environment)
     if request.method in {"oidc", "saml"}:
         return f"profile {request.profile}"
-    if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
+    return _of_signer(request, profiles, environment, seen)
+
+
+def _of_signer(
+    request: CredentialRequest, profiles: Profiles, environment: Mapping[str, str], seen: tuple[str, ...]
+) -> str:
+    if request.credential_source not in {"", OF_PROFILE}:
+        return _of_provider(request.credential_source, environment)
+    name = signing_profile(request, environment)
+    if not name:
         return f"key {environment['AWS_ACCESS_KEY_ID']}"
-    return _of_profile(profile_at_hand(environment, request.source_profile), profiles, environment, depth)
+    return _of_profile(name, request, profiles, environment, seen)
 
 
-def _of_profile(name: str, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
-    if depth > _DEEPEST:
-        raise MisconfiguredError(
-            f"Profile {name!r} uses itself as its source. Change one daypass_source_profile or source_profile."
-        )
+def signing_profile(request: CredentialRequest, environment: Mapping[str, str]) -> str:
+    """Return the profile whose credentials sign a request.
+
+    It is empty if the keys of the environment sign.
+    """
+    if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
+        return ""
+    return profile_at_hand(environment, request.source_profile)
+
+
+def _of_profile(
+    name: str, wanted: CredentialRequest, profiles: Profiles, environment: Mapping[str, str], seen: tuple[str, ...]
+) -> str:
     profile = profiles.by_name.get(name)
     if profile is None:
         return _of_surroundings(environment)
-    own = profile.request
+    own = find_request(profile, as_source=wanted.credential_source == OF_PROFILE)
     if own is not None:
-        further = source_key(own, profiles, environment, depth + 1)
+        if name in seen:
+            raise its_own_source(name)
+        further = source_key(own, profiles, environment, (*seen, name))
     else:
-        further = _of_others(profile, profiles, environment, depth)
+        further = _of_others(profile, environment)
     return f"profile {profile.fingerprint()} {further}" if further else ""
 
 
-def _of_others(profile: Profile, profiles: Profiles, environment: Mapping[str, str], depth: int) -> str:
-    """Return the identity of a profile that Daypass does not manage, in the order of AWS's tools."""
+def _of_others(profile: Profile, environment: Mapping[str, str]) -> str:
+    """Return the identity of a profile without a request, in the order of AWS's tools."""
     options = profile.options
-    source = options.get("source_profile", "")
-    if options.get("role_arn") and source and source != profile.name:
-        return _of_profile(source, profiles, environment, depth + 1)
     if options.get("web_identity_token_file"):
         return _of_token(options["web_identity_token_file"])
     if options.get("aws_access_key_id") or any(option.startswith("sso_") for option in options):
         return "its own"
     return "" if options.get("credential_process") else _of_surroundings(environment)
+
+
+def _of_provider(credential_source: str, environment: Mapping[str, str]) -> str:
+    if credential_source == "Environment":
+        key_id = environment.get("AWS_ACCESS_KEY_ID")
+        return f"key {key_id}" if key_id else ""
+    return "machine" if credential_source == "Ec2InstanceMetadata" else _of_container(environment)
 
 
 def _of_sign_in(request: CredentialRequest, environment: Mapping[str, str]) -> str:
@@ -91,10 +118,21 @@ def long_term_key(request: CredentialRequest, profiles: Profiles, environment: M
 
     It is empty if other credentials sign: a session has a token, and its account and its MFA are its own.
     """
-    if not request.source_profile and environment.get("AWS_ACCESS_KEY_ID"):
-        return "" if environment.get("AWS_SESSION_TOKEN") else environment["AWS_ACCESS_KEY_ID"]
-    profile = profiles.by_name.get(profile_at_hand(environment, request.source_profile))
-    if profile is None or profile.request is not None or _KEYS_OVERRIDDEN & set(profile.options):
+    name = signing_profile(request, environment)
+    if request.credential_source not in {"", OF_PROFILE}:
+        if request.credential_source != "Environment":
+            return ""
+        name = ""
+    if not name:
+        has_token = environment.get("AWS_SESSION_TOKEN") or environment.get("AWS_SECURITY_TOKEN")
+        return "" if has_token else environment.get("AWS_ACCESS_KEY_ID", "")
+    profile = profiles.by_name.get(name)
+    as_source = request.credential_source == OF_PROFILE
+    # The keys of a source count, even if it has a role too.
+    overriding = _KEYS_OVERRIDDEN - ({"role_arn"} if as_source else set())
+    if profile is None or overriding & set(profile.options):
+        return ""
+    if find_request(profile, as_source=as_source) is not None:
         return ""
     if any(name.startswith("sso_") for name in profile.options):
         return ""
@@ -108,10 +146,14 @@ def _of_surroundings(environment: Mapping[str, str]) -> str:
     if environment.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
         role = environment.get("AWS_ROLE_ARN", "")
         return f"{_of_token(environment['AWS_WEB_IDENTITY_TOKEN_FILE'])} {role}"
+    return _of_container(environment) or "machine"
+
+
+def _of_container(environment: Mapping[str, str]) -> str:
     container = "\n".join(environment.get(name, "") for name in _OF_CONTAINERS)
-    if container.strip():
-        return f"container {hashlib.sha256(container.encode('utf-8', 'surrogateescape')).hexdigest()}"
-    return "machine"
+    if not container.strip():
+        return ""
+    return f"container {hashlib.sha256(container.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
 def _of_token(path: str) -> str:

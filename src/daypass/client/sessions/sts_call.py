@@ -15,9 +15,10 @@ from typing import Any
 
 import botocore.session
 from botocore import UNSIGNED, exceptions
+from botocore.compat import compat_shell_split
 from botocore.config import Config
 
-from daypass.client.credentials import Credentials, verify_credentials
+from daypass.client.credentials import Credentials
 from daypass.client.problems import (
     BadUsageError,
     MisconfiguredError,
@@ -41,7 +42,7 @@ _MESSAGE_HEADER = "x-daypass-authorization-message"
 class CallSigner:
     """The signer of a call.
 
-    It is the credentials, else a profile, else AWS's own search; or the call is unsigned.
+    It is the credentials, or the call is unsigned. `profile` has further settings of the call, such as `ca_bundle`.
     """
 
     profile: str = ""
@@ -77,7 +78,7 @@ def connect(service: str, signer: CallSigner, *, endpoint_url: str = "", region:
             "aws_session_token": signer.credentials.session_token or None,
         }
     try:
-        session = open_session("" if signer.credentials or signer.unsigned else signer.profile)
+        session = open_session(signer.profile)
         region = region or session.get_config_variable("region") or "us-east-1"
         return session.create_client(
             service, region_name=region, endpoint_url=endpoint_url or None, config=config, **keys
@@ -105,27 +106,23 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
     return answer
 
 
-def own_credentials(profile: str) -> tuple[Credentials, str]:
-    """Return the credentials of AWS's own search.
+def split_command(command: str) -> list[str]:
+    """Return the words of a command, as AWS's tools split it.
 
-    The second value names the credential provider.
+    Raises ValueError.
     """
-    try:
-        found = open_session(profile).get_credentials()
-        frozen = None if found is None else found.get_frozen_credentials()
-    except Exception as error:
-        raise _translated_answer(error, "The endpoint that the profile names") from error
-    if found is None or frozen is None:
-        raise SignInNeededError(_NO_CREDENTIALS)
-    form = {"AccessKeyId": frozen.access_key, "SecretAccessKey": frozen.secret_key, "SessionToken": frozen.token}
-    form["Expiration"] = getattr(found, "_expiry_time", None)
-    return verify_credentials(form), str(found.method)
+    return list(compat_shell_split(command))
 
 
-_NO_CREDENTIALS = (
+NO_CREDENTIALS = (
     "No credentials found. Sign in with `daypass login`, choose a profile with --profile, or add one with "
     "`daypass profile add`."
 )
+
+
+def translated_search(error: Exception) -> UserFacingError:
+    """Translate an exception of AWS's search for credentials."""
+    return _translated_answer(error, "The endpoint that the profile names")
 
 
 def _translated_answer(error: Exception, place: str) -> UserFacingError:
@@ -180,7 +177,7 @@ _QUOTING = frozenset({exceptions.HTTPClientError, exceptions.MetadataRetrievalEr
 _TRANSLATIONS: tuple[tuple[Any, Callable[[str], UserFacingError]], ...] = (
     (
         (exceptions.NoCredentialsError, exceptions.TokenRetrievalError, exceptions.SSOError),
-        lambda words: SignInNeededError(_NO_CREDENTIALS if "locate" in words else f"{sentence(words)} Sign in first."),
+        lambda words: SignInNeededError(NO_CREDENTIALS if "locate" in words else f"{sentence(words)} Sign in first."),
     ),
     (
         exceptions.CredentialRetrievalError,
