@@ -1,8 +1,8 @@
 """The trusted identity propagation of a provider in the file.
 
 Pure. Owns the shape `contextProvider`, whose members are those of AWS's ContextProvider, and its other forms: those of
-a stored provider, of a call and of an answer. Leaves the rules of the values to IAM's actions, except those that the schema
-can express.
+a stored provider, of a call and of an answer. Leaves the rules of the values to IAM's actions, except those that the
+schema can express.
 """
 
 from collections.abc import Mapping
