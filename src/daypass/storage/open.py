@@ -20,7 +20,9 @@ from daypass.storage.change_counter import counter_beside, counter_of_server
 from daypass.storage.memory import MemoryStore
 from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
+from daypass.storage.sql.snapshots import SqlSnapshots
 from daypass.storage.sql.sql_store import SqlStore
+from daypass.storage.sql.sqlite_reader import SqliteSnapshots
 
 
 def open_store(url: str, *, clock: Clock) -> Store:
@@ -40,7 +42,7 @@ def open_address(address: Address, *, clock: Clock) -> Store:
     engines = postgresql_engines(address.url)
     change_counter = counter_of_server(address.identity)
     _bring_up_to_date(engines.writing, name="the PostgreSQL database")
-    return SqlStore(engines, change_counter, clock)
+    return SqlStore(engines, SqlSnapshots(engines.reading), change_counter, clock)
 
 
 def _open_sqlite(path: Path, clock: Clock) -> Store:
@@ -50,7 +52,7 @@ def _open_sqlite(path: Path, clock: Clock) -> Store:
     with change_counter.alone():  # two servers may start on an empty store at once
         _use_write_ahead_log(path)
         _bring_up_to_date(engines.writing, name=str(path))
-    return SqlStore(engines, change_counter, clock)
+    return SqlStore(engines, SqliteSnapshots(path), change_counter, clock)
 
 
 def _make_file(path: Path) -> None:

@@ -25,7 +25,10 @@ _POOL: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """One pool of connections with two types of transactions."""
+    """One pool of connections with two types of transactions.
+
+    SQLite has one type: its snapshots have connections of their own.
+    """
 
     reading: Engine
     writing: Engine
@@ -45,12 +48,7 @@ def sqlite_engines(path: Path) -> Engines:
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return Engines(
-        reading=engine.execution_options(daypass_begin="BEGIN"),
-        # IMMEDIATE: a writer waits for its turn at the start; one that reads first would fail at its first write.
-        writing=engine.execution_options(daypass_begin="BEGIN IMMEDIATE"),
-        has_one_writer=True,
-    )
+    return Engines(reading=engine, writing=engine, has_one_writer=True)
 
 
 def postgresql_engines(url: URL) -> Engines:
@@ -92,4 +90,5 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("daypass_begin", "BEGIN IMMEDIATE"))
+    # A writer waits for its turn at the start; one that reads first would fail at its first write.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,6 +1,6 @@
 """Queries of the tables, on one connection inside one transaction.
 
-Leaves the transaction and driver errors to sql_store.py.
+Leaves the transaction and driver errors to transactions.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -24,6 +24,7 @@ _RECORD = (
 )
 _LINK = (tables.links.c.kind, tables.links.c.source, tables.links.c.target, tables.links.c.body)
 
+_LOGGED = select(tables.changes.c.touched)
 _REVISION = select(tables.revision.c.number)
 _BY_KEY = select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key"))
 _BY_ID = select(*_RECORD).where(tables.named(tables.records, "unique_id"))
@@ -81,6 +82,10 @@ class SqlReader:
         if not is_storable(kind, target):
             return 0
         return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "target": target}).scalar_one())
+
+    def logged_since(self, revision: int) -> Sequence[bytes | None]:
+        """Return the entries of the log of changes after a revision."""
+        return self._connection.execute(_LOGGED.where(tables.changes.c.revision > revision)).scalars().all()
 
     def _find(self, wanted: Select[Any], names: dict[str, str]) -> Record | None:
         row = self._connection.execute(wanted, names).first()

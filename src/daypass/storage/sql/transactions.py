@@ -1,0 +1,38 @@
+"""Transactions through SQLAlchemy, and the translation of driver errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from daypass.directory.store import StoreUnavailableError
+
+_DETAIL_LENGTH = 200
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction, and commit it unless there was an exception.
+
+    Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
+    """
+    try:
+        with engine.begin() as connection:
+            yield connection
+    except (IntegrityError, DataError):
+        raise
+    except DBAPIError as error:
+        raise unavailable(error.orig) from error
+    except PoolTimeout as error:
+        raise StoreUnavailableError("every connection to the database is in use") from error
+
+
+def unavailable(error: BaseException | None) -> StoreUnavailableError:
+    """Return the fault for an error of a driver.
+
+    It contains neither the statement nor its parameters, whose values must not be logged.
+    """
+    first_line, *_ = str(error).splitlines() or [""]
+    return StoreUnavailableError(f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH])
