@@ -6,6 +6,7 @@ report; sts:DecodeAuthorizationMessage and `daypass explain` show them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -143,7 +144,11 @@ def fit(note: DenialNote, room: int) -> DenialNote:
         ("missing", note.missing),
         ("context", map(_short_condition, note.context)),
     )
-    for name, wanted in wishes:
+    lists = {name: tuple(wanted) for name, wanted in wishes}
+    whole = msgspec.structs.replace(fitted, **lists)
+    if len(_encode(whole)) <= room:  # the usual case, and much less work
+        return whole
+    for name, wanted in lists.items():
         for item in wanted:
             longer = msgspec.structs.replace(fitted, **{name: (*getattr(fitted, name), item)})
             has_room = len(_encode(longer)) <= room
@@ -151,6 +156,7 @@ def fit(note: DenialNote, room: int) -> DenialNote:
     return fitted
 
 
+@lru_cache(maxsize=64)
 def _room(length: int) -> int:
     """Return how many bytes fit into a sealed string of this length."""
     room = length // 4 * 3
