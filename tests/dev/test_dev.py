@@ -159,9 +159,9 @@ def test_an_existing_store_is_refused(tmp_path: Path) -> None:
 
 def test_an_unknown_option_is_refused_by_name() -> None:
     """Nothing is ignored silently."""
-    refused = run("dev", "--control", "http://127.0.0.1:1")
+    refused = run("dev", "--controls", "http://127.0.0.1:1")
     assert refused.returncode == 2
-    assert "--control" in refused.stderr
+    assert "--controls" in refused.stderr
 
 
 def test_the_tables_fit_together() -> None:

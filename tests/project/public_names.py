@@ -109,7 +109,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass doctor": (*_PLACE, "--output"),
     "daypass env": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--shell", "--unset"),
     "daypass exec": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--server"),
-    "daypass dev": ("--host", "--port", "--provider-port", "--store"),
+    "daypass dev": ("--host", "--port", "--provider-port", "--store", "--control", "--control-port"),
     "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", *_OPERATOR),
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PROVIDER = "demo"
+PIPELINE = "Pipeline"
 ACCOUNTS: Mapping[str, str] = {"111122223333": "sandbox", "444455556666": "production"}
 FIRST_ACCOUNT = "111122223333"
 _AWS_POLICY = "arn:aws:iam::aws:policy/"
@@ -79,13 +80,39 @@ def provider_arn(account: str) -> str:
     return f"arn:aws:iam::{account}:saml-provider/{PROVIDER}"
 
 
-def apply_document(metadata: str, consumer: str) -> dict[str, Any]:
+def apply_document(metadata: str, consumer: str, issuer: str = "") -> dict[str, Any]:
     """Return the accounts as a document for `daypass apply`.
 
-    `consumer` is the address to which browsers send the assertions.
+    `consumer` is the address to which browsers send the assertions. With an `issuer`, the first account has an OpenID
+    Connect provider, and a role for its tokens.
     """
     accounts = {account: _account(account, name, metadata, consumer) for account, name in ACCOUNTS.items()}
+    if issuer:
+        _add_issuer(accounts[FIRST_ACCOUNT], issuer.removeprefix("https://"))
     return {"version": 1, "accounts": accounts}
+
+
+def pipeline_role() -> str:
+    """Return the ARN of the role for tokens of the OpenID Connect issuer."""
+    return f"arn:aws:iam::{FIRST_ACCOUNT}:role/{PIPELINE}"
+
+
+def _add_issuer(account: dict[str, Any], name: str) -> None:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Federated": f"arn:aws:iam::{FIRST_ACCOUNT}:oidc-provider/{name}"},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {f"{name}:aud": "sts.amazonaws.com"}, "StringLike": {f"{name}:sub": "demo*"}},
+        },
+    }
+    account["oidcProviders"] = {name: {"clientIds": ["sts.amazonaws.com"]}}
+    account["roles"][PIPELINE] = {
+        "description": "For tokens of the OpenID Connect issuer",
+        "trust": trust,
+        "policies": [_AWS_POLICY + "ReadOnlyAccess"],
+    }
 
 
 def _account(account: str, name: str, metadata: str, consumer: str) -> dict[str, Any]:

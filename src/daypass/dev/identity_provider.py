@@ -8,15 +8,15 @@ an assertion. Every assertion goes to the address of the server beside it, whate
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 from daypass.dev.demo_people import PEOPLE, DemoPerson, role_values
+from daypass.ports import Clock
 from daypass.testing.saml import Assertion, SamlIdentityProvider
-from daypass.testing.saml_idp import find_request_id
+from daypass.testing.saml_idp import SamlPage, find_request_id
 
 NAME = "Demonstration identity provider"
 WARNING = "For demonstrations only, not for production: every visitor can sign in as every person."
@@ -54,38 +54,52 @@ _PERSON = """<li><form method="post" action="{consumer}">
 
 @dataclass(frozen=True, slots=True)
 class DemoIdentityProvider:
-    """An identity provider at `url`, whose assertions go to `consumer`."""
+    """An identity provider at `url`, whose assertions go to `consumer`.
+
+    `behaviour` has the failures that tests ask for.
+    """
 
     url: str
     consumer: str
     saml: SamlIdentityProvider
+    clock: Clock
+    behaviour: SamlPage = field(default_factory=SamlPage)
 
     @property
     def metadata(self) -> str:
         """Return the metadata document, which the server registers."""
         return self.saml.metadata_xml()
 
-    def page(self, request_id: str, relay: str, now: datetime) -> str:
+    def page(self, request_id: str, relay: str) -> str:
         """Return the page with one button for each person."""
         if not request_id:
             question = "Begin at the sign-in page of the server: it sends you here."
             return _PAGE.format(name=NAME, warning=WARNING, question=question, people="")
-        people = "".join(self._button(person, request_id, relay, now) for person in PEOPLE)
+        people = "".join(self._button(person, request_id, relay) for person in PEOPLE)
         return _PAGE.format(name=NAME, warning=WARNING, question="Who do you want to be?", people=people)
 
-    def _button(self, person: DemoPerson, request_id: str, relay: str, now: datetime) -> str:
-        assertion = Assertion(
+    def assertion(self, person: DemoPerson, request_id: str) -> Assertion:
+        """Return the assertion about a person, with the roles of their groups."""
+        return Assertion(
             roles=tuple(role_values(person)),
             session_name=person.email,
             name_id=person.email,
             recipient=self.consumer,
             audiences=(self.consumer.removesuffix("/saml") + "/saml/metadata.xml",),
             tags={"groups": " ".join(person.groups)} if person.groups else {},
-            in_response_to=request_id,
+            in_response_to=self.behaviour.in_response_to(request_id),
         )
+
+    def response(self, assertion: Assertion) -> str:
+        """Return the response with an assertion, signed as the behaviour says."""
+        if self.behaviour.fails:
+            return self.saml.failure(now=self.clock.now())
+        return self.saml.response(assertion, now=self.clock.now(), signed=self.behaviour.signed, how=self.behaviour.how)
+
+    def _button(self, person: DemoPerson, request_id: str, relay: str) -> str:
         return _PERSON.format(
             consumer=escape(self.consumer),
-            response=self.saml.response(assertion, now=now),
+            response=self.response(self.assertion(person, request_id)),
             relay=escape(relay),
             name=escape(person.name),
             email=escape(person.email),
@@ -94,21 +108,24 @@ class DemoIdentityProvider:
 
 
 @contextmanager
-def running_identity_provider(host: str, port: int, consumer: str) -> Iterator[DemoIdentityProvider]:
+def running_identity_provider(host: str, port: int, consumer: str, clock: Clock) -> Iterator[DemoIdentityProvider]:
     """Serve the identity provider from a thread until the context ends.
 
     Raises OSError if the address is in use.
     """
     server = ThreadingHTTPServer((host, port), _Handler)
     server.daemon_threads = True
+    server.block_on_close = False
+    server.stopping = threading.Event()  # type: ignore[attr-defined] # for the handler
     url = f"http://{host}:{server.server_address[1]}"
-    provider = DemoIdentityProvider(url, consumer, SamlIdentityProvider(url))
+    provider = DemoIdentityProvider(url, consumer, SamlIdentityProvider(url), clock)
     server.provider = provider  # type: ignore[attr-defined] # for the handler
     thread = threading.Thread(target=server.serve_forever, name="identity-provider", daemon=True)
     thread.start()
     try:
         yield provider
     finally:
+        server.stopping.set()  # type: ignore[attr-defined] # for the handler
         server.shutdown()
         server.server_close()
         thread.join()
@@ -127,9 +144,15 @@ class _Handler(BaseHTTPRequestHandler):
         if address.path not in {"/", "/sso"}:
             self._answer(404, "<!doctype html><title>Not found</title><p>Page not found.")
             return
+        wrong = provider.behaviour.answer
+        if wrong.silence and self.server.stopping.wait(wrong.silence):  # type: ignore[attr-defined] # set at the start
+            return
+        if wrong.body is not None:
+            self._answer(wrong.status, wrong.body.decode())
+            return
         fields = parse_qs(address.query)
         request_id = find_request_id(fields.get("SAMLRequest", [""])[0])
-        self._answer(200, provider.page(request_id, fields.get("RelayState", [""])[0], datetime.now(UTC)))
+        self._answer(200, provider.page(request_id, fields.get("RelayState", [""])[0]))
 
     def _answer(self, status: int, page: str) -> None:
         provider: DemoIdentityProvider = self.server.provider  # type: ignore[attr-defined]

@@ -5,19 +5,24 @@ Owns the fixture `client`, whose name is also that of other plugins. pytest load
 pytest_plugin.py, unless its entry points are switched off.
 """
 
-import pytest
+try:
+    import pytest
 
-from daypass.testing.client_factory import ClientFactory, client_factory
-from daypass.testing.pytest_plugin import (
-    daypass_aws_env,
-    daypass_client,
-    daypass_clock,
-    daypass_config,
-    daypass_oidc_issuer,
-    daypass_saml_idp,
-    daypass_server,
-)
-from daypass.testing.server import RunningServer
+    from daypass.testing.client_factory import ClientFactory, client_factory
+    from daypass.testing.pytest_plugin import (
+        daypass_aws_env,
+        daypass_client,
+        daypass_clock,
+        daypass_config,
+        daypass_oidc_issuer,
+        daypass_saml_idp,
+        daypass_server,
+    )
+    from daypass.testing.server import RunningServer
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"daypass.testing needs {error.name}, which is not installed: pip install 'daypass[testing]'"
+    ) from error
 
 __all__ = [
     "ClientFactory",

@@ -5,17 +5,23 @@ Owns the options, the temporary store, and the warning. daypass.dev owns the peo
 - Both listen on loopback only, because every visitor can sign in as every person.
 - Settings in the environment are not read: a demonstration must not use the store or the providers of a real server.
 - A store that exists already is refused, because the demonstration would add accounts with weak sign-in to it.
+- --control works with the temporary store only, and each of its calls needs the secret that is printed.
 """
 
 import json
 import os
 import shutil
+import signal
+import socket
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from ipaddress import ip_network
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -25,11 +31,17 @@ from daypass.cli.shared.store_options import read_keys, stopping
 if TYPE_CHECKING:
     from daypass.bootstrap import RootKey
     from daypass.config import Config
+    from daypass.dev.control import ControlEndpoint
+    from daypass.dev.control_calls import Controlled
     from daypass.dev.identity_provider import DemoIdentityProvider
+    from daypass.http.app import App
     from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
+    from daypass.testing.clock import MovableClock
+    from daypass.testing.oidc import OidcIssuer
 
 _MARK = "Demonstration, not for production"
+_T = TypeVar("_T")
 
 
 @click.command()
@@ -37,17 +49,18 @@ _MARK = "Demonstration, not for production"
 @click.option("--port", type=click.IntRange(0, 65535), default=7878, help="The port of the server.")
 @click.option("--provider-port", type=click.IntRange(0, 65535), default=7879, help="The port of the identity provider.")
 @click.option("--store", metavar="URL", help="A new store to keep. Default: a temporary one, deleted at the end.")
-def command(host: str, port: int, provider_port: int, store: str | None) -> None:
+@click.option("--control", is_flag=True, help="Let tests move the clock and break the identity providers, over HTTP.")
+@click.option("--control-port", type=click.IntRange(0, 65535), help="The port of --control. Default: a free one.")
+def command(
+    host: str, port: int, provider_port: int, store: str | None, *, control: bool, control_port: int | None
+) -> None:
     """Run a demonstration: a server with people who can sign in.
 
     Not for production: every visitor can sign in as every person.
     """
     from daypass.cli.shared.logs import set_up_logs
-    from daypass.config import Config, is_loopback
-    from daypass.http.server import listen, serve
+    from daypass.config import is_loopback
     from daypass.http.workers import ListenError
-    from daypass.wiring import build_app
-    from daypass.wiring_store import open_everything
 
     if not is_loopback(host):
         raise CommandError(
@@ -55,21 +68,80 @@ def command(host: str, port: int, provider_port: int, store: str | None) -> None
             "so only this machine may reach it. Use `daypass serve` for a real server.",
             Exit.CONFIGURATION,
         )
+    if control_port is not None and not control:
+        raise click.UsageError("--control-port needs --control.")
+    if control and store is not None:
+        raise CommandError(
+            "--control cannot be used with --store: tests move the clock, and the store would keep times of the "
+            "future. Omit --store for a temporary store.",
+            Exit.CONFIGURATION,
+        )
     set_up_logs("warning")
+    # Until the server handles signals itself, SIGTERM must not leave the temporary store behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         url, keys = _place(stack, store)
         try:
-            listener = listen(Config(host=host, port=port))
-            config = Config(
-                host=host, port=listener.getsockname()[1], store=url, organization_name=_MARK, log_level="warning"
-            )
-            provider = stack.enter_context(_provider(host, provider_port, config))
-            with stopping():
-                _fill(config, keys, provider)
-            code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
+            demonstration = _Demonstration(stack, host, port, url, keys)
+            code = demonstration.run(provider_port, control_port or 0 if control else None)
         except ListenError as error:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the end is near, and the clean-up must finish
     sys.exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Demonstration:
+    """The parts of a demonstration that ends with `stack`."""
+
+    stack: ExitStack
+    host: str
+    port: int
+    store: str
+    keys: "MasterKeySource"
+
+    def run(self, provider_port: int, control_port: int | None) -> int:
+        """Serve until a signal; return the exit code. A control port may be 0."""
+        from daypass.http.server import listen
+        from daypass.testing.clock import MovableClock
+        from daypass.testing.oidc import OidcIssuer
+
+        clock = MovableClock()
+        issuer = None
+        if control_port is not None:
+            issuer = self.stack.enter_context(OidcIssuer(now=lambda: clock.now().timestamp()))
+        listener = listen(self._config(self.port, issuer))
+        config = self._config(listener.getsockname()[1], issuer)
+        provider = self.stack.enter_context(_provider(self.host, provider_port, config, clock))
+        with stopping():
+            root = _fill(config, self.keys, provider, issuer)
+        control = None
+        if issuer is not None and control_port is not None:
+            controlled = _controlled(config, root, clock, issuer, provider)
+            control = self.stack.enter_context(_control(self.host, control_port, controlled))
+        _say(config, provider, root, control)
+        return self._serve(config, listener, clock)
+
+    def _config(self, port: int, issuer: "OidcIssuer | None") -> "Config":
+        from daypass.config import Config
+
+        config = Config(host=self.host, port=port, store=self.store, organization_name=_MARK, log_level="warning")
+        if issuer is None:
+            return config
+        return replace(config, oidc_ca_bundle=str(issuer.ca_bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
+
+    def _serve(self, config: "Config", listener: socket.socket, clock: "MovableClock") -> int:
+        from daypass.http.server import serve
+        from daypass.testing.clock import nearest_time
+        from daypass.wiring import build_app
+        from daypass.wiring_store import open_everything
+
+        def build() -> "App":
+            opened = open_everything(config, self.keys, clock=clock)
+            return build_app(config, opened, signature_now=partial(nearest_time, clock))
+
+        return serve(config, build, listener)
 
 
 def _place(stack: ExitStack, store: str | None) -> "tuple[str, MasterKeySource]":
@@ -89,25 +161,56 @@ def _place(stack: ExitStack, store: str | None) -> "tuple[str, MasterKeySource]"
 
 
 @contextmanager
-def _provider(host: str, port: int, config: "Config") -> "Iterator[DemoIdentityProvider]":
+def _provider(host: str, port: int, config: "Config", clock: "MovableClock") -> "Iterator[DemoIdentityProvider]":
     from daypass.dev.identity_provider import running_identity_provider
+
+    running = running_identity_provider(host, port, f"{config.url}/saml", clock)
+    with _listening(running, f"{host}:{port}", "--provider-port") as provider:
+        yield provider
+
+
+@contextmanager
+def _control(host: str, port: int, controlled: "Controlled") -> "Iterator[ControlEndpoint]":
+    from daypass.dev.control import running_control
+
+    with _listening(running_control(host, port, controlled), f"{host}:{port}", "--control-port") as endpoint:
+        yield endpoint
+
+
+@contextmanager
+def _listening(running: "AbstractContextManager[_T]", address: str, option: str) -> "Iterator[_T]":
+    """Run a listener; raise ListenError if its address is in use."""
     from daypass.http.workers import ListenError
 
     try:
-        running = running_identity_provider(host, port, f"{config.url}/saml")
-        provider = running.__enter__()
+        entered = running.__enter__()
     except OSError as error:
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}. Set --provider-port.") from error
+        raise ListenError(f"cannot listen on {address}: {error.strerror}. Set {option}.") from error
     try:
-        yield provider
+        yield entered
     finally:
         running.__exit__(None, None, None)
 
 
-def _fill(config: "Config", keys: "MasterKeySource", provider: "DemoIdentityProvider") -> None:
-    """Create the accounts, roles and the provider in an empty store."""
+def _controlled(
+    config: "Config", root: "RootKey", clock: "MovableClock", issuer: "OidcIssuer", provider: "DemoIdentityProvider"
+) -> "Controlled":
+    from daypass.dev.control_calls import Controlled
+    from daypass.dev.demo_people import pipeline_role
+
+    key = {"AccessKeyId": root.access_key_id, "SecretAccessKey": root.secret_access_key}
+    return Controlled(config.url, key, clock, issuer, provider, {"Pipeline": pipeline_role()})
+
+
+def _fill(
+    config: "Config", keys: "MasterKeySource", provider: "DemoIdentityProvider", issuer: "OidcIssuer | None"
+) -> "RootKey":
+    """Create the accounts, roles and providers in an empty store.
+
+    Return the root key of the first account.
+    """
     from daypass.bootstrap import NewAccountRequest, create_account, is_empty
-    from daypass.dev.demo_people import ACCOUNTS, FIRST_ACCOUNT
+    from daypass.dev.demo_people import ACCOUNTS, FIRST_ACCOUNT, apply_document
     from daypass.wiring_store import open_everything
 
     there = open_everything(config, keys)
@@ -120,25 +223,24 @@ def _fill(config: "Config", keys: "MasterKeySource", provider: "DemoIdentityProv
                 account: create_account(writer, NewAccountRequest(account=account, name=name), **tools)  # type: ignore[arg-type] # as named
                 for account, name in ACCOUNTS.items()
             }
-        _apply(config, there, provider)
+        _apply(config, there, apply_document(provider.metadata, provider.consumer, issuer.url if issuer else ""))
     finally:
         there.store.close()
-    _say(config, provider, roots[FIRST_ACCOUNT])
+    return roots[FIRST_ACCOUNT]
 
 
-def _apply(config: "Config", there: "OpenedStore", provider: "DemoIdentityProvider") -> None:
+def _apply(config: "Config", there: "OpenedStore", document: Mapping[str, Any]) -> None:
     from daypass.apply.apply import Manner, apply_file
     from daypass.apply.file.desired import read_desired
     from daypass.apply.file.file_parser import read_text
     from daypass.cli.shared.apply_context import audited, tools_for
     from daypass.cli.shared.secret_source import SecretSource
-    from daypass.dev.demo_people import apply_document
 
     secrets = SecretSource({})
-    document = json.dumps(apply_document(provider.metadata, provider.consumer)).encode()
+    text = read_text(json.dumps(document).encode())
     with audited(config) as sink:
         tools = tools_for(there, config, sink, command="dev", secrets=secrets)
-        apply_file(read_desired(read_text(document), secrets, _NoFiles()), tools, Manner(prune=False, is_trial=False))
+        apply_file(read_desired(text, secrets, _NoFiles()), tools, Manner(prune=False, is_trial=False))
 
 
 class _NoFiles:
@@ -159,7 +261,9 @@ def _exists(store: str) -> CommandError:
     )
 
 
-def _say(config: "Config", provider: "DemoIdentityProvider", root: "RootKey") -> None:
+def _say(
+    config: "Config", provider: "DemoIdentityProvider", root: "RootKey", control: "ControlEndpoint | None"
+) -> None:
     from daypass.cli.shared.root_key_profile import profile_block
     from daypass.dev.identity_provider import WARNING
 
@@ -169,5 +273,8 @@ def _say(config: "Config", provider: "DemoIdentityProvider", root: "RootKey") ->
     click.echo(f"export AWS_ENDPOINT_URL={config.url} AWS_REGION=us-east-1\naws login\n")
     click.echo("The root key of the first account, for ~/.aws/credentials:\n")
     click.echo(profile_block(root, config.url, name="daypass-dev") + "\n")
+    if control is not None:
+        click.echo("The control endpoint for tests:\n")
+        click.echo(f"export DAYPASS_CONTROL_URL={control.url} DAYPASS_CONTROL_SECRET={control.secret}\n")
     click.echo(f"The store is {config.store}. Press Ctrl+C to stop.")
     sys.stdout.flush()
