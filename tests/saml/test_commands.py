@@ -123,6 +123,31 @@ def test_without_a_provider_there_is_no_verdict(
     assert not (tmp_path / "none.db").exists()
 
 
+def test_the_arn_of_a_provider_may_be_given_with_its_metadata(
+    idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
+) -> None:
+    """Only then the Role values can be compared with it, as STS does."""
+    response = idp.response(granting(ROLE), now=datetime.now(UTC))
+    words = ("--metadata", metadata, "--provider")
+    done = _inspect(response, tmp_path, *words, PROVIDER, environment=nowhere)
+    assert (done.exit_code, f"Provider: {PROVIDER}" in done.stdout) == (0, True)
+    done = _inspect(response, tmp_path, *words, f"{PROVIDER}2", "--output", "json", environment=nowhere)
+    assert done.exit_code == 5
+    [failed] = [check for check in json.loads(done.stdout)["Checks"] if check["Outcome"] == "failed"]
+    assert (failed["Name"], failed["Why"]) == ("provider in Role", f"no Role value contains {PROVIDER}2")
+    assert _inspect(response, tmp_path, *words, "idp", environment=nowhere).exit_code == 2
+
+
+def test_an_option_without_effect_is_refused(
+    idp: SamlIdentityProvider, metadata: str, tmp_path: Path, nowhere: Mapping[str, str]
+) -> None:
+    """The keys of a registered provider are in the store."""
+    response = idp.response(granting(ROLE), now=datetime.now(UTC))
+    done = _inspect(response, tmp_path, "--private-key", metadata, environment=nowhere)
+    assert done.exit_code == 2
+    assert "--private-key needs --metadata" in done.output
+
+
 def test_a_response_may_be_piped(idp: SamlIdentityProvider, metadata: str, nowhere: Mapping[str, str]) -> None:
     """Standard input is the default, with any line breaks."""
     response = idp.response(granting(ROLE), now=datetime.now(UTC))

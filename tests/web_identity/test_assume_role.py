@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from tests.documents import allow, document, trusting
-from tests.web_identity.conftest import AUDIENCE, Account, name_of, not_taken, open_account, take
+from tests.web_identity.conftest import AUDIENCE, Account, Fleet, name_of, not_taken, open_account, take
 
 from daypass.testing.oidc import OidcIssuer
 from daypass.testing.server import RunningServer
+from daypass.testing.tokens import compact
 
 DENIED = ("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebIdentity")
 TAGS = "https://aws.amazon.com/tags"
@@ -331,3 +332,22 @@ def test_a_signed_call_is_judged_by_its_token_alone(
     signed = account.client("sts", {"Credentials": {"AccessKeyId": "AKIA" + "A" * 16, "SecretAccessKey": "x" * 40}})
     assert take(signed, role, issuer.token())
     assert not_taken(signed, role, issuer.token(sub="other")) == DENIED
+
+
+@pytest.mark.parametrize("by_issuer", [True, False])
+def test_an_address_in_the_header_is_never_contacted(
+    account: Account, fleet: Fleet, sts: Any, *, by_issuer: bool
+) -> None:
+    """SAP's tokens carry jku. The provider's keys decide, even if the address has a key that made the signature."""
+    with fleet.issuer() as own, fleet.issuer() as other:
+        role = account.role("header", account.trust(own))
+        assert take(sts, role, own.token())
+        signer = own.signing["RS256"] if by_issuer else other.signing["RS256"]
+        kid = own.signing["RS256"].kid
+        for members in ({"jku": f"{other.url}/jwks"}, {"x5u": f"{other.url}/chain.pem"}, {"jwk": signer.jwk()}):
+            token = compact({"alg": "RS256", "typ": "JWT", "kid": kid, **members}, own.claims(), signer)
+            if by_issuer:
+                assert take(sts, role, token)["SubjectFromWebIdentityToken"] == "repo:acme/site"
+            else:
+                assert not_taken(sts, role, token)[0] == "InvalidIdentityToken"
+        assert not other.requests

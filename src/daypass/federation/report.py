@@ -54,6 +54,8 @@ class InspectionReport:
     unverified_header: Mapping[str, Any] = field(default_factory=dict)
     unverified_claims: Mapping[str, Any] = field(default_factory=dict)
     condition_keys: "Mapping[str, Value]" = field(default_factory=dict)
+    # The session tags of an accepted response or token.
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[CheckResult, ...]:

@@ -33,6 +33,7 @@ from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import find_unverified_issuers
 from daypass.operations.saml_trust import load_trust
 from daypass.operations.settings import ServiceSettings
+from daypass.operations.sts.inspected_tags import check_tags
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -95,7 +96,7 @@ def inspect(  # noqa: PLR0913 - one parameter an option
         trusts = _from_store(response, provider, store, config_file, config)
     is_named = metadata is None or provider is not None
     report, name = _inspect(response, trusts, config, is_named=is_named)
-    sys.exit(show_report(report, name, output, server=config.url))
+    sys.exit(show_report(check_tags(report), name, output, server=config.url))
 
 
 def _inspect(

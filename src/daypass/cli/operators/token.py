@@ -25,6 +25,7 @@ from daypass.federation.oidc.keys import KeySet, UnreadableKeySetError, parse_jw
 from daypass.federation.oidc.provider import ProviderTerms, find_built_in, is_issuer_url, refuse_unknown_issuer
 from daypass.federation.oidc.token import read_token, without_line_end
 from daypass.federation.report import InspectionReport
+from daypass.operations.sts.inspected_tags import check_tags
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -84,7 +85,7 @@ def inspect(  # noqa: PLR0913 - one parameter an option
         (each for each in reports if each[0].verdict == "accepted"),
         reports[0] if reports else (*_inspect_without_provider(token, None if found is None else issuer, jwks), None),
     )
-    sys.exit(show_report(report, provider, output, keys=keys.origin))
+    sys.exit(show_report(check_tags(report), provider, output, keys=keys.origin))
 
 
 def _find_issuer(token: str) -> str:

@@ -79,11 +79,12 @@ def inspect_token(
     checks.append(_signature_check(found, keys, missing))
     checks.extend(_claim_checks(found, provider, now))
     condition_keys: Mapping[str, Value] = {}
+    tags: Mapping[str, str] = {}
     if provider is not None and keys is not None and all(check.outcome is CheckOutcome.PASSED for check in checks):
-        last, condition_keys = _understand(found, provider, keys, now)
+        last, condition_keys, tags = _understand(found, provider, keys, now)
         checks.append(last)
     header = _decode(text.partition(".")[0])
-    return _report(checks, header, found.unverified_claims, condition_keys)
+    return replace(_report(checks, header, found.unverified_claims, condition_keys), tags=tags)
 
 
 def _report(
@@ -143,13 +144,13 @@ def _apply(
 
 def _understand(
     found: UnverifiedToken, provider: ProviderTerms, keys: KeySet, now: datetime
-) -> tuple[CheckResult, Mapping[str, Value]]:
+) -> tuple[CheckResult, Mapping[str, Value], Mapping[str, str]]:
     try:
         identity = read_identity(verify_token(found, keys=keys, provider=provider, now=now), provider)
         require_any_role(identity)
     except Fault as fault:
-        return _failed("claims for STS", fault), {}
-    return CheckResult("claims for STS", CheckOutcome.PASSED), identity.condition_keys
+        return _failed("claims for STS", fault), {}, {}
+    return CheckResult("claims for STS", CheckOutcome.PASSED), identity.condition_keys, dict(identity.tags)
 
 
 def _provider_check(provider: ProviderTerms | None, missing: MissingInput) -> CheckResult:

@@ -22,9 +22,9 @@ from daypass.federation.saml.condition_keys import Values
 from daypass.federation.saml.conditions import CHECKS, ValidationContext
 from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt_assertion
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
-from daypass.federation.saml.identity import identify
+from daypass.federation.saml.identity import find_propagated, identify
 from daypass.federation.saml.metadata import IdentityProviderMetadata
-from daypass.federation.saml.saml_faults import bad_signature, malformed, unsigned
+from daypass.federation.saml.saml_faults import as_answered, bad_signature, malformed, unsigned
 from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import SamlSettings, Trust
 from daypass.federation.saml.signature import verify_element
@@ -54,6 +54,10 @@ _GRANT = (
     "Send Role values with the ARN of this provider. It contains the account and the name under which the provider is "
     "registered here."
 )
+_PROPAGATE = (
+    "Send the attributes of the provider's ContextProvider. The subject is required, and a value has at most 128 "
+    "characters."
+)
 _READ = "A required part is missing or written in another way; 'why' names it."
 
 
@@ -80,7 +84,7 @@ def inspect_response(
             require_provider(identity.roles, provider)
     except Fault as fault:
         return InspectionReport("response", found, "refused", fault.code, fault.message, assertion)
-    return InspectionReport("response", found, "accepted", unverified_statement=assertion)
+    return InspectionReport("response", found, "accepted", unverified_statement=assertion, tags=dict(identity.tags))
 
 
 class _Walk:
@@ -176,6 +180,9 @@ class _Walk:
         values = gather(assertion.attributes)
         self.findings.extend(_finding(rule.name, partial(rule.read, values), rule.hint) for rule in RULES)
         self._granting_provider(values)
+        trust = self.trust
+        if trust is not None and trust.context_provider is not None:
+            self._try("identity propagation", lambda: find_propagated(assertion, "", trust), _PROPAGATE)
         for name, given in values.items():
             if name == ROLE:
                 ignored = [value for value in given if find_role_pair(value) is None]
@@ -243,7 +250,8 @@ def _finding(name: str, step: Callable[[], object], hint: str) -> CheckResult:
 
 def _failed(name: str, fault: Fault, hint: str) -> CheckResult:
     why = fault.detail or fault.message
-    return CheckResult(name, CheckOutcome.FAILED, fault.code, fault.message, why, hint)
+    answer = as_answered(fault, request_id="-")
+    return CheckResult(name, CheckOutcome.FAILED, answer.code, answer.message, why, hint)
 
 
 def _claimed(assertion: ParsedAssertion) -> Trust:

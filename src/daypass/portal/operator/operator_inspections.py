@@ -31,6 +31,7 @@ from daypass.federation.saml.inspect import inspect_response
 from daypass.operations.oidc_clients import find_client
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
+from daypass.operations.sts.inspected_tags import check_tags
 from daypass.portal import pages
 from daypass.portal.operator.oidc_client_calls import OidcClientCalls
 from daypass.portal.operator.operator_sessions import OperatorSessions
@@ -99,7 +100,8 @@ class OperatorInspections:
                 unverified_response, trust=trust, settings=settings, now=ctx.now, provider=test.provider
             )
             name = _provider_name(test.provider, ctx)
-        return self._report(request, _visible_part(_for_login(report, login_id)), name, test.provider, request_id)
+        report = _visible_part(_for_login(check_tags(report), login_id))
+        return self._report(request, report, name, test.provider, request_id)
 
     def require_keys(self, test: SignInTest, client: Client) -> None:
         """Raise KeysNeededError if the keys of an issuer must be fetched first."""
@@ -117,6 +119,7 @@ class OperatorInspections:
             keys = None if terms is None else _keys(terms, ctx)
             report = inspect_token(unverified_token, provider=terms, keys=keys, now=ctx.now, missing=_MISSING)
             extra = _client_checks(unverified_token, client, nonce)
+        report = check_tags(report)
         failed = next((each for each in extra if each.outcome is CheckOutcome.FAILED), None)
         if failed is not None:
             report = _refused(report, failed)
