@@ -122,6 +122,8 @@ class App:
     async def _api_answer(self, scope: Scope, receive: Receive) -> HttpResponse:
         if scope["method"] not in METHODS:
             return await self._whole_answer(scope, b"")  # It is refused, whatever its body is.
+        if self._bodies.is_too_large(scope["headers"]):
+            return await self._whole_answer(scope, None)  # A client that waits for 100-continue sends no body.
         message = await receive()
         body = self._bodies.whole(message)
         if body is not None:

@@ -63,13 +63,17 @@ class BodyReader:
         body: bytes = message.get("body", b"")
         return None if message.get("more_body", False) or len(body) > LARGEST else body
 
+    def is_too_large(self, headers: Headers) -> bool:
+        """Return whether the announced body is over the limit."""
+        announced = _announced(headers)
+        return announced is not None and announced > LARGEST
+
     async def rest(self, message: Any, receive: Receive, headers: Headers, upload: Upload) -> bytes | None:
         """Return the body that begins with `message`, or None if it is too large.
 
         Raises ClientDisconnectedError and BodyTimeoutError.
         """
-        announced = _announced(headers)
-        if announced is not None and announced > LARGEST:
+        if self.is_too_large(headers):
             return None
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):

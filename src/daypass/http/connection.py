@@ -20,6 +20,7 @@ from daypass.http.asgi_messages import send_answer
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 - re-exported
 from daypass.http.framing import OneRequestAtATime
+from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
 from daypass.wire.cors import cross_origin_headers
 from daypass.wire.http import Headers, HttpResponse
@@ -54,11 +55,15 @@ class Connection(OneRequestAtATime):
     _awaited: Awaitable[HttpResponse] | None = None
     _answered = False  # in this turn: other connections come before a second answer
 
+    _lingering: LingeringTransport
+    _is_refused = False
+
     place: ConnectionSlot | None = None  # among the connections of its peer
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start to wait for the first request."""
-        super().connection_made(transport)
+        self._lingering = LingeringTransport(transport, self._count_unread)
+        super().connection_made(cast("asyncio.Transport", self._lingering))
         if self.client is not None:
             self.client = plain_address(self.client[0]), self.client[1]
         self._at_once = getattr(self.app, "at_once", None)
@@ -67,6 +72,9 @@ class Connection(OneRequestAtATime):
 
     def data_received(self, data: bytes) -> None:
         """Read data, and give an unfinished request a deadline."""
+        if self._lingering.is_lingering:
+            self._lingering.drop(data)
+            return
         self._answered = False
         super().data_received(data)
         self._watch_request()
@@ -116,7 +124,7 @@ class Connection(OneRequestAtATime):
 
     def refuse(self, message: str) -> None:
         """Answer 400, and make sure that the connection ends."""
-        self._kept = None
+        self._kept, self._is_refused = None, True
         super().refuse(message)
         self._watch_writing()
 
@@ -148,6 +156,8 @@ class Connection(OneRequestAtATime):
 
     def shutdown(self) -> None:
         """Let a request that has begun finish."""
+        if self._lingering.is_lingering:
+            self._lingering.close_now()
         if self._kept is not None:
             self._take_usual_way()
         self._is_stopping = True
@@ -157,6 +167,7 @@ class Connection(OneRequestAtATime):
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timers, and release the slot."""
         self._kept = None
+        self._lingering.close_now()
         if self.place is not None:
             self.place.leave()
         for timer in (self._deadline, self._stalled, self._tls_end):
@@ -239,8 +250,18 @@ class Connection(OneRequestAtATime):
         if self._kept is not None:
             self._kept = None
             self.transport.write(STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-        self.transport.close()
+            self.transport.close()
+        else:
+            self._lingering.close_now()
         self._watch_writing()
+
+    def _count_unread(self) -> int | None:
+        """Return the number of bytes that the client may still send, or None."""
+        if self._is_refused:
+            return None
+        if not self._in_message:
+            return 0
+        return self._left or None  # A chunked body has no length.
 
     def _watch_writing(self) -> None:
         """Make sure that the client reads.
