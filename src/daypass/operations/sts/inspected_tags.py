@@ -1,4 +1,4 @@
-"""The last check of the inspectors: do the session tags fit?
+"""Check that the session tags of an inspected proof fit into a session.
 
 STS refuses a session whose tags take too much space, after it accepted the proof of identity. federation/ owns the
 other checks of an inspection.
