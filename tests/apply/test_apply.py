@@ -183,6 +183,20 @@ def test_what_cannot_be_says_where_and_changes_nothing(sections: dict[str, Any],
     assert directory.revision() == before
 
 
+def test_the_longest_sign_in_of_a_role_is_set_changed_and_reset(directory: Directory) -> None:
+    """A file without the field has no limit; an exported file says the same as the store."""
+    role = {"trust": trust(AWS="*")}
+    for seconds in (3600, 7_776_000):
+        directory.apply(one_account(roles={"r": {**role, "maxSigninSessionDuration": seconds}}))
+        shown = directory.call("GetRole", RoleName="r")["Role"]
+        assert shown["MaxSigninSessionDuration"] == seconds
+        assert f"maxSigninSessionDuration: {seconds}" in directory.export()
+        assert counted(directory.apply(directory.export())) == (0, 0, 0)
+    assert counted(directory.apply(one_account(roles={"r": role}))) == (0, 1, 0)
+    assert "MaxSigninSessionDuration" not in directory.call("GetRole", RoleName="r")["Role"]
+    assert "Signin" not in directory.export()
+
+
 def test_a_policy_saved_by_an_earlier_release_stays(directory: Directory) -> None:
     """Its resource of another partition matches no request; the policy is read, exported and left alone."""
     directory.apply(one_account(policies={"p": {"document": allow("s3:Get*")}}, roles={"r": {"trust": trust(AWS="*")}}))

@@ -9,7 +9,10 @@ from tests.documents import document, trust
 from tests.iam.conftest import EC2, LIST_BUCKET
 from tests.refusals import refused
 
+from daypass.errors import ValidationError
 from daypass.testing.plugin import ClientFactory
+from daypass.wire.model import load_service
+from daypass.wire.operation import OperationModel
 
 NO_ROLE = ("NoSuchEntity", 404, "The role with name ghost cannot be found.")
 ALWAYS = {"Arn", "AssumeRolePolicyDocument", "CreateDate", "Path", "RoleId", "RoleName"}
@@ -65,6 +68,43 @@ def test_what_is_not_given_stays_as_it_is(iam: Any) -> None:
     shown = iam.update_role_description(RoleName="r", Description="again")["Role"]
     assert shown.keys() == ALWAYS | {"Description"}
     assert shown["Description"] == "again"
+
+
+def test_the_longest_sign_in_is_set_and_reset(iam: Any) -> None:
+    """GetRole and ListRoles show it while it is set; it is independent of the session duration."""
+
+    def shown() -> set[Any]:
+        listed = next(role for role in iam.list_roles()["Roles"] if role["RoleName"] == "r")
+        return {role.get("MaxSigninSessionDuration") for role in (iam.get_role(RoleName="r")["Role"], listed)}
+
+    iam.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+    assert shown() == {None}
+    iam.update_role(RoleName="r", MaxSigninSessionDuration=3600)
+    iam.update_role(RoleName="r", Description="x", MaxSessionDuration=7200, ResetMaxSigninSessionDuration=False)
+    assert shown() == {3600}
+    both = refused(iam.update_role, RoleName="r", MaxSigninSessionDuration=7200, ResetMaxSigninSessionDuration=True)
+    assert (both.code, both.status) == ("InvalidInput", 400)
+    assert "cannot be specified together" in both.words
+    iam.update_role(RoleName="r", MaxSigninSessionDuration=7_776_000, ResetMaxSigninSessionDuration=False)
+    assert shown() == {7_776_000}
+    for _ in range(2):
+        iam.update_role(RoleName="r", ResetMaxSigninSessionDuration=True)
+        assert shown() == {None}
+    assert iam.get_role(RoleName="r")["Role"]["MaxSessionDuration"] == 7200
+    iam.create_role(RoleName="s", AssumeRolePolicyDocument=EC2, MaxSigninSessionDuration=86_400)
+    assert iam.get_role(RoleName="s")["Role"]["MaxSigninSessionDuration"] == 86_400
+
+
+@pytest.mark.parametrize(("seconds", "bound"), [(3599, 3600), (0, 3600), (-1, 3600), (7_776_001, 7_776_000)])
+@pytest.mark.parametrize("action", ["CreateRole", "UpdateRole"])
+def test_the_longest_sign_in_has_bounds(action: str, seconds: int, bound: int) -> None:
+    """From an hour to ninety days, as in AWS's model. botocore would not send these values."""
+    model = load_service("iam")
+    given = {"RoleName": "r", "AssumeRolePolicyDocument": EC2, "MaxSigninSessionDuration": str(seconds)}
+    with pytest.raises(ValidationError) as refusal:
+        OperationModel("iam", model, model.operations[action]).parse(given)
+    assert "'maxSigninSessionDuration' failed to satisfy constraint: Member must have value" in refusal.value.message
+    assert refusal.value.message.endswith(str(bound))
 
 
 def test_missing_and_taken_names_have_their_sentences(iam: Any) -> None:
@@ -176,6 +216,8 @@ def test_service_linked_roles_change_by_their_service_alone(iam: Any, account: s
     assert refused(iam.put_role_policy, RoleName=name, PolicyName="p", PolicyDocument=LIST_BUCKET) == protected
     assert refused(iam.update_assume_role_policy, RoleName=name, PolicyDocument=EC2) == protected
     assert refused(iam.put_role_permissions_boundary, RoleName=name, PermissionsBoundary=full) == protected
+    assert refused(iam.update_role, RoleName=name, MaxSigninSessionDuration=3600) == protected
+    assert refused(iam.update_role, RoleName=name, ResetMaxSigninSessionDuration=True) == protected
     assert refused(iam.delete_role, RoleName=name) == protected
     iam.update_role_description(RoleName=name, Description="other")
     iam.tag_role(RoleName=name, Tags=[{"Key": "a", "Value": "b"}])

@@ -28,8 +28,7 @@ _REFUSING = """\
 If a request has a parameter that the action does not read, the request is refused with `ValidationError` (400) and has
 no effect: a restriction in a request is never ignored. This includes parameters that AWS added after this release.
 Only the parameters of a signature, such as `X-Amz-Date`, may always be sent. Actions that are refused as a whole, or
-that return an empty list, accept every parameter of AWS's models. All others refuse these:
-"""
+that return an empty list, accept every parameter of AWS's models."""
 
 
 def page() -> str:
@@ -68,7 +67,12 @@ def _members() -> Iterator[str]:
     yield "## Refused parameters"
     yield ""
     yield _REFUSING
-    yield from _table(REFUSED_MEMBERS)
+    if REFUSED_MEMBERS:
+        yield "All others refuse these:"
+        yield ""
+        yield from _table(REFUSED_MEMBERS)
+    else:
+        yield "All others read every parameter of these models, with the exceptions below."
     yield ""
     yield "These are accepted without effect:"
     yield ""

@@ -286,6 +286,49 @@ def test_credentials_do_not_outlive_the_sign_in(login: Login) -> None:
     assert answer["expiresIn"] == 300
 
 
+def limit(login: Login, seconds: int | None) -> None:
+    """Set the longest sign-in of the role, or reset it."""
+    changed = {"ResetMaxSigninSessionDuration": True} if seconds is None else {"MaxSigninSessionDuration": seconds}
+    login.people.client("iam").update_role(RoleName="developer", **changed)
+
+
+def test_a_role_limits_the_age_of_a_sign_in(login: Login) -> None:
+    """A refresh at the limit is refused, and credentials just before it end there."""
+    limit(login, 3_600)
+    program, first = login.first()
+    later(login.people, seconds=3_300)
+    last = login.calls.refresh(program, first["refreshToken"])
+    assert last["expiresIn"] == 300
+    later(login.people, seconds=300)
+    refused(login.calls.refresh(program, last["refreshToken"]), "TOKEN_EXPIRED")
+    other = Program()
+    refused(login.calls.redeem(other, login.code(other)), "INSUFFICIENT_PERMISSIONS")
+
+
+def test_the_limit_of_a_role_is_read_at_each_refresh(login: Login) -> None:
+    """A lower one counts at once; without one, or with a higher one, the same token is good until the sign-in ends."""
+    program, first = login.first()
+    later(login.people, hours=2)
+    limit(login, 7_200)
+    refused(login.calls.refresh(program, first["refreshToken"]), "TOKEN_EXPIRED")
+    limit(login, 7_201)
+    second = login.calls.refresh(program, first["refreshToken"])
+    assert second["expiresIn"] == 1
+    limit(login, None)
+    assert login.calls.refresh(program, second["refreshToken"])["expiresIn"] == 900
+
+
+def test_a_raised_limit_does_not_prolong_a_sign_in(login: Login) -> None:
+    """Ninety days for the role are eight hours of the sign-in."""
+    limit(login, 7_776_000)
+    program, first = login.first()
+    later(login.people, hours=7, minutes=55)
+    last = login.calls.refresh(program, first["refreshToken"])
+    assert last["expiresIn"] == 300
+    later(login.people, minutes=5)
+    refused(login.calls.refresh(program, last["refreshToken"]), "TOKEN_EXPIRED")
+
+
 def test_a_proof_is_used_once(login: Login) -> None:
     """Also by another node, and for another request of the same client."""
     program, first = login.first()

@@ -48,6 +48,7 @@ class AssumableRole:
     created: datetime
     foreign: dict[str, str]
     description: str = ""
+    max_signin_seconds: int | None = None
 
 
 @lru_cache(maxsize=1024)
@@ -207,6 +208,7 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
         created=role.created,
         foreign=role.foreign,
         description=role.description,
+        max_signin_seconds=role.max_signin_seconds,
     )
 
 

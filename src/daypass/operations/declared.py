@@ -28,14 +28,9 @@ IGNORED_MEMBERS: Mapping[Member, str] = {
     ("iam", "SimulatePrincipalPolicy", "ResourceHandlingOption"): _SIMULATION,
 }
 
-_SIGN_IN = "A role in Daypass has no sign-in duration."
 
 # Members that are refused, and why.
-REFUSED_MEMBERS: Mapping[Member, str] = {
-    ("iam", "CreateRole", "MaxSigninSessionDuration"): _SIGN_IN,
-    ("iam", "UpdateRole", "MaxSigninSessionDuration"): _SIGN_IN,
-    ("iam", "UpdateRole", "ResetMaxSigninSessionDuration"): _SIGN_IN,
-}
+REFUSED_MEMBERS: Mapping[Member, str] = {}
 
 
 def declare(service: str, action: str, takes: type[msgspec.Struct], spelled: Mapping[str, str]) -> Declared:

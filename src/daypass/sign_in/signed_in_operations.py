@@ -5,7 +5,10 @@ sign-in. Trust policies, tags, durations and answers are those of the actions. T
 begins with the sign-in's id, whose revocation ends everything that grew from it.
 """
 
+from dataclasses import replace
 from datetime import datetime
+
+from msgspec import structs
 
 from daypass.authenticate.caller import Caller
 from daypass.directory.entities.sign_in_entities import SignInSession
@@ -74,6 +77,8 @@ class SignedInWithSaml(AssumeRoleWithSAML):
         """Return the person of a live session whose assertion grants the role."""
         members, session = params.members, _session_of(params, ctx)
         identity = saml_identity(session, members.principal_arn, ctx)
+        if identity.session_ends is None or session.ends < identity.session_ends:
+            identity = replace(identity, session_ends=session.ends)
         require_role(identity, role=members.role_arn, provider=members.principal_arn)
         return signed_in_caller(session, identity)
 
@@ -124,8 +129,9 @@ def _session_of(
 ) -> SignInSession:
     if not isinstance(params, SignedInSamlRequest | SignedInTokenRequest):
         raise TypeError("a signed-in person without a session")
-    # The caller may hold a session that has ended meanwhile.
-    return get_session(params.session.id, ctx)
+    # The caller may hold a session that has ended meanwhile, or that ends earlier for the role.
+    found = get_session(params.session.id, ctx)
+    return structs.replace(found, ends=min(found.ends, params.session.ends))
 
 
 def _remaining_seconds(ends: datetime, now: datetime) -> int:

@@ -7,6 +7,7 @@ Leaves the DPoP proof to dpop.py, codes to sign_in/grants.py and tokens to sign_
   no effect at all: it writes nothing.
 * The role is taken before the refresh token rotates: a refresh that is refused leaves the token good.
 * The credentials last 15 minutes, and never longer than the sign-in.
+* A sign-in that is older than the present MaxSigninSessionDuration of the role counts as ended.
 * Refusals have the words that the AWS CLI knows: AUTHCODE_EXPIRED, TOKEN_EXPIRED, USER_CREDENTIALS_CHANGED and
   INSUFFICIENT_PERMISSIONS, all in AccessDeniedException.
 """
@@ -22,6 +23,7 @@ from daypass.errors import Blame, Fault, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, bind_family, has_code, redeem_code
 from daypass.sign_in.proofs import SignInOverError
+from daypass.sign_in.role_limits import end_for_role
 from daypass.sign_in.sessions import find_session
 from daypass.sign_in.signed_in_operations import chain_of
 from daypass.sign_in.take_role import take_role
@@ -46,6 +48,7 @@ _CODE = "The authorization code is not valid, has expired or was used. Run `aws 
 _TOKEN = "The refresh token is not valid, has expired or was used. Run `aws login` again."  # noqa: S105 - a message
 _OVER = "The sign-in has ended. Run `aws login` again."
 _CLOSED = "You may not assume the role of this login any more. Run `aws login` and choose another role."
+_TOO_OLD = "The sign-in is older than the role allows. Sign out in the browser, and run `aws login` again."
 _REPLAYED = "The DPoP proof was used before."
 _MISSING = "The grant authorization_code needs code, redirectUri and codeVerifier, and no refreshToken."
 _NEEDS_TOKEN = "The grant refresh_token needs refreshToken alone."  # noqa: S105 - a message
@@ -94,7 +97,7 @@ class CreateOAuth2Token:
         grant = self._redeem(params, call)
         call.sign_in = grant.sign_in
         try:
-            role = _take(grant.sign_in, grant.role_arn, grant.provider_arn, call)
+            role = _take(grant.sign_in, grant.role_arn, grant.provider_arn, call, word="INSUFFICIENT_PERMISSIONS")
         except KeysNeededError:
             self._keep(call, proof, grant)
             raise
@@ -123,7 +126,7 @@ class CreateOAuth2Token:
             family = find_by_refresh(params.refresh_token, params.client_id, call.ctx, dpop_thumbprint=proof.thumbprint)
             if family is not None:
                 call.sign_in = family.sign_in
-                role = _take(family.sign_in, family.role_arn, family.provider_arn, call)
+                role = _take(family.sign_in, family.role_arn, family.provider_arn, call, word="TOKEN_EXPIRED")
             tokens = refresh(params.refresh_token, params.client_id, call.ctx, dpop_thumbprint=proof.thumbprint)
         except KeysNeededError:
             self._keep(call, proof, None)
@@ -180,9 +183,14 @@ class CreateOAuth2Token:
             self._redeemed.put(call.request_id, grant)
 
 
-def _take(sign_in: str, role_arn: str, provider_arn: str, call: RestCall) -> Mapping[str, Any]:
-    """Return the credentials of the role. Raises a Fault in the words of the sign-in API."""
-    session = _live(sign_in, call)
+def _take(sign_in: str, role_arn: str, provider_arn: str, call: RestCall, *, word: str) -> Mapping[str, Any]:
+    """Return the credentials of the role. Raises a Fault in the words of the sign-in API.
+
+    `word` is the word for a sign-in that is older than the role allows.
+    """
+    session = end_for_role(_live(sign_in, call), role_arn, call.ctx)
+    if session.ends <= call.ctx.now:
+        raise _denied(word, _TOO_OLD, f"the role's MaxSigninSessionDuration ended at {session.ends}")
     try:
         return take_role(
             call.pipeline,

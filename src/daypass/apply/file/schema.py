@@ -85,6 +85,9 @@ ROLE = Fields(
         "path": _PATH_FIELD,
         "description": Field(StringShape("a description", "", 1000), "A description."),
         "maxSessionDuration": Field(Whole(3600, 43200), "The maximum session duration in seconds; an hour by default."),
+        "maxSigninSessionDuration": Field(
+            Whole(3600, 7776000), "The maximum age in seconds of a sign-in that `aws login` uses; no limit by default."
+        ),
         "tags": _TAGS,
         "policies": _ATTACHED,
         "inline": _INLINE,

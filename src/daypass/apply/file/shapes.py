@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from daypass.apply.file.nodes import ApplyFileError, FilePosition, LocatedValue
 from daypass.apply.file.secret_names import SECRET_NAME, SecretReference
 from daypass.policy.language.document_text import read_json
+from daypass.policy.language.saved_documents import LEADING_SPACE, has_leading_space
 
 _NOUNS = {str: "a string", bool: "true or false", int: "a whole number", list: "a list", dict: "a mapping"}
 
@@ -272,6 +273,9 @@ class PolicyDocument:
 
 
 def _from_text(text: str, place: FilePosition) -> dict[str, Any]:
+    if has_leading_space(text):
+        # IAM refuses it too; a file of Terraform's or the AWS CLI's should not differ here.
+        raise ApplyFileError(place, f"{LEADING_SPACE}: remove the white space before the policy")
     try:
         read_json(text)  # limits length and depth, and refuses duplicate keys
         value = json.loads(text)

@@ -134,6 +134,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, ThingAttribute]] = {
         "path": _FIXED_PATH,
         "description": _VALUE,
         "maxSessionDuration": ThingAttribute(AttributeType.VALUE, 3600),
+        "maxSigninSessionDuration": ThingAttribute(AttributeType.VALUE, 0),  # 0 stands for no limit
         "trust": ThingAttribute(AttributeType.POLICY),
         "tags": _PARTS,
         "policies": _PARTS,

@@ -104,6 +104,7 @@ def _create_role(subject: Subject) -> None:
         AssumeRolePolicyDocument=subject.trust,
         Description=thing.value("description"),
         MaxSessionDuration=thing.value("maxSessionDuration"),
+        MaxSigninSessionDuration=thing.value("maxSigninSessionDuration") or None,
         PermissionsBoundary=thing.value("boundary"),
         Tags=_tag_list(thing.value("tags")),
     )
@@ -181,6 +182,11 @@ def _set_context_provider(subject: Subject, after: Any) -> None:
     subject.call("Update{}", "contextProvider", **change)
 
 
+def _set_signin_duration(subject: Subject, after: Any) -> None:
+    changed = {"MaxSigninSessionDuration": after} if after else {"ResetMaxSigninSessionDuration": True}
+    subject.call("UpdateRole", "maxSigninSessionDuration", **changed)
+
+
 def _change_bucket(attribute: str, subject: Subject, after: Any) -> None:
     change_bucket(subject.thing, subject.api, attribute, subject.trust if attribute == "policy" else after)
 
@@ -203,6 +209,7 @@ CHANGE: Mapping[str, Callable[[Subject, Any], object]] = {
     "maxSessionDuration": lambda subject, after: subject.call(
         "UpdateRole", "maxSessionDuration", MaxSessionDuration=after
     ),
+    "maxSigninSessionDuration": _set_signin_duration,
     "trust": lambda subject, _: subject.call("UpdateAssumeRolePolicy", "trust", PolicyDocument=subject.trust),
     "boundary": _set_boundary,
     "thumbprints": lambda subject, after: subject.call(

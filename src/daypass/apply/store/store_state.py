@@ -146,6 +146,7 @@ def _role(reader: Reader, role: Role) -> Thing:
         **_holder(reader, role, role.path),
         "description": role.description,
         "maxSessionDuration": role.max_session_seconds,
+        "maxSigninSessionDuration": role.max_signin_seconds or 0,
         "trust": json.loads(show_principals(reader, role.trust, unresolved_of(role.foreign))),
         "tags": role.tags,
         "boundary": role.boundary,

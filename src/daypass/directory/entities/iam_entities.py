@@ -99,6 +99,8 @@ class Role(Holder, frozen=True, kw_only=True):
 
     In `trust`, users and roles are written as their unique ids (see principals.py).
 
+    `max_signin_seconds` limits the age of a sign-in with which `aws login` may use the role.
+
     `foreign` maps ids in `trust` to the strings with which a caller named principals of other accounts.
     """
 
@@ -106,6 +108,7 @@ class Role(Holder, frozen=True, kw_only=True):
     boundary: str = ""
     description: str = ""
     max_session_seconds: int = 3600
+    max_signin_seconds: int | None = None
     service_linked: bool = False
     foreign: dict[str, str] = msgspec.field(default_factory=dict)
 

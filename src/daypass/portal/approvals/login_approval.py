@@ -39,6 +39,7 @@ from daypass.portal.site import Site, as_sent
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, issue_code
 from daypass.sign_in.open_api import require_open_api
 from daypass.sign_in.open_roles import OpenRole, open_roles
+from daypass.sign_in.role_limits import end_for_role
 from daypass.wire.form import read_form
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -120,7 +121,8 @@ class LoginApproval:
         self.site.record(event, request, request_id, parameters=parameters, sign_in={"SignInId": session.id})
 
     def _open_roles(self, session: SignInSession, request: Request, ctx: RequestContext) -> tuple[OpenRole, ...]:
-        return open_roles(session, RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region), ctx)
+        found = open_roles(session, RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region), ctx)
+        return tuple(role for role in found if end_for_role(session, role.arn, ctx).ends > ctx.now)
 
     def _require_open(self, chosen: ChosenRole, session: SignInSession, request: Request, ctx: RequestContext) -> None:
         found = self._open_roles(session, request, ctx)

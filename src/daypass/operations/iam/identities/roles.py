@@ -40,6 +40,11 @@ def show_description(role: Role) -> dict[str, str]:
     return {"Description": role.description} if role.description else {}
 
 
+def show_signin_duration(role: Role) -> dict[str, int]:
+    """Return the member for the longest sign-in, or {} if it is unset."""
+    return {} if role.max_signin_seconds is None else {"MaxSigninSessionDuration": role.max_signin_seconds}
+
+
 class RoleNamed(IamParams, frozen=True):
     """The parameters of an action about one role."""
 
@@ -58,6 +63,7 @@ class _CreateRoleParams(RoleNamed, frozen=True):
     path: str = "/"
     description: str = ""
     max_session_duration: int = 3600
+    max_signin_session_duration: int | None = None
     permissions_boundary: str = ""
     tags: tuple[Tag, ...] = ()
 
@@ -97,6 +103,7 @@ class CreateRole(CreateWithTags):
             boundary=params.permissions_boundary,
             description=params.description,
             max_session_seconds=params.max_session_duration,
+            max_signin_seconds=params.max_signin_session_duration,
         )
         check_quota(ctx.reader, Role, caller.account, name="RolesPerAccount", most=quotas.roles)
         insert_named(ctx.writer, role)
@@ -118,6 +125,7 @@ class GetRole(AboutRole):
                 **show_role(ctx.reader, role),
                 **show_description(role),
                 "MaxSessionDuration": role.max_session_seconds,
+                **show_signin_duration(role),
                 **show_boundary(role.boundary),
                 **tagging.shown(role.tags),
                 "RoleLastUsed": show_role_use(ctx.reader, role),
@@ -132,7 +140,7 @@ class ListRoles(ListNamed):
 
     def show(self, thing: Role, ctx: RequestContext) -> dict[str, Any]:
         """Return a role without its boundary, tags and last use, as AWS does."""
-        longest = {"MaxSessionDuration": thing.max_session_seconds}
+        longest = {"MaxSessionDuration": thing.max_session_seconds, **show_signin_duration(thing)}
         return {**show_role(ctx.reader, thing), **show_description(thing), **longest}
 
 
