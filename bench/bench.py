@@ -34,7 +34,7 @@ from bench.servers import (
     started_daypass,
     started_moto,
 )
-from bench.subjects import Keys, Subject, assume_role, empty, get_caller_identity, set_stage
+from bench.subjects import NEW_NAMES, Keys, Subject, assume_role, empty, get_caller_identity, set_stage
 from bench.web_identity import ALGORITHMS, parts_of, signature_checks, web_identity_subjects
 from botocore.exceptions import ClientError
 
@@ -152,6 +152,7 @@ def subjects_on(daypass: Server, bare: Server, moto: Server) -> list[Subject]:
         empty(bare, like=who),
         who,
         assume_role("assume_role", ours),
+        assume_role("assume_role_new_names", ours, variants=NEW_NAMES),
         get_caller_identity("moto_get_caller_identity", theirs),
         assume_role("moto_assume_role", theirs),
     ]

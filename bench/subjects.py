@@ -13,6 +13,7 @@ from bench.signed import sign
 
 # Requests signed for each subject, and sent in turn.
 _VARIANTS = 256
+NEW_NAMES = 8_192  # requests that are repeated so late that they are as good as new
 _VERSION = "2011-06-15"
 _EXTERNAL_ID = "bench-external-id"
 
@@ -84,8 +85,11 @@ def get_caller_identity(name: str, stage: Stage) -> Subject:
     return Subject(name, stage.server, tuple(requests), f"<Arn>{stage.caller_arn}</Arn>".encode())
 
 
-def assume_role(name: str, stage: Stage) -> Subject:
-    """Return the subject that assumes the role. The answer must hold temporary credentials."""
+def assume_role(name: str, stage: Stage, *, variants: int = _VARIANTS) -> Subject:
+    """Return the subject that assumes the role. The answer must hold temporary credentials.
+
+    Each variant has another session name. A server that keeps parsed requests keeps fewer than NEW_NAMES.
+    """
     requests = (
         stage.signed(
             {
@@ -96,7 +100,7 @@ def assume_role(name: str, stage: Stage) -> Subject:
                 "ExternalId": _EXTERNAL_ID,
             }
         )
-        for number in range(_VARIANTS)
+        for number in range(variants)
     )
     return Subject(name, stage.server, tuple(requests), b"<AccessKeyId>ASIA")
 

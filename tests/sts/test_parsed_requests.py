@@ -43,13 +43,37 @@ def test_the_same_form_is_read_once() -> None:
     """The sender and other headers do not affect the meaning of a form."""
     parsed_requests = ParsedRequestCache(HIDDEN)
     kept = _keep(parsed_requests, _request(_ROLE))
-    assert parsed_requests.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2")) is kept
+    found = parsed_requests.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2"))
+    assert found is not None
+    assert (found.typed_params(), found.parameters) == (kept.params, kept.parameters)
+
+
+@pytest.mark.parametrize("name", ["ab", "x" * 64, "i-0123456789abcdef0", "a.b_c-D"])
+def test_a_form_with_another_session_name_is_read_once(name: str) -> None:
+    """SDKs give each session another name; the parameters keep their order for the audit log."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_ROLE))
+    other = _request(_ROLE.replace(b"=session", b"=" + name.encode()))
+    fresh, found = _keep(ParsedRequestCache(HIDDEN), other), parsed_requests.find(other)
+    assert found is not None
+    assert found.typed_params() == fresh.params
+    assert list(found.parameters.items()) == list(fresh.parameters.items())
+
+
+@pytest.mark.parametrize("name", ["", "a", "x" * 65, "a%40b", "a+b", "a=b", "a\xe9", "a&RoleSessionName=bc"])
+def test_a_session_name_that_is_not_plain_is_read_anew(name: str) -> None:
+    """It may be invalid, or mean another name than its bytes."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_ROLE))
+    assert parsed_requests.find(_request(_ROLE.replace(b"=session", b"=" + name.encode("latin-1")))) is None
 
 
 @pytest.mark.parametrize(
     "other",
     [
         _request(_ROLE + b"s"),
+        _request(_ROLE.replace(b"RoleSessionName", b"roleSessionName")),
+        _request(_ROLE.replace(b"&RoleSessionName=session", b"") + b"&RoleSessionName=session"),
         _request(_ROLE, _FORM, _JSON),
         _request(_ROLE, (b"content-type", b"text/plain"), _FORM),
         _request(_ROLE, query=b"Action=GetCallerIdentity"),
@@ -133,26 +157,44 @@ def test_a_form_without_a_token_is_none_that_was_remembered(value: str) -> None:
 
 
 _VALUES = st.sampled_from(["", "abcd", *_TOKENS, "%41" + _TOKENS[0][1:], _TOKENS[0] + "%0A", "x" * 1100])
+_NAMES = st.sampled_from(["session", "i-0a1b", "x" * 64, "x" * 65, "a", "%61bc", "a%26b", "a+b"])
 _PAIRS = st.lists(
     st.builds(
         "{}={}".format,
-        st.sampled_from(["WebIdentityToken", "%57ebIdentityToken", "WebIdentityToken%00", "Policy", "other"]),
-        _VALUES,
+        st.sampled_from(
+            [
+                "WebIdentityToken",
+                "%57ebIdentityToken",
+                "WebIdentityToken%00",
+                "RoleSessionName",
+                "RoleSessio%6EName",
+                "Policy",
+                "other",
+            ]
+        ),
+        _VALUES | _NAMES,
     ),
     max_size=3,
 )
-_FORMS = st.tuples(_PAIRS, _PAIRS).map(
-    lambda request_info: "&".join(
-        [*request_info[0], _WEB.removesuffix("&WebIdentityToken="), *request_info[1]]
-    ).encode()
+_HEADS = st.sampled_from(
+    [
+        _WEB.removesuffix("&WebIdentityToken="),
+        _WEB.removesuffix("&WebIdentityToken=").replace("&RoleSessionName=session", ""),
+        _ROLE.decode(),
+        _ROLE.decode().replace("&RoleSessionName=session", ""),
+    ]
+)
+_FORMS = st.tuples(_PAIRS, _HEADS, _PAIRS).map(
+    lambda request_info: "&".join([*request_info[0], request_info[1], *request_info[2]]).encode()
 )
 
 
-@given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS))
-def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str) -> None:
+@given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS), name=_NAMES)
+def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str, name: str) -> None:
     """For any spelling and repetition of names, the cached result equals the parsed one."""
     parsed_requests = ParsedRequestCache(HIDDEN)
-    for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode())):
+    renamed = first.replace(b"Name=session", b"Name=" + name.encode()).replace(b"Name=abcd", b"Name=" + name.encode())
+    for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode()), renamed):
         request = _request(body)
         found = parsed_requests.find(request)
         try:

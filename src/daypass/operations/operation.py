@@ -224,6 +224,18 @@ class StrippableProof(ABC):
         """
 
 
+class NamedSession(ABC):
+    """An operation whose RoleSessionName has no influence on how the other parameters are parsed."""
+
+    @abstractmethod
+    def with_session_name(self, params: Any, name: str) -> Any:
+        """Return the parameters with another session name, as `parse` would.
+
+        The name has 2 to 64 letters, digits, hyphens, underscores and dots; an empty one stands for a name that is
+        left out.
+        """
+
+
 AnyOperation = Operation[Any]
 
 

@@ -12,7 +12,15 @@ from daypass.authenticate.caller import Caller
 from daypass.errors import AccessDenied, InvalidContextAssertion
 from daypass.mint.durations import role_duration
 from daypass.operations.mfa import verify_mfa
-from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
+from daypass.operations.operation import (
+    Authorized,
+    NamedSession,
+    Parameters,
+    PermissionCheck,
+    Result,
+    Signed,
+    StoreAccess,
+)
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
     RoleGrant,
@@ -66,7 +74,7 @@ class AssumeRoleRequest(msgspec.Struct, frozen=True):
     tags: SessionTags
 
 
-class AssumeRole(Signed[AssumeRoleRequest]):
+class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
     """Mints a role session."""
 
     service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
@@ -87,6 +95,11 @@ class AssumeRole(Signed[AssumeRoleRequest]):
             policies=read_session_policies(given.policy, given.policy_arns),
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
+
+    def with_session_name(self, params: AssumeRoleRequest, name: str) -> AssumeRoleRequest:
+        """Return the parameters with another session name."""
+        members = msgspec.structs.replace(params.members, role_session_name=name)
+        return AssumeRoleRequest(params.role, members, params.policies, params.tags)
 
     def verify_identity(self, params: AssumeRoleRequest, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.

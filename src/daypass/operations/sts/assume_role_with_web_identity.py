@@ -27,6 +27,7 @@ from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
 from daypass.operations.operation import (
     Authorized,
     Declares,
+    NamedSession,
     Parameters,
     PermissionCheck,
     Result,
@@ -104,7 +105,7 @@ class Bearer(Caller, frozen=True, kw_only=True):
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
-class AssumeRoleWithWebIdentity(Declares, StrippableProof):
+class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
@@ -141,6 +142,13 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof):
         Raises a Fault if it is malformed.
         """
         return AssumeRoleWithWebIdentityRequest(*stripped, read_token(proof))
+
+    def with_session_name(
+        self, params: AssumeRoleWithWebIdentityRequest, name: str
+    ) -> AssumeRoleWithWebIdentityRequest:
+        """Return the parameters with another session name."""
+        members = msgspec.structs.replace(params.members, role_session_name=name)
+        return msgspec.structs.replace(params, members=members)
 
     def verify_identity(
         self, params: AssumeRoleWithWebIdentityRequest, signer: Caller | None, ctx: RequestContext
