@@ -106,3 +106,9 @@ def test_what_is_known_of_keys() -> None:
     assert claim.multivalued
     assert find_key("sts:Nothing") is None
     assert find_key("aws:PrincipalTag/") is None
+    propagated = find_key("AWS:transactioncontext/identityprovider/Cost Center:amr")
+    assert propagated is not None
+    assert propagated.name == "aws:TransactionContext/IdentityProvider/Cost Center:amr"
+    assert not propagated.multivalued
+    assert find_key("aws:TransactionContext/Other") is None
+    assert find_key("aws:OriginIdentity/Groups") is None

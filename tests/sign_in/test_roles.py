@@ -82,6 +82,35 @@ def test_the_answer_is_that_of_the_api(people: People, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["saml", "oidc"])
+def test_the_identity_of_the_sign_in_is_propagated(people: People, kind: str) -> None:
+    """As by the API; a change of the provider counts for the next role, and a missing subject closes every role."""
+    session, iam = signed_in(people, kind), people.client("iam")
+    source = "Subject/NameID" if kind == "saml" else "sub"
+    subject = "alice@example.org" if kind == "saml" else "alice"
+    member, change = (
+        ({"SAMLProviderArn": PROVIDER}, iam.update_saml_provider)
+        if kind == "saml"
+        else ({"OpenIDConnectProviderArn": OIDC_PROVIDER}, iam.update_open_id_connect_provider)
+    )
+    assert "TrustedIdentityPropagationContext" not in people.node.take(session, ROLE)
+    change(**member, ContextProvider={"SubjectSourceKey": source})
+    policy = {
+        "Effect": "Allow",
+        "Action": "iam:ListAccountAliases",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"aws:OriginIdentity/Subject": subject}},
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": policy})
+    iam.put_role_policy(RoleName="developer", PolicyName="p", PolicyDocument=document)
+    taken = people.node.take(session, ROLE)
+    assert taken["TrustedIdentityPropagationContext"]["OriginIdentity"]["Subject"] == subject
+    assert "AccountAliases" in people.client("iam", taken["Credentials"]).list_account_aliases()
+    change(**member, ContextProvider={"SubjectSourceKey": "urn:missing"})
+    with pytest.raises(InvalidIdentityToken, match="urn:missing"):
+        people.node.take(session, ROLE)
+
+
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
 def test_the_event_has_the_sign_in(people: People, kind: str) -> None:
     """The event is that of the API, with the sign-in's id and time, and without a proof."""
     session = signed_in(people, kind)

@@ -89,6 +89,21 @@ def test_a_result_names_the_statements_that_decided(iam: Any) -> None:
         assert text in "".join(lines)
 
 
+def test_a_propagated_identity_can_be_simulated(iam: Any) -> None:
+    """Its keys are known: in conditions, in variables, and in the list of missing keys."""
+    subject, department = "aws:OriginIdentity/Subject", "aws:TransactionContext/IdentityProvider/Department"
+    condition = {"StringEquals": {department: "Research"}}
+    policy = document(allow("s3:GetObject", f"arn:aws:s3:::b/${{{subject}}}/*", Condition=condition))
+    asked = {"PolicyInputList": [policy], "ActionNames": ["s3:GetObject"], "ResourceArns": ["arn:aws:s3:::b/alice/k"]}
+    names = iam.get_context_keys_for_custom_policy(PolicyInputList=[policy])["ContextKeyNames"]
+    assert {name.lower() for name in names} == {subject.lower(), department.lower()}
+    (bare,) = iam.simulate_custom_policy(**asked)["EvaluationResults"]
+    assert bare["EvalDecision"] == "implicitDeny"
+    entries = [_entry(subject, "alice"), _entry(department, "Research")]
+    (given,) = iam.simulate_custom_policy(**asked, ContextEntries=entries)["EvaluationResults"]
+    assert given["EvalDecision"] == "allowed"
+
+
 def test_missing_keys_are_listed_where_they_matter(iam: Any) -> None:
     """Missing keys that statements about this action test are listed."""
     policy = document(

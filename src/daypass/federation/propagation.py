@@ -9,7 +9,7 @@ the provider's ContextProvider says, and from no other source:
 - A value that a key cannot hold refuses the token or assertion: without the key, a Deny that tests it would not match.
 
 Source: IAM User Guide, "TIP context keys and runtime claims for IAM federation"; STS API Reference,
-TrustedIdentityPropagationContext.
+TrustedIdentityPropagationContext. Decision: docs/decisions/0026-trusted-identity-propagation.md.
 """
 
 import unicodedata

@@ -2,12 +2,14 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.federation.oidc.setting import NOW, PROVIDER, claims, header, jwks, key, token
 
+from daypass.directory.entities.propagation_entities import ContextKeyDefinition, ContextProvider
 from daypass.errors import IDPCommunicationError
 from daypass.federation.oidc.claims import ROLES_CLAIM
 from daypass.federation.oidc.inspect import MissingInput, inspect_token
@@ -35,6 +37,19 @@ def test_a_good_token_passes_each_check_and_shows_its_keys() -> None:
     assert found.verdict == "accepted"
     assert found.condition_keys["issuer.example:sub"] == "user-1"
     assert found.unverified_header["kid"] == "RS256-good"
+
+
+def test_propagated_claims_are_checked_and_shown() -> None:
+    """A provider with a context provider refuses a token without its subject, and the report says which claim."""
+    context = ContextProvider(subject_source_key="upn", key_definitions=(ContextKeyDefinition(source_key="dep"),))
+    provider = replace(PROVIDER, context_provider=context)
+    found = inspect_token(token(upn="alice", dep="Research"), provider=provider, keys=KEYS, now=NOW)
+    assert found.verdict == "accepted"
+    assert found.condition_keys["aws:originidentity/subject"] == "alice"
+    assert found.condition_keys["aws:transactioncontext/identityprovider/dep"] == "Research"
+    refused = inspect_token(token(), provider=provider, keys=KEYS, now=NOW)
+    assert (refused.verdict, refused.message) == ("refused", "Missing a required claim: upn")
+    assert "ContextProvider" in refused.failed[0].hint
 
 
 def test_all_faults_are_named_at_once() -> None:

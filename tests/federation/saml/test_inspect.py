@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.federation.saml.conftest import GOOD, NOW, PROVIDER, ROLE, World
 
+from daypass.directory.entities.propagation_entities import ContextProvider
 from daypass.errors import Fault
 from daypass.federation.report import CheckOutcome, InspectionReport
 from daypass.federation.saml.inspect import inspect_response
@@ -32,6 +33,16 @@ def test_a_good_response_passes_every_check(world: World) -> None:
     assert set(_outcomes(report).values()) == {CheckOutcome.PASSED}
     assert report.unverified_statement is not None
     assert report.unverified_statement.subject.value == "alice@example.org"
+
+
+def test_propagated_values_are_a_check_of_their_own(world: World) -> None:
+    """A provider with a context provider refuses an assertion without its subject."""
+    for source, outcome in (("Subject/NameID", CheckOutcome.PASSED), ("urn:uid", CheckOutcome.FAILED)):
+        trust = replace(world.trust, context_provider=ContextProvider(subject_source_key=source))
+        report = inspect_response(world.response(), trust=trust, settings=world.settings, now=NOW, provider=PROVIDER)
+        assert _outcomes(report)["identity propagation"] is outcome
+        assert (report.verdict == "accepted") is (outcome is CheckOutcome.PASSED)
+    assert report.message == "urn:uid is required in AuthnResponse"
 
 
 def test_every_failure_is_listed_not_only_the_first(world: World) -> None:

@@ -91,6 +91,37 @@ def test_an_issuer_is_added_changed_and_deleted(server: RunningServer, operator:
     assert iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
 
 
+def test_propagation_is_shown_and_kept(server: RunningServer, operator: Console, metadata: str) -> None:
+    """The pages show each key with its source, and saving the form does not change them."""
+    iam = client_factory(server)("iam")
+    context = {
+        "SubjectSourceKey": "upn",
+        "SubjectTypeValue": "<b>user</b>",
+        "KeyDefinitionList": [{"SourceKey": "dep", "TargetKey": "Department"}, {"SourceKey": "acr"}],
+    }
+    saml = iam.create_saml_provider(Name="propagating", SAMLMetadataDocument=metadata, ContextProvider=context)
+    oidc = iam.create_open_id_connect_provider(
+        Url="https://propagating.example", ClientIDList=["one"], ContextProvider=context
+    )
+    places = ((SAML, saml["SAMLProviderArn"]), (OIDC, oidc["OpenIDConnectProviderArn"]))
+    for address, arn in places:
+        page = operator.get(of(address, arn))
+        facts = page.tree.xpath("//section[@aria-labelledby='propagation']//dt")
+        assert [each.text_content() for each in facts] == [
+            "aws:OriginIdentity/Subject",
+            "aws:OriginIdentity/SubjectType",
+            "aws:TransactionContext/IdentityProvider/Department",
+            "aws:TransactionContext/IdentityProvider/acr",
+        ]
+        assert "<b>user" not in page.text
+        assert operator.post(address, page.form(address)).status == 303
+    shown = (
+        iam.get_saml_provider(SAMLProviderArn=places[0][1]),
+        iam.get_open_id_connect_provider(OpenIDConnectProviderArn=places[1][1]),
+    )
+    assert [each["ContextProvider"] for each in shown] == [context, context]
+
+
 @pytest.mark.parametrize(
     ("form", "fields", "status", "heading"),
     [

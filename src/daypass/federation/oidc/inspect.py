@@ -39,7 +39,10 @@ HINTS: Mapping[str, str] = {
     "issued at": "The issuer's clock is more than five minutes ahead of this one.",
     "not before": "Wait until nbf, or set the issuer's clock.",
     "expiry": "Get a fresh token; this one ended more than five minutes ago.",
-    "claims for STS": "See the tags, roles and source_identity claims under https://aws.amazon.com/.",
+    "claims for STS": (
+        "See the tags, roles and source_identity claims under https://aws.amazon.com/, and the claims that the "
+        "ContextProvider of the provider names."
+    ),
 }
 
 # These replace those above if the cause is clear: one error of STS may have different remedies.
@@ -150,7 +153,9 @@ def _understand(
         require_any_role(identity)
     except Fault as fault:
         return _failed("claims for STS", fault), {}, {}
-    return CheckResult("claims for STS", CheckOutcome.PASSED), identity.condition_keys, dict(identity.tags)
+    propagated = {} if identity.propagated is None else identity.propagated.condition_keys
+    shown = {**identity.condition_keys, **propagated}
+    return CheckResult("claims for STS", CheckOutcome.PASSED), shown, dict(identity.tags)
 
 
 def _provider_check(provider: ProviderTerms | None, missing: MissingInput) -> CheckResult:

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.errors import Fault, InvalidInput, NoSuchEntity
+from daypass.federation.propagation import target_name
 from daypass.federation.saml.metadata import read_metadata
 from daypass.portal import pages
 from daypass.portal.operator.operator_clients import ClientPages
@@ -97,6 +98,8 @@ class ProviderPages:
         values = {
             "test": f"{TEST}?{urlencode({'saml': arn})}",
             "provider": {**_row(_SAML, arn), **_described(found, self.sessions.site.pipeline.now())},
+            "propagation": list(_propagation(found)),
+            "propagation_action": "UpdateSAMLProvider",
             "modes": _MODES,
             "mode": found.get("AssertionEncryptionMode", _MODES[0]),
             "entity_id": settings.saml_entity_id,
@@ -147,6 +150,8 @@ class ProviderPages:
                 "client_ids": [str(each) for each in found.get("ClientIDList") or ()],
                 "thumbprints": [str(each) for each in found.get("ThumbprintList") or ()],
             },
+            "propagation": list(_propagation(found)),
+            "propagation_action": "UpdateOpenIDConnectProvider",
             "done": _DONE.get(request.query_params.get("done", ""), ""),
         }
         return console_page(request, "operator_oidc.html", iam.held, values)
@@ -251,6 +256,21 @@ def _described(provider: Mapping[str, Any], now: datetime) -> dict[str, Any]:
             for key in metadata.signing_keys
         ],
     }
+
+
+def _propagation(provider: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield each propagated condition key and its source."""
+    context = provider.get("ContextProvider")
+    if not context:
+        return
+    yield "aws:OriginIdentity/Subject", visible(context["SubjectSourceKey"], _TEXT)
+    if context.get("SubjectTypeSourceKey"):
+        yield "aws:OriginIdentity/SubjectType", visible(context["SubjectTypeSourceKey"], _TEXT)
+    elif context.get("SubjectTypeValue"):
+        yield "aws:OriginIdentity/SubjectType", f"always {visible(context['SubjectTypeValue'], _TEXT)}"
+    for each in context.get("KeyDefinitionList") or ():
+        name = target_name(each["SourceKey"], each.get("TargetKey") or "")
+        yield f"aws:TransactionContext/IdentityProvider/{visible(name, _TEXT)}", visible(each["SourceKey"], _TEXT)
 
 
 def _sign_on(locations: Sequence[Any]) -> Iterator[tuple[str, str]]:
