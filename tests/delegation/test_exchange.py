@@ -64,6 +64,23 @@ def test_a_role_session_can_approve(sides: Sides) -> None:
     assert refused(sides.as_caller("iam", answer["Credentials"]).list_roles)[0] == "AccessDenied"
 
 
+def test_a_session_without_room_for_the_policy_cannot_approve(sides: Sides) -> None:
+    """The delegated credentials have its tags too. The partner would learn it only after the approval."""
+    iam = sides.as_caller("iam", sides.customer)
+    statement = {"Principal": {"AWS": sides.customer.account}, "Action": ["sts:AssumeRole", "sts:TagSession"]}
+    trust = document({"Effect": "Allow", **statement})
+    role = iam.create_role(RoleName="admins", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="admins", PolicyName="own", PolicyDocument=document(allow("*")))
+    tags = [{"Key": f"k{number}", "Value": "v" * 200} for number in range(2)]
+    user = sides.as_caller("sts", sides.admin())
+    session = user.assume_role(RoleArn=role, RoleSessionName="alice", Tags=tags)["Credentials"]
+    request, approver = sides.request(), sides.as_caller("iam", session)
+    approver.associate_delegation_request(DelegationRequestId=request)
+    code, _, words = refused(approver.accept_delegation_request, DelegationRequestId=request)
+    assert code == "InvalidInput"
+    assert words.endswith("% of allotted space, please use smaller policy.")
+
+
 def scoped(sides: Sides, credentials: Any, *actions: str) -> Any:
     """Return the credentials with a scope-down policy that allows actions."""
     sts = sides.as_caller("sts", credentials)

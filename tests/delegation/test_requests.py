@@ -1,5 +1,6 @@
 """Delegation requests: validation, visibility, decisions, and the lifetime of each state."""
 
+import hashlib
 import json
 import urllib.error
 import urllib.request
@@ -241,6 +242,7 @@ def _parameters(*parameters: tuple[str, list[str], str]) -> list[dict[str, Any]]
     return [{"Name": name, "Values": values, "Type": kind} for name, values, kind in parameters]
 
 
+_INCOMPRESSIBLE = "".join(hashlib.sha256(bytes((number,))).hexdigest() for number in range(10))
 _GOOD = ("userPath", ["monitoring"], "string")
 
 
@@ -253,6 +255,7 @@ _GOOD = ("userPath", ["monitoring"], "string")
         (_parameters(("userPath", ["a", "b"], "string")), "needs one value"),
         (_parameters(("userPath", [], "stringList")), "needs one value"),
         (_parameters(("userPath", ["x" * 2048], "string")), "2048 is the limit"),
+        (_parameters(("userPath", [_INCOMPRESSIBLE], "string")), "of allotted space, please use smaller policy."),
     ],
 )
 def test_template_and_parameters_must_fit(sides: Sides, parameters: list[dict[str, Any]], words: str) -> None:

@@ -106,6 +106,7 @@ def reading(resource: str = OBJECTS, action: str = "s3:GetObject", **principal: 
         (reading(Principal={"AWS": MISSING}), NO_PRINCIPAL),
         (document(deny("s3:*", OBJECTS, NotPrincipal={"AWS": MISSING})), NO_PRINCIPAL),
         (reading(Principal={"AWS": "arn:aws:iam::1:x"}), NO_PRINCIPAL),
+        (reading(Principal={"AWS": f"arn:aws-cn:iam::{OWNER}:root"}), NO_PRINCIPAL),
         (reading(Principal={"CanonicalUser": "a" * 64}), NO_PRINCIPAL),
         (document(deny("s3:*", OBJECTS, NotPrincipal={"Federated": "accounts.google.com"})), NO_PRINCIPAL),
         (reading(OBJECTS + "x" * 20_480), "Policy exceeds the maximum allowed document size."),

@@ -30,6 +30,7 @@ from daypass.operations.iam.delegation.delegation_rules import (
     move,
     notify,
     permissions_of,
+    require_packable,
 )
 from daypass.operations.operation import PermissionCheck, StoreAccess
 from daypass.operations.request_context import RequestContext
@@ -102,7 +103,9 @@ class AcceptDelegationRequest(_Decision):
             raise InvalidInput("A session with session policies cannot accept a delegation request.")
         if caller.is_root and request.seconds > LONGEST_OF_ROOT:
             raise InvalidInput(f"A root user can delegate for {LONGEST_OF_ROOT} seconds at the most.")
-        notify(move(request, self.action, ctx, approver=_approver(caller, ctx.now)), ctx)
+        approver = _approver(caller, ctx.now)
+        require_packable(request.policy, approver.tags)
+        notify(move(request, self.action, ctx, approver=approver), ctx)
 
 
 class RejectDelegationRequest(_Decision):

@@ -17,7 +17,13 @@ from daypass.directory.identity import find_managed, load_account
 from daypass.directory.outbound import NOTIFICATIONS, ensure_server_issuer
 from daypass.errors import EntityAlreadyExists, InvalidInput, LimitExceeded
 from daypass.federation.oidc.provider import is_keys_url
-from daypass.operations.iam.delegation.delegation_rules import AboutRequest, OneRequest, find_visible, missing
+from daypass.operations.iam.delegation.delegation_rules import (
+    AboutRequest,
+    OneRequest,
+    find_visible,
+    missing,
+    require_packable,
+)
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.paging import Paged, make_marker, read_marker
 from daypass.operations.operation import StoreAccess
@@ -86,6 +92,8 @@ def _request(params: _CreateDelegationRequestParams, caller: Caller, ctx: Reques
         Parameter(name=one.name, values=one.values, type=one.type) for one in params.permissions.parameters
     )
     account = load_account(ctx.reader, caller.account)
+    policy = render_template(_template(params, caller, ctx), parameters)
+    require_packable(policy, {})
     return DelegationRequest(
         id=kept_requests.new_request_id(ctx.now, ctx.entropy),
         requestor=caller.account,
@@ -95,7 +103,7 @@ def _request(params: _CreateDelegationRequestParams, caller: Caller, ctx: Reques
         message=params.request_message,
         template=params.permissions.policy_template_arn,
         parameters=parameters,
-        policy=render_template(_template(params, caller, ctx), parameters),
+        policy=policy,
         channel=params.notification_channel,
         redirect=params.redirect_url,
         seconds=params.session_duration,

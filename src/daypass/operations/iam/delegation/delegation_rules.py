@@ -20,10 +20,11 @@ from daypass.directory.delegation import kept_requests
 from daypass.directory.entities.delegation_entities import DelegationRequest, State
 from daypass.directory.identity import compiled
 from daypass.directory.store import Reader
-from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity
+from daypass.errors import InvalidInput, LimitExceeded, NoSuchEntity, PackedPolicyTooLarge
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.operation import PermissionCheck
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
 from daypass.policy.language.document import DocumentKind
@@ -53,6 +54,17 @@ class OneRequest(IamParams, frozen=True):
     """The parameters of an action about one request."""
 
     delegation_request_id: str
+
+
+def require_packable(policy: str, tags: Mapping[str, str]) -> None:
+    """Refuse a policy that the delegated credentials would have no room for.
+
+    Otherwise the partner would learn it only after the approval. Raises InvalidInput in AWS's words.
+    """
+    try:
+        packed_percentage(SessionPolicies(inline=policy), tags)
+    except PackedPolicyTooLarge as problem:
+        raise InvalidInput(problem.message) from problem
 
 
 def find_visible(reader: Reader, caller: Caller, request_id: str) -> DelegationRequest | None:
