@@ -225,7 +225,10 @@ class StrippableProof(ABC):
 
 
 class NamedSession(ABC):
-    """An operation whose RoleSessionName has no influence on how the other parameters are parsed."""
+    """An operation with a RoleSessionName.
+
+    The name has no influence on how the other parameters are parsed.
+    """
 
     @abstractmethod
     def with_session_name(self, params: Any, name: str) -> Any:
