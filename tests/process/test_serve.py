@@ -66,7 +66,9 @@ def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -
         account = server.client("sts", key).get_caller_identity()["Account"]
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(20)
+    of_all_services = [line for line in file.read_text().splitlines() if line.startswith("endpoint_url")]
     assert "[services daypass-root]\n" in file.read_text()
+    assert of_all_services == []
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.name == f"daypass-root-{account}.ini"
     log = "".join(server.errors)

@@ -68,7 +68,7 @@ def _print_created(key: RootKey, output: str, config: Config) -> None:
         f"Account {key.account} was created. Its root access key is shown only once. Add it to ~/.aws/credentials:\n",
         err=True,
     )
-    click.echo(profile_block(key, config.url))
+    click.echo(profile_block(key))
     click.echo("\nAdd the endpoints of the services to ~/.aws/config:\n", err=True)
     click.echo(endpoints_block(key, config.url, config.s3_url))
     if not config.public_url:

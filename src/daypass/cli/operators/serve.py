@@ -116,7 +116,7 @@ def show_first_key(key: RootKey, config: Config) -> None:
 
     It has mode 0600, and its name is printed.
     """
-    block = profile_block(key, config.url, name=FIRST)
+    block = profile_block(key, name=FIRST)
     endpoints = endpoints_block(key, config.url, config.s3_url, name=FIRST)
     if sys.stderr.isatty():
         click.echo(

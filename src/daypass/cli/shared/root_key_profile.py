@@ -1,8 +1,8 @@
 """A root key as a profile in two parts.
 
-One is for ~/.aws/credentials and works alone, with the server's URL for every service. The other is for ~/.aws/config
-and sends S3 requests to the gateway, which only a services section can do. Profiles of two accounts differ in the
-names of both parts, since AWS tools reject duplicates.
+One is for ~/.aws/credentials. The other is for ~/.aws/config and sends STS, IAM and S3 to their own addresses, which
+only a services section can do: `endpoint_url` in the profile would send every service of AWS to the server. Profiles of
+two accounts differ in the names of both parts, since AWS tools reject duplicates.
 """
 
 from daypass.bootstrap import RootKey
@@ -13,7 +13,7 @@ FIRST = "daypass-root"
 def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
     """Return the part for ~/.aws/credentials.
 
-    `url` is the server's URL if it is known.
+    `url` is the server's URL, for a demonstration that gets the requests of every service.
     """
     lines = [
         f"[{name or _name(key)}]",
