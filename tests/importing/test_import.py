@@ -230,6 +230,21 @@ def test_what_cannot_be_read_denies(directory: Directory) -> None:
     assert all(f"{thing}:" in reasons(imported) for thing in ("user a", "user b", "user c", "user d", "role r"))
 
 
+def test_a_document_of_another_partition_denies_and_says_why(directory: Directory) -> None:
+    """It could not be saved by the API either. The list of losses has the API's sentence."""
+    chinese = allow("s3:*", resource="arn:aws-cn:s3:::b")
+    text = page(
+        policies=[policy("p", chinese)],
+        users=[user("a", UserPolicyList=[{"PolicyName": "own", "PolicyDocument": chinese}])],
+        roles=[role("r", trust(AWS="arn:aws-us-gov:iam::123456789012:root"))],
+    )
+    imported = brought(directory, text)
+    assert DENY_ALL in found(directory, "user", "a").value("policies")
+    assert found(directory, "role", "r").value("trust")["Statement"][0]["Effect"] == "Deny"
+    assert reasons(imported).count('(Partition "aws-cn" is not valid for resource "arn:aws-cn:s3:::b".)') == 2
+    assert "(Invalid principal in policy" in reasons(imported)
+
+
 def test_a_document_that_is_nested_without_end_denies(directory: Directory) -> None:
     """It is treated like any other unreadable document."""
     deep = json.loads('{"Statement":' * 300 + "1" + "}" * 300)

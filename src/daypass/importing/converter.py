@@ -60,6 +60,9 @@ class Conversion:
     target: ImportTarget
     state: dict[Key, Thing] = field(default_factory=dict)
     omissions: list[Omission] = field(default_factory=list)
+    refusal: str = ""
+    """The reason why the last document is not valid here, as an ending of a sentence, or an empty string."""
+
     arns: dict[str, str] = field(default_factory=dict)
     """The ARN of each managed policy in the file -> its ARN in this store, or an empty string if it has no equivalent.
     """
@@ -168,7 +171,9 @@ def _policy(policy: Mapping[str, Any], conversion: Conversion) -> None:
     document = _document(next((v.get("Document") for v in versions if v.get("IsDefaultVersion")), None), conversion)
     if document is None:
         conversion.arns[arn] = ""
-        conversion.omit(thing, "its document is not valid in Daypass, so the policy was not imported")
+        conversion.omit(
+            thing, f"its document is not valid in Daypass{conversion.refusal}, so the policy was not imported"
+        )
         return
     is_aws = _is_of_aws(policy)
     path = COPIES_PATH if is_aws else text_of(policy, "Path") or "/"
@@ -197,6 +202,7 @@ def _free_name(name: str, conversion: Conversion) -> str:
 
 def _document(value: Any, conversion: Conversion, kind: DocumentKind = DocumentKind.IDENTITY) -> dict[str, Any] | None:
     """Return a document in its local form, or None if Daypass does not accept it."""
+    conversion.refusal = ""
     check = check_trust if kind is DocumentKind.TRUST else check_inline
     document = read_policy(value)
     if document is None:
@@ -205,7 +211,10 @@ def _document(value: Any, conversion: Conversion, kind: DocumentKind = DocumentK
         if conversion.target.rewriter is not None:
             document = conversion.target.rewriter.rewrite(document)
         check(document_text(document))
-    except (Fault, RecursionError):
+    except RecursionError:
+        return None
+    except Fault as fault:
+        conversion.refusal = f" ({fault.message})"
         return None
     read: dict[str, Any] = document
     return read
@@ -220,7 +229,10 @@ def _holder(one: Mapping[str, Any], kind: str, inline_list: str, conversion: Con
         document = _document(policy.get("PolicyDocument"), conversion)
         if document is None:
             policies[DENY_ALL] = None
-            conversion.omit(thing, f"its inline policy {name} cannot be parsed, so all actions are denied: {DENY_ALL}")
+            conversion.omit(
+                thing,
+                f"its inline policy {name} is not valid{conversion.refusal}, so all actions are denied: {DENY_ALL}",
+            )
         else:
             inline[name] = document
     for attached in objects_of(one, "AttachedManagedPolicies"):
@@ -276,7 +288,9 @@ def _role(role: Mapping[str, Any], conversion: Conversion) -> None:
     thing = f"role {name}"
     trust = _document(role.get("AssumeRolePolicyDocument"), conversion, DocumentKind.TRUST)
     if trust is None:
-        conversion.omit(thing, "its trust policy is not valid in Daypass, so the role cannot be assumed")
+        conversion.omit(
+            thing, f"its trust policy is not valid in Daypass{conversion.refusal}, so the role cannot be assumed"
+        )
     unresolved = frozenset() if trust is None else frozenset(unresolved_principals(trust, conversion))
     for text in sorted(unresolved):
         conversion.omit(thing, f"its trust policy names {text}, which does not exist here and never matches")
