@@ -147,6 +147,36 @@ def test_a_role_profile_that_cannot_work_is_explained(
     assert words in done.err
 
 
+OURS = "daypass_method = role\ncredential_process = daypass credential-process --profile x\ndaypass_source_profile = "
+UNAVAILABLE: dict[str, tuple[str, int]] = {
+    "role that does not exist": (f"{OURS}ann\ndaypass_{ROLE}/absent\n", 4),
+    "role that does not trust": (f"{OURS}ann\ndaypass_{ROLE}/second\n", 4),
+    "endpoint that is down": (f"{OURS}ann\ndaypass_{ROLE}/deploy\ndaypass_endpoint_url = http://127.0.0.1:1\n", 7),
+    "endpoint that is not a URL": (f"{OURS}ann\ndaypass_{ROLE}/deploy\ndaypass_endpoint_url = here\n", 6),
+    "loop": (f"{OURS}x\ndaypass_{ROLE}/deploy\n", 6),
+    "source that does not exist": (f"{OURS}nothere\ndaypass_{ROLE}/deploy\n", 6),
+    "duration of a chain": (
+        f"{OURS}ann\ndaypass_{ROLE}/deploy arn:aws:iam::{ACCOUNT}:role/second\ndaypass_duration = 4h\n",
+        2,
+    ),
+    "malformed duration": (f"{OURS}ann\ndaypass_{ROLE}/deploy\ndaypass_duration = soon\n", 6),
+    "code that is needed": (f"{OURS}ann\ndaypass_{ROLE}/deploy\ndaypass_mfa_serial = arn:aws:iam::1:mfa/m\n", 3),
+    "sign-in that is needed": (f"daypass_method = saml\ncredential_process = daypass\ndaypass_{ROLE}/deploy\n", 3),
+}
+
+
+@pytest.mark.parametrize("kind", UNAVAILABLE)
+def test_whoami_has_the_exit_codes_of_the_other_commands(kind: str, machine: Machine, typed: Type) -> None:
+    """It says the same, without the name of a provider of botocore."""
+    text, code = UNAVAILABLE[kind]
+    add(machine, f"[profile x]\n{text}", "")
+    other = typed("credential-process", "--profile", "x", "--no-input")
+    done = typed("whoami", "--profile", "x", "--no-input")
+    assert (other.code, done.code) == (code, code), (other.err, done.err)
+    assert done.err == other.err
+    assert "custom-process" not in done.err
+
+
 def test_an_option_for_a_code_needs_a_role(typed: Type) -> None:
     """It is not ignored for keys that need no code."""
     done = typed("credential-process", "--profile", "ann", "--mfa-code", "123456")

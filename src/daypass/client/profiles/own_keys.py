@@ -106,7 +106,7 @@ def _read(
 def _of_keys(keys: _Written) -> Iterator[KeyFault]:
     key_id, secret, _ = keys.values
     if secret is not None and _LOOKS_LIKE_ID.fullmatch(secret):
-        words = f"{keys.names[0]} and aws_secret_access_key are exchanged: the secret key is an access key ID."
+        words = f"{keys.names[0]} and the secret access key are exchanged: the secret key looks like a key ID."
         yield KeyFault(keys.source, words, "Exchange the two values.")
         return
     for position, (name, value) in enumerate(zip(keys.names, keys.values, strict=True)):
