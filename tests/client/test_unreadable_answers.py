@@ -9,17 +9,20 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from tests.client.machine import ACCOUNT
 from tests.http_servers import HttpRequest, HttpSite
+from tests.slow_cases import quick_first
 
 from daypass.cli import main as main_module
 from daypass.cli.main import cli, main
 from daypass.client.problems import NoAnswerError
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.own_credentials import own_credentials
+from daypass.client.sessions.sts_call import find_endpoint_fault
+from daypass.testing.server import running_server
 
 SECRET = "THISISTHESECRETKEYANDNOBODYMAYSEEIT"
 TOKEN = "THISISTHETOKENANDNOBODYMAYSEEIT"
@@ -43,6 +46,43 @@ ANSWERS: dict[str, tuple[int, str, dict[str, str], bytes]] = {
     "another type": (200, "image/png", {}, f"{SECRET} {TOKEN}".encode()),
     "binary": (200, XML, {}, b"\x89PNG\xff\xfe\x00" + SECRET.encode() + bytes(range(256))),
     "gzip bomb": (200, XML, {"Content-Encoding": "gzip"}, gzip.compress(bytes(30_000_000)) + SECRET.encode()),
+    "no content": (204, XML, {}, b""),
+    "text": (200, "text/plain", {}, b"It works!"),
+    "JSON": (200, "application/json", {}, b'{"ok": true}'),
+    "XML of another service": (200, XML, {}, b"<ListBucketResult><Name>b</Name></ListBucketResult>"),
+    "result without members": (200, XML, {}, b"<R><GetCallerIdentityResult/><AssumeRoleResult/></R>"),
+    "result without credentials": (
+        200,
+        XML,
+        {},
+        b"<R><AssumeRoleResult><Credentials><AccessKeyId>ASIA1234</AccessKeyId></Credentials></AssumeRoleResult></R>",
+    ),
+    "moved": (301, HTML, {"Location": f"https://sso.example/{SECRET}"}, b""),
+    "login page": (302, HTML, {"Location": f"/login?{SECRET}"}, b"<html><body>Found<br></body></html>"),
+    "moved for good": (308, HTML, {"Location": "/"}, b"<html><body>Moved<br></body></html>"),
+    "missing page": (404, HTML, {}, b"<!DOCTYPE html><html><body>Not Found<br></body></html>"),
+    "missing": (404, "text/plain", {}, b""),
+    "missing JSON": (404, "application/json", {}, b'{"message": "not found"}'),
+    "method": (405, HTML, {}, b"<html><body><center>405 Not Allowed</center><hr></body></html>"),
+    "store of objects": (403, XML, {}, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"),
+    "store without a bucket": (404, XML, {}, b"<Error><Code>NoSuchBucket</Code><Message>No</Message></Error>"),
+    "another service": (
+        400,
+        XML,
+        {},
+        (
+            b"<ErrorResponse><Error><Type>Sender</Type><Code>InvalidAction</Code><Message>Unknown</Message></Error>"
+            b"</ErrorResponse>"
+        ),
+    ),
+    "service of JSON": (400, "application/x-amz-json-1.1", {}, b'{"__type": "UnknownOperationException"}'),
+    "gateway of an API": (403, "application/json", {}, b'{"message": "Missing Authentication Token"}'),
+    "proxy": (407, HTML, {}, b"<html><body>Proxy Authentication Required<br></body></html>"),
+    "throttled page": (429, HTML, {}, b"<html><body>Too many<br></body></html>"),
+    "bad gateway": (502, HTML, {}, b"<html><body><center>502 Bad Gateway</center><hr></body></html>"),
+    "unavailable": (503, HTML, {}, b"<html><body>503<br></body></html>"),
+    "unavailable store": (503, XML, {}, b"<Error><Code>SlowDown</Code><Message>Slow</Message></Error>"),
+    "gateway timeout": (504, "text/plain", {}, b""),
     "fault": (500, XML, {}, _WHOLE.encode()),
     "fault with words": (
         500,
@@ -53,12 +93,25 @@ ANSWERS: dict[str, tuple[int, str, dict[str, str], bytes]] = {
 }
 
 
+# Bytes that are not a whole response of HTTP.
+RAW = {
+    "no HTTP": f"{SECRET} {TOKEN}\r\n\r\n".encode(),
+    "half": b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 5000\r\n\r\n" + _WHOLE[:100].encode(),
+    "wrong length": b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 40\r\n\r\n" + _WHOLE.encode(),
+    "length of no number": b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n" + _WHOLE[:50].encode(),
+    "half of the headers": b"HTTP/1.1 200 OK\r\nContent-Ty",
+    "closed": b"",
+    "old HTTP": b"HTTP/0.9 what\r\n\r\n",
+    "alert of TLS": b"\x15\x03\x03\x00\x02\x02\x46",
+}
+
+
 def _answer(request: HttpRequest) -> None:
     """Send the response that the path selects."""
     request.body()
     name = unquote(request.path.split("/")[1])
-    if name == "no HTTP":
-        request.wfile.write(f"{SECRET} {TOKEN}\r\n\r\n".encode())
+    if name in RAW:
+        request.wfile.write(RAW[name])
         request.close_connection = True
         return
     status, kind, headers, body = ANSWERS[name]
@@ -101,14 +154,17 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         *PLACE,
     ),
 }
-QUICK = sorted(set(ANSWERS) - {"fault", "fault with words"})  # botocore waits and asks again after a fault
+# botocore waits and asks again after a fault
+AGAIN = {name for name, (status, *_) in ANSWERS.items() if status >= 500 or status == 429}
+QUICK = sorted(set(ANSWERS) - AGAIN)
+# whoami calls another operation, whose members are others.
+OF_WHOAMI = ("XML of another service", "login page", "missing page", "result without members", "store of objects")
 TABLE = [
     *((command, answer) for command in ("assume", "login by portal") for answer in (*QUICK, "no HTTP")),
+    *(("whoami", answer) for answer in (*OF_WHOAMI, "another service", "refusal without a reason")),
     *((command, "cut off") for command in COMMANDS if command not in ("assume", "login by portal")),
     ("sts", "page that is XML"),
-    ("whoami", "refusal without a reason"),
-    ("assume", "fault"),
-    ("assume", "fault with words"),
+    *quick_first(("assume", answer) for answer in ("bad gateway", *sorted(AGAIN - {"bad gateway"}), *RAW)),
     ("login by portal", "fault"),
 ]
 
@@ -151,7 +207,9 @@ def test_no_answer_that_cannot_be_read_is_repeated(
     words, url = COMMANDS[command], f"{odd_server}/{quote(answer)}"
     code = run(words, url, home)
     seen = capfd.readouterr()
-    said_by_sts = 4 if answer == "fault with words" else 7
+    by_assume = {"fault with words": 4, "another service": 6}
+    said_by_sts = 7 if command == "login by portal" else by_assume.get(answer, 7)
+    assert urlsplit(url).netloc in seen.err
     assert code == (125 if command == "exec" else said_by_sts), seen.err
     assert not re.search("THISISTHE(SECRETKEY|TOKEN)", seen.out + seen.err)
     assert ("Traceback" in seen.err) == (command != "exec")
@@ -166,6 +224,43 @@ def test_doctor_repeats_no_answer_either(
     assert run(("doctor", "--endpoint-url", f"{odd_server}/{quote(answer)}"), "", home) in {0, 6}
     seen = capfd.readouterr()
     assert not re.search("THISISTHE(SECRETKEY|TOKEN)", seen.out + seen.err)
+
+
+@pytest.mark.parametrize("answer", [*OF_WHOAMI, "moved", "gateway of an API", "service of JSON", "cut off"])
+def test_an_endpoint_that_is_not_sts_has_a_fault(answer: str, odd_server: str, home: Path) -> None:
+    """The doctor shows it."""
+    del home
+    url = f"{odd_server}/{quote(answer)}"
+    assert find_endpoint_fault(endpoint_url=url, region="us-east-1").startswith(url)
+
+
+@pytest.mark.parametrize(
+    "code", ["MissingAuthenticationToken", "AccessDenied", "ExpiredToken", "SignatureDoesNotMatch"]
+)
+def test_an_endpoint_that_refuses_as_sts_does_has_no_fault(code: str, home: Path) -> None:
+    """The call is unsigned, so that STS refuses it."""
+    del home
+    error = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>No</Message></Error></ErrorResponse>"
+    with HttpSite(lambda request: request.reply(403, error.encode(), Content_Type=XML)) as site:
+        assert find_endpoint_fault(endpoint_url=site.url, region="us-east-1") == ""
+
+
+def test_an_endpoint_that_does_not_use_tls_is_told_as_such(odd_server: str, home: Path) -> None:
+    """A file of certificate authorities would not help."""
+    del home
+    fault = find_endpoint_fault(endpoint_url=odd_server.replace("http:", "https:"), region="us-east-1")
+    assert odd_server.partition("//")[2] in fault
+    assert "may not use TLS" in fault
+
+
+@pytest.mark.slow
+def test_a_path_of_the_server_itself_is_not_its_sts(home: Path) -> None:
+    """The message names the whole URL, for a signed call too."""
+    with running_server() as server:
+        assert find_endpoint_fault(endpoint_url=server.url, region="us-east-1") == ""
+        for path in ("/sts", "//", "/portal/x"):
+            assert find_endpoint_fault(endpoint_url=server.url + path, region="us-east-1").startswith(server.url + path)
+        assert run(COMMANDS["whoami"], f"{server.url}/sts", home) == 6
 
 
 def test_a_containers_endpoint_is_not_repeated_either(

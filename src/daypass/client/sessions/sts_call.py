@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import botocore.session
@@ -18,7 +19,7 @@ from botocore import UNSIGNED, exceptions
 from botocore.compat import compat_shell_split
 from botocore.config import Config
 
-from daypass.client.credentials import Credentials
+from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.problems import (
     BadUsageError,
     MisconfiguredError,
@@ -35,6 +36,19 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.:-]{0,127}")
 _SERVER_FAULTS = 500
 # AWS's codes of server errors come from STS itself, so the exit code is that of a refusal.
 _SERVER_CODES = frozenset({"InternalError", "InternalFailure", "ServiceUnavailable"})
+# Codes of other services, and of a Daypass server at a path that is not of STS.
+_OTHER_SERVICE = frozenset(
+    {
+        "InvalidAction",
+        "InvalidRequest",
+        "MethodNotAllowed",
+        "NotImplemented",
+        "UnknownOperation",
+        "UnknownOperationException",
+    }
+)
+# Operation -> members without which a response is not its own. Credentials are verified.
+_NEEDED: Mapping[str, tuple[str, ...]] = MappingProxyType({"GetCallerIdentity": ("Account", "Arn", "UserId")})
 _MESSAGE_HEADER = "x-daypass-authorization-message"
 
 
@@ -94,16 +108,47 @@ def call(client: Any, operation: str, parameters: Mapping[str, Any]) -> dict[str
 
     All errors are raised as UserFacingError.
     """
+    place = printable(client.meta.endpoint_url)
     try:
         answer: dict[str, Any] = client._make_api_call(operation, dict(parameters))  # noqa: SLF001 - by name, as the CLI does
     except Exception as error:
-        raise _translated_answer(error, printable(client.meta.endpoint_url)) from error
+        raise _translated_answer(error, place, _not_sts) from error
     answer.pop("ResponseMetadata", None)
-    shape = client.meta.service_model.operation_model(operation).output_shape
-    if shape is not None and shape.members and not answer:
-        # Valid XML but not from STS, such as a proxy's page: botocore returns no members.
-        raise _unreadable(printable(client.meta.endpoint_url))
+    if not _is_whole(client, operation, answer):
+        # Valid XML but not from STS, such as a proxy's page: botocore returns the members that it knows.
+        raise _not_sts(place)
     return answer
+
+
+def _is_whole(client: Any, operation: str, answer: Mapping[str, Any]) -> bool:
+    shape = client.meta.service_model.operation_model(operation).output_shape
+    if shape is None or not shape.members:
+        return True
+    if not answer or any(not answer.get(name) for name in _NEEDED.get(operation, ())):
+        return False
+    if client.meta.service_model.service_name != "sts" or "Credentials" not in shape.members:
+        return True
+    try:
+        verify_credentials(answer.get("Credentials") or {})
+    except RefusedError:
+        return False
+    return True
+
+
+def find_endpoint_fault(*, endpoint_url: str, region: str) -> str:
+    """Return the fault of an endpoint that is not one of STS.
+
+    It is empty if the endpoint responds as STS does. The call is unsigned, so that STS refuses it.
+    """
+    try:
+        call(
+            connect("sts", CallSigner(unsigned=True), endpoint_url=endpoint_url, region=region), "GetCallerIdentity", {}
+        )
+    except (NoAnswerError, MisconfiguredError) as problem:
+        return str(problem)
+    except UserFacingError:
+        return ""
+    return ""
 
 
 def split_command(command: str) -> list[str]:
@@ -125,22 +170,31 @@ def translated_search(error: Exception) -> UserFacingError:
     return _translated_answer(error, "The endpoint that the profile names")
 
 
-def _translated_answer(error: Exception, place: str) -> UserFacingError:
-    """Translate an exception of a call, without messages that may quote a response."""
-    if isinstance(error, exceptions.ClientError):
-        return _refusal(error, place)
-    if type(error) in _QUOTING or not isinstance(error, exceptions.BotoCoreError | OSError):
-        return _unreadable(place)
-    if isinstance(error, exceptions.CredentialRetrievalError) and "container" in str(error.kwargs.get("provider")):
-        return _unreadable("The container's credentials endpoint")
-    return translated(error)
-
-
 def _unreadable(place: str) -> NoAnswerError:
     return NoAnswerError(
         f"{place} returned a response that cannot be parsed. Try again. If it fails again, check the endpoint with "
         "`daypass doctor`, and check whether a proxy changes or shortens responses."
     )
+
+
+def _not_sts(place: str) -> NoAnswerError:
+    return NoAnswerError(
+        f"{place} returned a response that is not from STS. Check --endpoint-url and the configured endpoint: it may "
+        "be a web page, another service or a wrong path, or a proxy may change or shorten responses."
+    )
+
+
+def _translated_answer(
+    error: Exception, place: str, unreadable: Callable[[str], NoAnswerError] = _unreadable
+) -> UserFacingError:
+    """Translate an exception of a call, without messages that may quote a response."""
+    if isinstance(error, exceptions.ClientError):
+        return _refusal(error, place, unreadable)
+    if type(error) in _QUOTING or not isinstance(error, exceptions.BotoCoreError | OSError):
+        return unreadable(place)
+    if isinstance(error, exceptions.CredentialRetrievalError) and "container" in str(error.kwargs.get("provider")):
+        return _unreadable("The container's credentials endpoint")
+    return translated(error)
 
 
 def translated(error: Exception) -> UserFacingError:
@@ -152,7 +206,15 @@ def translated(error: Exception) -> UserFacingError:
     return MisconfiguredError(f"{sentence(words)} Run `daypass doctor` for more information.")
 
 
-def _refusal(error: exceptions.ClientError, place: str) -> UserFacingError:
+def _tls_fault(words: str) -> NoAnswerError:
+    if "certificate" in words.lower():
+        return NoAnswerError(f"{sentence(words)} Set AWS_CA_BUNDLE to the file with your own certificate authorities.")
+    return NoAnswerError(
+        f"{sentence(words)} The endpoint may not use TLS: check its port, or begin its URL with http://."
+    )
+
+
+def _refusal(error: exceptions.ClientError, place: str, unreadable: Callable[[str], NoAnswerError]) -> UserFacingError:
     detail = error.response.get("Error", {})
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= _SERVER_FAULTS:
@@ -160,8 +222,13 @@ def _refusal(error: exceptions.ClientError, place: str) -> UserFacingError:
             return RefusedError(f"{place} returned {detail['Code']} (status {status}). Try again in a moment.")
         return NoAnswerError(f"{place} returned a server error (status {status}). Try again in a moment.")
     if not _CODE.fullmatch(str(detail.get("Code", ""))):
-        return _unreadable(place)
+        return unreadable(place)
     code, message = printable(detail.get("Code", "")), printable(detail.get("Message", ""))
+    if code in _OTHER_SERVICE:
+        return MisconfiguredError(
+            f"{place} does not serve this operation of STS. {code}: {sentence(message or 'no reason was given')} Check "
+            "--endpoint-url and the configured endpoint."
+        )
     kind, advice = find_advice(code, message)
     headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     if kind is RefusedError and _MESSAGE_HEADER in headers:
@@ -198,11 +265,10 @@ _TRANSLATIONS: tuple[tuple[Any, Callable[[str], UserFacingError]], ...] = (
         lambda words: BadUsageError(sentence(words)),
     ),
     (
-        (exceptions.SSLError, exceptions.ProxyConnectionError),
-        lambda words: NoAnswerError(
-            f"{sentence(words)} Set AWS_CA_BUNDLE to the file with your own certificate authorities."
-        ),
+        exceptions.ProxyConnectionError,
+        lambda words: NoAnswerError(f"{sentence(words)} Check the proxy in HTTPS_PROXY, HTTP_PROXY and NO_PROXY."),
     ),
+    (exceptions.SSLError, _tls_fault),
     (
         (exceptions.HTTPClientError, exceptions.ConnectionError, OSError),
         lambda words: NoAnswerError(f"{sentence(words)} Check that the server runs and that the endpoint is right."),

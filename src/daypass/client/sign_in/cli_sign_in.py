@@ -107,23 +107,21 @@ class _SignInFlow:
                 "--portal-url, or sign in with --via loopback, --via paste, --token-file or --assertion-file."
             ) from error
         if status != _OK:
-            raise _ending(answer, status)
+            raise _ending(self._server, answer)
         try:
             self._handle, self._interval = str(answer["handover"]), min(max(float(answer["interval"]), 0.2), 30.0)
             started = StartedSignIn(
                 str(answer["url"]), printable(answer["user_code"]), min(float(answer["expires_in"]), 900.0)
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise NoAnswerError(
-                "The server's response to the sign-in is malformed. Check that it is a Daypass server."
-            ) from error
+            raise _malformed(self._server) from error
         checked_url(started.url, "The sign-in page")
         return started
 
     def redeem(self, *, code: str = "") -> SignInResult:
         status, answer = self._try(code)
         if status != _OK:
-            raise _ending(answer, status)
+            raise _ending(self._server, answer)
         return self._opened(answer)
 
     def poll(self, seconds: float, sleep: Callable[[float], None]) -> SignInResult:
@@ -136,7 +134,7 @@ class _SignInFlow:
             if answer.get("error") == "slow_down":
                 self._interval += 5
             elif answer.get("error") != "authorization_pending":
-                raise _ending(answer, status)
+                raise _ending(self._server, answer)
         raise BrowserSignInError(_ENDINGS["expired_token"][1])
 
     def _try(self, code: str) -> tuple[int, dict[str, Any]]:
@@ -152,12 +150,20 @@ class _SignInFlow:
         return SignInResult(answer, _unseal(answer, self._private, self._pkce.challenge))
 
 
-def _ending(answer: Mapping[str, Any], status: int) -> UserFacingError:
+def _malformed(server: str) -> NoAnswerError:
+    return NoAnswerError(
+        f"The response of {printable(server)} to the sign-in is malformed. Check that it is a Daypass server."
+    )
+
+
+def _ending(server: str, answer: Mapping[str, Any]) -> UserFacingError:
+    if not isinstance(answer.get("error"), str):
+        return _malformed(server)  # RFC 6749 section 5.2: each error response has a code.
     error = printable(answer.get("error", ""))
     if error in _ENDINGS:
         kind, words = _ENDINGS[error]
         return kind(words)
-    said = printable(answer.get("error_description") or error or f"status {status}")
+    said = printable(answer.get("error_description") or error)
     return RefusedError(f"The server refused the sign-in: {sentence(said)} Run the command again.")
 
 
