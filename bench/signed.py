@@ -14,7 +14,9 @@ from botocore.credentials import Credentials
 _REGION = "us-east-1"
 
 
-def sign(parameters: Mapping[str, str], *, key_id: str, secret: str, port: int, service: str = "sts") -> bytes:
+def sign(
+    parameters: Mapping[str, str], *, key_id: str, secret: str, port: int, service: str = "sts", token: str = ""
+) -> bytes:
     """Return one signed POST of the Query protocol for a server on loopback. No two are alike."""
     url = f"http://127.0.0.1:{port}/"
     headers = {
@@ -25,7 +27,7 @@ def sign(parameters: Mapping[str, str], *, key_id: str, secret: str, port: int, 
         "amz-sdk-request": "attempt=1",
     }
     request = AWSRequest(method="POST", url=url, data=urlencode(parameters).encode(), headers=headers)
-    SigV4Auth(Credentials(key_id, secret), service, _REGION).add_auth(request)
+    SigV4Auth(Credentials(key_id, secret, token or None), service, _REGION).add_auth(request)
     prepared = request.prepare()
     sent = {
         "Host": f"127.0.0.1:{port}",

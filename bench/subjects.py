@@ -105,6 +105,39 @@ def assume_role(name: str, stage: Stage, *, variants: int = _VARIANTS) -> Subjec
     return Subject(name, stage.server, tuple(requests), b"<AccessKeyId>ASIA")
 
 
+def get_scoped_credentials(name: str, stage: Stage, admin: Keys) -> Subject:
+    """Return the subject that narrows a session of a role by a policy. The answer must say that it has one."""
+    place = {"endpoint_url": f"http://127.0.0.1:{stage.server.port}", "region_name": "us-east-1"}
+    iam = boto3.client("iam", aws_access_key_id=admin.key_id, aws_secret_access_key=admin.secret, **place)
+    caller = stage.caller
+    sts = boto3.client("sts", aws_access_key_id=caller.key_id, aws_secret_access_key=caller.secret, **place)
+    trust, rights = _trust_of(stage.caller_arn), _policy("sts:GetScopedCredentials")
+    role = iam.create_role(RoleName="bench-scoped", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="bench-scoped", PolicyName="own", PolicyDocument=rights)
+    key = sts.assume_role(RoleArn=role, RoleSessionName="bench", ExternalId=_EXTERNAL_ID)["Credentials"]
+    parameters = {
+        "Action": "GetScopedCredentials",
+        "Version": _VERSION,
+        "Policy": _policy("s3:GetObject"),
+        "DurationSeconds": "600",
+    }
+    requests = (
+        sign(
+            parameters,
+            key_id=key["AccessKeyId"],
+            secret=key["SecretAccessKey"],
+            token=key["SessionToken"],
+            port=stage.server.port,
+        )
+        for _ in range(_VARIANTS)
+    )
+    return Subject(name, stage.server, tuple(requests), b"<ScopedPoliciesCount>1<")
+
+
+def _policy(action: str) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
+
+
 def empty(server: Server, like: Subject) -> Subject:
     """Return the bare server's subject: the same bytes as `like`, which it does not look at."""
     return Subject("bare", server, like.requests, b"ok")

@@ -27,8 +27,8 @@ def trust(principal: str, **conditions: object) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def allow(action: str, **more: object) -> str:
-    """Return a policy that allows one thing, perhaps under a condition."""
+def allow(action: str | list[str], **more: object) -> str:
+    """Return a policy that allows one thing or several, perhaps under a condition."""
     statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
     return json.dumps(
         {"Version": "2012-10-17", "Statement": [statement | {name.title(): value for name, value in more.items()}]}
@@ -135,6 +135,32 @@ def a_federated_user(stage: Stage, root: dict[str, str]) -> None:
     stage.aws("sts", "get-caller-identity", shows="federated-user/bob")
 
 
+def a_narrower_session(stage: Stage, root: dict[str, str], key: dict[str, str], role_arn: str) -> None:
+    """Play GetScopedCredentials: an agent gets a part of the session of the person who starts it."""
+    stage.become(root)
+    say("An AI agent gets less than the person who starts it. The role may list roles too, and narrow its sessions.")
+    stage.aws(
+        "iam", "put-role-policy", "--role-name", "auditor", "--policy-name", "narrow",
+        "--policy-document", allow(["iam:ListRoles", "sts:GetScopedCredentials"]),
+    )  # fmt: skip
+    stage.become(key)
+    session = stage.aws(
+        "sts", "assume-role", "--role-arn", role_arn, "--role-session-name", "agent", "--external-id", "blue-42",
+        quiet=True,
+    )  # fmt: skip
+    stage.become(session["Credentials"])
+    stage.aws("iam", "list-roles", "--query", "Roles[].RoleName", shows="auditor")
+    say("The agent keeps her session's name. It can list users for ten minutes, but not roles.")
+    narrow = stage.aws(
+        "sts", "get-scoped-credentials", "--policy", allow("iam:ListUsers"), "--duration-seconds", "600",
+        "--scoped-session-description", "the agent of the demonstration", quiet=True,
+    )  # fmt: skip
+    stage.become(narrow["Credentials"])
+    stage.aws("sts", "get-caller-identity", shows="assumed-role/auditor/agent")
+    stage.aws("iam", "list-users", "--query", "Users[].UserName", shows="alice")
+    stage.aws("iam", "list-roles", fails="because no session policy allows the iam:ListRoles action")
+
+
 def settings_for(issuer: OidcIssuer) -> dict[str, str]:
     """Return the settings that open an issuer and a webhook on this machine to the server."""
     loopback = "127.0.0.0/8,::1/128"
@@ -157,6 +183,7 @@ def main() -> int:
             explain_a_refusal(stage, root, key)
             sessions_with_and_without_mfa(stage, account, root, key)
             a_federated_user(stage, root)
+            a_narrower_session(stage, root, key, role_arn)
             a_saml_assertion(stage, account)
             a_web_identity_token(stage, account, issuer)
             an_outbound_token(stage)

@@ -4,6 +4,7 @@ Owns the processes and the scratch directory; all of it is gone at the end, what
 demo.py's.
 """
 
+import gzip
 import json
 import os
 import re
@@ -23,7 +24,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import botocore
+
 _BIN = Path(sys.executable).parent
+_MODELS = Path(botocore.__file__).parent / "data"
 _PATIENCE = 30.0  # seconds for the server to be ready, and to stop
 _UNAVAILABLE = 500
 # By default the AWS CLI fetches every parameter that is a URL, and signs URLs with version 2, which S3 no longer takes.
@@ -169,6 +173,7 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
         wait_until_ready(f"{url}/readyz", server, folder / "server.log")
         (folder / ".aws").mkdir()
         (folder / ".aws" / "config").write_text(_CLI_CONFIG)
+        _add_model(folder / ".aws")
         stage = Stage(url, folder, _first_key(folder))
         stage.become(stage.root)
         yield stage
@@ -176,6 +181,17 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
         server.terminate()
         server.wait(_PATIENCE)
         shutil.rmtree(folder)
+
+
+def _add_model(folder: Path) -> None:
+    """Give the AWS CLI the newest model of STS, where `aws configure add-model` writes it.
+
+    The CLI on PyPI may be older than botocore, and not know every operation.
+    """
+    name = Path("sts", "2011-06-15", "service-2.json")
+    target = folder / "models" / name
+    target.parent.mkdir(parents=True)
+    target.write_bytes(gzip.decompress((_MODELS / name).with_suffix(".json.gz").read_bytes()))
 
 
 def free_port() -> int:

@@ -442,6 +442,7 @@ BENCH_FIGURES = (
     "assume_role_new_names",
     "assume_role_with_web_identity",
     "get_role_credentials",
+    "get_scoped_credentials",
     "moto_get_caller_identity",
     "policy_t1",
     "policy_t2",
@@ -549,7 +550,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "credential_process_cpu_ms",
         "get_caller_identity_session",
         "get_role",
-        "get_scoped_credentials",
         "list_users",
     ),
 }
