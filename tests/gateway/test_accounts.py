@@ -306,6 +306,26 @@ def test_a_presigned_url_ends_with_its_session(gateway: RunningGateway, bucket: 
     assert (refused.value.code, b"<Code>ExpiredToken</Code>" in refused.value.read()) == (400, True)
 
 
+def test_scope_down_policies_limit_a_session_everywhere(gateway: RunningGateway, bucket: str) -> None:
+    """Signed headers, a presigned URL, and a bucket policy that names the session: the layer must allow it too."""
+    may_scope = {"Effect": "Allow", "Action": "sts:GetScopedCredentials", "Resource": "*"}
+    session = gateway.credentials(ALLOW_ALL, may_scope)
+    reading = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/x"})
+    narrow = client_factory(gateway.server)("sts", session).get_scoped_credentials(Policy=reading)["Credentials"]
+    s3 = gateway.s3(narrow, signature_version="s3v4")
+    assert s3.get_object(Bucket=bucket, Key="x")["Body"].read() == b"hello"
+    arn = gateway.last_role.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/") + "/test"
+    grant(gateway, bucket, {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": ["s3:PutObject", "s3:ListBucket"]})
+    assert refused_with(s3.put_object, Bucket=bucket, Key="x", Body=b"changed") == (403, "AccessDenied")
+    assert refused_with(s3.list_objects_v2, Bucket=bucket) == (403, "AccessDenied")
+    assert refused_with(s3.get_object, Bucket=bucket, Key="y") == (403, "AccessDenied")
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "x"}, ExpiresIn=60)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(urllib.request.Request(url, b"changed", method="PUT"), timeout=60)  # noqa: S310 - our own address
+    assert refused.value.code == 403
+    assert gateway.s3().get_object(Bucket=bucket, Key="x")["Body"].read() == b"hello"
+
+
 @pytest.mark.parametrize(
     ("path", "headers", "expected"),
     [

@@ -63,6 +63,19 @@ def test_an_assumed_role_puts_gets_lists_and_deletes(gateway: RemoteGateway) -> 
     assert code_of(lambda: s3.list_objects_v2(Bucket=bucket)) == "NoSuchBucket"
 
 
+def test_scope_down_policies_of_the_server_decide(gateway: RemoteGateway) -> None:
+    """The server sends them with the caller."""
+    bucket = gateway.new_bucket()
+    gateway.s3().put_object(Bucket=bucket, Key="x", Body=b"hello")
+    session = gateway.credentials(ALLOW_ALL, {"Effect": "Allow", "Action": "sts:*", "Resource": "*"})
+    sts = client_factory(gateway.server)("sts", session)
+    reading = document({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"})
+    s3 = gateway.s3(sts.get_scoped_credentials(Policy=reading)["Credentials"])
+    assert s3.get_object(Bucket=bucket, Key="x")["Body"].read() == b"hello"
+    refused = refusal(s3.put_object, Bucket=bucket, Key="x", Body=b"changed")
+    assert "because no session policy allows the s3:PutObject action" in str(refused)
+
+
 def test_policies_of_the_server_decide(gateway: RemoteGateway) -> None:
     """Identity, session and bucket policies, compiled from documents that travel by their hash."""
     bucket = gateway.new_bucket()

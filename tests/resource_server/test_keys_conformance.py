@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from botocore.credentials import Credentials
-from tests.documents import allow, new_key
+from tests.documents import allow, document, new_key
 from tests.resource_server.claims import claim_of
 from tests.resource_server.test_changes import until
 
@@ -24,7 +24,7 @@ from daypass.policy.decision import Allowed, Denied
 from daypass.storage.cache import StoreCache
 from daypass.testing.plugin import ClientFactory
 from daypass.testing.server import RunningServer
-from daypass.verify.caller import static_caller
+from daypass.verify.caller import compile_resource_policy, static_caller
 from daypass.verify.decision import decide
 from daypass.verify.keys import KeyClaim, KeyGrant, Keys, NotLoadedError, StaticKeys
 from daypass.verify.remote import RemoteKeys
@@ -139,6 +139,26 @@ def test_the_caller_can_be_decided_without_a_directory(provided: Provided) -> No
     assert isinstance(decide(caller, "s3:PutObject", OBJECT, {}), Denied)
     assert caller.context["aws:principalaccount"] == caller.account
     assert "aws:multifactorauthage" not in caller.context
+
+
+@pytest.mark.parametrize("provider", ["local", "remote"])
+def test_scope_down_policies_are_policies_of_the_caller(
+    request: pytest.FixtureRequest, iam: Any, as_caller: ClientFactory, provider: str
+) -> None:
+    """Each layer applies, and a resource policy that names the caller does not bypass it."""
+    provided: Provided = request.getfixturevalue(provider)
+    made = new_key(iam, "wide", allow("*"))
+    scoped = as_caller("sts", made).get_session_token()["Credentials"]
+    for action in ("*", "s3:Get*"):
+        policy = document(allow(action), allow("sts:*"))
+        scoped = as_caller("sts", scoped).get_scoped_credentials(Policy=policy)["Credentials"]
+    claim = claim_of(Credentials(scoped["AccessKeyId"], scoped["SecretAccessKey"], scoped["SessionToken"]))
+    caller = provided.find(claim).caller
+    assert len(caller.policies.scoped) == 2
+    named = {**allow("s3:*"), "Principal": {"AWS": caller.arn}}
+    grant = compile_resource_policy(document(named))
+    assert isinstance(decide(caller, "s3:GetObject", OBJECT, {}, resource_policy=grant), Allowed)
+    assert isinstance(decide(caller, "s3:PutObject", OBJECT, {}, resource_policy=grant), Denied)
 
 
 def test_the_end_of_a_session_is_exclusive(provided: Provided) -> None:
