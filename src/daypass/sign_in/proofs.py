@@ -173,7 +173,8 @@ def _identity_bytes(found: SamlIdentity | WebIdentity | Fault | None) -> int:
     else:
         values, roles = found.condition_keys.values(), list(found.roles or ())
     conditions = [text for value in values for text in ([value] if isinstance(value, str) else value)]
-    texts = [*roles, *conditions, *(text for tag in found.tags for text in tag)]
+    propagated = () if found.propagated is None else found.propagated.condition_keys.values()
+    texts = [*roles, *conditions, *propagated, *(text for tag in found.tags for text in tag)]
     return _OBJECT_BYTES + sum(_TEXT_BYTES + len(text) for text in texts)
 
 
