@@ -7,6 +7,7 @@ from tests.growth import least_seconds
 
 from daypass.client.problems import ExpiredError
 from daypass.client.sign_in.assertions import UnverifiedOffer, offers
+from daypass.federation.saml.attributes import find_role_pair
 
 ROLE = "arn:aws:iam::123456789012:role/reader"
 PROVIDER = "arn:aws:iam::123456789012:saml-provider/corp"
@@ -35,6 +36,29 @@ def read(value: str, *, before: str = "", encoding: str = "utf-8") -> tuple[Unve
 def test_a_role_is_read_in_each_form(value: str) -> None:
     """The value is all its characters: comments do not cut it."""
     assert read(value) == (UnverifiedOffer(ROLE, PROVIDER),)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        PAIR,
+        f"{PROVIDER},{ROLE}",
+        f"\t{ROLE} ,\n{PROVIDER} ",
+        f"{ROLE},ops,{PROVIDER}",
+        f"{PROVIDER}, {ROLE},ops",
+        f"{ROLE},\u00a0{PROVIDER}",
+        f"{ROLE},{PROVIDER},{ROLE}",
+        f"{ROLE}/,{PROVIDER}",
+        f"{ROLE},{PROVIDER.replace('123456789012', '210987654321')}",
+        f"{ROLE};{PROVIDER}",
+        ROLE,
+        "",
+    ],
+)
+def test_the_same_values_are_offered_as_sts_takes(value: str) -> None:
+    """The client has a pattern of its own, because it needs nothing of the server."""
+    pair = find_role_pair(value)
+    assert read(value) == (() if pair is None else (UnverifiedOffer(pair.role, pair.provider),))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "iso-8859-1"])

@@ -33,7 +33,7 @@ class ProofLength:
         return ValidationError(
             f"1 validation error detected: Value at '{self.name}' failed to satisfy constraint: "
             f"Member must have length {bound}",
-            detail=f"it has {len(text):,} characters",
+            detail=f"the value has {len(text):,} characters",
         )
 
 

@@ -61,7 +61,7 @@ def test_all_faults_are_named_at_once() -> None:
     expiry = found.checks[-1]
     assert (expiry.code, expiry.hint) == (
         "ExpiredTokenException",
-        "Get a fresh token; this one ended more than five minutes ago.",
+        "The token expired more than five minutes ago. Get a new one, or check both clocks.",
     )
 
 

@@ -6,6 +6,7 @@ Python's own parser, so that the client needs no XML library.
 
 import base64
 import binascii
+import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from urllib.parse import parse_qs
@@ -15,6 +16,13 @@ from daypass.client.problems import BadUsageError, ExpiredError
 _MOST = 200_000
 _SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 _ROLE = "https://aws.amazon.com/SAML/Attributes/Role"
+# The values that STS reads: a role and a provider of one account in either order, with ASCII white space around them.
+# The name of a role may contain a comma.
+_SPACE = r"[ \t\n\r\f\v]*"
+_ROLE_ARN = r"(?P<role>arn:(?P<role_of>aws[a-z-]*:iam::[0-9]{12}):role/[A-Za-z0-9_+=,.@/-]{1,576}(?<!/))"
+_PROVIDER_ARN = r"(?P<provider>arn:(?P<provider_of>aws[a-z-]*:iam::[0-9]{12}):saml-provider/[A-Za-z0-9._-]{1,128})"
+_PAIR = re.compile(f"{_SPACE}{_ROLE_ARN}{_SPACE},{_SPACE}{_PROVIDER_ARN}{_SPACE}")
+_REVERSED_PAIR = re.compile(f"{_SPACE}{_PROVIDER_ARN}{_SPACE},{_SPACE}{_ROLE_ARN}{_SPACE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +84,10 @@ def offers(assertion: str) -> tuple[UnverifiedOffer, ...]:
 
 
 def _read_pair(text: str) -> UnverifiedOffer | None:
-    parts = [part.strip() for part in text.split(",")]
-    roles = [part for part in parts if ":role/" in part]
-    providers = [part for part in parts if ":saml-provider/" in part]
-    return UnverifiedOffer(roles[0], providers[0]) if len(roles) == len(providers) == 1 else None
+    found = _PAIR.fullmatch(text) or _REVERSED_PAIR.fullmatch(text)
+    if found is None or found["role_of"] != found["provider_of"]:
+        return None
+    return UnverifiedOffer(found["role"], found["provider"])
 
 
 def provider_for(assertion: str, role_arn: str) -> str:

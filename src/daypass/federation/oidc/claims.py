@@ -117,7 +117,9 @@ def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:
     if identity.roles is None:
         return {ROLE_AUTHORIZED_KEY: "false"}
     if role_arn not in identity.roles:
-        raise InvalidIdentityToken(oidc_messages.ROLE_NOT_IN_CLAIM)
+        raise InvalidIdentityToken(
+            oidc_messages.ROLE_NOT_IN_CLAIM, detail=f"the roles claim does not contain {role_arn}"
+        )
     return {ROLE_AUTHORIZED_KEY: "true"}
 
 
@@ -213,7 +215,9 @@ def _source_identity(claims: Mapping[str, Any]) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _SOURCE_IDENTITY.fullmatch(value):
-        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="the source identity has invalid characters")
+        raise InvalidIdentityToken(
+            oidc_messages.NOT_VALIDATED, detail="the source identity is not 2 to 256 characters of A-Za-z0-9_+=,.@-"
+        )
     return value
 
 

@@ -17,7 +17,7 @@ from daypass.federation.oidc.claims import ROLES_CLAIM, UNNAMED_ROLES, read_iden
 from daypass.federation.oidc.extra_claims import Value
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms
-from daypass.federation.oidc.token import UnverifiedToken, read_token, without_line_end
+from daypass.federation.oidc.token import BAD_ALGORITHM, UnverifiedToken, read_token, without_line_end
 from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
 from daypass.federation.proof_length import WEB_IDENTITY_TOKEN
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
@@ -29,16 +29,16 @@ _MISSING = "its input is missing"
 HINTS: Mapping[str, str] = {
     "form": "Pass the ID token alone: three parts with dots, no Bearer, no line break, not an opaque access token.",
     "provider": "Create an OpenID Connect provider whose URL is the token's iss, to the character.",
-    "signature": "See that the issuer's jwks_uri lists the token's kid with use sig and a fitting alg.",
+    "signature": "The key set at the issuer's jwks_uri must contain the token's kid, with use sig and a fitting alg.",
     "required claims": "The issuer must put iss, sub, aud, iat and exp into the token.",
     "purpose": "This is a logout or event token; ask the issuer for an ID token.",
     "issuer": "The provider's URL and iss must be equal, with or without the slash at the end.",
-    "subject": "sub must be a string of at most 255 characters.",
+    "subject": "sub must be a string of 1 to 255 characters without control characters.",
     "audience": "Add the token's audience (azp if there is one, else aud) to the provider's client ids.",
     "timestamps": "iat, exp and nbf must be whole seconds since 1970.",
-    "issued at": "The issuer's clock is more than five minutes ahead of this one.",
-    "not before": "Wait until nbf, or set the issuer's clock.",
-    "expiry": "Get a fresh token; this one ended more than five minutes ago.",
+    "issued at": "The issuer's clock is more than five minutes ahead of ours. Synchronise both (NTP).",
+    "not before": "Wait until nbf. If the issuer's clock is ahead of ours, synchronise both (NTP).",
+    "expiry": "The token expired more than five minutes ago. Get a new one, or check both clocks.",
     "claims for STS": (
         "See the tags, roles and source_identity claims under https://aws.amazon.com/, and the claims that the "
         "ContextProvider of the provider names."
@@ -47,7 +47,7 @@ HINTS: Mapping[str, str] = {
 
 # These replace those above if the cause is clear: one error of STS may have different remedies.
 CLOSER_HINTS: Mapping[str, str] = {
-    "algorithm not allowed": "Let the issuer sign this client's tokens with RS256 or ES256, not with its secret.",
+    BAD_ALGORITHM: "Let the issuer sign this client's tokens with RS256 or ES256, not with its secret.",
     UNNAMED_ROLES: f"Let the issuer put ARNs of this account's roles into {ROLES_CLAIM}, or omit it.",
 }
 _LENGTH = "STS takes 4 to 20,000 characters: let the issuer omit claims that STS does not read, such as groups."

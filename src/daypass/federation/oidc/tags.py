@@ -46,8 +46,12 @@ def parse_tags(claims: Mapping[str, Any]) -> TokenTags:
     tags = (*_nested_tags(nested), *_flat_tags(claims))
     # Tag keys are not case-sensitive: one must not have two values.
     names = {key.lower() for key, _ in tags}
-    if len(names) != len(tags) or len(tags) > MAX_TAGS:
-        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag twice, or more than 50")
+    if len(names) != len(tags):
+        raise InvalidIdentityToken(
+            oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag key occurs twice; letter case does not distinguish keys"
+        )
+    if len(tags) > MAX_TAGS:
+        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail=f"there are more than {MAX_TAGS} tags")
     transitive = (*_texts(_value(nested, "transitive_tag_keys", [])), *_texts(_value(claims, FLAT_TRANSITIVE, [])))
     if not {key.lower() for key in transitive} <= names:
         raise InvalidIdentityToken(oidc_messages.BAD_TAGS, detail="a transitive key is not a tag of the token")
@@ -91,9 +95,15 @@ def _flat_tags(claims: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _checked(key: str, value: object) -> tuple[str, str]:
     if not isinstance(value, str) or len(value) > MAX_VALUE or not 1 <= len(key) <= MAX_KEY:
-        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag is of the wrong length")
+        raise InvalidIdentityToken(
+            oidc_messages.BAD_PRINCIPAL_TAGS,
+            detail="a tag is not a key of 1 to 128 characters with a value of at most 256",
+        )
     if key.lower().startswith("aws:") or not all(map(_is_allowed, key + value)):
-        raise InvalidIdentityToken(oidc_messages.BAD_PRINCIPAL_TAGS, detail="a tag has forbidden characters")
+        raise InvalidIdentityToken(
+            oidc_messages.BAD_PRINCIPAL_TAGS,
+            detail="a tag key begins with aws:, or a tag contains a character that AWS does not allow",
+        )
     return key, value
 
 

@@ -26,6 +26,7 @@ REFUSED_HEADERS = ("crit", "b64", "enc", "zip")
 TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
 _SEGMENTS = 3
+BAD_ALGORITHM = "alg is not one of RS256, RS384, RS512, ES256, ES384 and ES512"
 # An issuer writes the same header in every token, and only its string matters: cache the last ones.
 _KEPT_HEADERS, _LONGEST_KEPT = 128, 512
 
@@ -104,11 +105,11 @@ def check_header(header: Mapping[str, Any]) -> tuple[str, str | None]:
     """
     for name in REFUSED_HEADERS:
         if name in header:
-            raise _not_a_jwt(f"header member {name}")
+            raise _not_a_jwt(f"the header contains {name}, which is not allowed")
     _check_types(header)
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
-        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="algorithm not allowed")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=BAD_ALGORITHM)
     return algorithm, _kid(header)
 
 
@@ -118,7 +119,7 @@ def _check_types(header: Mapping[str, Any]) -> None:
         raise _not_a_jwt("typ is not that of an identity token")
     content = header.get("cty", "")
     if not isinstance(content, str) or content.lower() in NESTED_TYPES:
-        raise _not_a_jwt("nested token")
+        raise _not_a_jwt("cty says that the token contains another token")
 
 
 def _kid(header: Mapping[str, Any]) -> str | None:

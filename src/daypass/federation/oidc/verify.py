@@ -127,7 +127,7 @@ def check_audience(claims: Mapping[str, Any], provider: ProviderTerms, _now: int
     if party is None and len(audiences) > 1:
         raise InvalidIdentityToken(oidc_messages.SEVERAL_AUDIENCES)
     if party is not None and not is_plain_text(party):
-        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="azp is not a string")
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail="azp is not 1 to 1,024 printable characters")
     if isinstance(provider.client_ids, UnsafeAnyAudience):
         return
     if (audiences[0] if party is None else party) not in provider.client_ids:

@@ -77,7 +77,7 @@ def read_roles(values: Values) -> tuple[RolePair, ...]:
     given = values.get(ROLE, ())
     pairs = [pair for value in given if (pair := find_role_pair(value)) is not None]
     if not pairs:
-        raise no_role(f"{len(given)} Role values, but not one pair of a role and a provider of the same account")
+        raise no_role(f"of {len(given)} Role values, not one is a pair of a role and a provider of the same account")
     return tuple(dict.fromkeys(pairs))
 
 

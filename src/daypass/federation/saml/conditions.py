@@ -87,13 +87,13 @@ def _bearer(validation: ValidationContext) -> None:
 def _recipient(validation: ValidationContext) -> None:
     recipient = validation.assertion.confirmation.recipient
     if not validation.settings.is_recipient(recipient):
-        raise wrong_audience(f"the Recipient {recipient!r} is not an address of this server")
+        raise wrong_audience(f"the Recipient {recipient!r} is not an address of this server or of AWS")
 
 
 def _destination(validation: ValidationContext) -> None:
     destination = validation.envelope.destination
     if destination is not None and not validation.settings.is_recipient(destination):
-        raise wrong_audience(f"the Destination {destination!r} is not an address of this server")
+        raise wrong_audience(f"the Destination {destination!r} is not an address of this server or of AWS")
 
 
 def _in_response_to(validation: ValidationContext) -> None:
@@ -112,7 +112,7 @@ def _audience(validation: ValidationContext) -> None:
         raise wrong_audience("the Conditions do not contain an Audience")
     for audiences in restrictions:
         if not any(validation.settings.is_audience(audience) for audience in audiences):
-            raise wrong_audience(f"this server is not one of the audiences {', '.join(audiences)}")
+            raise wrong_audience(f"neither this server nor AWS is one of the audiences {', '.join(audiences)}")
 
 
 def _issued(validation: ValidationContext) -> None:
@@ -160,7 +160,7 @@ def _ends(validation: ValidationContext) -> None:
 
 def _fresh(validation: ValidationContext) -> None:
     if validation.now - validation.assertion.issued > REDEEMABLE:
-        raise stale(f"the Assertion was issued at {validation.assertion.issued}")
+        raise stale(f"the Assertion was issued more than five minutes ago, at {validation.assertion.issued}")
 
 
 _AHEAD = "The provider's clock is more than five minutes ahead of ours. Synchronise both (NTP)."

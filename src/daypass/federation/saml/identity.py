@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from daypass.errors import Fault
 from daypass.federation.propagation import MissingSubjectError, PropagatedIdentity, UnusablePropagationError, propagate
 from daypass.federation.saml.assertion import ParsedAssertion, read_assertion
-from daypass.federation.saml.attributes import Claims, RolePair, gather, read_claims
+from daypass.federation.saml.attributes import Claims, RolePair, gather, read_claims, require_provider
 from daypass.federation.saml.conditions import REDEEMABLE, ValidationContext, check_conditions
 from daypass.federation.saml.saml_faults import as_answered, expired, invalid, no_role
 from daypass.federation.saml.settings import SamlSettings, Trust
@@ -178,6 +178,7 @@ def require_role(identity: SamlIdentity, *, role: str, provider: str) -> None:
 
     Raises the Fault that STS returns otherwise.
     """
+    require_provider(identity.roles, provider)
     if provider != identity.provider or RolePair(role, provider) not in identity.roles:
         raise no_role(f"the assertion does not grant {role} through {provider}")
 

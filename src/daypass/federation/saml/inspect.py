@@ -24,7 +24,7 @@ from daypass.federation.saml.encryption import AssertionDecryptionError, decrypt
 from daypass.federation.saml.envelope import Envelope, read_envelope, require_success
 from daypass.federation.saml.identity import find_propagated, identify
 from daypass.federation.saml.metadata import IdentityProviderMetadata
-from daypass.federation.saml.saml_faults import as_answered, bad_signature, malformed, unsigned
+from daypass.federation.saml.saml_faults import as_answered, bad_signature, not_encrypted, not_signed
 from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import SamlSettings, Trust
 from daypass.federation.saml.signature import verify_element
@@ -76,7 +76,7 @@ def inspect_response(
         first = next((check for check in found if check.outcome is CheckOutcome.FAILED), None)
         if first is not None:
             return InspectionReport("response", found, "refused", first.code, first.message, assertion)
-        message = "No provider was named, so no signature could be verified."
+        message = "No provider was given, so no signature could be verified."
         return InspectionReport("response", found, "unknown", message=message, unverified_statement=assertion)
     try:
         identity = identify(unverified_response, trust=trust, settings=settings, now=now, request_id="-")
@@ -119,9 +119,9 @@ class _Walk:
     def _response_signature(self, response: ShapedResponse) -> None:
         name, trust = "response signature", self.trust
         if not response.signed:
-            self._skip(name, "The Response is not signed; it need not be.")
+            self._skip(name, "the Response does not have its own signature; it need not be signed")
         elif trust is None:
-            self._skip(name, "No provider was named.")
+            self._skip(name, "no provider was given")
         else:
             self._try(name, lambda: verify_envelope(response, trusted_keys(trust, self.now), trust), _KEYS)
 
@@ -129,21 +129,21 @@ class _Walk:
         name, trust = "decryption", self.trust
         if not response.encrypted:
             if trust is not None and trust.require_encryption:
-                self._fail(name, malformed("the provider is registered with AssertionEncryptionMode Required"), _OPEN)
+                self._fail(name, not_encrypted(), _OPEN)
             else:
-                self._skip(name, "The assertion is not encrypted.")
+                self._skip(name, "the assertion is not encrypted; it need not be")
             return response.unverified_assertion
         if trust is None:
-            self._skip(name, "No provider was named, so there is no key to open the assertion with.")
+            self._skip(name, "no provider was given, so no key can decrypt the assertion")
             return None
         return self._try(name, lambda: _decrypted(response, trust), _OPEN)
 
     def _assertion_signature(self, assertion: etree._Element) -> None:
         name, trust = "assertion signature", self.trust
         if not is_signed(assertion):
-            self._fail(name, unsigned("the Assertion carries no signature of its own"), _SIGN)
+            self._fail(name, not_signed(), _SIGN)
         elif trust is None:
-            self._skip(name, "No provider was named.")
+            self._skip(name, "no provider was given")
         else:
             keys = self._try("provider's keys", lambda: trusted_keys(trust, self.now), _KEYS)
             if keys is not None:
@@ -160,7 +160,7 @@ class _Walk:
             if shown not in registered:
                 self._skip(
                     "certificate in the message",
-                    f"SHA-256 {shown} is not among the registered: {', '.join(sorted(registered))}.",
+                    f"SHA-256 {shown} is not a registered certificate; registered: {', '.join(sorted(registered))}",
                 )
 
     def _meaning(self, assertion: ParsedAssertion, envelope: Envelope) -> Iterator[CheckResult]:
@@ -168,10 +168,10 @@ class _Walk:
         validation = ValidationContext(assertion, envelope, trust, self.settings, self.now)
         for check in CHECKS:
             if check.of_provider and self.trust is None:
-                yield CheckResult(check.name, CheckOutcome.SKIPPED, why="No provider was named.")
+                yield CheckResult(check.name, CheckOutcome.SKIPPED, why="no provider was given")
             elif check.is_waived(trust):
                 yield CheckResult(
-                    check.name, CheckOutcome.SKIPPED, why="The provider is registered as lax: STS does not check this."
+                    check.name, CheckOutcome.SKIPPED, why="the provider is registered as lax: STS does not check this"
                 )
             else:
                 yield _finding(check.name, partial(check.verify, validation), check.hint)
@@ -190,7 +190,7 @@ class _Walk:
                     CheckResult(
                         "Role value",
                         CheckOutcome.SKIPPED,
-                        why=f"{value!r} is ignored: it is not ROLE_ARN,PROVIDER_ARN",
+                        why=f"{value!r} is ignored: it is not ROLE_ARN,PROVIDER_ARN of one account",
                     )
                     for value in ignored
                 )
@@ -200,7 +200,7 @@ class _Walk:
         name, provider = "provider in Role", self.provider
         roles = [pair for value in values.get(ROLE, ()) if (pair := find_role_pair(value)) is not None]
         if provider is None:
-            self._skip(name, "The ARN of the provider is not known.")
+            self._skip(name, "the ARN of the provider is not known")
         elif roles:
             self._try(name, lambda: require_provider(roles, provider), _GRANT)
 

@@ -30,6 +30,18 @@ def unsigned(detail: str) -> Fault:
     return InvalidIdentityToken(UNSIGNED, detail=detail)
 
 
+def not_signed() -> Fault:
+    """Refuse an assertion that does not have its own signature."""
+    return unsigned("the Assertion does not have its own signature")
+
+
+def not_encrypted() -> Fault:
+    """Refuse a plain assertion where the provider must encrypt them."""
+    return malformed(
+        "the provider is registered with AssertionEncryptionMode Required, and the assertion is not encrypted"
+    )
+
+
 def bad_signature(detail: str) -> Fault:
     """Refuse a signature that the provider did not make, or of another kind."""
     return InvalidIdentityToken(SIGNATURE_INVALID, detail=detail)

@@ -18,7 +18,7 @@ from typing import Any, cast
 from lxml import etree
 
 from daypass.federation.saml.element_text import local_name, read_text
-from daypass.federation.saml.saml_faults import bad_signature, malformed, unsigned
+from daypass.federation.saml.saml_faults import bad_signature, malformed, not_signed
 from daypass.federation.saml.xml_names import (
     CANONICALIZATIONS,
     DS,
@@ -152,7 +152,7 @@ def shape_assertion(assertion: etree._Element) -> None:
         raise malformed("the Assertion contains another Assertion")
     _require_signatures_in_place(assertion, {assertion})
     if not is_signed(assertion):
-        raise unsigned("the Assertion does not have its own signature")
+        raise not_signed()
 
 
 def is_signed(element: etree._Element) -> bool:

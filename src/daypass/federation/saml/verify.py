@@ -149,9 +149,9 @@ def _verify_shaped(response: ShapedResponse, trust: Trust, now: datetime) -> Ver
         opened = _verify_encrypted(response, keys, trust)
         return VerifiedAssertion(opened.element, envelope, encrypted=True, signing_key=opened.key)
     if trust.require_encryption:
-        raise malformed("the provider requires encrypted assertions and this one is not encrypted")
+        raise saml_faults.not_encrypted()
     if not is_signed(response.unverified_assertion):
-        raise saml_faults.unsigned("the Assertion does not have its own signature")
+        raise saml_faults.not_signed()
     verified = verify_signed_element(response.unverified_assertion, keys, allow_sha1=trust.allow_sha1)
     return VerifiedAssertion(verified.element, envelope, encrypted=False, signing_key=verified.key)
 

@@ -240,4 +240,5 @@ def _connection_fault(fault: Exception) -> IssuerUnreachableError | Unacceptable
         return UnacceptableAnswerError(
             "the host has private addresses, which DAYPASS_OIDC_ALLOWED_NETWORKS does not allow"
         )
-    return IssuerUnreachableError(f"no connection: {type(fault).__name__}")
+    reasons = (cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror)
+    return IssuerUnreachableError(f"no connection: {next(reasons, type(fault).__name__)}")
