@@ -3,35 +3,18 @@
 Each row of the table is a machine's fault, the words of the command that fails with it, and the words of the doctor.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import click
 import pytest
-from click.testing import CliRunner
-from tests.client.machine import Done, Machine
+from tests.client.in_process import here
+from tests.client.machine import Machine
 from tests.http_servers import HttpRequest, HttpSite
 from tests.slow_cases import quick_first
 
-from daypass.cli.main import main
-
 ROLE = "daypass_method = role\ndaypass_role_arn = arn:aws:iam::123456789012:role/deploy\n"
-
-
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
-def _run(*, words: tuple[str, ...]) -> None:
-    main(words)
-
-
-def here(machine: Machine, *words: str, **environment: str) -> Done:
-    """Run daypass in this process, which costs less than another one."""
-    ours = {name: None for name in os.environ if name.startswith(("AWS_", "DAYPASS_", "XDG_"))}
-    done = CliRunner().invoke(_run, words, env={**ours, **machine.environment, **environment})
-    return Done(done.exit_code, done.stdout, done.stderr)
 
 
 @dataclass(frozen=True)

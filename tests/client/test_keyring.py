@@ -92,7 +92,7 @@ def test_cached_entries_are_listed_without_the_keyring(desktop: Machine) -> None
     """A desktop may prompt for each secret; `status` and `whoami` do not read secrets."""
     assert process(desktop).code == 0
     row = desktop.good("status", "--output", "json", DESKTOP="locked").json[0]
-    assert (row["Profile"], row["Left"]) == ("deploy", "59 min")
+    assert (row["Profile"], row["Left"]) == ("deploy", "1 h")
 
 
 def test_logging_out_takes_it_out_of_the_keyring(desktop: Machine) -> None:

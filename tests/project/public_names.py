@@ -148,7 +148,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass keys list": _OPERATOR,
     "daypass keys rotate": _OPERATOR,
     "daypass lint": ("--kind", "--output"),
-    "daypass login": _LOGIN,
+    "daypass login": (*_LOGIN, "--duration"),
     "daypass login oidc": (
         *_LOGIN,
         "--duration",

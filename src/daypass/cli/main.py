@@ -110,13 +110,17 @@ class _Lazy(click.Group):
         """Return the names of the commands, in order."""
         return sorted(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import and return a command, or return None if it does not exist."""
         if cmd_name not in COMMANDS:
             return None
         if cmd_name in FOR_OPERATORS and not _is_server_installed():
             return _NeedsServer(cmd_name)
         command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        if ctx.resilient_parsing:
+            from daypass.cli.shared.completion import add_completion
+
+            add_completion(command, cmd_name, for_people=cmd_name in FOR_PEOPLE)
         return command
 
     def resolve_command(

@@ -61,6 +61,14 @@ class Prompt:
         if not self.allowed:
             raise SignInNeededError(f"{noun} is needed, but --no-input is set: {instead}.")
 
+    def has_terminal(self) -> bool:
+        """Return whether a person can read and answer a prompt."""
+        try:
+            with open(_READ, encoding="utf-8"), open(_WRITE, "w", encoding="utf-8"):  # noqa: PTH123 - devices
+                return True
+        except OSError:
+            return False
+
     def tell(self, words: str) -> None:
         """Print a message on the terminal.
 

@@ -50,9 +50,9 @@ FAULTY = {
         "[profile p]\nrole_arn = r\nsource_profile = q\n[profile q]\nregion = eu-west-1\n",
         "no credentials",
     ),
-    "a role without a source": ("[profile p]\nrole_arn = r\n", "no source"),
+    "a role without a source": ("[profile p]\nrole_arn = r\n", "without a source"),
     "two kinds of source": ("[profile p]\nrole_arn = r\nsource_profile = q\ncredential_source = Environment\n", "both"),
-    "an unknown source": ("[profile p]\nrole_arn = r\ncredential_source = Env\n", "unknown credential_source"),
+    "an unknown source": ("[profile p]\nrole_arn = r\ncredential_source = Env\n", "is not valid"),
 }
 SOUND = {
     "keys": f"[profile p]\n{KEYS}",

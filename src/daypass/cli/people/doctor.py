@@ -22,6 +22,7 @@ from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import find_fault
 from daypass.client.profiles.chains import find_chain_fault
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
+from daypass.client.profiles.own_keys import ENVIRONMENT, find_key_faults
 from daypass.client.profiles.sources import find_sources
 from daypass.client.sessions.profile_faults import find_profile_faults, find_variable_faults
 from daypass.client.text_format import printable
@@ -119,8 +120,12 @@ def _sources(patient: Patient) -> Iterator[DoctorFinding]:
     shadowed = ", ".join(source.where for source in others)
     key = f", key {used.key_id}" if used.key_id.isascii() and used.key_id.isalnum() else ""
     yield DoctorFinding("credentials", f"from {used.where}{key}" + (f"; it shadows {shadowed}" if shadowed else ""))
+    faults = find_key_faults(context.environment, context.profiles, patient.at_hand, now=now())
+    for fault in faults:
+        if not (patient.profile and fault.source == ENVIRONMENT):
+            yield DoctorFinding("credentials", fault.words, fault.remedy)
     token = context.environment.get("AWS_SESSION_TOKEN")
-    if used.kind == "environment" and used.key_id.startswith("ASIA") and not token:
+    if used.kind == "environment" and used.key_id.startswith("ASIA") and not token and not faults:
         yield DoctorFinding(
             "credentials", "a temporary key without AWS_SESSION_TOKEN", "Set all three variables, or unset them."
         )
@@ -140,9 +145,10 @@ def _chains(patient: Patient) -> Iterator[DoctorFinding]:
 
 def _profiles(patient: Patient) -> Iterator[DoctorFinding]:
     profiles = patient.client_context.profiles
+    said = {finding.words for finding in _chains(patient)}
     for name in sorted(profiles.by_name):
         check = "credentials" if name == patient.at_hand else "profiles"
-        for fault in find_profile_faults(profiles, name):
+        for fault in (fault for fault in find_profile_faults(profiles, name) if fault.words not in said):
             yield DoctorFinding(check, fault.words, fault.remedy)
 
 

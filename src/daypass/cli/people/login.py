@@ -33,12 +33,25 @@ from daypass.cli.shared.sign_in import (
     with_known_server,
 )
 from daypass.client.credential_request import CredentialRequest, login_command
-from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.problems import BadUsageError, MisconfiguredError, UserFacingError
+from daypass.client.profiles.profiles import Profile
 from daypass.client.roles import account_of, role_name
 from daypass.client.sessions.cache import LEAST, CachedCredentials
 from daypass.client.sessions.get_credentials import cache_key, get_credentials, with_endpoint
 
-VIAS = ("auto", "browser", "device", "loopback", "paste")
+_AT_SERVER = ("auto", "browser", "device")
+_PORTAL_URL = (
+    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
+)
+# The option existed before it was refused, so its message says why.
+_REFUSED_PORTAL_URL = (click.option("--portal-url", default="", metavar="URL", hidden=True),)
+
+
+def _via(*vias: str) -> tuple[Any, ...]:
+    """Return the option --via with the sign-in methods of one command."""
+    return (click.option("--via", type=click.Choice(vias), default="auto", help="The sign-in method."),)
+
+
 _COMMON = (
     click.option(
         "--profile",
@@ -53,7 +66,6 @@ _COMMON = (
         "--endpoint-url", default="", metavar="URL", help="The server's URL. Default: the configured endpoint."
     ),
     s3_endpoint_option,
-    click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
     click.option("--region", default="", metavar="NAME", help="The region for which requests are signed."),
     click.option(
         "--output",
@@ -62,28 +74,28 @@ _COMMON = (
         help="Save a profile, print the credentials in a format, or print a profile for the AWS CLI alone (sso).",
     ),
     click.option("--keys", is_flag=True, help="Write the keys to the credentials file."),
-    click.option("--via", type=click.Choice(VIAS), default="auto", help="The sign-in method."),
     click.option("--no-input", is_flag=True, help="Never prompt: fail and name the command to run instead."),
     click.option("--all", "every", is_flag=True, help="Sign in to all offered roles, or to all that match --role."),
 )
 
 
 @click.group(invoke_without_command=True)
-@with_options(_COMMON)
+@with_options(_COMMON, _via(*_AT_SERVER), _PORTAL_URL)
 @shell_option
+@with_options(LASTING)
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Sign in to the server with a browser, and save a profile.
 
     Every AWS tool can use the profile. One sign-in serves all profiles of the server until it ends; --all writes a
-    profile for each of your roles.
+    profile for each of your roles. With --duration the sign-in is for one role and is not kept.
     """
     if ctx.invoked_subcommand is None:
         _login("", given)
 
 
 @command.command()
-@with_options(_COMMON)
+@with_options(_COMMON, _via(*_AT_SERVER, "paste"), _PORTAL_URL)
 @shell_option
 @with_options(LASTING)
 @click.option(
@@ -100,7 +112,7 @@ def saml(**given: Any) -> None:
 
 
 @command.command()
-@with_options(_COMMON)
+@with_options(_COMMON, _via(*_AT_SERVER, "loopback", "paste"), _REFUSED_PORTAL_URL)
 @shell_option
 @with_options(LASTING)
 @click.option("--issuer", default="", metavar="URL", help="The OpenID Connect provider.")
@@ -130,11 +142,14 @@ def oidc(**given: Any) -> None:
 
     Sign in with a browser, or with a token from a file or a command.
     """
+    if given["portal_url"]:
+        raise BadUsageError("--portal-url is for SAML, whose assertions AWS accepts. Use `daypass login saml`.")
     _login("oidc", given)
 
 
 def _login(method: str, given: dict[str, Any]) -> None:
     output, shell, keys, s3_url = (given.pop(each) for each in ("output", "shell", "keys", "s3_url"))
+    _require_profile(output, keys=keys)
     client_context = replace(means_of(given), fresh=True)
     known = client_context.profiles.by_name.get(given["profile"])
     own = known.request if known else None
@@ -172,6 +187,11 @@ def _login(method: str, given: dict[str, Any]) -> None:
         entries = mint_roles(selection, roles, is_own=own is not None, every=extra["every"])
     for single, entry in entries:
         _deliver(single, entry, output, shell, s3_url, keys=keys)
+
+
+def _require_profile(output: str, *, keys: bool) -> None:
+    if keys and output != "profile":
+        raise BadUsageError(f"--keys writes a profile, and --output {output} does not. Use one of them.")
 
 
 def _require_old_way(request: CredentialRequest, method: str, output: str, extra: dict[str, Any]) -> None:
@@ -245,10 +265,34 @@ def _deliver(
 
 
 def _free_name(selection: Selection) -> str:
-    """Return the role's name, with its account if another profile has that name."""
-    role = selection.request.role_arn[-1]
+    """Return the role's name, or a longer one if that profile is of another role or another way to sign in."""
+    request = selection.request
+    role, known = request.role_arn[-1], selection.client_context.profiles.by_name
     name = role_name(role)
-    known = selection.client_context.profiles.by_name.get(name)
-    if known is None or (known.request is not None and known.request.role_arn == selection.request.role_arn):
-        return name
-    return f"{name}-{account_of(role)}"
+    names = (name, f"{name}-{account_of(role)}", f"{name}-{request.method}")
+    free = next((each for each in names if each not in known or _is_same_way(known[each], request)), "")
+    if not free:
+        raise BadUsageError(f"The profiles {', '.join(names)} exist. Name a new one with --profile.")
+    own = known[name].request if name in known else None
+    if free != name and own is not None and own.role_arn == request.role_arn:
+        words = f"Profile {name} signs in with {own.method} and was not changed. This sign-in is profile {free}."
+        click.echo(f"daypass: {words}", err=True)
+    return free
+
+
+def _is_same_way(profile: Profile, request: CredentialRequest) -> bool:
+    """Return whether a profile is of the same role and signs in the same way.
+
+    A sign-in at the server replaces those of version 0.1.0 at the same page.
+    """
+    try:
+        own = profile.request
+    except UserFacingError:
+        return False
+    if own is None or own.role_arn != request.role_arn:
+        return False
+    own_way, way = (tuple(getattr(each, name) for name in _OF_WAY) for each in (own, request))
+    return own_way == way and (own.method == request.method or (request.method == "portal" and not any(way)))
+
+
+_OF_WAY = ("issuer", "client_id", "token_file", "token_command", "portal_url")

@@ -6,12 +6,14 @@ It does not revoke the sessions of roles: they expire, or an operator runs `dayp
 import click
 
 from daypass.cli.shared.session_options import means_of
+from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import BadUsageError
 from daypass.client.profiles.endpoints import named_at_hand
 from daypass.client.profiles.profiles import Profile
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import with_endpoint
 from daypass.client.sessions.server_sign_in import SignInStore, end_sign_in, is_of_sign_in, server_name
+from daypass.client.sessions.source_keys import long_term_key
 from daypass.client.text_format import printable
 
 
@@ -21,8 +23,8 @@ from daypass.client.text_format import printable
 def command(*, profiles: tuple[str, ...], every: bool) -> None:
     """Delete the cached credentials of PROFILEs (default: AWS_PROFILE).
 
-    If they come from a sign-in at a server, the sign-in ends too, for all profiles of that server. The profiles are
-    not removed.
+    Sessions that were made with a profile's own keys are deleted too. If they come from a sign-in at a server, the
+    sign-in ends too, for all profiles of that server. The profiles are not removed.
     """
     client_context = means_of({})
     profiles = profiles if profiles or every else named_at_hand(client_context.environment)
@@ -41,15 +43,25 @@ def command(*, profiles: tuple[str, ...], every: bool) -> None:
 
 
 def _forget(profiles: set[str], client_context: ClientContext, *, every: bool) -> int:
-    """Delete the sessions of profiles, and return their number."""
+    """Delete the sessions of profiles and of their keys, and return their number."""
     cache = client_context.cache
-    gone = [entry for entry in cache.entries() if every or set(entry.profiles) & profiles]
-    for entry in gone:
-        if every:
+    signers = profiles | {key for key in (_key_of(name, client_context) for name in profiles) if key}
+    deleted = 0
+    for entry in list(cache.entries()):
+        if every or entry.source in signers:
             cache.drop(entry.key)
+        elif not set(entry.profiles) & profiles:
+            continue
         for name in set(entry.profiles) & profiles:
             cache.forget(entry.key, name)
-    return len(gone)
+        deleted += 1
+    return deleted
+
+
+def _key_of(name: str, client_context: ClientContext) -> str:
+    """Return the ID of a profile's own access key, or an empty string."""
+    request = CredentialRequest("session", source_profile=name)
+    return long_term_key(request, client_context.profiles, client_context.environment)
 
 
 def _server_of(profile: Profile, client_context: ClientContext) -> str:

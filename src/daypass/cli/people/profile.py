@@ -27,6 +27,7 @@ from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.problems import BadUsageError, SignInNeededError
 from daypass.client.profiles.endpoints import find_region
+from daypass.client.profiles.impossible_requests import find_impossibility, find_unused_option
 from daypass.client.profiles.ini_edit import Value
 from daypass.client.profiles.profiles import SECRETS, Profile, load_profiles, write_config
 from daypass.client.profiles.profiles import remove as remove_profile
@@ -37,6 +38,15 @@ from daypass.client.sessions.cache import CredentialCache
 from daypass.client.sessions.get_credentials import with_endpoint
 from daypass.client.text_format import printable
 
+# Settings of a request that AWS's own settings of a profile do not have.
+_NOT_PLAIN = {
+    "policy": "--policy",
+    "policy_arns": "--policy-arn",
+    "tags": "--tag",
+    "transitive_tags": "--transitive-tag",
+    "source_identity": "--source-identity",
+    "mfa_command": "--mfa-command",
+}
 _dry_run = click.option("--dry-run", is_flag=True, help="Print the changes without making them.")
 
 
@@ -125,7 +135,12 @@ def add(*, name: str, session: bool, saml: bool, plain: bool, s3_url: str, dry_r
     if key_id:
         _add_keys(name, key_id, given, s3_url, dry_run=dry_run)
         return
+    if given["mfa_code"]:
+        raise BadUsageError("A profile cannot keep --mfa-code, since a code is accepted once. Use --mfa-command.")
     chosen = _select(given, session=session, saml=saml)
+    unused = find_unused_option(chosen.request)
+    if unused:
+        raise BadUsageError(f"{unused} does not apply to this kind of profile, so it would have no effect. Remove it.")
     if plain:
         _add_plain(name, chosen, s3_url, dry_run=dry_run)
     else:
@@ -141,7 +156,7 @@ def _select(given: dict[str, Any], *, session: bool, saml: bool) -> Selection:
         raise BadUsageError(
             "Choose the kind of profile: --role ROLE, --session, or --access-key-id ID for keys on disk."
         )
-    return select(method, given)
+    return select(method, {**given, "repairs": True})
 
 
 def _add_keys(name: str, key_id: str, given: dict[str, Any], s3_url: str, *, dry_run: bool) -> None:
@@ -178,6 +193,12 @@ def _add_plain(name: str, chosen: Selection, s3_url: str, *, dry_run: bool) -> N
         raise BadUsageError("--plain supports one role with --source-profile or --token-file, as AWS's settings do.")
     if not (request.source_profile or request.token_file):
         raise BadUsageError("--plain needs --source-profile or --token-file.")
+    lost = next((option for name, option in _NOT_PLAIN.items() if getattr(request, name)), "")
+    if lost:
+        raise BadUsageError(f"AWS's own settings have no place for {lost}. Remove it, or --plain.")
+    impossible = find_impossibility(request, chosen.client_context.profiles)
+    if impossible:
+        raise BadUsageError(impossible)
     options: dict[str, Value] = {
         "role_arn": request.role_arn[0],
         "source_profile": request.source_profile or None,

@@ -14,9 +14,10 @@ from daypass.cli.shared.output import output_option, query_option, show
 from daypass.cli.shared.session_options import Duration, means_of, now
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
+from daypass.client.problems import UserFacingError
 from daypass.client.sessions.cache import CachedCredentialsSummary
 from daypass.client.sessions.client_context import ClientContext
-from daypass.client.sessions.get_credentials import with_endpoint
+from daypass.client.sessions.get_credentials import cache_key, with_endpoint
 from daypass.client.sessions.server_sign_in import ServerSignIn, SignInStore
 from daypass.client.text_format import printable
 
@@ -39,15 +40,60 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
         names = profiles or tuple(sorted({name for entry in entries for name in entry.profiles}))
         return _check(client_context, entries, names, timedelta(seconds=least))
     sign_ins = [] if profiles else list(SignInStore(client_context.cache).each())
-    rows = [*map(_sign_in_row, sign_ins), *map(_row, entries)]
+    served = _served(entries, profiles, client_context)
+    rows = list(map(_sign_in_row, sign_ins))
     if output != "text" or query:
+        # A document has each session once, with all profiles that share it.
+        by_key = {each.key: each for _, each in served}
+        for key, found in by_key.items():
+            rows.append(_row(", ".join(name for name, each in served if each.key == key), found))
         show(rows, output, query)
         return Exit.OK
+    rows += [_row(name, each) for name, each in served]
     for row in rows:
-        click.echo(f"{row['Profile'] or '-':20}  {row['Left']:>12}  {row['Arn']}")
+        label = row["Profile"] or (f"role {row['Role']}" if row["Role"] else "-")
+        click.echo(f"{label:20}  {row['Left']:>12}  {row['Arn']}")
     if not rows:
         click.echo("No cached sessions. Run `daypass login` or `daypass assume`.", err=True)
     return Exit.OK
+
+
+def _served(
+    entries: Sequence[CachedCredentialsSummary], chosen: Sequence[str], client_context: ClientContext
+) -> list[tuple[str, CachedCredentialsSummary]]:
+    """Return one session for each profile, and for each role that was assumed without a profile.
+
+    It is the session that commands use, or the one that lasts longest.
+    """
+    by_label: dict[tuple[str, str], list[CachedCredentialsSummary]] = {}
+    for entry in entries:
+        names = [name for name in entry.profiles if not chosen or name in chosen]
+        labels = [(name, "") for name in names] or [("", f"{_role_of(entry)} {entry.endpoint_url}")]
+        for label in labels:
+            by_label.setdefault(label, []).append(entry)
+    return [
+        (name, max(found, key=lambda entry: (entry.key == _key_of(name, client_context), _end(entry))))
+        for (name, _), found in sorted(by_label.items())
+    ]
+
+
+def _end(entry: CachedCredentialsSummary) -> float:
+    return entry.expires.timestamp() if entry.expires else float("inf")
+
+
+def _key_of(name: str, client_context: ClientContext) -> str:
+    """Return the key of the session that a profile's commands use, or an empty string."""
+    try:
+        request = client_context.profiles.by_name[name].request
+        return cache_key(with_endpoint(request, client_context), client_context) if request else ""
+    except (KeyError, UserFacingError):
+        return ""  # The profile was removed, or it is not complete.
+
+
+def _role_of(entry: CachedCredentialsSummary) -> str:
+    """Return the name of the role, or of the federated user, to whom a session belongs."""
+    words = entry.arn.partition("/")[2].split("/")
+    return printable(words[0])
 
 
 def _check(
@@ -85,6 +131,7 @@ def _sign_in_row(found: ServerSignIn) -> dict[str, Any]:
     end = instant(datetime.fromtimestamp(found.ends, UTC)) if found.ends else None
     return {
         "Profile": "",
+        "Role": "",
         "Arn": f"sign-in at {printable(found.server)}",
         "Endpoint": printable(found.server),
         "Expires": end,
@@ -93,14 +140,16 @@ def _sign_in_row(found: ServerSignIn) -> dict[str, Any]:
     }
 
 
-def _row(entry: CachedCredentialsSummary) -> dict[str, Any]:
+def _row(name: str, entry: CachedCredentialsSummary) -> dict[str, Any]:
     end = entry.expires
     left = (end - now()).total_seconds() if end else 0.0
+    is_usable = not entry.is_from_the_future(now())
     return {
-        "Profile": printable(", ".join(entry.profiles)),
+        "Profile": printable(name),
+        "Role": _role_of(entry),
         "Arn": printable(entry.arn) or printable(entry.access_key_id),
         "Endpoint": printable(entry.endpoint_url),
         "Expires": instant(end) if end else None,
-        "Left": say_duration(left) if left > 0 else "expired",
+        "Left": (say_duration(left) if left > 0 else "expired") if is_usable else "unknown",
         "Subject": printable(entry.subject),
     }

@@ -43,7 +43,8 @@ def emit(entry: CachedCredentials, selection: Selection, output: str, shell: str
         if sys.stdout.isatty():
             click.echo('daypass: these are shell commands; run them with eval "$(...)".', err=True)
     elif output == "json":
-        click.echo(json.dumps({"Credentials": sts_form(entry.credentials), "Arn": entry.arn}, indent=4))
+        arn = {"Arn": entry.arn} if entry.arn else {}
+        click.echo(json.dumps({"Credentials": sts_form(entry.credentials), **arn}, indent=4))
     else:
         click.echo(json.dumps(process_form(entry.credentials)))
 

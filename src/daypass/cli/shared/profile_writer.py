@@ -21,6 +21,8 @@ from daypass.client.credential_request import PREFIX, SETTINGS, CredentialReques
 from daypass.client.credentials import Credentials
 from daypass.client.problems import BadUsageError, LockedError
 from daypass.client.profiles.aws_files import Edit, Places
+from daypass.client.profiles.endpoints import named_at_hand
+from daypass.client.profiles.impossible_requests import find_impossibility
 from daypass.client.profiles.ini_edit import Value
 from daypass.client.profiles.profiles import (
     KEYS,
@@ -31,6 +33,7 @@ from daypass.client.profiles.profiles import (
     write_config,
     write_keys,
 )
+from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import with_role_arns
 
 _SECRET_LINE = re.compile(rf"^([+ -]?\s*(?:{'|'.join(sorted(SECRETS))})\s*[=:]\s*).*$", re.IGNORECASE)
@@ -95,12 +98,17 @@ def save_profile(
     name: str, selection: Selection, *, s3_url: str = "", dry_run: bool = False, quiet: bool = False
 ) -> list[Edit]:
     """Write a profile whose credential process makes the selection's request."""
-    request = with_role_arns(selection.request, selection.client_context)
+    request = _with_source(selection.request, selection.client_context)
+    impossible = find_impossibility(request, selection.client_context.profiles)
+    if impossible:
+        raise BadUsageError(impossible)
+    request = with_role_arns(request, selection.client_context)
     if request.policy and "\n" in request.policy:
         request = replace(request, policy=" ".join(request.policy.split()))
     if request.method in {"role", "session"} and not request.source_profile:
         raise BadUsageError(
-            "A profile needs a source with long-term credentials. Use --profile to name the profile that has your keys."
+            "A profile needs a source with long-term credentials. Name the profile that has your keys with --profile "
+            "or AWS_PROFILE."
         )
     known = selection.client_context.profiles.by_name.get(name)
     if known is not None and known.credentials.get("aws_access_key_id"):
@@ -117,6 +125,19 @@ def save_profile(
     if not dry_run and not quiet:
         click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
     return done
+
+
+def _with_source(request: CredentialRequest, client_context: ClientContext) -> CredentialRequest:
+    """Return the request with the profile of the environment as its source.
+
+    A profile must name its source: it is used in other environments too.
+    """
+    if request.method not in {"role", "session"} or request.source_profile:
+        return request
+    name = next(iter(named_at_hand(client_context.environment)), "")
+    if client_context.environment.get("AWS_ACCESS_KEY_ID") or name not in client_context.profiles.by_name:
+        return request
+    return replace(request, source_profile=name)
 
 
 def saved_wanted(name: str) -> CredentialRequest:

@@ -155,11 +155,19 @@ def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
         @functools.wraps(function)
         def run(**given: Any) -> Any:
             mine = {name: given.pop(name) for name in names if name in given}
+            mine["profile"] = _one_profile(mine["profile"], given.pop("profile_word", ""))
             return function(select(method, mine, given.pop("role_words", ())), **given)
 
         return options(PLACE, *groups, HOW)(run)
 
     return decorate
+
+
+def _one_profile(option: str, word: str) -> str:
+    """Return the profile that an option or an argument names."""
+    if option and word and option != word:
+        raise BadUsageError(f"Name one profile, not both {word!r} and --profile {option!r}.")
+    return option or word
 
 
 def _name_of(option: Any) -> str:
@@ -205,6 +213,7 @@ def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
         keeps=not given.pop("no_cache", False),
         fresh=given.pop("fresh", False),
         mfa_code=given.pop("mfa_code", ""),
+        repairs=given.pop("repairs", False),
         **more,
     )
 
@@ -234,6 +243,7 @@ def _with_profile_mfa(request: CredentialRequest, client_context: ClientContext)
         raise MisconfiguredError(
             f"Profile {request.source_profile!r} does not exist. Run `daypass profile list` to see all profiles."
         )
-    if source is None or request.mfa_serial or source.options.get("role_arn"):
+    uses_mfa = request.method in {"role", "session"}
+    if source is None or request.mfa_serial or source.options.get("role_arn") or not uses_mfa:
         return request
     return replace(request, mfa_serial=source.options.get("mfa_serial", ""))

@@ -37,6 +37,12 @@ _NO_BROWSER = (
 )
 
 
+_NO_TERMINAL = (
+    "Sign-in needs a person, and there is no terminal. Choose a way with `daypass login --via browser` or "
+    "`--via device`, or use `daypass login oidc --token-file FILE` or `daypass login saml --assertion-file FILE`."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class SignInProof:
     """A token or an assertion, with the roles that the assertion offers.
@@ -101,11 +107,23 @@ def get_token(request: CredentialRequest, client_context: ClientContext, extra: 
     return SignInProof(_by_provider(request, client_context, extra["redirect_port"]))
 
 
+def _require_person(request: CredentialRequest, client_context: ClientContext, refusal: str = _NO_BROWSER) -> None:
+    """Raise SignInNeededError if nobody would see the sign-in, instead of waiting for it.
+
+    A chosen way, and a chosen browser, say that somebody does.
+    """
+    if not client_context.prompt.allowed:
+        raise SignInNeededError(refusal)
+    if not (request.via or client_context.environment.get("BROWSER") or client_context.prompt.has_terminal()):
+        raise SignInNeededError(_NO_TERMINAL)
+
+
 def _by_provider(request: CredentialRequest, client_context: ClientContext, port: int) -> str:
     if not request.issuer or not request.client_id:
         raise BadUsageError("Set the provider with --issuer URL and --client-id ID.")
-    if not client_context.prompt.allowed:
-        raise SignInNeededError("Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command.")
+    _require_person(
+        request, client_context, "Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command."
+    )
     secret = read_token_file(request.client_secret_file) if request.client_secret_file else ""
     client = OidcClient(request.issuer, request.client_id, request.scopes or "openid", secret, port)
     return sign_in(client, _opening("Sign in with your browser"), now=client_context.now)
@@ -208,8 +226,7 @@ def by_sign_in(selection: Selection, method: str, extra: dict[str, Any]) -> tupl
     server = request.endpoint_url
     if not server or request.portal_url or request.duration or not is_by_server(method, request, extra):
         return None
-    if not client_context.prompt.allowed:
-        raise SignInNeededError(_NO_BROWSER)
+    _require_person(request, client_context)
     client = registered(server, client_context)
     if client is None:
         return None
@@ -273,8 +290,7 @@ def _sign_in_by_portal(request: CredentialRequest, client_context: ClientContext
             "No server to sign in to. Set one with --endpoint-url, or with --portal-url for roles in AWS; "
             "or use --via paste, --via loopback, --token-file or --assertion-file."
         )
-    if not client_context.prompt.allowed:
-        raise SignInNeededError(_NO_BROWSER)
+    _require_person(request, client_context)
     role = (
         ""
         if sealed or not request.role_arn

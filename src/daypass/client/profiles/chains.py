@@ -6,17 +6,14 @@ without credentials are faults. Source: AWS SDKs and Tools Reference Guide, "Ass
 """
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.profiles import Profile, Profiles
+from daypass.client.profiles.role_profiles import find_request
 from daypass.client.text_format import printable
 
 _COMMAND = "credential-process"
-# The kinds of `credential_source`, and the setting that excludes it.
-CREDENTIAL_SOURCES = ("Environment", "Ec2InstanceMetadata", "EcsContainer")
 # A setting of a profile that AWS's tools take as its own credentials.
 _OWN = ("aws_access_key_id", "web_identity_token_file", "sso_session", "sso_start_url", "login_session")
 
@@ -148,16 +145,9 @@ def _has_credentials(profile: Profile) -> bool:
 
 
 def _own_fault(profile: Profile) -> str:
-    """Return the fault of a role profile that has no source, or two."""
-    options: Mapping[str, str] = MappingProxyType(profile.options)
-    if not options.get("role_arn") or options.get("web_identity_token_file"):
-        return ""
-    source, kind = options.get("source_profile"), options.get("credential_source")
-    own = f"Profile {_quoted(profile.name)}"
-    if source and kind:
-        return f"{own} has both source_profile and credential_source. Remove one of them."
-    if kind and kind not in CREDENTIAL_SOURCES:
-        return f"{own} has an unknown credential_source. Use one of {', '.join(CREDENTIAL_SOURCES)}."
-    if not source and not kind:
-        return f"{own} has a role_arn but no source. Set source_profile to the profile whose keys assume the role."
+    """Return the fault of the profile's own request, such as a role that has no source or two."""
+    try:
+        find_request(profile)
+    except UserFacingError as problem:
+        return str(problem)
     return ""

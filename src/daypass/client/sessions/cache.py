@@ -33,7 +33,10 @@ _MOST = 32
 
 @dataclass(frozen=True, slots=True)
 class CachedCredentials:
-    """Cached credentials and their description for people."""
+    """Cached credentials and their description for people.
+
+    `source` is the key ID or the profile that signed the request for them.
+    """
 
     key: str
     credentials: Credentials
@@ -44,6 +47,7 @@ class CachedCredentials:
     subject: str = ""
     kept: datetime | None = None
     further: tuple[str, ...] = ()
+    source: str = ""
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -65,6 +69,7 @@ class CachedCredentialsSummary:
     in_keyring: bool
     further: tuple[str, ...] = ()
     kept: datetime | None = None
+    source: str = ""
 
     def is_from_the_future(self, now: datetime) -> bool:
         """Return whether the session was kept later than now.
@@ -154,6 +159,7 @@ class CredentialCache:
             "kept": now.isoformat(),
             "in_keyring": self.keyring,
             "further_profiles": list(entry.further),
+            "source": entry.source,
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -239,6 +245,7 @@ class CredentialCache:
                 in_keyring=bool(document.get("in_keyring")),
                 further=_further(document),
                 kept=_kept(document),
+                source=str(document.get("source", "")),
                 **texts,
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserFacingError):
@@ -268,6 +275,7 @@ class CredentialCache:
                 subject=str(document.get("subject", "")),
                 kept=_kept(document),
                 further=_further(document),
+                source=str(document.get("source", "")),
                 **texts,
             )
         except (KeyError, TypeError, ValueError, AttributeError, UserFacingError):

@@ -33,7 +33,10 @@ class ClientContext:
 
     @classmethod
     def of(cls, environment: Mapping[str, str], now: Callable[[], datetime], **more: object) -> "ClientContext":
-        """Return the client context of this user."""
-        profiles = load_profiles(Places.of(environment), strict=True)
+        """Return the client context of this user.
+
+        With `repairs` it reads files that AWS's own tools cannot read too, for the commands that change profiles.
+        """
+        profiles = load_profiles(Places.of(environment), strict=not more.pop("repairs", False))
         given = {"prompt": Prompt(), **more}
         return cls(environment, profiles, CredentialCache.of(environment), now=now, **given)  # type: ignore[arg-type] # checked by callers

@@ -4,6 +4,7 @@ Owns the parameters of the method's STS call, and of each call of the chain of r
 Does not cache.
 """
 
+import contextlib
 import getpass
 import os
 import socket
@@ -14,7 +15,7 @@ from typing import Any
 from daypass.client.credential_request import CredentialRequest, login_command
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.partitions import partition_name
-from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError
+from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError, UserFacingError
 from daypass.client.profiles.endpoints import find_endpoint
 from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source, missing_source
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
@@ -50,10 +51,10 @@ def exchange(request: CredentialRequest, client_context: ClientContext, get_cred
         return Exchanged(own_credentials(request.source_profile, client_context)[0])
     if request.method == "portal" or is_of_sign_in(request, client_context):
         first = Exchanged(role_credentials(request, client_context), role_session_arn(request))
-        return _chain(request, first, request.role_arn[1:])
+        return _chain(request, first, request.role_arn[1:], begins=True)
     if request.method in {"oidc", "saml"}:
         trade = _with_token if request.method == "oidc" else _with_assertion
-        return _chain(request, trade(request, client_context), request.role_arn[1:])
+        return _chain(request, trade(request, client_context), request.role_arn[1:], begins=True)
     signer = _source(request, client_context, get_credentials)
     if request.method == "federation":
         return _federation(request, signer)
@@ -149,7 +150,15 @@ def _session(request: CredentialRequest, client_context: ClientContext, signer: 
     answer = _call(
         request, signer, "GetSessionToken", {"DurationSeconds": request.duration, **_mfa(request, client_context)}
     )
-    return _exchanged(answer, "")
+    found = _exchanged(answer, "")
+    return replace(found, arn=_arn_of(request, found.credentials))
+
+
+def _arn_of(request: CredentialRequest, credentials: Credentials) -> str:
+    """Return the ARN of a session, which GetSessionToken does not say; empty if STS does not answer."""
+    with contextlib.suppress(UserFacingError):
+        return printable(_call(request, CallSigner(credentials=credentials), "GetCallerIdentity", {}).get("Arn", ""))
+    return ""
 
 
 def _federation(request: CredentialRequest, signer: CallSigner) -> Exchanged:
@@ -185,14 +194,19 @@ def _roles(
     else:
         client_context.prompt.tell(f"daypass: {FOR_ONE_ROLE}")
         first = assume_with_code(client_context)
-    return _chain(replace(request, role_arn=roles), first, roles[1:])
+    return _chain(replace(request, role_arn=roles), first, roles[1:], begins=False)
 
 
-def _chain(request: CredentialRequest, found: Exchanged, roles: tuple[str, ...]) -> Exchanged:
+def _chain(request: CredentialRequest, found: Exchanged, roles: tuple[str, ...], *, begins: bool) -> Exchanged:
+    """Assume each role with the session of the role before it.
+
+    `begins`: the first of them is the first call of AssumeRole, which sets source identity and transitive tags.
+    """
     roles = role_arns(request.role_arn, partition=_partition(request))[1:] if roles else ()
     for position, role in enumerate(roles, 1):
         signer = CallSigner(credentials=found.credentials)
-        step = _assume(request, signer, role, first=False, last=position == len(roles), more={})
+        first = begins and position == 1
+        step = _assume(request, signer, role, first=first, last=position == len(roles), more={})
         found = replace(step, issuer=found.issuer, subject=found.subject)
     return found
 

@@ -153,4 +153,13 @@ def _fetch(request: CredentialRequest, client_context: ClientContext, key: str) 
         endpoint_url=request.endpoint_url,
         issuer=found.issuer,
         subject=found.subject,
+        source=_signer_of(request, client_context),
     )
+
+
+def _signer_of(request: CredentialRequest, client_context: ClientContext) -> str:
+    """Return the key ID that signs a request, else its source profile, else an empty string."""
+    if request.method not in {"role", "session", "federation"}:
+        return ""
+    key_id = long_term_key(request, client_context.profiles, client_context.environment)
+    return key_id or request.source_profile

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import UserFacingError
+from daypass.client.profiles.impossible_requests import find_impossibility
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.roles import role_arns
 from daypass.client.sign_in.token_claims import read_claims, read_token_file
@@ -43,14 +44,14 @@ def _shown(name: str) -> str:
     return f"Run `daypass profile show {shlex.quote(printable(name))}`."
 
 
-def _request(profile: Profile, _: Profiles) -> Iterator[ProfileFault]:
+def _request(profile: Profile, profiles: Profiles) -> Iterator[ProfileFault]:
     try:
         request = profile.request
-        words = _incomplete(request) if request else ""
+        words = _incomplete(request) or find_impossibility(request, profiles) if request else ""
     except UserFacingError as problem:
         words = str(problem)
-        words = words if profile.name in words else f"Profile {printable(profile.name)}: {words}"
     if words:
+        words = words if profile.name in words else f"Profile {printable(profile.name)}: {words}"
         yield ProfileFault(words, _shown(profile.name))
 
 
