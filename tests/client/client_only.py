@@ -54,8 +54,11 @@ def hide_the_server(folder: Path) -> Path:
     return folder
 
 
-def install_the_client(folder: Path) -> Path:
-    """Build the wheel and install it, with the pinned versions of its dependencies, into a new environment."""
+def install_the_client(folder: Path, *more: str) -> Path:
+    """Build the wheel and install it, with the pinned versions of its dependencies, into a new environment.
+
+    `more` are further packages, or an extra such as `[testing]`.
+    """
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")]
     subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
     (wheel,) = (folder / "dist").glob("*.whl")
@@ -68,7 +71,9 @@ def install_the_client(folder: Path) -> Path:
     pins.write_text("\n".join(pinned))
     pip = [str(environment / "bin/python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     install = [*pip, "install", "--quiet", "--constraint", str(pins)]
-    done = subprocess.run([*install, str(wheel)], capture_output=True, text=True, check=False, timeout=300)
+    extras = "".join(each for each in more if each.startswith("["))
+    packages = [f"{wheel}{extras}", *(each for each in more if not each.startswith("["))]
+    done = subprocess.run([*install, *packages], capture_output=True, text=True, check=False, timeout=300)
     if done.returncode:
         download = [*pip, "download", "--quiet", "--no-deps", "--dest", str(folder / "probe"), "click"]
         probe = subprocess.run(download, capture_output=True, text=True, check=False, timeout=300)

@@ -14,7 +14,7 @@ _PAGE = Path(__file__).parents[2] / "docs/testing.md"
 _FAKE = {"region_name": "us-east-1", "aws_access_key_id": "AKIAFAKE", "aws_secret_access_key": "fake"}
 
 
-_SESSION = """
+SESSION = """
 import json, os
 
 def test_the_session_fixtures_share_one_server(
@@ -40,10 +40,15 @@ def test_the_environment_of_the_session_is_back(daypass_aws_env_session, daypass
 """
 
 
-def _run(folder: Path, source: str) -> None:
+def page_source() -> str:
+    """Return the code blocks of the page as one file."""
+    return "\n\n".join(re.findall(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), flags=re.DOTALL))
+
+
+def run_project(folder: Path, source: str, python: str = sys.executable) -> None:
     """Run a file of tests in a project without any conftest.py."""
     (folder / "test_page.py").write_text(source, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(folder)]
+    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(folder)]
     ran = subprocess.run(
         command, cwd=folder, env=clean_environment({}), capture_output=True, text=True, timeout=100, check=False
     )
@@ -54,14 +59,13 @@ def _run(folder: Path, source: str) -> None:
 @pytest.mark.slow
 def test_the_examples_of_the_page_run(tmp_path: Path) -> None:
     """All code blocks of the page together are a file that pytest accepts."""
-    blocks = re.findall(r"```python\n(.*?)```", _PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
-    _run(tmp_path, "\n\n".join(blocks))
+    run_project(tmp_path, page_source())
 
 
 @pytest.mark.slow
 def test_fixtures_of_both_scopes_work_together(tmp_path: Path) -> None:
     """The session has one server and one environment, and a test may have others in between."""
-    _run(tmp_path, _SESSION)
+    run_project(tmp_path, SESSION)
 
 
 @pytest.mark.slow
