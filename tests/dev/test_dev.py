@@ -4,6 +4,7 @@ import base64
 import re
 import signal
 import subprocess
+import time
 import urllib.request
 import zlib
 from collections.abc import Iterator
@@ -14,12 +15,18 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.process.daypass import BIN, clean_environment, run
 from tests.saml.browser import Answer, Browser
+from tests.sockets import free_port
 
 from daypass.dev.demo_people import PEOPLE, role_values
 from daypass.testing.saml_idp import find_request_id
+
+_KEY_NAMES = ("aws_access_key_id", "aws_secret_access_key")
 
 
 @dataclass(frozen=True)
@@ -40,9 +47,9 @@ def _found(pattern: str, text: str) -> str:
 
 
 @contextmanager
-def _started(**environment: str) -> Iterator[Demonstration]:
+def _started(*words: str, **environment: str) -> Iterator[Demonstration]:
     process = subprocess.Popen(
-        [str(BIN), "dev", "--port", "0", "--provider-port", "0"],
+        [str(BIN), "dev", "--port", "0", "--provider-port", "0", *(words or ["--no-gateway"])],
         env=clean_environment(environment),
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -151,7 +158,7 @@ def test_an_existing_store_is_refused(tmp_path: Path) -> None:
     """The demonstration would add accounts that everybody can use to a real store."""
     store = tmp_path / "daypass.db"
     store.write_bytes(b"")
-    refused = run("dev", "--store", f"sqlite:///{store}", "--port", "0", "--provider-port", "0")
+    refused = run("dev", "--no-gateway", "--store", f"sqlite:///{store}", "--port", "0", "--provider-port", "0")
     assert refused.returncode == 6
     assert "exists already" in refused.stderr
     assert store.read_bytes() == b""
@@ -185,3 +192,47 @@ def test_the_request_id_is_read_from_the_request(document: bytes, found: str) ->
     encoded = base64.b64encode(deflated.compress(document) + deflated.flush()).decode()
     assert find_request_id(encoded) == found
     assert find_request_id(encoded[:-3] + "!") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.component("seaweedfs")
+@pytest.mark.timeout(300)
+def test_the_gateway_serves_an_empty_store(tmp_path: Path) -> None:
+    """The root key of the demonstration works at the gateway, and the end stops all processes and deletes all files."""
+    port = free_port()
+    with _started("--gateway", "--gateway-port", str(port), TMPDIR=str(tmp_path)) as demonstration:
+        key, secret = (_found(rf"{name} = (\S+)", demonstration.printed) for name in _KEY_NAMES)
+        assert f"http://127.0.0.1:{port}" in demonstration.printed
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=f"http://127.0.0.1:{port}",
+            region_name="us-east-1",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        )
+        deadline = time.monotonic() + 200
+        while True:
+            try:
+                s3.create_bucket(Bucket="scratch")
+                break
+            except (EndpointConnectionError, ClientError):
+                assert time.monotonic() < deadline
+        s3.put_object(Bucket="scratch", Key="a/b", Body=b"hello")
+        assert s3.get_object(Bucket="scratch", Key="a/b")["Body"].read() == b"hello"
+        demonstration.process.terminate()
+        demonstration.process.wait(60)
+        assert list(tmp_path.iterdir()) == []
+        with pytest.raises(EndpointConnectionError):
+            s3.list_buckets()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--store", "sqlite:////nowhere/x.db"], "--gateway cannot be used"), (["--control"], "--gateway cannot be used")],
+)
+def test_a_gateway_that_cannot_be_is_refused(words: list[str], said: str) -> None:
+    """Nothing is ignored silently."""
+    refused = run("dev", "--gateway", *words)
+    assert refused.returncode == 2
+    assert said in refused.stderr

@@ -109,7 +109,16 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass doctor": (*_PLACE, "--output"),
     "daypass env": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--shell", "--unset"),
     "daypass exec": (*_PLACE, "--role", *_ASSUMING, *_HOW, "--server"),
-    "daypass dev": ("--host", "--port", "--provider-port", "--store", "--control", "--control-port"),
+    "daypass dev": (
+        "--host",
+        "--port",
+        "--provider-port",
+        "--store",
+        "--gateway",
+        "--gateway-port",
+        "--control",
+        "--control-port",
+    ),
     "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", *_OPERATOR),
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (

