@@ -6,12 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.documents import allow, deny, document
+from tests.documents import allow, deny, document, trusting
 from tests.organization.conftest import Tree
-from tests.refusals import refused
+from tests.refusals import code_of, refused
 
 from daypass.directory.organization import organization_changes as changes
 from daypass.testing.plugin import ClientFactory
+from daypass.testing.saml import Assertion, SamlIdentityProvider
 
 _TASKS = "arn:aws:iam::aws:policy/root-task/"
 _AUDIT = _TASKS + "IAMAuditRootUserCredentials"
@@ -295,3 +296,24 @@ def test_task_policies_can_be_read_and_never_attached(tree: Tree, as_caller: Cli
         assert {statement["Effect"] for statement in statements} == {"Deny"}, json.dumps(statements)
     iam.create_user(UserName="alice")
     assert refused(iam.attach_user_policy, UserName="alice", PolicyArn=_AUDIT)[0] == "PolicyNotAttachable"
+
+
+def test_a_root_session_carries_the_propagated_identity(enabled: Tree, as_caller: ClientFactory) -> None:
+    """A service control policy about a person also holds where the person acts as a member's root user."""
+    iam = as_caller("iam", enabled.manager)
+    idp = SamlIdentityProvider()
+    context = {"SubjectSourceKey": "Subject/NameID"}
+    made = iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml(), ContextProvider=context)
+    provider = made["SAMLProviderArn"]
+    trust = document(trusting({"Federated": provider}, "sts:AssumeRoleWithSAML"))
+    role = iam.create_role(RoleName="auditor", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    iam.put_role_policy(RoleName="auditor", PolicyName="p", PolicyDocument=_MAY)
+    subjects = {"StringEquals": {"aws:OriginIdentity/Subject": "mallory"}}
+    enabled.guard("/", allow("*"), deny("iam:ListAccessKeys", Condition=subjects))
+    for name, code in (("mallory", "AccessDenied"), ("alice", "")):
+        assertion = Assertion(roles=(f"{role},{provider}",), name_id=name)
+        session = as_caller("sts").assume_role_with_saml(
+            RoleArn=role, PrincipalArn=provider, SAMLAssertion=idp.response(assertion, now=enabled.server.clock.now())
+        )
+        root = _assume(as_caller("sts", session["Credentials"]), enabled.member.account)
+        assert code_of(as_caller("iam", root["Credentials"]).list_access_keys) == code, name

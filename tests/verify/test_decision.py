@@ -134,6 +134,16 @@ def test_the_callers_own_keys_cannot_be_replaced() -> None:
     assert isinstance(decide(caller, "a:B", ITEM, {"aws:username": "root", "aws:UserName": "root"}), Denied)
 
 
+@pytest.mark.parametrize("key", ["aws:OriginIdentity/Subject", "AWS:TransactionContext/IdentityProvider/Department"])
+def test_a_request_cannot_add_a_propagated_identity(key: str) -> None:
+    """Only the proof of the sign-in sets these keys, also for a caller that has none of them."""
+    allowed = _document("Allow", Condition={"StringEquals": {key: "alice"}})
+    caller = static_caller(ACCOUNT, "mallory", allowed)
+    assert isinstance(decide(caller, "a:B", ITEM, {key: "alice"}), Denied)
+    signed_in = msgspec.structs.replace(caller, context={**caller.context, key.lower(): "alice"})
+    assert isinstance(decide(signed_in, "a:B", ITEM, {key: "bob"}), Allowed)
+
+
 @pytest.mark.parametrize("key", ["inventory:color", "inventory:Color", "Inventory:COLOR"])
 def test_keys_of_the_context_are_not_case_sensitive(key: str) -> None:
     """A Deny must find its key in every spelling of the service."""

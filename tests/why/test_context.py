@@ -403,11 +403,13 @@ def test_a_session_from_an_assertion() -> None:
 
     Of several values only amr is a list.
     """
-    context = {"saml:aud": ("https://signin",), "idp.example:amr": ("mfa", "pwd")}
+    propagated = "aws:transactioncontext/identityprovider/x:amr"
+    context = {"saml:aud": ("https://signin",), "idp.example:amr": ("mfa", "pwd"), propagated: ("pwd",)}
     caller = role_caller(_ROLE, _session(SessionKind.ROLE, provider="arn:aws:iam::1:saml-provider/x", context=context))
     keys = _keys(caller)
     assert keys["aws:federatedprovider"] == "arn:aws:iam::1:saml-provider/x"
     assert (keys["saml:aud"], keys["idp.example:amr"]) == ("https://signin", ("mfa", "pwd"))
+    assert keys[propagated] == "pwd"
     assert keys["aws:principaltag/team"] == "r"
 
 

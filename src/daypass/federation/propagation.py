@@ -19,9 +19,9 @@ from typing import Any
 import msgspec
 
 from daypass.directory.entities.propagation_entities import ContextProvider
+from daypass.policy.language.known_keys import PROPAGATED
 
-ORIGIN = "aws:originidentity/"
-TRANSACTION = "aws:transactioncontext/"
+ORIGIN, TRANSACTION = PROPAGATED
 SUBJECT_KEY, ISSUER_KEY, PROVIDER_KEY = f"{ORIGIN}subject", f"{ORIGIN}issuer", f"{ORIGIN}federatedproviderarn"
 LONGEST_SUBJECT = 256
 LONGEST_VALUE = 128
@@ -111,7 +111,7 @@ def target_name(source_key: str, target_key: str) -> str:
 
 def carried_keys(context: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """Return the keys of a session that its later sessions carry."""
-    return {key: values for key, values in context.items() if key.startswith((ORIGIN, TRANSACTION))}
+    return {key: values for key, values in context.items() if key.startswith(PROPAGATED)}
 
 
 def has_unspeakable(text: str) -> bool:

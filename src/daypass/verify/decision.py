@@ -10,6 +10,7 @@ from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies
 from daypass.policy.evaluate import decide as evaluate
+from daypass.policy.language.known_keys import PROPAGATED
 from daypass.verify.caller import VerifiedCaller
 
 
@@ -25,7 +26,8 @@ def decide(  # noqa: PLR0913 - the parts of a decision
 ) -> Allowed | Denied:
     """Return Allowed or Denied. Answer the client of a Denied with 403.
 
-    `context` has the condition keys of the request. It does not override the caller's own keys. `resource_account` is
+    `context` has the condition keys of the request. It does not override the caller's own keys, and a propagated
+    identity (aws:OriginIdentity/…) in it is ignored. `resource_account` is
     the account that owns the resource: by default the account in the ARN, or the caller's if the ARN does not contain
     an account (those of S3 do not). If it is not the caller's account, the resource policy must allow the caller
     too. `resource_control` are the RCPs of the owner's account, one set for each level of its organization.
@@ -74,7 +76,7 @@ def prepare_decision(  # noqa: PLR0913 - the parts of a decision
         resource=resource,
         resource_account=resource_account or _account_in(resource) or caller.account,
         principal=caller.principal,
-        context={**_lower_case(context), **caller.context},
+        context={**_of_request(context), **caller.context},
     )
     return request, policies
 
@@ -84,8 +86,11 @@ def _account_in(resource: str) -> str:
     return "" if arn is None else arn.account
 
 
-def _lower_case(context: ConditionKeys) -> ConditionKeys:
+def _of_request(context: ConditionKeys) -> ConditionKeys:
     # The engine compares keys in lower case: another spelling would make the conditions of a Deny miss their key.
-    if "".join(context).islower():
-        return context
-    return {key.lower(): value for key, value in context.items()}
+    if not "".join(context).islower():
+        context = {key.lower(): value for key, value in context.items()}
+    # A propagated identity was proved at the sign-in. A request cannot give it to a caller that has none.
+    if any(key.startswith(PROPAGATED) for key in context):
+        return {key: value for key, value in context.items() if not key.startswith(PROPAGATED)}
+    return context

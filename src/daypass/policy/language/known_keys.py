@@ -101,6 +101,8 @@ aws:PrincipalTag/ aws:RequestTag/ aws:ResourceTag/ iam:ResourceTag/ sts:RequestC
 aws:TransactionContext/IdentityProvider/
 """
 _FAMILIES: Mapping[str, str] = MappingProxyType({name.lower(): name for name in _FAMILY_NAMES.split()})
+PROPAGATED = ("aws:originidentity/", "aws:transactioncontext/")
+"""The beginnings of keys that only a verified proof of identity sets, in lower case."""
 _OWNERS = frozenset({"aws", "sts", "iam", "saml"})
 
 
