@@ -148,6 +148,16 @@ def test_a_refused_action_is_authorized_first(server: RunningServer) -> None:
     assert refused(ann.create_login_profile, UserName="ann", Password="correct-horse")[0] == "AccessDenied"
 
 
+def test_a_refused_action_keeps_its_words_with_every_member(server: RunningServer) -> None:
+    """A password is what is missing here, and not the longest sign-in of a user."""
+    iam = client_factory(server)("iam")
+    iam.create_user(UserName="bob")
+    more = {"UserName": "bob", "MaxSigninSessionDuration": 3600}
+    code, _, words = refused(iam.create_login_profile, Password="correct-horse", **more)
+    assert (code, "has no passwords" in words) == ("NotSupportedService", True)
+    assert refused(iam.update_login_profile, **more).code == "NoSuchEntity"
+
+
 def test_what_is_ignored_is_accepted(server: RunningServer) -> None:
     """The members that the table lists have no effect, but are not refused."""
     assert {path for _, _, path in IGNORED_MEMBERS} == {"ResourceHandlingOption"}

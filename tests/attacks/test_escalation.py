@@ -50,20 +50,21 @@ def test_nobody_escapes_control_policies_by_the_path_of_a_role(server: RunningSe
 
 
 def test_a_provider_has_one_spelling(root: RootKey, as_caller: ClientFactory) -> None:
-    """A Deny on an OpenID Connect provider's ARN holds for every partition.
+    """A Deny on an OpenID Connect provider's ARN cannot be evaded with another partition.
 
-    The caller writes the partition into the ARN.
+    The caller writes the partition into the ARN, and it is refused.
     """
     iam = as_caller("iam", root)
     arn = iam.create_open_id_connect_provider(Url="https://id.example.com", ClientIDList=["app"])[
         "OpenIDConnectProviderArn"
     ]
     eve = as_caller("iam", new_key(iam, "eve", allow("iam:*"), deny("iam:*OpenID*", arn)))
+    foreign = ("ValidationError", 400, "Invalid ARN partition")
     for other in (arn.replace("arn:aws:", "arn:aws-cn:"), arn.replace("arn:aws:", "arn:AWS:")):
-        assert refused(eve.get_open_id_connect_provider, OpenIDConnectProviderArn=other).code == "NoSuchEntity"
+        assert refused(eve.get_open_id_connect_provider, OpenIDConnectProviderArn=other) == foreign
         add = eve.add_client_id_to_open_id_connect_provider
-        assert refused(add, OpenIDConnectProviderArn=other, ClientID="mine").code == "NoSuchEntity"
-        eve.delete_open_id_connect_provider(OpenIDConnectProviderArn=other)  # what is not there is gone already
+        assert refused(add, OpenIDConnectProviderArn=other, ClientID="mine") == foreign
+        assert refused(eve.delete_open_id_connect_provider, OpenIDConnectProviderArn=other) == foreign
     assert iam.get_open_id_connect_provider(OpenIDConnectProviderArn=arn)["ClientIDList"] == ["app"]
 
 
