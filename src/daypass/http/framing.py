@@ -46,7 +46,7 @@ _MOST_TRAILERS = 64
 _TOO_LARGE = "The head of the request is too large."
 _TOO_MANY = f"The request has more than {MOST_HEADERS} headers."
 _TOO_MUCH_FRAMING = "The chunks of the request are too small, or their extensions or trailers too large."
-_UNREADABLE = "Invalid HTTP request received."
+_UNREADABLE = "The request is not valid HTTP."
 
 _END = b"\r\n\r\n"
 _OVERLAP = len(_END) - 1

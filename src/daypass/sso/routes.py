@@ -212,7 +212,10 @@ def _require_scope(service: str, request: HttpRequest) -> None:
         if name == b"authorization" and value.startswith(b"AWS4-"):
             scoped = _SCOPE.search(value)
             if scoped is None or scoped[1] != _SIGNING_NAMES[service]:
-                raise ValidationError("This path belongs to another service than the signature.")
+                right = _SIGNING_NAMES[service].decode()
+                raise ValidationError(
+                    f"The signature is for another service than the path. Sign for {right}, or send no signature."
+                )
 
 
 @dataclass(slots=True)

@@ -133,7 +133,7 @@ def not_served(request: HttpRequest, service: str, version: str = "", *, status:
     message = _message(request, service)
     return OtherServiceError(
         message,
-        _format_of(request, service, version),
+        find_format(request, service, version),
         detail=f"a request for {service or 'another service'}",
         status=status,
     )
@@ -175,7 +175,8 @@ def _protocol_of(request: HttpRequest) -> ErrorFormat | None:
     return None
 
 
-def _format_of(request: HttpRequest, service: str, version: str) -> ErrorFormat:
+def find_format(request: HttpRequest, service: str, version: str = "") -> ErrorFormat:
+    """Return the format that the client of a service reads."""
     shown = _protocol_of(request)
     if shown is not None:
         return shown

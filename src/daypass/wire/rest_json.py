@@ -36,6 +36,13 @@ MAX_JSON_BODY = 65_536
 MAX_JSON_QUERY = 8_192
 _JSON_TYPES = frozenset({b"application/json", b"application/x-amz-json-1.0", b"application/x-amz-json-1.1"})
 _TYPES: Mapping[str, type] = {"string": str, "integer": int, "long": int, "boolean": bool}
+_TYPE_WORDS = {
+    "string": "a string",
+    "integer": "a whole number",
+    "long": "a whole number",
+    "boolean": "true or false",
+    "list": "a list",
+}
 _DOCUMENTS = JsonReader(max_depth=8, refuses_nul=True)
 _MOST_NAMED, _LONGEST_NAME = 5, 64
 
@@ -162,7 +169,7 @@ def _take(found: Mapping[str, Any], readers: Readers, report: ConstraintViolatio
 
 def _unsupported(names: list[str]) -> str:
     shown = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…" for name in names[:_MOST_NAMED]]
-    return f"This server does not support: {', '.join(map(encodable, shown))}"
+    return " ".join(f"{encodable(name) or 'An empty name'} is not supported by this server." for name in shown)
 
 
 def _read_query(request: HttpRequest) -> Mapping[str, str]:
@@ -174,7 +181,7 @@ def _read_query(request: HttpRequest) -> Mapping[str, str]:
     if len(found) != request.query.count(b"&") + 1:
         raise ValidationError("A query parameter occurs twice.")
     if b"%00" in request.query or b"\0" in request.query:
-        raise ValidationError("The query contains NUL.")
+        raise ValidationError("The query must not contain the character NUL.")
     return found
 
 
@@ -213,7 +220,7 @@ def _text_reader(shapes: Shapes, name: str) -> Reader:
         try:
             value = parse_scalar(convert, text, path)
         except MalformedInput as error:
-            raise ValidationError(f"The value at '{path}' is not of its type.") from error
+            raise _wrong_type(path, shapes[name].type) from error
         check(value, path, report)
         return value
 
@@ -229,7 +236,7 @@ def _json_reader(shapes: Shapes, name: str) -> Reader:
 
         def read_list(values: Any, path: str, report: ConstraintViolations) -> Any:
             if not isinstance(values, list):
-                raise _wrong_type(path)
+                raise _wrong_type(path, "list")
             check(values, path, report)
             return [read_element(value, f"{path}.{place}.member", report) for place, value in enumerate(values, 1)]
 
@@ -238,15 +245,15 @@ def _json_reader(shapes: Shapes, name: str) -> Reader:
 
     def read(value: Any, path: str, report: ConstraintViolations) -> Any:
         if type(value) is not expected:  # A bool is not an integer here.
-            raise _wrong_type(path)
+            raise _wrong_type(path, shape.type)
         check(value, path, report)
         return value
 
     return read
 
 
-def _wrong_type(path: str) -> ValidationError:
-    return ValidationError(f"The value at '{path}' is not of its type.")
+def _wrong_type(path: str, name: str) -> ValidationError:
+    return ValidationError(f"The value at '{path}' must be {_TYPE_WORDS[name]}.")
 
 
 def _checks(shape: Shape) -> Callable[[Any, str, ConstraintViolations], None]:

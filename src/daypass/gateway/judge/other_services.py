@@ -5,23 +5,21 @@ Owns their recognition and the answer with the remedy, in the shape that the cli
 server, S3 requests that reach it, to http/s3_requests.py.
 """
 
-import json
 import re
-from xml.sax.saxutils import escape
 
 from daypass.gateway.audit_events import RequestExchange
 from daypass.gateway.plan import Respond
 from daypass.verify.head import RequestHead
 from daypass.verify.s3.errors import s3_error
+from daypass.wire.http import HttpRequest
+from daypass.wire.other_services import SERVED, OtherServiceError, find_format, render_not_served
 
 OPERATION = "RequestForAnotherService"
 """The name of the event of such a request: S3 does not have the operation."""
 
-_BAD_REQUEST = 400
 _SCOPE = re.compile(rb"Credential=[^,\s]*/([A-Za-z0-9-]{1,64})/aws4_request")
 _FORM = b"application/x-www-form-urlencoded"
-_JSON = (b"application/json", b"application/x-amz-json-1.0", b"application/x-amz-json-1.1")
-_VARIABLES = {"sts": "AWS_ENDPOINT_URL_STS", "iam": "AWS_ENDPOINT_URL_IAM"}
+_VARIABLES = {"": "AWS_ENDPOINT_URL_STS", "sts": "AWS_ENDPOINT_URL_STS", "iam": "AWS_ENDPOINT_URL_IAM"}
 
 
 def find_other_service(head: RequestHead) -> str | None:
@@ -33,30 +31,33 @@ def find_other_service(head: RequestHead) -> str | None:
     if scope is not None:
         service = scope[1].decode()
         return None if service == "s3" else service
-    is_form = _media_type(head) == _FORM
+    is_form = head.headers.get(b"content-type", b"").partition(b";")[0].strip().lower() == _FORM
     return "" if head.method == "POST" and head.path == b"/" and is_form else None
 
 
 def answer_other_service(exchange: RequestExchange, head: RequestHead, service: str) -> Respond:
     """Return the refusal, and note it for the audit event."""
-    setting = _VARIABLES.get(service, "AWS_ENDPOINT_URL_STS" if not service else "AWS_ENDPOINT_URL")
-    named = f" The request is signed for {service}." if service else ""
-    message = (
-        f"This is the S3 gateway, which serves S3 alone.{named} Set {setting} to the address of `daypass serve`, such "
-        "as http://127.0.0.1:7878, and AWS_ENDPOINT_URL_S3 to this address."
-    )
+    message = _message(service)
     exchange.operation = OPERATION
     if service:
         exchange.parameters = {"signedService": service}
     exchange.error = s3_error("InvalidRequest", message, detail="a request for another service")
-    if _media_type(head) in _JSON:
-        body = json.dumps({"__type": "InvalidRequest", "message": message}).encode()
-        headers = ((b"content-type", b"application/json"), (b"x-amzn-errortype", b"InvalidRequest"))
-        return exchange.respond(_BAD_REQUEST, headers, body)
-    error = f"<Error><Type>Sender</Type><Code>InvalidRequest</Code><Message>{escape(message)}</Message></Error>"
-    document = f"<ErrorResponse>{error}<RequestId>{exchange.request_id}</RequestId></ErrorResponse>"
-    return exchange.respond(_BAD_REQUEST, ((b"content-type", b"text/xml"),), document.encode())
+    request = HttpRequest(head.method, head.path, head.query, tuple(head.headers.items()), b"", "", secure=False)
+    refusal = OtherServiceError(message, find_format(request, service))
+    answer = render_not_served(refusal, request, exchange.request_id)
+    return exchange.respond(answer.status, answer.headers, answer.body)
 
 
-def _media_type(head: RequestHead) -> bytes:
-    return head.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+def _message(service: str) -> str:
+    named = f" The request is signed for {service}." if service else ""
+    this = f"This is the S3 gateway, which serves S3 alone.{named}"
+    if not service or service in SERVED:
+        setting = _VARIABLES.get(service, "AWS_ENDPOINT_URL")
+        return (
+            f"{this} Set {setting} to the address of `daypass serve`, such as http://127.0.0.1:7878, and "
+            "AWS_ENDPOINT_URL_S3 to this address."
+        )
+    return (
+        f"{this} `endpoint_url` and AWS_ENDPOINT_URL send the requests of every service to one address: set "
+        "AWS_ENDPOINT_URL_S3 to this address instead, or a `services` section in the profile."
+    )
