@@ -1,5 +1,6 @@
 """sts:GetScopedCredentials: the parameters, the answer, and the permissions of the new session."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -76,6 +77,18 @@ def test_a_deny_of_any_layer_wins(session: Any, scope: Any, as_caller: ClientFac
     layered = as_caller("iam", scope(layered, EVERYTHING))
     assert "with an explicit deny in a session policy" in refused(layered.list_users).words
     layered.list_roles()
+
+
+def test_the_message_of_a_denial_names_the_layer(session: Any, scope: Any, iam: Any, as_caller: ClientFactory) -> None:
+    """Each layer has its own result, and the closest statement says which layer does not allow the request."""
+    some = document(allow("iam:ListUsers", "arn:aws:iam::*:user/team/*"))
+    scoped = as_caller("iam", scope(scope(session, EVERYTHING), some))
+    encoded = refused(scoped.list_users).encoded
+    sts = as_caller("sts", new_key(iam, "reader", allow("sts:DecodeAuthorizationMessage")))
+    message = json.loads(sts.decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
+    layers = [one["decision"] for one in message["policyTypes"] if one["type"] == "session policy"]
+    assert layers == ["allowed", "implicitDeny"]
+    assert "scope-down-policy-2" in json.dumps(message["closestStatements"])
 
 
 def test_the_answer(session: Any, as_caller: ClientFactory, now: datetime) -> None:
