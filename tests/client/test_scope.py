@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.client.machine import ACCOUNT, Machine
 from tests.documents import allow, document
+from tests.sts.authenticator import enrol, new_device
 
 from daypass.cli.people.scope import command
 from daypass.client.sessions.scoped_session import READ_ONLY, policy_of
@@ -101,6 +102,7 @@ def test_without_a_command_the_credentials_are_printed(machine: Machine) -> None
         (("scope", "--duration", "5m", "--resource", "arn:aws:s3:::b"), 2, "--resource needs"),
         (("scope", "--actions", "GetObject"), 2, "is not an action"),
         (("scope", "--policy", "/nonexistent.json"), 2, "cannot be read"),
+        (("scope", "--profile", "ann", "--read-only", "--tag", "a=b"), 2, "--tags needs a role"),
         (("scope", *ROLE, "--duration", "12h", "--", "true"), 125, "InsufficientSessionLifetime"),
         (("scope", *ROLE, "--policy", "{}"), 2, "MalformedPolicyDocument"),
         (("scope", *ROLE, "--read-only", "--", "sh", "-c", "exit 42"), 42, ""),
@@ -128,3 +130,21 @@ def test_the_help_names_the_use() -> None:
     """It names agents, because that is the use people look for."""
     assert command.help is not None
     assert "agents" in command.help
+
+
+@pytest.mark.slow
+def test_a_user_s_keys_with_mfa(machine: Machine) -> None:
+    """The session of the keys has MFA, so its narrowed credentials may call IAM. A session needs no code."""
+    device = new_device(machine.iam, machine.server.clock, "phone")
+    enrol(machine.iam, device, "ann")
+    code = ("--mfa-serial", device.serial, "--mfa-code", device.code(1))
+    assert may(machine, "--profile", "ann", "--read-only", *code) == ["list_users", "list_roles", "AccessDenied"]
+    session = machine.good("scope", *ROLE, "--duration", "15m", "--output", "json").json["Credentials"]
+    variables = {
+        "AWS_ACCESS_KEY_ID": session["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": session["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": session["SessionToken"],
+        "AWS_ENDPOINT_URL": machine.server.url,
+    }
+    assert machine.daypass("scope", "--read-only", *code, **variables).code == 2
+    assert may(machine, "--read-only", **variables) == ["list_users", "list_roles", "AccessDenied"]

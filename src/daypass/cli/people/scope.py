@@ -11,6 +11,7 @@ import click
 from daypass.cli.people.exec_ import ChildCommand, run_with_credentials
 from daypass.cli.shared.credentials_output import emit, format_option, shell_option
 from daypass.cli.shared.session_options import (
+    MFA,
     ROLE,
     SESSION,
     TAGS,
@@ -33,7 +34,7 @@ class _Scope(ChildCommand):
 
 
 @click.command(cls=_Scope, context_settings={"allow_interspersed_args": False})
-@selecting("role", ROLE, SESSION, TAGS)
+@selecting("scope", ROLE, SESSION, TAGS, MFA)
 @click.option(
     "--policy",
     default="",

@@ -5,7 +5,7 @@ Owns the options and their credential request. client/sessions/get_credentials.p
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -184,8 +184,10 @@ def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> S
     fields = CredentialRequest.__dataclass_fields__
     further = {name: value for name, value in given.items() if name in fields and value and name not in place}
     further.pop("profile", None)
-    if method == "role" and not roles:
-        return Selection(_of_profile(given["profile"], client_context, {**place, **further}), client_context)
+    if method in _WITHOUT_ROLE and not roles:
+        request = _of_profile(given["profile"], client_context, {**place, **further}, _WITHOUT_ROLE[method])
+        return Selection(request, client_context)
+    method = "role" if method in _WITHOUT_ROLE else method
     request = CredentialRequest(method, source_profile=given["profile"], role_arn=roles, **place, **further)
     return Selection(_with_profile_mfa(request, client_context), client_context)
 
@@ -193,10 +195,14 @@ def select(method: str, given: dict[str, Any], roles: tuple[str, ...] = ()) -> S
 def with_session(selection: Selection) -> Selection:
     """Return the selection of a session, also for a long-term key.
 
-    A session of such a key has MFA if the profile names a device.
+    A session of such a key has MFA if the options or the profile name a device.
     """
     request, context = selection.request, selection.client_context
-    if request.method != "keys" or selection.get_credentials().credentials.session_token:
+    if request.method != "keys":
+        return selection
+    if selection.get_credentials().credentials.session_token:
+        if request.mfa_serial or request.mfa_command or context.mfa_code:
+            raise BadUsageError("These credentials are a session already. Omit the --mfa options.")
         return selection
     session = replace(request, method="session", profile="")
     return replace(selection, request=_with_profile_mfa(session, context))
@@ -218,7 +224,16 @@ def means_of(given: dict[str, Any], **more: Any) -> ClientContext:
     )
 
 
-def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any]) -> CredentialRequest:
+# The options that a command accepts without a role, for keys that are not Daypass's.
+_WITHOUT_ROLE: Mapping[str, frozenset[str]] = {
+    "role": frozenset({"endpoint_url", "region"}),
+    "scope": frozenset({"endpoint_url", "region", "mfa_serial", "mfa_code", "mfa_command"}),
+}
+
+
+def _of_profile(
+    name: str, client_context: ClientContext, further: dict[str, Any], accepted: frozenset[str]
+) -> CredentialRequest:
     """Return a profile's own request, else one for AWS's credential search."""
     known = client_context.profiles.by_name
     if name and name not in known:
@@ -227,7 +242,8 @@ def _of_profile(name: str, client_context: ClientContext, further: dict[str, Any
     own = find_request(known.get(signing_profile(wanted, client_context.environment)))
     if own is not None:
         return replace(own, **further)
-    strange = sorted(set(further) - {"endpoint_url", "region"}) or ["mfa_code"] * bool(client_context.mfa_code)
+    given = {*further, *(["mfa_code"] if client_context.mfa_code else [])}
+    strange = sorted(given - accepted)
     if strange:
         raise BadUsageError(f"--{strange[0].replace('_', '-')} needs a role. Name one with --role.")
     return replace(wanted, **further)
