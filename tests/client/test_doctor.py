@@ -3,12 +3,15 @@
 Each row of the table is a machine's fault, the words of the command that fails with it, and the words of the doctor.
 """
 
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
+import trustme
 from tests.client.in_process import here
 from tests.client.machine import Machine
 from tests.http_servers import HttpRequest, HttpSite
@@ -129,6 +132,57 @@ def test_a_healthy_machine_has_no_findings(machine: Machine) -> None:
     assert "!!" not in done.out
     assert "identity: arn:aws:iam::123456789012:user/ann" in done.out
     assert "key AKIA" in done.out
+
+
+PAGE = b"<html><body>Welcome</body></html>"
+STORE = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, PAGE), (200, b""), (200, b"{}"), (404, PAGE), (403, STORE), (302, b""), (502, PAGE)],
+)
+def test_an_endpoint_that_is_not_sts_is_found(machine: Machine, status: int, body: bytes) -> None:
+    """A page, a store, a redirect and a proxy do not count as an endpoint that responds."""
+
+    def answer(request: HttpRequest) -> None:
+        request.reply(status, body, Location="/login")
+
+    machine.credentials.chmod(0o600)
+    with HttpSite(answer) as site:
+        done = here(machine, "doctor", "--profile", "ann", "--endpoint-url", site.url)
+        failed = here(machine, "whoami", "--profile", "ann", "--endpoint-url", site.url)
+    assert failed.code in {6, 7}, failed
+    (line,) = [line for line in done.out.splitlines() if line.startswith("!!")]
+    assert line.startswith(f"!!  endpoint: {site.url}"), done.out
+
+
+def test_an_untrusted_certificate_leads_to_the_bundle(machine: Machine, tls: tuple[ssl.SSLContext, Path]) -> None:
+    """The remedy is the variable or the setting, and the profile's own bundle is used."""
+    context, bundle = tls
+
+    def answer(request: HttpRequest) -> None:
+        request.reply(403, b"<ErrorResponse><Error><Code>MissingAuthenticationToken</Code></Error></ErrorResponse>")
+
+    with HttpSite(answer, tls=context) as site:
+        with machine.config.open("a") as config:
+            config.write(f"[profile p]\nendpoint_url = {site.url}\n[profile q]\nendpoint_url = {site.url}\n")
+            config.write(f"ca_bundle = {bundle}\n")
+        refused = here(machine, "doctor", "--profile", "p").out
+        accepted = here(machine, "doctor", "--profile", "q").out
+    assert "ca_bundle in the profile" in refused, refused
+    assert f"{site.url} responds" in accepted, accepted
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
+    """Return a certificate of 127.0.0.1 for a server, and the file of its authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context, folder / "ca.pem"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import click
 import pytest
 from tests.client.in_process import here
 from tests.client.machine import ACCOUNT, Machine
+from tests.sts.authenticator import Authenticator
 
 from daypass.cli.main import COMMANDS, FOR_PEOPLE, cli
 from daypass.cli.people.login import command as login
@@ -190,3 +191,16 @@ def test_status_has_one_line_for_a_profile_or_role(machine: Machine) -> None:
 def test_a_duration_is_rounded_to_a_minute(seconds: float, words: str) -> None:
     """A second after a sign-in of an hour, an hour is left."""
     assert say_duration(seconds) == words
+
+
+def test_a_refusal_names_mfa_if_the_caller_has_a_device(machine: Machine, device: Authenticator) -> None:
+    """A role whose policy asks for MFA refuses like any other, and the person may not know why."""
+    done = here(machine, "assume", "careful", "--profile", "ann")
+    assert (done.code, "use --mfa-serial auto" in done.err) == (4, True), done
+    assert device.serial
+
+
+def test_a_refusal_does_not_name_mfa_to_a_caller_without_a_device(machine: Machine) -> None:
+    """It would send the person to a device that does not exist."""
+    done = here(machine, "assume", "missing", "--profile", "ann")
+    assert (done.code, "--mfa-serial" in done.err) == (4, False), done

@@ -15,7 +15,7 @@ from http.client import HTTPException
 
 from daypass.cli.shared.session_options import Selection, select
 from daypass.client.json_http import opener
-from daypass.client.problems import RefusedError, SignInNeededError, UserFacingError
+from daypass.client.problems import SignInNeededError, UserFacingError
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import with_endpoint
 from daypass.client.sessions.profile_faults import REGION
@@ -48,6 +48,11 @@ class Patient:
     endpoint_url: str
     region: str
 
+    @property
+    def known_profile(self) -> str:
+        """The profile at hand if it exists, else an empty string."""
+        return self.at_hand if self.at_hand in self.client_context.profiles.by_name else ""
+
 
 def check_endpoint(patient: Patient, *, is_sound: bool) -> list[DoctorFinding]:
     """Return the findings about the endpoint.
@@ -70,8 +75,9 @@ def _endpoint(patient: Patient) -> Iterator[DoctorFinding]:
             "Correct AWS_REGION, or the region of the profile.",
         )
         return
+    signer = CallSigner(patient.known_profile, unsigned=True)
     try:
-        sts = connect("sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region)
+        sts = connect("sts", signer, endpoint_url=patient.endpoint_url, region=patient.region)
     except UserFacingError as problem:
         yield DoctorFinding("endpoint", str(problem), "Correct AWS_ENDPOINT_URL or the profile's endpoint.")
         return
@@ -79,6 +85,8 @@ def _endpoint(patient: Patient) -> Iterator[DoctorFinding]:
 
 
 def _answers(patient: Patient, url: str) -> Iterator[DoctorFinding]:
+    from daypass.client.sessions.sts_call import find_endpoint_fault
+
     started = time.time()
     try:
         request = urllib.request.Request(url, headers={"User-Agent": "daypass"})  # noqa: S310 - the user's endpoint
@@ -93,9 +101,10 @@ def _answers(patient: Patient, url: str) -> Iterator[DoctorFinding]:
         yield DoctorFinding("endpoint", f"{url} cannot be reached: {_why(error)}", _remedy(error))
         return
     ended = time.time()
-    fault = _fault_of_sts(patient)
+    fault = find_endpoint_fault(endpoint_url=patient.endpoint_url, region=patient.region, profile=patient.known_profile)
     if fault:
-        yield DoctorFinding("endpoint", fault, _CHECK)
+        words, _, remedy = fault.partition(". ")
+        yield DoctorFinding("endpoint", f"{words}.", remedy or _CHECK)
         return
     yield DoctorFinding(
         "endpoint", f"{url} responds" + ("" if patient.endpoint_url else " (AWS, as no endpoint is configured)")
@@ -124,23 +133,6 @@ def _remedy(error: Exception) -> str:
     if isinstance(cause, ssl.SSLError):
         return "The server does not speak TLS at this address. Use http:// if it runs without TLS, or another port."
     return _CHECK
-
-
-def _fault_of_sts(patient: Patient) -> str:
-    """Return why the endpoint is not STS, or an empty string.
-
-    STS refuses a call without a signature.
-    """
-    from daypass.client.sessions.sts_call import CallSigner, call, connect
-
-    sts = connect("sts", CallSigner(unsigned=True), endpoint_url=patient.endpoint_url, region=patient.region)
-    try:
-        call(sts, "GetCallerIdentity", {})
-    except RefusedError:
-        return ""
-    except UserFacingError as problem:
-        return str(problem)
-    return ""
 
 
 def _clock(date: str | None, started: float, ended: float) -> Iterator[DoctorFinding]:
@@ -173,7 +165,7 @@ def _identity(patient: Patient) -> Iterator[DoctorFinding]:
             },
         )
         request = with_endpoint(selection.request, selection.client_context)
-        signer = CallSigner(credentials=selection.get_credentials().credentials)
+        signer = CallSigner(patient.known_profile, selection.get_credentials().credentials)
         sts = connect("sts", signer, endpoint_url=request.endpoint_url, region=request.region)
         arn = printable(call(sts, "GetCallerIdentity", {})["Arn"])
     except SignInNeededError as problem:

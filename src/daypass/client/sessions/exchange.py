@@ -15,7 +15,13 @@ from typing import Any
 from daypass.client.credential_request import CredentialRequest, login_command
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.partitions import partition_name
-from daypass.client.problems import BadUsageError, MisconfiguredError, SignInNeededError, UserFacingError
+from daypass.client.problems import (
+    BadUsageError,
+    MisconfiguredError,
+    RefusedError,
+    SignInNeededError,
+    UserFacingError,
+)
 from daypass.client.profiles.endpoints import find_endpoint
 from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source, missing_source
 from daypass.client.roles import first_role, needs_account, role_arns, session_name
@@ -24,7 +30,7 @@ from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.mfa_session import FOR_ONE_ROLE, has_mfa_session, with_mfa_session
 from daypass.client.sessions.own_credentials import own_credentials, provided_credentials
 from daypass.client.sessions.server_sign_in import is_of_sign_in, role_credentials, role_session_arn
-from daypass.client.sessions.source_keys import signing_profile
+from daypass.client.sessions.source_keys import long_term_key, signing_profile
 from daypass.client.sessions.sts_call import CallSigner, call, connect
 from daypass.client.sign_in.assertions import provider_for
 from daypass.client.sign_in.mfa import find_code, run_for_text
@@ -116,13 +122,39 @@ def _serial(request: CredentialRequest, signer: CallSigner) -> str:
     """Return the MFA device's serial number, which is looked up for `auto`."""
     if request.mfa_serial != "auto":
         return request.mfa_serial
-    iam = connect("iam", signer, endpoint_url=request.endpoint_url, region=request.region)
-    devices = call(iam, "ListMFADevices", {}).get("MFADevices", [])
+    devices = _devices(request, signer)
     if not devices:
         raise MisconfiguredError("You do not have an MFA device. Register one, or name a device with --mfa-serial ARN.")
     if len(devices) > 1:
-        raise MisconfiguredError(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial.")
-    return str(devices[0]["SerialNumber"])
+        listed = ", ".join(devices)
+        raise MisconfiguredError(f"You have {len(devices)} MFA devices. Choose one with --mfa-serial: {listed}.")
+    return devices[0]
+
+
+def _devices(request: CredentialRequest, signer: CallSigner) -> list[str]:
+    """Return the serial numbers of the caller's MFA devices. Raises UserFacingError if IAM does not say."""
+    iam = connect("iam", signer, endpoint_url=request.endpoint_url, region=request.region)
+    return [printable(each["SerialNumber"]) for each in call(iam, "ListMFADevices", {}).get("MFADevices", [])]
+
+
+def _with_mfa_advice(
+    refusal: RefusedError, request: CredentialRequest, client_context: ClientContext, signer: CallSigner
+) -> RefusedError:
+    """Return the refusal of a role, with the option for MFA if the role may need it.
+
+    A caller without a device, and a session, cannot give a code.
+    """
+    if not str(refusal).startswith("AccessDenied"):
+        return refusal
+    if not long_term_key(request, client_context.profiles, client_context.environment):
+        return refusal
+    with contextlib.suppress(UserFacingError):
+        if not _devices(request, signer):
+            return refusal
+    advised = RefusedError(f"{refusal} If the role needs MFA, use --mfa-serial auto.")
+    for note in getattr(refusal, "__notes__", ()):
+        advised.add_note(note)
+    return advised
 
 
 def _mfa(request: CredentialRequest, client_context: ClientContext) -> dict[str, str]:
@@ -188,7 +220,10 @@ def _roles(
         return assume(replace(signer, credentials=session), {})
 
     if not request.mfa_serial:
-        first = assume(signer, {})
+        try:
+            first = assume(signer, {})
+        except RefusedError as refusal:
+            raise _with_mfa_advice(refusal, request, client_context, signer) from refusal
     elif has_mfa_session(request, client_context):
         first = with_mfa_session(request, client_context, get_credentials, assume_with_session, assume_with_code)
     else:
@@ -230,6 +265,11 @@ def _assume(
     return _exchanged(_call(request, signer, "AssumeRole", parameters), "AssumedRoleUser")
 
 
+def _unsigned(request: CredentialRequest, client_context: ClientContext) -> CallSigner:
+    """Return the signer of an unsigned call, with the settings of the profile if it exists already."""
+    return CallSigner(request.profile if request.profile in client_context.profiles.by_name else "", unsigned=True)
+
+
 def _with_token(request: CredentialRequest, client_context: ClientContext) -> Exchanged:
     token = client_context.proof
     if not token and request.token_file:
@@ -245,7 +285,7 @@ def _with_token(request: CredentialRequest, client_context: ClientContext) -> Ex
         "WebIdentityToken": token,
         **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(request, CallSigner(unsigned=True), "AssumeRoleWithWebIdentity", parameters)
+    answer = _call(request, _unsigned(request, client_context), "AssumeRoleWithWebIdentity", parameters)
     subject = printable(answer.get("SubjectFromWebIdentityToken", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=printable(answer.get("Provider", "")), subject=subject)
 
@@ -261,7 +301,7 @@ def _with_assertion(request: CredentialRequest, client_context: ClientContext) -
         "SAMLAssertion": client_context.proof,
         **({"DurationSeconds": request.duration, **_policies(request)} if only else {}),
     }
-    answer = _call(request, CallSigner(unsigned=True), "AssumeRoleWithSAML", parameters)
+    answer = _call(request, _unsigned(request, client_context), "AssumeRoleWithSAML", parameters)
     issuer, subject = printable(answer.get("Issuer", "")), printable(answer.get("Subject", ""))
     return _exchanged(answer, "AssumedRoleUser", issuer=issuer, subject=subject)
 

@@ -135,15 +135,14 @@ def _is_whole(client: Any, operation: str, answer: Mapping[str, Any]) -> bool:
     return True
 
 
-def find_endpoint_fault(*, endpoint_url: str, region: str) -> str:
+def find_endpoint_fault(*, endpoint_url: str, region: str, profile: str = "") -> str:
     """Return the fault of an endpoint that is not one of STS.
 
     It is empty if the endpoint responds as STS does. The call is unsigned, so that STS refuses it.
     """
     try:
-        call(
-            connect("sts", CallSigner(unsigned=True), endpoint_url=endpoint_url, region=region), "GetCallerIdentity", {}
-        )
+        sts = connect("sts", CallSigner(profile, unsigned=True), endpoint_url=endpoint_url, region=region)
+        call(sts, "GetCallerIdentity", {})
     except (NoAnswerError, MisconfiguredError) as problem:
         return str(problem)
     except UserFacingError:
