@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 from tests.web_identity.conftest import Account, Fleet, name_of, not_taken, reaching, take, unsigned_client
 
@@ -89,6 +90,35 @@ def test_pinned_keys_need_no_network(
         assert [each["PinnedKeys"] for each in shown if each["Arn"] == provider_of(account, far)] == [1]
         daypass("oidc", "set", provider_of(account, far), "--unpin")
         assert not_taken(sts, role, far.token())[0] == "IDPCommunicationError"
+
+
+def test_immutable_subjects_of_github_open_the_role_of_their_organization(
+    account: Account, issuer: OidcIssuer, sts: Any, daypass: Command, tmp_path: Path
+) -> None:
+    """One pattern for each form of the subject; the ids of the organization and the repository may be open."""
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps({"keys": issuer.published}))
+    github = "token.actions.githubusercontent.com"
+    patterns = ["repo:acme/site:ref:refs/heads/main", "repo:acme@*/site@*:ref:refs/heads/main"]
+    role = account.role("r", account.trust(github, StringLike={f"{github}:sub": patterns}))
+    daypass("oidc", "set", f"arn:aws:iam::{account.id}:oidc-provider/{github}", "--pin", str(file))
+    for start, taken in {
+        "repo:acme/site": True,
+        "repo:acme@1/site@2": True,
+        "repo:acme@65/site@4711": True,
+        "repo:acme2@1/site@2": False,
+        "repo:xacme@1/site@2": False,
+        "repo:acme@1/other@2": False,
+        "repo:acme2/site": False,
+    }.items():
+        token = issuer.token(iss=f"https://{github}", sub=f"{start}:ref:refs/heads/main")
+        if taken:
+            assert take(sts, role, token)["SubjectFromWebIdentityToken"].startswith(start)
+        else:
+            assert not_taken(sts, role, token) == DENIED
+    for pattern in ("repo:acme*", "repo:acme@1*", "repo:*@1/site@2:*"):
+        with pytest.raises(ClientError, match=r"MalformedPolicyDocument.*is shared by many organizations"):
+            account.role("open", account.trust(github, StringLike={f"{github}:sub": ["repo:acme/*", pattern]}))
 
 
 @pytest.mark.parametrize(

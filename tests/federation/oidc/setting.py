@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from daypass.errors import Fault
 from daypass.federation.oidc.claims import WebIdentity, read_identity
+from daypass.federation.oidc.inspect import inspect_token
 from daypass.federation.oidc.keys import parse_jwks
 from daypass.federation.oidc.provider import ProviderTerms
-from daypass.federation.oidc.token import read_token
+from daypass.federation.oidc.token import read_token, without_line_end
 from daypass.federation.oidc.verify import verify_token
 from daypass.testing.tokens import SigningKey, compact
 
@@ -61,10 +63,26 @@ def token(payload: object = None, *, alg: str = "RS256", **changes: object) -> s
 def judge(
     text: str, *, keys: bytes | None = None, provider: ProviderTerms = PROVIDER, now: datetime = NOW
 ) -> WebIdentity:
-    """Verify a token completely, as the operation does, or raise the same Fault."""
+    """Verify a token completely, as the operation does, or raise the same Fault.
+
+    The inspector must say the same.
+    """
     found = parse_jwks(jwks() if keys is None else keys)
-    verified = verify_token(read_token(text), keys=found, provider=provider, now=now)
-    return read_identity(verified, provider)
+    judged: WebIdentity | Fault
+    try:
+        verified = verify_token(read_token(text), keys=found, provider=provider, now=now)
+        judged = read_identity(verified, provider)
+    except Fault as fault:
+        judged = fault
+    report = inspect_token(text, provider=provider, keys=found, now=now)
+    if isinstance(judged, Fault):
+        # The operation removes the end of the line before it reads a token.
+        if without_line_end(text) == text:
+            assert (report.verdict, report.code, report.message) == ("refused", judged.code, judged.message)
+        raise judged
+    # The inspector also refuses a list that allows no role.
+    assert judged.roles is not None or (report.verdict, report.failed) == ("accepted", ())
+    return judged
 
 
 def trusting(*client_ids: str) -> ProviderTerms:

@@ -10,11 +10,12 @@ from enum import Enum
 
 import pytest
 from lxml import etree
-from tests.federation.saml.conftest import World
+from tests.federation.saml.conftest import NOW, World
 
 from daypass.errors import Fault
 from daypass.federation.saml.identity import SamlIdentity
-from daypass.testing.saml import decode
+from daypass.federation.saml.inspect import inspect_response
+from daypass.testing.saml import decode, encode
 
 SAML = "{urn:oasis:names:tc:SAML:2.0:assertion}"
 SAMLP = "{urn:oasis:names:tc:SAML:2.0:protocol}"
@@ -90,10 +91,19 @@ def run(world: World, attack: Attack, *, signed: str = "assertion") -> None:
 
 
 def _judge(world: World, bent: Bent) -> SamlIdentity | Fault:
+    """Return the outcome, which is the inspector's too."""
+    text = bent if isinstance(bent, str) else encode(bent)
+    report = inspect_response(text, trust=world.trust, settings=world.settings, now=NOW)
+    judged: SamlIdentity | Fault
     try:
-        return world.judge(bent)
+        judged = world.judge(text)
     except Fault as refusal:
-        return refusal
+        judged = refusal
+    code = judged.code if isinstance(judged, Fault) else ""
+    assert (report.verdict, report.code, bool(report.failed)) == ("refused" if code else "accepted", code, bool(code))
+    if isinstance(judged, Fault):
+        assert report.message.partition(" (Service:")[0] == judged.message.partition(" (Service:")[0]
+    return judged
 
 
 def _names(identity: SamlIdentity) -> tuple[object, ...]:
