@@ -7,6 +7,7 @@ from tests.http.raw import FORM, WHO, Answer, send, signed
 from tests.http.segments import exchange
 
 from daypass.config import Config
+from daypass.http.connection import Connection
 from daypass.testing.server import RunningServer, running_server
 
 ORIGIN = {"Origin": "https://app.example"}
@@ -135,6 +136,15 @@ def test_a_refused_head_may_be_read(shared_server: RunningServer, line: bytes, *
     head = line + b"Origin: https://app.example\r\nHost: sts\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
     (reply,) = exchange(shared_server.url, [head])
     assert (reply.status, b"access-control-allow-origin: *" in reply.head) == (400, has_cors)
+
+
+def test_a_late_request_may_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page learns that its body did not arrive in time."""
+    monkeypatch.setattr(Connection, "patience", 0.3)
+    half = b"POST / HTTP/1.1\r\nOrigin: https://app.example\r\nHost: sts\r\nContent-Length: 100\r\n\r\nAction"
+    with running_server() as server:
+        (reply,) = exchange(server.url, [half])
+    assert (reply.status, b"access-control-allow-origin: *" in reply.head) == (408, True)
 
 
 PAGES = ("/login", "/login/", "/roles", "/operator", "/start", "/saml/metadata.xml", "/device", "/healthz", "/no/page")

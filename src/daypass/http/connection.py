@@ -23,7 +23,7 @@ from daypass.http.framing import OneRequestAtATime
 from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
 from daypass.wire.cors import cross_origin_headers
-from daypass.wire.http import Headers, HttpResponse
+from daypass.wire.http import HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
 _ROLE_CREDENTIALS = b"/federation/credentials?"
@@ -129,10 +129,15 @@ class Connection(OneRequestAtATime):
         self._watch_writing()
 
     def send_400_response(self, msg: str) -> None:
-        """Write a refusal. A page of another origin may read it, as all of STS."""
+        """Write a refusal."""
+        self._write_last(400, msg.encode("ascii"))
+
+    def _write_last(self, status: int, text: bytes = b"") -> None:
+        """Write the last response. A page of another origin may read it, as all of STS."""
         is_api = getattr(self, "url", b"").partition(b"?")[0] == b"/"  # no target before the first request
         extra = cross_origin_headers(tuple(self.headers)) if is_api else ()
-        self.transport.write(self._framed(_refusal(msg, extra)))
+        headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *extra)
+        self.transport.write(self._framed(HttpResponse(status, headers, text)))
         self.transport.close()
 
     def on_response_complete(self) -> None:
@@ -249,8 +254,7 @@ class Connection(OneRequestAtATime):
             return
         if self._kept is not None:
             self._kept = None
-            self.transport.write(STATUS_LINE[408] + b"content-length: 0\r\nconnection: close\r\n\r\n")
-            self.transport.close()
+            self._write_last(408)
         else:
             self._lingering.close_now()
         self._watch_writing()
@@ -293,11 +297,6 @@ class Connection(OneRequestAtATime):
             self._watch_writing()
 
 
-def _refusal(message: str, extra: Headers) -> HttpResponse:
-    headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *extra)
-    return HttpResponse(400, headers, message.encode("ascii"))
-
-
 def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
     """Return an application that handles its cancellation.
 
@@ -312,7 +311,8 @@ def _until_cancelled(cycle: RequestResponseCycle, app: Any) -> Any:
                 cycle.disconnected = True  # a partial response cannot be completed
                 cycle.transport.close()
             else:
-                await send_answer(send, HttpResponse(503, (), b""))
+                extra = cross_origin_headers(tuple(cycle.scope["headers"])) if cycle.scope["path"] == "/" else ()
+                await send_answer(send, HttpResponse(503, extra, b""))
 
     return cancellable
 
