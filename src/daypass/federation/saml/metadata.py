@@ -79,7 +79,11 @@ def parse_metadata(text: str, *, now: datetime) -> IdentityProviderMetadata:
 
     Raises InvalidInput if it is invalid or expired, or has no usable signing certificate.
     """
-    metadata = read_metadata(text)
+    return require_current(read_metadata(text), now=now)
+
+
+def require_current(metadata: IdentityProviderMetadata, *, now: datetime) -> IdentityProviderMetadata:
+    """Return metadata that has not expired, or raise InvalidInput."""
     if metadata.valid_until is not None and metadata.valid_until <= now:
         raise _unusable(f"the metadata was valid until {metadata.valid_until:%Y-%m-%dT%H:%M:%SZ}")
     return metadata

@@ -35,7 +35,7 @@ from daypass.operations.iam.tag_actions import ListTags, TaggedKind, TagThing, U
 from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 from daypass.policy.language.known_keys import is_foreign
 
 MOST_CLIENT_IDS = 100
@@ -123,7 +123,7 @@ class _OpenIDConnectProviderAction(AboutArn):
     def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags and issuer."""
         found = find_provider(ctx.reader, caller.account, params.arn)
-        return {**super().context(params, caller, ctx), **stored_issuer_keys("" if found is None else found.name)}
+        return {} if found is None else {**resource_tags(found.tags), **stored_issuer_keys(found.name)}
 
 
 class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):

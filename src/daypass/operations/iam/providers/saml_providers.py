@@ -7,6 +7,7 @@ Source: IAM API Reference; AWS's recorded answers.
 """
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from daypass.directory.saml_providers import (
 )
 from daypass.directory.store import Reader
 from daypass.errors import Fault, InvalidInput, LimitExceeded, NoSuchEntity
-from daypass.federation.saml.metadata import parse_metadata, read_metadata
+from daypass.federation.saml.metadata import IdentityProviderMetadata, read_metadata, require_current
 from daypass.federation.saml.private_key import parse_private_key
 from daypass.federation.saml.signature import key_hash
 from daypass.operations.iam import tags as tagging
@@ -45,7 +46,7 @@ from daypass.operations.iam.tags import EXACT, Tag
 from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_summaries import metadata_of, summarize
-from daypass.policy.authorization_request import ConditionKeys
+from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
 _MOST_KEYS = 2
 _ID_BYTES = 13
@@ -93,7 +94,7 @@ class CreateSAMLProvider(CreateWithTags):
         quotas = ctx.settings.quotas
         context_provider = read_new_provider(params)
         _require_room(params.saml_metadata_document, None, caller.account, ctx)
-        metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
+        metadata = _parse_metadata(params.saml_metadata_document, ctx)
         provider = SamlProvider(
             id="SAMLSP" + _random(ctx),
             account=caller.account,
@@ -133,8 +134,7 @@ class _SAMLProviderAction(AboutArn):
     def context(self, params: Any, caller: Caller, ctx: RequestContext) -> ConditionKeys:
         """Return the provider's tags and issuer."""
         found = self.find(ctx.reader, caller.account, params.arn)
-        issuer = "" if found is None else found.entity_id
-        return {**super().context(params, caller, ctx), **stored_issuer_keys(issuer)}
+        return {} if found is None else {**resource_tags(found.tags), **stored_issuer_keys(found.entity_id)}
 
 
 class GetSAMLProvider(_SAMLProviderAction):
@@ -191,7 +191,7 @@ class UpdateSAMLProvider(_SAMLProviderAction):
             new = msgspec.structs.replace(new, context_provider=changed_provider(params))
         if params.saml_metadata_document is not None:
             _require_room(params.saml_metadata_document, old, caller.account, ctx)
-            metadata = parse_metadata(params.saml_metadata_document, now=ctx.now)
+            metadata = _parse_metadata(params.saml_metadata_document, ctx)
             new = msgspec.structs.replace(
                 new,
                 metadata=params.saml_metadata_document,
@@ -294,9 +294,23 @@ def _requested_issuer(document: str, ctx: RequestContext) -> str:
     if not document or len(document) > ctx.settings.quotas.saml_metadata_characters:
         return ""
     try:
-        return read_metadata(document).entity_id
+        return _read_once(document).entity_id
     except Fault:
         return ""  # The action refuses the document.
+
+
+def _parse_metadata(document: str, ctx: RequestContext) -> IdentityProviderMetadata:
+    """Return the content of a document that is valid now, or raise InvalidInput."""
+    try:
+        return require_current(_read_once(document), now=ctx.now)
+    finally:
+        _read_once.cache_clear()  # A large document does not stay in memory.
+
+
+@lru_cache(maxsize=1)
+def _read_once(document: str) -> IdentityProviderMetadata:
+    # The authorization needs the issuer, and the action the rest. A large document takes long to parse.
+    return read_metadata(document)
 
 
 def _show_key_hashes(provider: SamlProvider) -> dict[str, Any]:
