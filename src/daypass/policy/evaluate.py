@@ -171,7 +171,8 @@ def _decide_allow(request: AuthorizationRequest, policies: Policies) -> Decision
     named, bypass = _find_grant(request, policies)
     if request.principal.kind in _WITHOUT_OWN_SIDE:
         if named is not None and bypass >= _BYPASS_IDENTITY:
-            return named.allowed
+            # Such callers have no session. If one had layers, they would apply to it as well.
+            return named.allowed if not policies.scoped else _decide_layers(request, policies, [named])
         return _implicit(PolicyType.RESOURCE, request, policies)
     same_account = bool(request.resource_account) and request.principal.account == request.resource_account
     if not same_account:
@@ -220,15 +221,23 @@ def _decide_own_side(
         if found is None:
             return _implicit(PolicyType.SESSION, request, policies)
         by.append(found)
-    # No `bypass` applies to these: a resource policy that names the session must not widen what its holder was given.
-    for layer in policies.scoped:
-        found = _find(layer.candidates(action)[1], request)
-        if found is None:
-            return _implicit(PolicyType.SESSION, request, policies)
-        by.append(found)
     if named is not None:
         by.append(named)
+    if policies.scoped:
+        return _decide_layers(request, policies, by)
     return by[0].allowed if len(by) == 1 else Allowed(tuple([one.ref for one in by]), DECIDED)
+
+
+def _decide_layers(request: AuthorizationRequest, policies: Policies, by: list[CompiledStatement]) -> Decision:
+    """Require an Allow of each scope-down policy, beside the statements `by`.
+
+    No resource policy makes them unnecessary: one that names the session must not widen what its holder was given.
+    """
+    found = [_find(layer.candidates(request.action)[1], request) for layer in policies.scoped]
+    allows = [one for one in found if one is not None]
+    if len(allows) < len(found):
+        return _implicit(PolicyType.SESSION, request, policies)
+    return Allowed(tuple([one.ref for one in (*by, *allows)]), DECIDED)
 
 
 def _lacks_control(request: AuthorizationRequest, policies: Policies) -> Denied | None:

@@ -40,6 +40,7 @@ def engine_policies(situation: Situation) -> Policies:
         identity=engine_set(situation.identity, PolicyType.IDENTITY),
         boundary=optional(situation.boundary, PolicyType.BOUNDARY),
         session=optional(situation.session, PolicyType.SESSION),
+        scoped=tuple(engine_set((layer,), PolicyType.SESSION) for layer in situation.scoped),
         service_control=tuple(engine_set(level, PolicyType.SERVICE_CONTROL) for level in situation.service_control),
         resource_control=tuple(engine_set(level, PolicyType.RESOURCE_CONTROL) for level in situation.resource_control),
         resource=(

@@ -46,6 +46,7 @@ class Situation:
     resource_control: tuple[tuple[Document, ...], ...] = ()
     resource: tuple[Document, ...] | None = None
     trust: bool = False
+    scoped: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def judge(question: AuthorizationRequest, situation: Situation) -> Verdict:
         *situation.service_control,
         *situation.resource_control,
         situation.resource or (),
+        situation.scoped,
     ]
     if any(list(_matching(documents, "Deny", question)) for documents in everything):
         return Verdict(allowed=False, explicit=True)
@@ -76,6 +78,8 @@ def judge(question: AuthorizationRequest, situation: Situation) -> Verdict:
     ceilings = all(_allows(level, question) for level in situation.service_control) and all(
         list(_matching(level, "Allow", question, everyone=True)) for level in situation.resource_control
     )
+    # GetScopedCredentials: "the intersection" of the calling session's permissions and of each policy of the chain.
+    ceilings = ceilings and all(_allows((layer,), question) for layer in situation.scoped)
     if not ceilings:
         return Verdict(allowed=False, explicit=False)
     return Verdict(allowed=_is_granted(question, situation), explicit=False)

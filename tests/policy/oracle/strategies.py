@@ -322,6 +322,7 @@ def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
     plain = documents(actions=patterns, most=2)
     limits = st.one_of(st.none(), st.just((FULL_ACCESS,)), _sets(plain))
     level = st.one_of(st.just((FULL_ACCESS,)), _sets(plain))
+    layers = st.one_of(st.just([]), st.lists(st.one_of(st.just(FULL_ACCESS), plain), max_size=3))
     guarded = resource_control_documents().map(lambda document: (RESOURCE_CONTROL_FULL_ACCESS, document))
     resource = (
         documents(actions=_TRUST_PATTERNS, resources=False, principals=True, most=2)
@@ -336,6 +337,7 @@ def situations(draw: st.DrawFn, *, trust: bool) -> Situation:
         resource_control=tuple(draw(st.lists(guarded, max_size=1))),
         resource=(draw(resource),) if trust or draw(st.integers(0, 2)) else None,
         trust=trust,
+        scoped=tuple(draw(layers)),
     )
 
 
