@@ -1,16 +1,16 @@
 """`daypass exec`: the command reaches the given credentials alone, whatever the files and the environment have."""
 
-import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
 import botocore.session
 import pytest
+from tests.client.inside import enter as enter_environment
+from tests.client.inside import type_in
 from tests.client.machine import ACCOUNT, Machine
 from tests.components import find_program, node_packages
 
-from daypass.client.profiles.aws_files import Places
+from daypass.client.profiles.aws_files import TEMPORARY, Places
 from daypass.client.profiles.profiles import load_profiles
 from daypass.client.programs.child_environment import CLEARED, cleared, place, surroundings
 from daypass.client.programs.child_files import child_config, own_files
@@ -100,15 +100,7 @@ BY_KEYS = {"AWS_ACCESS_KEY_ID": GIVEN, "AWS_SECRET_ACCESS_KEY": "g", "AWS_SESSIO
 @pytest.fixture
 def enter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
     """Return the function that makes an environment the one of this process."""
-
-    def become(environment: dict[str, str]) -> None:
-        for name in list(os.environ):
-            if re.match("(AWS|BOTO|DAYPASS|XDG)_", name):
-                monkeypatch.delenv(name)
-        for name, value in {**environment, "HOME": str(tmp_path)}.items():
-            monkeypatch.setenv(name, value)
-
-    return become
+    return lambda environment: enter_environment(monkeypatch, {**environment, "HOME": str(tmp_path)})
 
 
 def dirty(home: Path, kind: str) -> dict[str, str]:
@@ -137,7 +129,7 @@ def test_a_program_finds_the_given_credentials_alone(
     """The search of botocore ends at the given ones, and without them it finds none."""
     inherited = dirty(tmp_path, kind)
     form = {"AccessKeyId": GIVEN, "SecretAccessKey": "g", "Token": "t", "Expiration": "2099-01-01T00:00:00Z"}
-    with own_files(config_of(tmp_path)) as files, serving_credentials(lambda: form, "token") as url:
+    with own_files(config_of(tmp_path), mark=TEMPORARY) as files, serving_credentials(lambda: form, "token") as url:
         container = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "token"}
         added = {**(container if served else BY_KEYS), **files, "DAYPASS_SESSION": "chosen"}
         enter(surroundings(inherited, added))
@@ -156,7 +148,7 @@ def test_a_program_gets_the_other_settings_of_the_profile(
 ) -> None:
     """Region, endpoints, certificates and nested blocks, as botocore reads them."""
     dirty(tmp_path, "keys in the config file")
-    with own_files(config_of(tmp_path)) as files:
+    with own_files(config_of(tmp_path), mark=TEMPORARY) as files:
         enter({**BY_KEYS, **files})
         session = botocore.session.Session()
         assert session.get_config_variable("region") == "garage"
@@ -191,6 +183,28 @@ def test_env_unset_names_what_exec_removes(machine: Machine) -> None:
     lines = machine.good("env", "--unset", "--shell", "sh", AWS_BEARER_TOKEN_NEWSERVICE="x").out.splitlines()
     assert {f"unset {name}" for name in (*CLEARED, "AWS_BEARER_TOKEN_NEWSERVICE")} == set(lines)
     assert cleared(["AWS_CREDENTIAL_FILE", "PATH"], {}) == ["AWS_CREDENTIAL_FILE"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("credential-process", "--profile", "ann"), "Leave the command"),
+        (("profile", "set", "default", "region=eu-west-1"), "is removed when its command ends"),
+    ],
+)
+def test_daypass_in_a_command_says_why_profiles_are_missing(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A profile that was added there would be lost."""
+    dirty(tmp_path, "nothing else")
+    with own_files(config_of(tmp_path), mark=TEMPORARY) as files:
+        enter_environment(monkeypatch, surroundings({}, {**BY_KEYS, **files, "HOME": str(tmp_path)}))
+        done = type_in(words, monkeypatch, capfd)
+    assert (done.code, said in done.err) == (6, True), done
 
 
 BOTO3 = "import boto3; print(boto3.client('sts').get_caller_identity()['Arn'])"

@@ -1,5 +1,6 @@
 """Keys that a person has put into the environment or a file: spoiled, exchanged or expired."""
 
+import os
 import re
 import shlex
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.client.inside import Ended, enter, type_in
 from tests.slow_cases import quick_first
+
+from daypass.client.sign_in.mfa import run_for_text
 
 ID, SECRET = "AKIA0123456789ABCDEF", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYzSECRETKEY"
 Type = Callable[..., Ended]
@@ -265,3 +268,41 @@ def test_a_loop_of_processes_ends(kind: str, typed: Type, tmp_path: Path, monkey
     file_of(tmp_path, "config", credential_process=LOOPS[kind])
     done = typed("whoami", "--profile", "ann")
     assert (done.code, "uses itself as its source" in done.err) == (6, True), done
+
+
+@pytest.mark.parametrize(
+    ("option", "setting"),
+    [("--token-command", "daypass_method = oidc\ndaypass_token_command"), ("--mfa-command", "")],
+)
+def test_a_command_for_a_code_or_a_token_that_leads_to_itself_ends(
+    option: str, setting: str, typed: Type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second process refuses. Its message is on standard error, before that of the first."""
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
+    role = "arn:aws:iam::123456789012:role/r"
+    again = "daypass credential-process --profile ann"
+    lines = [f"{setting} = {again}"] if setting else [f"daypass_mfa_serial = m\ndaypass_mfa_command = {again}"]
+    lines += [] if setting else ["daypass_method = role\ndaypass_source_profile = keys"]
+    text = "\n".join(["[profile ann]", *lines, f"daypass_role_arn = {role}", "[profile keys]", ""])
+    keys = f"aws_access_key_id = {ID}\naws_secret_access_key = {SECRET}\n"
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws/config").write_text(text + keys)
+    done = typed("credential-process", "--profile", "ann")
+    assert done.code == 6, done
+    assert f"{option} runs Daypass, which runs the same command again" in done.err
+
+
+def test_a_command_for_a_code_does_not_read_a_redirected_input(
+    tmp_path: Path,
+) -> None:
+    """The input belongs to the command of `daypass exec`."""
+    path = tmp_path / "input"
+    path.write_text("first line\n")
+    with path.open() as file:
+        saved = os.dup(0)
+        os.dup2(file.fileno(), 0)
+        try:
+            assert run_for_text("cat", "--mfa-command") == ""
+        finally:
+            os.dup2(saved, 0)
+            os.close(saved)

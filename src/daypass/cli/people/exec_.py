@@ -18,6 +18,7 @@ from daypass.cli.shared.exit_codes import CommandError, show_usage_error
 from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
 from daypass.client.credentials import container_form
 from daypass.client.problems import UserFacingError
+from daypass.client.profiles.aws_files import TEMPORARY
 from daypass.client.programs.child import OWN_FAILURE, CannotRunError, run_child
 from daypass.client.programs.child_environment import place, surroundings
 from daypass.client.programs.child_files import child_config, own_files
@@ -80,7 +81,7 @@ def run_with_credentials(entry: CachedCredentials, selection: Selection, words: 
 
 def _run(words: tuple[str, ...], added: Mapping[str, str], selection: Selection) -> int:
     try:
-        with own_files(_config(selection)) as files:
+        with own_files(_config(selection), mark=TEMPORARY) as files:
             return run_child(words, surroundings(os.environ, {**added, **files}))
     except CannotRunError as error:
         raise CommandError(str(error), error.code) from error

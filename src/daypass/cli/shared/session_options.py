@@ -16,6 +16,7 @@ import click
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.durations import parse_duration
 from daypass.client.problems import BadUsageError, MisconfiguredError
+from daypass.client.profiles.aws_files import Places, is_temporary
 from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.profiles.role_profiles import find_request
 from daypass.client.sessions.client_context import ClientContext
@@ -237,6 +238,11 @@ def _of_profile(
     """Return a profile's own request, else one for AWS's credential search."""
     known = client_context.profiles.by_name
     if name and name not in known:
+        if is_temporary(Places.of(client_context.environment).config):
+            raise MisconfiguredError(
+                f"Profile {name!r} does not exist for the command of `daypass exec` or `daypass shell`, which has no "
+                "other credentials. Leave the command, and try again."
+            )
         client_context.profiles.get(name)
     wanted = CredentialRequest("keys", source_profile=name)
     own = find_request(known.get(signing_profile(wanted, client_context.environment)))

@@ -18,6 +18,8 @@ from daypass.client.problems import LockedError, MisconfiguredError
 _PRIVATE = 0o600
 _TRIES = 5
 _MOST = 4_000_000
+# The file beside the files of a program of `daypass exec`, which are removed when it ends.
+TEMPORARY = ".daypass-temporary"
 # Byte order marks, as read_text returns them: of UTF-8, and of UTF-16, which PowerShell's `>` writes.
 _MARKS = ("\ufeff", "\udcff\udcfe", "\udcfe\udcff")
 _FOREIGN = re.compile("[\udc80-\udcff]")  # a byte that is not UTF-8, as read_text returns it
@@ -52,6 +54,11 @@ class Edit:
 
     def __repr__(self) -> str:
         return f"Edit({self.path})"
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a file exists only while a command of Daypass runs."""
+    return path.with_name(TEMPORARY).exists()
 
 
 def read_text(path: Path) -> str:
@@ -149,6 +156,11 @@ def edit(path: Path, change: Callable[[str], str], *, dry_run: bool = False) -> 
         # Replacing /dev/null by a file would break other programs.
         raise MisconfiguredError(
             f"{path} is not a regular file and was not changed. Unset AWS_CONFIG_FILE, or set it to a file."
+        )
+    if is_temporary(target):
+        raise MisconfiguredError(
+            f"{path} belongs to `daypass exec` or `daypass shell`, and is removed when its command ends. Leave the "
+            "command, and try again."
         )
     if dry_run:
         before = read_text(target)

@@ -48,6 +48,7 @@ IN_PROFILE: Mapping[str, tuple[str, _Finder]] = MappingProxyType(
             lambda profile: profile.options.get("sso_session", "") or profile.options.get("sso_start_url", ""),
         ),
         "keys": ("keys in the credentials file", lambda profile: profile.credentials.get("aws_access_key_id", "")),
+        "login": ("login_session", _has("login_session")),
         "process": ("credential_process", _has("credential_process")),
         "config-keys": ("keys in the config file", lambda profile: profile.config.get("aws_access_key_id", "")),
     }

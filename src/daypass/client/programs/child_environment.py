@@ -38,6 +38,7 @@ CLEARED = (
     "BOTO_PATH",
     "DAYPASS_SESSION",
     "DAYPASS_RUNNING_PROFILES",
+    "DAYPASS_RUNNING_COMMANDS",
 )
 # A new service gets a variable of its own for its bearer token, so the name alone is not in the table.
 _CLEARED_PREFIXES = ("AWS_BEARER_TOKEN_", "AWS_SSO_")

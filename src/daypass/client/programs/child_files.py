@@ -71,10 +71,11 @@ def _section(header: str, options: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def own_files(config: str) -> Iterator[dict[str, str]]:
+def own_files(config: str, *, mark: str) -> Iterator[dict[str, str]]:
     """Write the files, and yield the variables that name them.
 
-    The files are removed when the context ends. If the machine has no writable folder, the program gets no files.
+    The files are removed when the context ends; `mark` is the name of the file that says so to Daypass in the program.
+    If the machine has no writable folder, the program gets no files.
     """
     try:
         folder = tempfile.TemporaryDirectory(prefix="daypass-", ignore_cleanup_errors=True)
@@ -86,4 +87,5 @@ def own_files(config: str) -> Iterator[dict[str, str]]:
         written, empty = Path(place, "config"), Path(place, "credentials")
         written.write_text(config, encoding="utf-8", errors="surrogateescape")
         empty.write_text("", encoding="utf-8")
+        Path(place, mark).write_text("These files are removed when the program ends.\n", encoding="utf-8")
         yield {"AWS_CONFIG_FILE": str(written), **dict.fromkeys(_WITH_KEYS, str(empty))}

@@ -104,6 +104,10 @@ def _of_sign_in(request: CredentialRequest, client_context: ClientContext) -> Ca
 def _refresh(
     request: CredentialRequest, client_context: ClientContext, key: str, started: datetime
 ) -> CachedCredentials:
+    if request.mfa_command:
+        from daypass.client.sign_in.mfa import refuse_running
+
+        refuse_running(request.mfa_command, "--mfa-command")  # before the lock, which the other process has
     if not client_context.cache.can_keep():
         return _fetch(request, client_context, key)
     with client_context.cache.alone(key):

@@ -3,6 +3,8 @@
 It comes from an option, a command, or a prompt, in this order. STS verifies it.
 """
 
+import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +15,8 @@ from daypass.client.text_format import printable
 
 _CODE = re.compile(r"[0-9]{6}")
 _SECONDS = 120
+# The commands that wait for this process, as digests.
+_RUNNING_COMMANDS = "DAYPASS_RUNNING_COMMANDS"
 
 
 def find_code(serial: str, *, given: str, command: str, prompt: Prompt) -> str:
@@ -36,14 +40,38 @@ def _checked(code: str) -> str:
     return code
 
 
+def refuse_running(command: str, option: str) -> None:
+    """Raise MisconfiguredError if a command leads to itself.
+
+    Otherwise the processes would start each other without end, or wait for each other.
+    """
+    if _mark(command) in os.environ.get(_RUNNING_COMMANDS, "").split():
+        raise MisconfiguredError(
+            f"{option} runs Daypass, which runs the same command again. Use another profile in the command."
+        )
+
+
+def _mark(command: str) -> str:
+    return hashlib.sha256(command.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
 def run_for_text(command: str, option: str) -> str:
     """Return the output of a command.
 
-    It runs without a shell and can read from the terminal.
+    It runs without a shell and can read from the terminal. A command that leads to itself raises MisconfiguredError.
     """
+    refuse_running(command, option)
+    running = os.environ.get(_RUNNING_COMMANDS, "").split()
     try:
-        words = shlex.split(command)
-        done = subprocess.run(words, stdout=subprocess.PIPE, check=False, timeout=_SECONDS)  # noqa: S603 - the user's own
+        done = subprocess.run(  # noqa: S603 - the user's own
+            shlex.split(command),
+            env={**os.environ, _RUNNING_COMMANDS: " ".join([*running, _mark(command)])},
+            # A redirected standard input belongs to the command of `daypass exec`.
+            stdin=None if os.isatty(0) else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+            timeout=_SECONDS,
+        )
     except (OSError, ValueError, IndexError) as error:
         raise MisconfiguredError(f"{option} cannot be run: {error}.") from error
     except subprocess.TimeoutExpired as error:
