@@ -99,3 +99,43 @@ def test_a_trust_policy_that_iam_refuses_is_refused_in_its_words(statement: dict
     result = run(policy, "--kind", "trust")
     assert result.exit_code == 4
     assert words in result.output
+
+
+FILE = """version: 1
+accounts:
+  123456789012:
+    policies:
+      read:
+        document: {Version: "2012-10-17", Statement: {Effect: Allow, Action: "s3:GetObject", Resource: "*"}}
+      policy:
+        document: '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}'
+    roles:
+      open:
+        trust: {Version: "2012-10-17", Statement: {Effect: Allow, Principal: "*", Action: "sts:AssumeRole"}}
+        inline:
+          wrong: {Version: "2012-10-17", Statement: {Effect: Alow, Action: "s3:GetObject", Resource: "*"}}
+"""
+
+
+def test_each_policy_of_a_configuration_file_is_checked_at_its_place() -> None:
+    """A refused policy does not hide the warnings of the others."""
+    result = run(FILE)
+    assert result.exit_code == 4, result.output
+    assert "accounts.123456789012.roles.open.trust (line 11, column 16) Statement[0].Principal" in result.output
+    assert "accounts.123456789012.roles.open.inline.wrong (line 13, column 18): " in result.output
+    assert "Statement.Effect: must be Allow or Deny" in result.output
+
+
+def test_a_configuration_file_without_fault_has_no_warning() -> None:
+    """Its policies have the kind of their fields, whatever --kind says."""
+    assert (
+        run(FILE.partition("    roles:")[0].replace("s3:*", "s3:GetObject"), "--kind", "trust").output
+        == "No warnings.\n"
+    )
+
+
+def test_a_configuration_file_that_cannot_be_parsed_is_refused_with_its_line() -> None:
+    """It is not taken for a policy."""
+    result = run(FILE + "  - [\n")
+    assert result.exit_code == 2
+    assert "line 14" in result.output

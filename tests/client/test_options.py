@@ -204,3 +204,15 @@ def test_a_refusal_does_not_name_mfa_to_a_caller_without_a_device(machine: Machi
     """It would send the person to a device that does not exist."""
     done = here(machine, "assume", "missing", "--profile", "ann")
     assert (done.code, "--mfa-serial" in done.err) == (4, False), done
+
+
+@pytest.mark.parametrize("content", ["x", "ab", "no token", "a.b.c", "{}"])
+def test_a_token_that_is_not_one_is_named(machine: Machine, content: str) -> None:
+    """The file, or the command that printed it; botocore would name only its own parameter."""
+    path = machine.home / "token"
+    path.write_text(content)
+    words = ("login", "oidc", "--role", ROLE, "--endpoint-url", machine.server.url)
+    done = here(machine, *words, "--token-file", str(path))
+    assert (done.code, f"The content of the token file {path} is not" in done.err) == (5, True), done
+    done = here(machine, *words, "--token-command", f"cat {path}")
+    assert (done.code, "The output of --token-command is not" in done.err) == (5, True), done

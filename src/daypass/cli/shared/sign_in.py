@@ -25,10 +25,10 @@ from daypass.client.sessions.server_sign_in import begin, registered, roles_of_s
 from daypass.client.sign_in.assertions import UnverifiedOffer, clean_assertion, offers
 from daypass.client.sign_in.browser import has_browser, open_browser
 from daypass.client.sign_in.cli_sign_in import SignInParams, SignInResult, StartedSignIn, by_code, by_loopback
-from daypass.client.sign_in.mfa import run_for_text
+from daypass.client.sign_in.mfa import token_of_command
 from daypass.client.sign_in.oidc_login import OidcClient, sign_in
 from daypass.client.sign_in.sso_api import PortalRole, SignInPrompt, by_browser, by_device
-from daypass.client.sign_in.token_claims import read_claims, read_token_file
+from daypass.client.sign_in.token_claims import read_claims, read_token_file, read_web_identity_file
 from daypass.client.text_format import printable
 
 _NO_BROWSER = (
@@ -95,9 +95,9 @@ def get_token(request: CredentialRequest, client_context: ClientContext, extra: 
     The result is None if a CLI sign-in at a server returns credentials instead.
     """
     if request.token_file:
-        return SignInProof(read_token_file(request.token_file))
+        return SignInProof(read_web_identity_file(request.token_file))
     if request.token_command:
-        return SignInProof(run_for_text(request.token_command, "--token-command"))
+        return SignInProof(token_of_command(request.token_command))
     if request.via == "paste":
         typed = client_context.prompt.ask_long("The ID token", instead="use --token-file FILE")
         read_claims(typed)

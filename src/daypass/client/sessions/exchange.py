@@ -33,8 +33,8 @@ from daypass.client.sessions.server_sign_in import is_of_sign_in, role_credentia
 from daypass.client.sessions.source_keys import long_term_key, signing_profile
 from daypass.client.sessions.sts_call import CallSigner, call, connect
 from daypass.client.sign_in.assertions import provider_for
-from daypass.client.sign_in.mfa import find_code, run_for_text
-from daypass.client.sign_in.token_claims import read_token_file, session_name_of
+from daypass.client.sign_in.mfa import find_code, token_of_command
+from daypass.client.sign_in.token_claims import read_web_identity_file, session_name_of
 from daypass.client.text_format import printable
 
 
@@ -273,9 +273,9 @@ def _unsigned(request: CredentialRequest, client_context: ClientContext) -> Call
 def _with_token(request: CredentialRequest, client_context: ClientContext) -> Exchanged:
     token = client_context.proof
     if not token and request.token_file:
-        token = read_token_file(request.token_file)
+        token = read_web_identity_file(request.token_file)
     if not token and request.token_command:
-        token = run_for_text(request.token_command, "--token-command")
+        token = token_of_command(request.token_command)
     if not token:
         raise SignInNeededError(f"Not signed in. Run `{login_command(request)}`.")
     only = len(request.role_arn) == 1

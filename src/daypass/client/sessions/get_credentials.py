@@ -59,9 +59,9 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     if request.method == "keys" or not client_context.keeps:
         return _fetch(request, client_context, "")
     if request.method == "oidc" and request.token_command and not (request.token_file or client_context.proof):
-        from daypass.client.sign_in.mfa import run_for_text
+        from daypass.client.sign_in.mfa import token_of_command
 
-        client_context = replace(client_context, proof=run_for_text(request.token_command, "--token-command"))
+        client_context = replace(client_context, proof=token_of_command(request.token_command))
     if request.method == "portal":
         return _of_sign_in(request, client_context)
     started = client_context.now()

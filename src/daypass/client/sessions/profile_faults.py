@@ -18,7 +18,7 @@ from daypass.client.problems import UserFacingError
 from daypass.client.profiles.impossible_requests import find_impossibility
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.roles import role_arns
-from daypass.client.sign_in.token_claims import read_claims, read_token_file
+from daypass.client.sign_in.token_claims import read_web_identity_file
 from daypass.client.text_format import printable
 
 REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
@@ -61,7 +61,7 @@ def _incomplete(request: CredentialRequest) -> str:
         return f"Profile {printable(request.profile)} has no daypass_role_arn."
     role_arns(request.role_arn)
     if request.method == "oidc" and request.token_file:
-        read_claims(read_token_file(request.token_file))
+        read_web_identity_file(request.token_file)
     return ""
 
 

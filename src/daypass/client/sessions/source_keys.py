@@ -14,7 +14,7 @@ from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source
 from daypass.client.sessions.cache import CredentialCache
-from daypass.client.sign_in.token_claims import read_claims, read_token_file
+from daypass.client.sign_in.token_claims import read_claims, read_web_identity_file
 
 # Settings of a profile that AWS's tools use before its keys, and the token that marks keys of a session.
 _KEYS_OVERRIDDEN = frozenset(
@@ -157,7 +157,7 @@ def _of_container(environment: Mapping[str, str]) -> str:
 
 
 def _of_token(path: str) -> str:
-    return of_proof(read_token_file(path))
+    return of_proof(read_web_identity_file(path))
 
 
 def of_proof(token: str) -> str:

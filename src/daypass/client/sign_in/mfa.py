@@ -11,6 +11,7 @@ import subprocess
 
 from daypass.client.problems import ExpiredError, MisconfiguredError
 from daypass.client.prompt import Prompt
+from daypass.client.sign_in.token_claims import checked_token
 from daypass.client.text_format import printable
 
 _CODE = re.compile(r"[0-9]{6}")
@@ -53,6 +54,14 @@ def refuse_running(command: str, option: str) -> None:
 
 def _mark(command: str) -> str:
     return hashlib.sha256(command.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def token_of_command(command: str) -> str:
+    """Return the web identity token that a command prints.
+
+    Raises UserFacingError.
+    """
+    return checked_token(run_for_text(command, "--token-command"), "The output of --token-command")
 
 
 def run_for_text(command: str, option: str) -> str:

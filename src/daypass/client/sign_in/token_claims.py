@@ -48,6 +48,28 @@ def read_claims(token: str) -> UnverifiedClaims:
         ) from error
 
 
+def checked_token(token: str, noun: str) -> str:
+    """Return a string if it is a web identity token.
+
+    Raises ExpiredError, which names its origin.
+    """
+    try:
+        read_claims(token)
+    except ExpiredError as error:
+        raise ExpiredError(
+            f"{noun} is not a web identity token, which has three parts, separated by dots. Get a new ID token."
+        ) from error
+    return token
+
+
+def read_web_identity_file(path: str) -> str:
+    """Return the web identity token in a file.
+
+    Raises MisconfiguredError or ExpiredError, which name the file.
+    """
+    return checked_token(read_token_file(path), f"The content of the token file {path}")
+
+
 def session_name_of(token: str) -> str:
     """Return the name for sessions of a token.
 

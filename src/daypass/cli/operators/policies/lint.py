@@ -1,7 +1,7 @@
 """`daypass lint`: warn about likely mistakes in a valid policy.
 
-The command needs neither store nor server. policy/language/lint.py owns the rules. A policy that would not be saved is
-refused in the words of the actions that save it.
+The command needs neither store nor server. policy/language/lint.py owns the rules, apply_policies.py finds the policies
+of a configuration file. A policy that would not be saved is refused in the words of the actions that save it.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +9,9 @@ from typing import BinaryIO
 
 import click
 
+from daypass.apply.file.file_parser import MAX_BYTES
+from daypass.apply.file.nodes import ApplyFileError
+from daypass.cli.operators.policies.apply_policies import PlacedPolicy, find_policies
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import output_option, print_json
 from daypass.errors import MalformedPolicyDocument
@@ -41,16 +44,42 @@ _SYNTAX = "Syntax errors in policy."
 def command(policy: BinaryIO, kind: str, output: str) -> None:
     """Check the policy in FILE (- reads standard input) for likely mistakes.
 
-    Exits with 4 if IAM would reject the policy, and with 0 if there are only warnings.
+    FILE may be a configuration file of `daypass apply` too: each policy in it is checked, with its place, and --kind
+    does not matter. Exits with 4 if IAM would reject a policy, and with 0 if there are only warnings.
     """
-    warnings = _warnings(policy.read(_MOST_BYTES), _KINDS[kind])
+    content = policy.read(MAX_BYTES + 1)
+    try:
+        found = find_policies(content)
+    except ApplyFileError as problem:
+        raise CommandError(f"The configuration file cannot be parsed: {problem}.", Exit.USAGE) from problem
+    refusals: list[str] = []
+    if found is None:
+        warnings = _warnings(content[:_MOST_BYTES], _KINDS[kind])
+    else:
+        warnings, refusals = _of_file(found)
     if output == "json":
         print_json({"Warnings": [{"Path": one.path, "Rule": one.rule, "Message": one.message} for one in warnings]})
-        return
-    for one in warnings:
-        click.echo(f"{one.path}: {one.message} ({one.rule})")
-    if not warnings:
-        click.echo("No warnings.")
+    else:
+        for one in warnings:
+            click.echo(f"{one.path}: {one.message} ({one.rule})")
+        if not warnings and not refusals:
+            click.echo("No warnings.")
+    if refusals:
+        raise CommandError("\n".join(refusals), Exit.REFUSED)
+
+
+def _of_file(found: tuple[PlacedPolicy, ...]) -> tuple[tuple[LintWarning, ...], list[str]]:
+    """Return the warnings and the refusals of all policies of a file."""
+    warnings: list[LintWarning] = []
+    refusals: list[str] = []
+    for each in found:
+        try:
+            own = _warnings(each.text.encode("utf-8", "replace"), each.kind)
+        except CommandError as problem:
+            refusals.append(f"{each.place}: {problem.message}")
+        else:
+            warnings += [LintWarning(f"{each.place} {one.path}", one.rule, one.message) for one in own]
+    return tuple(warnings), refusals
 
 
 def _warnings(content: bytes, kind: DocumentKind) -> tuple[LintWarning, ...]:
