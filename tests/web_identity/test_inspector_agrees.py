@@ -9,6 +9,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,10 @@ def _part(number: int, change: Callable[[str], str]) -> Mistake:
     return _sent(spoil)
 
 
-_LATER = SigningKey.generate("RS256", "another")
+@cache
+def _other_key() -> SigningKey:
+    return SigningKey.generate("RS256", "another")
+
 
 MISTAKES: Mapping[str, Mistake] = {
     "none": lambda _: None,
@@ -172,11 +176,11 @@ MISTAKES: Mapping[str, Mistake] = {
     "crit": _header("crit", ["exp"]),
     "b64": _header("b64", True),
     "jku": _header("jku", "https://attacker.example/keys"),
-    "jwk": _header("jwk", _LATER.jwk()),
+    "jwk": lambda draft: draft.header.update(jwk=_other_key().jwk()),
     "x5c": _header("x5c", ["MIIB"]),
     "x5u": _header("x5u", "http://127.0.0.1:9/chain.pem"),
-    "of-another-key": lambda draft: draft.sign_with(_LATER),
-    "of-another-key-with-jwk": lambda draft: draft.sign_with(_LATER, jwk=_LATER.jwk()),
+    "of-another-key": lambda draft: draft.sign_with(_other_key()),
+    "of-another-key-with-jwk": lambda draft: draft.sign_with(_other_key(), jwk=_other_key().jwk()),
     "one-character": _part(1, lambda part: ("A" if part[9:10] != "A" else "B").join((part[:9], part[10:]))),
     "no-signature": _part(2, lambda _: ""),
     "other-signature": _part(2, lambda part: "A" * len(part)),

@@ -202,7 +202,7 @@ def test_a_wildcard_after_the_whole_organisation_is_saved(issuer: str) -> None:
     assert _is_matched(pattern, subject)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_no_saved_pattern_matches_two_organisations(data: st.DataObject) -> None:
     """Open any parts of a subject: the pattern is refused, or matches subjects of one organisation only."""
