@@ -33,6 +33,7 @@ SPOILED: dict[str, tuple[str, str, str]] = {
     "byte order mark": ("\ufeff{}", "\ufeff{}", "has the character U+FEFF"),
     "no-break space": ("{}\u00a0x", "{}\u00a0x", "has the character U+00A0"),
     "Cyrillic letter": ("\u0410{}", "\u0410{}", "has the character U+0410"),
+    "Latin-1 byte": ("{}\udce9", "", "has a byte that is not UTF-8"),
     "control character": ("{}\x1b[0m", "{}\x7f", "has the character U+00"),
     "name": ("AWS_ACCESS_KEY_ID={}", "aws_secret_access_key={}", "has a name in front of the value"),
     "very long": ("{}" + "x" * 5000, "{}" + "x" * 5000, "has 50"),

@@ -94,6 +94,21 @@ def test_a_code_that_cannot_be_asked_for_is_a_sign_in(command: str, machine: Mac
     assert "custom-process" not in done.err
 
 
+@pytest.mark.parametrize("command", ["whoami", "credential-process", "assume", "sts"])
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE", "default"])
+def test_a_role_profile_at_hand_is_served_in_the_same_way(
+    command: str, variable: str, machine: Machine, typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The profile of the environment, and the profile `default`."""
+    name = "default" if variable == "default" else "mm"
+    text = PROFILES["mm"][1].replace("[profile mm]", "[default]" if name == "default" else "[profile mm]")
+    add(machine, text, f"arn:aws:iam::{ACCOUNT}:mfa/phone")
+    if name == "mm":
+        monkeypatch.setenv(variable, name)
+    done = typed(*options_of(command, "--no-input"), stdin="first line\n")
+    assert (done.code, done.read, "--mfa-code" in done.err) == (3, 0, True), done
+
+
 @pytest.mark.parametrize("name", quick_first(list(PROFILES)))
 def test_one_code_serves_the_commands_that_follow(
     name: str, machine: Machine, device: Authenticator, typed: Type, monkeypatch: pytest.MonkeyPatch

@@ -145,6 +145,8 @@ def _odd_character(value: str, longest: int) -> str:
     odd = next((each for each in value if not "!" <= each <= "~"), "")
     if odd == " ":
         return "has a space in it"
+    if "\ud800" <= odd <= "\udfff":
+        return "has a byte that is not UTF-8"
     if odd:
         return f"has the character U+{ord(odd):04X}, which is not part of a key"
     return f"has {len(value)} characters, which is too long" if len(value) > longest else ""
