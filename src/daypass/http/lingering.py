@@ -2,8 +2,8 @@
 
 A connection that is closed while its client still sends is reset, and the client loses the response: the 413 of a body,
 the 400 of a head. Owns the moment between the last response and the end: what arrives is read and dropped until the
-client closes, the announced body is complete, or a limit of time is reached. Over TLS the client sees the end of the
-response by its length; otherwise the server ends its side at once.
+client closes, the announced body is complete, or a limit of time or bytes is reached. Over TLS the client sees the end
+of the response by its length; otherwise the server ends its side at once.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from typing import Any
 
 _IDLE = 5.0  # seconds without a byte of the client
 _MOST_TICKS = 6  # of `_IDLE`, in total
+_MOST_WITHOUT_LENGTH = 16 * 2**20  # bytes; a head or chunked body may be endless
 
 
 class LingeringTransport:
@@ -25,7 +26,7 @@ class LingeringTransport:
         self._count_unread = count_unread
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._left: int | None = None
+        self._left = 0
         self._dropped = self._ticks = 0
         self.is_lingering = False
         self.write = transport.write  # bound once: each response is one call
@@ -41,10 +42,11 @@ class LingeringTransport:
         """Close the connection, after the client has stopped sending."""
         if self.is_closing():
             return
-        self._left = self._count_unread()
-        if self._left == 0:
+        unread = self._count_unread()
+        if unread == 0:
             self._transport.close()
             return
+        self._left = _MOST_WITHOUT_LENGTH if unread is None else unread
         self.is_lingering = True
         try:
             self._transport.resume_reading()
@@ -58,10 +60,9 @@ class LingeringTransport:
     def drop(self, data: bytes) -> None:
         """Drop bytes that came after the last response."""
         self._dropped += len(data)
-        if self._left is not None:
-            self._left -= len(data)
-            if self._left <= 0:
-                self.close_now()
+        self._left -= len(data)
+        if self._left <= 0:
+            self.close_now()
 
     def close_now(self) -> None:
         """Close the connection without waiting for the client."""
