@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from tests.process.daypass import BIN, clean_environment, run
+from tests.saml.browser import Answer, Browser
 
 from daypass.dev.control_calls import CALLS
 
@@ -226,6 +228,8 @@ def test_what_is_not_a_call_is_refused(
         ("/v1/oidc-issuer/answers", {"Path": "Keys", "Answer": "Fail", "Status": 200}, "400 to 599"),
         ("/v1/oidc-issuer/answers", {"Path": "Keys", "Answer": "Redirect", "Location": "a\r\nb"}, "Location"),
         ("/v1/oidc-issuer/keys", {"Change": "Forget"}, "Change must be"),
+        ("/v1/oidc-issuer/sign-in", {"Claim": {}}, "Claim is not a member"),
+        ("/v1/oidc-issuer/sign-in", {"Error": 1}, "Error must be"),
         ("/v1/saml-provider/responses", {"Email": "eve@example.com"}, "Email must be"),
         ("/v1/saml-provider/responses", {"Assertion": {"Role": []}}, "Role is not a member"),
         ("/v1/saml-provider/responses", {"Assertion": {"Roles": "x"}}, "list of strings"),
@@ -280,6 +284,24 @@ def test_the_issuer_signs_claims_and_fails(controlled: Controlled) -> None:
     assert before >= 1
 
 
+def test_a_rotated_key_is_fetched_and_an_issuer_that_is_down_is_an_error(controlled: Controlled) -> None:
+    """The server asks again after ten seconds of its clock; the reset brings the first key back."""
+    controlled.assume()
+    controlled.call("/v1/oidc-issuer/keys", {"Change": "Rotate"})
+    controlled.call("/v1/oidc-issuer/answers", {"Path": "Keys", "Answer": "Fail", "Status": 503})
+    controlled.call("/v1/clock", {"MoveSeconds": 11})
+    with pytest.raises(ClientError) as refused:
+        controlled.assume()
+    assert _code(refused) in {"IDPCommunicationError", "InvalidIdentityToken"}
+    controlled.call("/v1/oidc-issuer/answers", {"Path": "Keys", "Answer": "Correct"})
+    controlled.call("/v1/clock", {"MoveSeconds": 11})
+    assert controlled.assume()["Credentials"]
+    controlled.call("/v1/clock", {"MoveSeconds": 400})
+    controlled.call("/v1/reset", {})
+    controlled.call("/v1/clock", {"MoveSeconds": 800})
+    assert controlled.assume()["Credentials"]
+
+
 def test_the_issuer_s_documents_are_what_the_call_says(controlled: Controlled) -> None:
     """A test in any language sees the failure itself."""
     issuer = controlled.call("/v1/state")["OidcIssuer"]
@@ -304,6 +326,30 @@ def test_the_issuer_s_documents_are_what_the_call_says(controlled: Controlled) -
     refused.value.close()
     controlled.call("/v1/reset", {})
     assert len(keys()) == 1
+
+
+def test_a_person_signs_in_with_the_issuer(controlled: Controlled) -> None:
+    """The sign-in page offers the issuer, whose claims and failures the calls change."""
+    state = controlled.call("/v1/state")
+    server = state["ServerUrl"]
+
+    def sign_in() -> Answer:
+        browser = Browser(state["OidcIssuer"]["CaBundle"].encode())
+        browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
+        links = re.findall(r'href="(/login/oidc/[^"]+)"', browser.send(f"{server}/login").text)
+        return browser.send(server + links[0])
+
+    first = sign_in()
+    assert "Pipeline" in first.text, re.sub(r"<[^>]+>|\s+", " ", first.text)
+    controlled.call("/v1/oidc-issuer/sign-in", {"Claims": {"sub": "stranger"}})
+    assert "Pipeline" not in sign_in().text
+    controlled.call("/v1/oidc-issuer/sign-in", {"Error": "access_denied", "ErrorDescription": "not today"})
+    assert "Pipeline" not in sign_in().text
+    controlled.call("/v1/oidc-issuer/sign-in", {})
+    controlled.call("/v1/oidc-issuer/answers", {"Path": "Token", "Answer": "Fail"})
+    assert "Pipeline" not in sign_in().text
+    controlled.call("/v1/reset", {})
+    assert "Pipeline" in sign_in().text
 
 
 def test_the_saml_provider_signs_and_misbehaves(controlled: Controlled) -> None:

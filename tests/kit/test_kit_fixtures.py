@@ -5,6 +5,7 @@ import subprocess
 import sys
 import urllib.request
 from datetime import UTC, datetime, timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import boto3
@@ -70,10 +71,15 @@ def test_a_person_signs_in_on_the_page_of_the_provider(
     login = urllib.request.urlopen(f"{daypass_server.url}/login", timeout=30).read().decode()  # noqa: S310 - ours
     link = login.partition('href="/login/saml/')[2].partition('"')[0]
     browser = Browser()
+    browser.cookies.set_policy(DefaultCookiePolicy(secure_protocols=("http", "https")))
     page = browser.send(f"{daypass_server.url}/login/saml/{link}")
     assert "Continue as alice" in page.text
     assert daypass_saml_idp.request_ids[-1].startswith("_")
     assert [target for target, _ in page.forms] == [daypass_saml_idp.consumer] * 2
+    target, fields = page.forms[0]
+    roles = browser.send(target, fields)
+    assert roles.status == 200
+    assert "corp" in roles.text
 
 
 @pytest.mark.parametrize(

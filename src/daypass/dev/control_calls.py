@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from daypass.dev.demo_people import PEOPLE
+from daypass.dev.demo_people import ISSUER_CLIENT, PEOPLE
 from daypass.dev.identity_provider import DemoIdentityProvider
 from daypass.testing.clock import MovableClock
 from daypass.testing.oidc import DISCOVERY, KEYS, Answer, OidcIssuer
-from daypass.testing.oidc_sign_in import TOKEN
+from daypass.testing.oidc_sign_in import TOKEN, SignInPages
 from daypass.testing.saml import Assertion
 from daypass.testing.saml_idp import SamlPage
+from daypass.testing.tokens import SigningKey
 
 Body = Mapping[str, Any]
 _PATHS: Mapping[str, str] = {"Discovery": DISCOVERY, "Keys": KEYS, "Token": TOKEN}
@@ -50,6 +51,7 @@ class Controlled:
     issuer: OidcIssuer
     saml: DemoIdentityProvider
     roles: Mapping[str, str]
+    first_keys: Mapping[str, SigningKey]
 
 
 def _only(body: Body, *names: str) -> None:
@@ -208,6 +210,26 @@ def change_issuer_keys(controlled: Controlled, body: Body) -> dict[str, Any]:
     return {}
 
 
+def change_issuer_sign_in(controlled: Controlled, body: Body) -> dict[str, Any]:
+    """Change the claims of the person who signs in, or refuse."""
+    _only(body, "Claims", "Error", "ErrorDescription")
+    new = sign_in_pages(controlled.server_url, controlled.issuer)
+    if "Claims" in body:
+        new.claims = {**new.claims, **_object(body, "Claims")}
+    if "Error" in body:
+        new.error = _text(body, "Error")
+    if "ErrorDescription" in body:
+        new.description = _text(body, "ErrorDescription")
+    controlled.issuer.sign_in = new
+    return {}
+
+
+def sign_in_pages(server_url: str, issuer: OidcIssuer) -> SignInPages:
+    """Return the sign-in pages of the issuer, which sign a person in at once."""
+    callback = f"{server_url}/login/oidc/callback/{issuer.url.removeprefix('https://')}"
+    return SignInPages(ISSUER_CLIENT, "", callback, {"sub": "demo-person", "email": "demo-person@example.com"})
+
+
 def make_saml_response(controlled: Controlled, body: Body) -> dict[str, Any]:
     """Return a response of the SAML provider, for a person or as written."""
     _only(body, "Email", "Assertion")
@@ -275,6 +297,8 @@ def reset(controlled: Controlled, body: Body) -> dict[str, Any]:
     controlled.clock.reset()
     issuer = controlled.issuer
     issuer.answers.clear()
+    issuer.sign_in = sign_in_pages(controlled.server_url, issuer)
+    issuer.signing = dict(controlled.first_keys)
     issuer.published = [key.jwk() for key in issuer.signing.values()]
     del controlled.saml.saml.keys[1:]
     _adopt(controlled.saml.behaviour, SamlPage())
@@ -292,6 +316,7 @@ CALLS: Mapping[tuple[str, str], Callable[[Controlled, Body], dict[str, Any]]] = 
     ("POST", "/v1/oidc-issuer/tokens"): make_token,
     ("POST", "/v1/oidc-issuer/answers"): change_issuer_answer,
     ("POST", "/v1/oidc-issuer/keys"): change_issuer_keys,
+    ("POST", "/v1/oidc-issuer/sign-in"): change_issuer_sign_in,
     ("POST", "/v1/saml-provider/responses"): make_saml_response,
     ("POST", "/v1/saml-provider/page"): change_saml_page,
     ("POST", "/v1/saml-provider/keys"): change_saml_keys,

@@ -10,6 +10,8 @@ from typing import Any
 
 PROVIDER = "demo"
 PIPELINE = "Pipeline"
+ISSUER_CLIENT = "daypass-dev"
+_AUDIENCES = ["sts.amazonaws.com", ISSUER_CLIENT]
 ACCOUNTS: Mapping[str, str] = {"111122223333": "sandbox", "444455556666": "production"}
 FIRST_ACCOUNT = "111122223333"
 _AWS_POLICY = "arn:aws:iam::aws:policy/"
@@ -104,10 +106,10 @@ def _add_issuer(account: dict[str, Any], name: str) -> None:
             "Effect": "Allow",
             "Principal": {"Federated": f"arn:aws:iam::{FIRST_ACCOUNT}:oidc-provider/{name}"},
             "Action": "sts:AssumeRoleWithWebIdentity",
-            "Condition": {"StringEquals": {f"{name}:aud": "sts.amazonaws.com"}, "StringLike": {f"{name}:sub": "demo*"}},
+            "Condition": {"StringEquals": {f"{name}:aud": _AUDIENCES}, "StringLike": {f"{name}:sub": "demo*"}},
         },
     }
-    account["oidcProviders"] = {name: {"clientIds": ["sts.amazonaws.com"]}}
+    account["oidcProviders"] = {name: {"clientIds": _AUDIENCES}}
     account["roles"][PIPELINE] = {
         "description": "For tokens of the OpenID Connect issuer",
         "trust": trust,

@@ -94,7 +94,8 @@ def command(  # noqa: PLR0913 - one parameter for each option
     program = _object_store(wanted=gateway, is_possible=not control and store is None)
     set_up_logs("warning")
     # Until the server handles signals itself, SIGTERM must not leave the temporary store behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         url, keys = _place(stack, store)
         try:
@@ -166,7 +167,9 @@ class _Demonstration:
         return self.stack.enter_context(gateway)
 
     def _config(self, port: int, issuer: "OidcIssuer | None") -> "Config":
-        from daypass.config import Config
+        from daypass.config import ClientSetting, Config
+        from daypass.dev.control_calls import sign_in_pages
+        from daypass.dev.demo_people import ISSUER_CLIENT
 
         config = Config(
             host=self.host,
@@ -178,7 +181,13 @@ class _Demonstration:
         )
         if issuer is None:
             return config
-        return replace(config, oidc_ca_bundle=str(issuer.ca_bundle), oidc_allowed_networks=(ip_network("127.0.0.0/8"),))
+        issuer.sign_in = sign_in_pages(config.url, issuer)
+        return replace(
+            config,
+            oidc_ca_bundle=str(issuer.ca_bundle),
+            oidc_allowed_networks=(ip_network("127.0.0.0/8"),),
+            oidc_clients=(ClientSetting(issuer.url, ISSUER_CLIENT),),
+        )
 
     def _serve(self, config: "Config", listener: socket.socket, clock: "MovableClock") -> int:
         from daypass.http.server import serve
@@ -266,7 +275,8 @@ def _controlled(
     from daypass.dev.demo_people import pipeline_role
 
     key = {"AccessKeyId": root.access_key_id, "SecretAccessKey": root.secret_access_key}
-    return Controlled(config.url, key, clock, issuer, provider, {"Pipeline": pipeline_role()})
+    roles = {"Pipeline": pipeline_role()}
+    return Controlled(config.url, key, clock, issuer, provider, roles, dict(issuer.signing))
 
 
 def _fill(
