@@ -10,8 +10,9 @@ import re
 import socket
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -225,6 +226,7 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: 
     `flags` are the command line's values by setting; None means not given. `environment` is read for `DAYPASS_<NAME>`.
     `toml` is the text of the configuration file. Raises ConfigurationError.
     """
+    refuse_misspelled(environment, {f"DAYPASS_{name.upper()}" for name in _PARSERS})
     values: dict[str, Any] = {}
     values.update(_from_file(toml))
     for name, parse in _PARSERS.items():
@@ -233,6 +235,42 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: 
             values[name] = _parsed(variable, parse, environment[variable])
     values.update({name: value for name, value in flags.items() if value is not None})
     return _checked(Config(**values))
+
+
+def refuse_misspelled(environment: Mapping[str, str], known: Collection[str]) -> None:
+    """Refuse a variable that is almost a setting, such as DAYPASS_LOGLEVEL.
+
+    Other variables of the prefix may belong to another program, such as those of a Kubernetes service.
+    """
+    known = {*known, *_OTHER_VARIABLES}
+    plain = {name.replace("_", ""): name for name in known}
+    for variable in environment:
+        if not variable.startswith("DAYPASS_") or variable in known:
+            continue
+        near = get_close_matches(variable.replace("_", "")[7:], [each[7:] for each in plain], n=1, cutoff=_NEAR)
+        if near:
+            raise ConfigurationError(
+                f"{variable} is not a setting. Did you mean {plain[f'DAYPASS{near[0]}']}? Otherwise unset it."
+            )
+
+
+# Variables that are not settings of Config.
+_OTHER_VARIABLES = frozenset(
+    {
+        "DAYPASS_CACHE_DIR",
+        "DAYPASS_DEBUG",
+        "DAYPASS_KEYRING",
+        "DAYPASS_MASTER_KEY",
+        "DAYPASS_MASTER_KEY_FILE",
+        "DAYPASS_ROOT_ACCESS_KEY_ID",
+        "DAYPASS_ROOT_ACCOUNT_ID",
+        "DAYPASS_ROOT_SECRET_ACCESS_KEY",
+        "DAYPASS_ROOT_SECRET_ACCESS_KEY_FILE",
+        "DAYPASS_SESSION",
+        "DAYPASS_SIGN_IN_URL",
+    }
+)
+_NEAR = 0.85
 
 
 def _from_file(toml: str | None) -> dict[str, Any]:

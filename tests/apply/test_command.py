@@ -5,8 +5,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from tests.apply.directory import ACCOUNT, allow, one_account, trust
 from tests.process.daypass import BIN, ROOT, run, serving
+
+from daypass.cli.main import cli
 
 KEY = "AKIAIOSFODNN7EXAMPLF"
 
@@ -112,3 +115,12 @@ def test_export_is_what_apply_takes(store: str, tmp_path: Path) -> None:
     applied = run("apply", file, "--store", store)
     assert applied.stdout.startswith("No changes")
     assert run("export", "--account", "999999999999", "--store", store).returncode == 6
+
+
+def test_the_root_key_of_a_new_account_comes_with_its_endpoints(store: str, tmp_path: Path) -> None:
+    """Without them every AWS tool would send the key's requests to AWS."""
+    file = written(tmp_path / "a.json", one_account())
+    done = CliRunner().invoke(cli, ["apply", file, "--store", store])
+    assert done.exit_code == 0, done.output
+    assert f"[services daypass-root-{ACCOUNT}]" in done.stdout
+    assert "endpoint_url = http://127.0.0.1:7878" in done.stdout

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from daypass.arn import is_account_id
-from daypass.config import Config, ConfigurationError, is_loopback
+from daypass.config import Config, ConfigurationError, is_loopback, refuse_misspelled
 from daypass.gateway.buckets.buckets import BucketMapping
 from daypass.gateway.stores.profiles import PROFILES, StoreProfile, find_profile
 from daypass.key_files import KeyFileError, read_key_file
@@ -161,11 +161,15 @@ def load_settings(flags: Mapping[str, Any], environment: Mapping[str, str], toml
     `flags` contains the command line's values as strings by the name of the setting; None means not given. Raises
     ConfigurationError.
     """
+    names = (*_PARSERS, *_ONE_BACKEND)
+    own = {name: value for name, value in environment.items() if name.startswith("DAYPASS_GATEWAY_")}
+    known = {_VARIABLES.get(name, f"DAYPASS_GATEWAY_{name.upper()}") for name in names}
+    refuse_misspelled(own, known | {"DAYPASS_GATEWAY_STALE_SECONDS"})
     file = {} if toml is None else tomllib.loads(toml)  # config.py has parsed it before
     table = file.get("gateway", {})
     values = _from_table(table)
     one = {}
-    for name in (*_PARSERS, *_ONE_BACKEND):
+    for name in names:
         variable = _VARIABLES.get(name, f"DAYPASS_GATEWAY_{name.upper()}")
         for where, text in ((variable, environment.get(variable)), (_flag(name), flags.get(name))):
             if text is None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.shared.apply_context import audited, explaining, read_file, tools_for
-from daypass.cli.shared.root_key_profile import profile_block
+from daypass.cli.shared.root_key_profile import endpoints_block, profile_block
 from daypass.cli.shared.secret_source import SecretSource
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
     from daypass.apply.apply import ApplyResult
+    from daypass.config import Config
 
 
 @click.command()
@@ -61,10 +62,10 @@ def command(  # noqa: PLR0913 - one parameter an option
         with opened(store, config_file, makes=True) as there, audited(config) as sink:
             tools = tools_for(there, config, sink, command="apply", secrets=secrets)
             outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))
-    _print(outcome, output, is_done=not dry_run)
+    _print(outcome, output, config, is_done=not dry_run)
 
 
-def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
+def _print(outcome: "ApplyResult", output: str, config: "Config", *, is_done: bool) -> None:
     from daypass.apply.plan.plan_output import plain_plan, show_plan
 
     if output == "json":
@@ -77,8 +78,11 @@ def _print(outcome: "ApplyResult", output: str, *, is_done: bool) -> None:
         return
     click.echo(show_plan(outcome.plan, is_done=is_done))
     for key in outcome.root_keys:
-        click.echo(f"\nAccount {key.account} was created. Its root access key is shown only once:\n", err=True)
+        words = f"Account {key.account} was created. Its root access key is shown only once."
+        click.echo(f"\n{words} Add it to ~/.aws/credentials:\n", err=True)
         click.echo(profile_block(key))
+        click.echo("\nAdd the endpoints of the services to ~/.aws/config:\n", err=True)
+        click.echo(endpoints_block(key, config.url, config.s3_url))
 
 
 class FilesBeside:
