@@ -312,6 +312,14 @@ def test_what_is_no_response_is_refused_on_a_page(site: Site, text: str) -> None
     assert ("InvalidIdentityToken" if len(text) in {0, *range(4, 100_000)} else "ValidationError") in answer.text
 
 
+def test_a_response_that_is_too_long_is_not_the_person_s_mistake(site: Site) -> None:
+    """The page has the heading and the advice of other responses that the server cannot accept."""
+    answer = site.browser().send(site.url, {"SAMLResponse": "A" * 100_001})
+    assert answer.status == 400
+    assert "Member must have length less than or equal to 100000" in answer.text
+    assert "This is not your mistake" in answer.text
+
+
 def test_bodies_have_bounds(site: Site) -> None:
     """An oversized body is refused unread; a body that is not a form too."""
     browser = site.browser()

@@ -7,6 +7,7 @@ error.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from daypass.federation.proof_length import SAML_ASSERTION, WEB_IDENTITY_TOKEN
 from daypass.federation.saml import saml_faults
 
 
@@ -42,6 +43,7 @@ _BUSY = "Your network sent too many requests. Wait a minute, then try again."
 _LATER = "This is an error of the server. Try again in a moment."
 _NO_ROLE, _AGE = "You cannot use any role here", "Your sign-in is too old"
 _RESPONSE, _PROVIDER = "The identity provider's response was not accepted", "The identity provider is not available"
+_LENGTH = "1 validation error detected: Value at '"
 _OTHERS = RefusalText("The request failed", for_operators=True)
 
 # Error code, beginning of the message, and text. The first matching row applies.
@@ -74,6 +76,8 @@ ROWS: Sequence[tuple[str, str, RefusalText]] = (
     ("IDPCommunicationError", "", RefusalText(_PROVIDER)),
     ("NoSuchEntity", "", RefusalText("Unknown identity provider", "Choose one on the sign-in page.")),
     ("Throttling", "", RefusalText("Too many requests", _BUSY)),
+    ("ValidationError", f"{_LENGTH}{SAML_ASSERTION.name}'", RefusalText(_RESPONSE, _NOT_TAKEN, for_operators=True)),
+    ("ValidationError", f"{_LENGTH}{WEB_IDENTITY_TOKEN.name}'", RefusalText(_RESPONSE, _NOT_TAKEN, for_operators=True)),
     ("ServiceUnavailable", "", RefusalText("The server is not available", "Try again in a moment.")),
     ("InternalFailure", "", RefusalText("The server has a problem", _LATER, for_operators=True)),
     ("InvalidParameterValue", "", RefusalText("The form is not valid")),
