@@ -8,10 +8,11 @@ of the response by its length; otherwise the server ends its side at once.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-_IDLE = 5.0  # seconds without a byte of the client
-_MOST_TICKS = 6  # of `_IDLE`, in total
+_IDLE = 2.0  # seconds without a byte of the client
+_MOST_TICKS = 15  # of `_IDLE`, in total
 _MOST_WITHOUT_LENGTH = 16 * 2**20  # bytes; a head or chunked body may be endless
 
 
@@ -50,7 +51,7 @@ class LingeringTransport:
         self.is_lingering = True
         try:
             self._transport.resume_reading()
-            if self._transport.can_write_eof():
+            with suppress(NotImplementedError):  # TLS has no end of one side.
                 self._transport.write_eof()
         except OSError:  # The client has gone already.
             self._transport.close()
