@@ -114,6 +114,8 @@ def _sources(patient: Patient) -> Iterator[DoctorFinding]:
     context = patient.client_context
     found = find_sources(context.environment, context.profiles, patient.profile)
     if not found:
+        if list(_named_profile(patient)):
+            return  # The profile does not exist, which is said already.
         yield DoctorFinding("credentials", "none found", "Run `daypass login` or `daypass profile add`.")
         return
     used, *others = found

@@ -36,6 +36,7 @@ from daypass.client.profiles.own_keys import (
 from daypass.client.profiles.role_profiles import PROVIDERS, its_own_source, source_without_credentials
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.sts_call import NO_CREDENTIALS, open_session, split_command, translated_search
+from daypass.client.sign_in.token_claims import read_web_identity_file
 from daypass.client.text_format import printable, sentence
 
 # The profiles whose credential_process runs now, for the processes that it starts.
@@ -43,6 +44,7 @@ RUNNING_PROFILES = "DAYPASS_RUNNING_PROFILES"
 _SEPARATOR = "\t"
 _PROCESS = "custom-process"
 _ROLE = "assume-role"
+_WEB_IDENTITY = "assume-role-with-web-identity"
 # The machine's providers, which AWS's tools do not search for the source of a role profile.
 _OF_MACHINE = frozenset({"ec2-credentials-file", "boto-config", "container-role", "iam-role"})
 _KEYS_OF_PERSON = frozenset({CREDENTIALS_FILE, CONFIG_FILE})
@@ -78,6 +80,8 @@ def own_credentials(profile: str, client_context: ClientContext, *, as_source: b
         for provider in _providers(profile):
             if provider.METHOD in skipped:
                 continue
+            if provider.METHOD == _WEB_IDENTITY:
+                _verify_token_file(profile, client_context)
             is_process = provider.METHOD == _PROCESS
             found = _of_process(at_hand, client_context) if is_process else _frozen(provider.load())
             if found is not None:
@@ -90,6 +94,19 @@ def own_credentials(profile: str, client_context: ClientContext, *, as_source: b
     if as_source:
         raise source_without_credentials(profile)
     raise SignInNeededError(NO_CREDENTIALS)
+
+
+def _verify_token_file(profile: str, client_context: ClientContext) -> None:
+    """Raise UserFacingError if the token file of the environment or the profile has no token.
+
+    Botocore would name only the parameter. A named profile overrides the environment.
+    """
+    environment, at_hand = client_context.environment, profile_at_hand(client_context.environment, profile)
+    known = client_context.profiles.by_name.get(at_hand)
+    path = "" if profile else environment.get("AWS_WEB_IDENTITY_TOKEN_FILE", "")
+    path = path or (known.options.get("web_identity_token_file", "") if known else "")
+    if path:
+        read_web_identity_file(path)
 
 
 def provided_credentials(source: str, profile: str, client_context: ClientContext) -> Credentials:

@@ -22,6 +22,7 @@ from daypass.client.sign_in.token_claims import read_web_identity_file
 from daypass.client.text_format import printable
 
 REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)
+_FOR_AWS_TOOLS = ("credential_process", "aws_access_key_id", "role_arn", "sso_session")
 _OF_SSO = ("sso_account_id", "sso_role_name")
 _OF_SSO_SESSION = ("sso_start_url", "sso_region")
 
@@ -78,6 +79,12 @@ def _programs(profile: Profile, _: Profiles) -> Iterator[ProfileFault]:
                 f"{profile.name} runs {program}, which was not found",
                 f"Install it, or set its full path in {key} with `daypass profile set`.",
             )
+    if profile.config.get("daypass_method") and not any(profile.options.get(key) for key in _FOR_AWS_TOOLS):
+        name = shlex.quote(profile.name)
+        yield ProfileFault(
+            f"{profile.name} has no credential_process, so AWS tools find no credentials in it",
+            f"Run `daypass profile set {name} credential_process='daypass credential-process --profile {name}'`.",
+        )
     if profile.options.get("credential_process") and profile.credentials.get("aws_access_key_id"):
         yield ProfileFault(
             f"{profile.name} has keys, which override its credential_process",
@@ -93,6 +100,16 @@ def _files(profile: Profile, _: Profiles) -> Iterator[ProfileFault]:
                 f"{profile.name} has {key} = {path}, which does not exist",
                 f"Correct or remove {key} with `daypass profile set`.",
             )
+
+
+def _tokens(profile: Profile, _: Profiles) -> Iterator[ProfileFault]:
+    path = profile.options.get("web_identity_token_file", "")
+    if not path or not Path(path).expanduser().is_file():
+        return
+    try:
+        read_web_identity_file(path)
+    except UserFacingError as problem:
+        yield ProfileFault(f"Profile {printable(profile.name)}: {problem}", "Check the program that writes the file.")
 
 
 def _sections(profile: Profile, profiles: Profiles) -> Iterator[ProfileFault]:
@@ -112,7 +129,11 @@ def _sections(profile: Profile, profiles: Profiles) -> Iterator[ProfileFault]:
         lacks = [key for key in _OF_SSO if not profile.options.get(key)]
         lacks += [key for key in _OF_SSO_SESSION if not profiles.sso_sessions[session].get(key)]
         if lacks:
-            yield ProfileFault(f"{profile.name} signs in with SSO and has no {' and no '.join(lacks)}", "Add it.")
+            yield ProfileFault(
+                f'The profile "{profile.name}" is configured to use SSO but is missing required configuration: '
+                f"{', '.join(lacks)}",
+                "Add it, or run `daypass profile sync --sso`.",
+            )
 
 
 def _places(profile: Profile, profiles: Profiles) -> Iterator[ProfileFault]:
@@ -149,6 +170,7 @@ CHECKS: tuple[Callable[[Profile, Profiles], Iterator[ProfileFault]], ...] = (
     _request,
     _programs,
     _files,
+    _tokens,
     _sections,
     _places,
 )
