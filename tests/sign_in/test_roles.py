@@ -1,6 +1,7 @@
 """Roles of a sign-in: the decision is made anew each time, with the proof of the sign-in."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -29,6 +30,7 @@ from daypass.federation.oidc.claims import ROLES_CLAIM
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.sign_in import proofs
 from daypass.sign_in.proofs import SignInOverError
+from daypass.sign_in.role_limits import end_for_role
 from daypass.testing.saml import SamlIdentityProvider
 from daypass.testing.saml_forge import make_key_pair
 from daypass.testing.tokens import SigningKey
@@ -198,6 +200,23 @@ def test_a_role_session_ends_with_the_sign_in(people: People, kind: str) -> None
     later(people, hours=7, minutes=50)
     taken = people.node.take(session, ROLE)
     assert taken["Credentials"]["Expiration"] == session.ends.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("kind", ["saml", "oidc"])
+def test_a_role_session_ends_with_the_limit_of_the_role(people: People, kind: str) -> None:
+    """A session that ends earlier for a role gives credentials that end then, and never later than the sign-in."""
+    people.server.clock.freeze()
+    session = signed_in(people, kind)
+    people.client("iam").update_role(RoleName="developer", MaxSigninSessionDuration=3_600)
+    with people.node.ctx() as ctx:
+        limited = end_for_role(session, ROLE, ctx)
+        assert end_for_role(session, ROLE + "-missing", ctx) == session
+    assert limited.ends == session.proven_at + timedelta(hours=1)
+    people.server.clock.freeze(limited.ends - timedelta(minutes=10))
+    assert people.node.take(limited, ROLE)["Credentials"]["Expiration"] == limited.ends.replace(microsecond=0)
+    prolonged = msgspec.structs.replace(session, ends=session.ends + timedelta(days=1))
+    people.server.clock.freeze(session.ends - timedelta(minutes=10))
+    assert people.node.take(prolonged, ROLE)["Credentials"]["Expiration"] == session.ends.replace(microsecond=0)
 
 
 @pytest.mark.parametrize("kind", ["saml", "oidc"])
