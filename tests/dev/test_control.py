@@ -7,10 +7,9 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.cookiejar import DefaultCookiePolicy
@@ -423,9 +422,8 @@ def test_sigterm_in_the_first_seconds_leaves_no_files(tmp_path: Path, wait: floa
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + wait
-    while time.monotonic() < deadline and process.poll() is None:
-        pass
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(wait)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
