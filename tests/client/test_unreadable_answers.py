@@ -156,7 +156,9 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 }
 # botocore waits and asks again after a fault
 AGAIN = {name for name, (status, *_) in ANSWERS.items() if status >= 500 or status == 429}
-QUICK = sorted(set(ANSWERS) - AGAIN)
+# Others like them are in the quick part.
+RARE = {"method", "missing", "missing JSON", "moved for good", "no content", "proxy", "store without a bucket", "text"}
+QUICK = sorted(set(ANSWERS) - AGAIN - RARE)
 # whoami calls another operation, whose members are others.
 OF_WHOAMI = ("XML of another service", "login page", "missing page", "result without members", "store of objects")
 TABLE = [
@@ -164,7 +166,16 @@ TABLE = [
     *(("whoami", answer) for answer in (*OF_WHOAMI, "another service", "refusal without a reason")),
     *((command, "cut off") for command in COMMANDS if command not in ("assume", "login by portal")),
     ("sts", "page that is XML"),
-    *quick_first(("assume", answer) for answer in ("bad gateway", *sorted(AGAIN - {"bad gateway"}), *RAW)),
+    ("assume", "bad gateway"),
+    ("assume", "fault with words"),
+    *quick_first(
+        (
+            ("assume", answer)
+            for answer in sorted({*AGAIN, *RARE, *RAW} - {"bad gateway", "fault with words", "no HTTP"})
+        ),
+        quick=0,
+    ),
+    *quick_first((("login by portal", answer) for answer in sorted(RARE)), quick=0),
     ("login by portal", "fault"),
 ]
 

@@ -223,7 +223,10 @@ def _roles(
         try:
             first = assume(signer, {})
         except RefusedError as refusal:
-            raise _with_mfa_advice(refusal, request, client_context, signer) from refusal
+            advised = _with_mfa_advice(refusal, request, client_context, signer)
+            if advised is refusal:
+                raise  # An exception that is its own cause has a trace without end.
+            raise advised from refusal
     elif has_mfa_session(request, client_context):
         first = with_mfa_session(request, client_context, get_credentials, assume_with_session, assume_with_code)
     else:
