@@ -289,6 +289,18 @@ def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machin
     assert "--role" in done.err
 
 
+def test_a_second_login_by_another_method_keeps_the_profile(machine: Machine, scene: Scene) -> None:
+    """Its settings are the person's; the new sign-in gets a profile of its own, and says so."""
+    path = str(machine.home / "token")
+    machine.good("profile", "add", "reader", "--role", f"{ROLE}reader", "--token-file", path)
+    before = machine.config.read_text()
+    done = machine.good("login", "saml", "--assertion-file", "-", stdin=scene.assertion("reader"))
+    assert "Profile reader signs in with oidc and was not changed. This sign-in is profile reader-saml." in done.err
+    assert machine.config.read_text().startswith(before.rstrip("\n"))
+    again = machine.good("login", "saml", "--assertion-file", "-", stdin=scene.assertion("reader"))
+    assert "export AWS_PROFILE=reader-saml" in again.err
+
+
 def test_keys_are_written_on_request(machine: Machine, scene: Scene) -> None:
     """Only --keys writes an assertion's keys to the credentials file."""
     machine.good("login", "saml", "--assertion-file", "-", "--keys", "--profile", "x", stdin=scene.assertion("reader"))

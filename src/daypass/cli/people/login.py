@@ -269,12 +269,14 @@ def _free_name(selection: Selection) -> str:
     request = selection.request
     role, known = request.role_arn[-1], selection.client_context.profiles.by_name
     name = role_name(role)
-    names = (name, f"{name}-{account_of(role)}", f"{name}-{request.method}")
+    own = known[name].request if name in known else None
+    is_same_role = own is not None and own.role_arn == request.role_arn
+    others = (f"{name}-{request.method}", f"{name}-{account_of(role)}")
+    names = (name, *(others if is_same_role else reversed(others)))
     free = next((each for each in names if each not in known or _is_same_way(known[each], request)), "")
     if not free:
         raise BadUsageError(f"The profiles {', '.join(names)} exist. Name a new one with --profile.")
-    own = known[name].request if name in known else None
-    if free != name and own is not None and own.role_arn == request.role_arn:
+    if free != name and own is not None and is_same_role:
         words = f"Profile {name} signs in with {own.method} and was not changed. This sign-in is profile {free}."
         click.echo(f"daypass: {words}", err=True)
     return free
