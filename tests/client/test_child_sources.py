@@ -1,6 +1,7 @@
 """`daypass exec`: the command reaches the given credentials alone, whatever the files and the environment have."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import botocore.session
@@ -10,6 +11,7 @@ from tests.client.inside import type_in
 from tests.client.machine import ACCOUNT, Machine
 from tests.components import find_program, node_packages
 
+from daypass.client.credentials import Credentials, container_form, instant
 from daypass.client.profiles.aws_files import TEMPORARY, Places
 from daypass.client.profiles.profiles import load_profiles
 from daypass.client.programs.child_environment import CLEARED, cleared, place, surroundings
@@ -141,6 +143,21 @@ def test_a_program_finds_the_given_credentials_alone(
         assert botocore.session.Session().get_credentials() is None
         assert botocore.session.Session().available_profiles == ["default"]
     assert not Path(files["AWS_CONFIG_FILE"]).exists()
+
+
+def test_keys_without_an_expiry_are_served_too(tmp_path: Path, enter: Callable[[dict[str, str]], None]) -> None:
+    """Botocore and other clients need an expiry from an endpoint: it is an hour later."""
+    at = datetime.now(UTC)
+    form = container_form(Credentials(GIVEN, "g"), now=at)
+    assert form["Expiration"] == instant(at + timedelta(hours=1))
+    assert form["Token"] == ""
+    dirty(tmp_path, "keys in the credentials file")
+    with own_files(config_of(tmp_path), mark=TEMPORARY) as files, serving_credentials(lambda: form, "token") as url:
+        container = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "token"}
+        enter(surroundings({}, {**container, **files}))
+        found = botocore.session.Session().get_credentials()
+        assert found is not None
+        assert found.get_frozen_credentials()[:3] == (GIVEN, "g", "")
 
 
 def test_a_program_gets_the_other_settings_of_the_profile(

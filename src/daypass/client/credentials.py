@@ -7,7 +7,7 @@ Source: AWS SDKs and Tools Reference Guide, "Process credential provider" and "C
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -93,9 +93,12 @@ def process_form(credentials: Credentials) -> dict[str, Any]:
     return {"Version": 1, **sts_form(credentials)}
 
 
-def container_form(credentials: Credentials) -> dict[str, str]:
-    """Return credentials as the response of a container's credential endpoint."""
-    form = sts_form(credentials)
+def container_form(credentials: Credentials, *, now: datetime) -> dict[str, str]:
+    """Return credentials as the response of a container's credential endpoint.
+
+    AWS's tools need an expiry: keys without one are requested again after an hour.
+    """
+    form = sts_form(replace(credentials, expires=credentials.expires or now + timedelta(hours=1)))
     form["Token"] = form.pop("SessionToken", "")
     return form
 

@@ -15,7 +15,7 @@ import click
 
 from daypass.cli.shared.credentials_output import own_variables, profile_of, region_of, s3_url_of
 from daypass.cli.shared.exit_codes import CommandError, show_usage_error
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
+from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, now, selecting
 from daypass.client.credentials import container_form
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import TEMPORARY
@@ -89,7 +89,7 @@ def _run(words: tuple[str, ...], added: Mapping[str, str], selection: Selection)
 
 def _run_served(entry: CachedCredentials, selection: Selection, words: tuple[str, ...]) -> int:
     quiet, token = _quiet(selection), secrets.token_urlsafe(32)
-    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials), token) as url:
+    with serving_credentials(lambda: container_form(quiet.get_credentials().credentials, now=now()), token) as url:
         added = place(
             endpoint_url=entry.endpoint_url,
             s3_url=s3_url_of(selection),
