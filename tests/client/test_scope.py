@@ -75,9 +75,11 @@ def test_the_command_has_no_other_credentials(machine: Machine) -> None:
 
 @pytest.mark.slow
 def test_a_user_s_keys_are_scoped_down_through_a_session(machine: Machine) -> None:
-    """GetSessionToken comes first, because only sessions can be scoped down."""
-    arn = machine.good("scope", "--profile", "ann", "--duration", "5m", "--", "aws", "sts", "get-caller-identity").json
-    assert arn["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
+    """GetSessionToken comes first, because only sessions can be scoped down. IAM does not accept it without MFA."""
+    for limits, is_told in ((("--duration", "5m"), True), (("--actions", "sts:GetCallerIdentity"), False)):
+        done = machine.good("scope", "--profile", "ann", *limits, "--", "aws", "sts", "get-caller-identity")
+        assert done.json["Arn"] == f"arn:aws:iam::{ACCOUNT}:user/ann"
+        assert ("add --mfa-serial auto, or --role" in done.err) is is_told
 
 
 @pytest.mark.slow

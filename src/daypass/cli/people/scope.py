@@ -24,6 +24,11 @@ from daypass.cli.shared.session_options import (
 from daypass.client.problems import BadUsageError
 from daypass.client.sessions.scoped_session import READ_ONLY, Scope, get_scoped, policy_of
 
+_NO_IAM = (
+    "daypass: IAM does not accept a user's session without an MFA code. "
+    "If the command calls IAM, add --mfa-serial auto, or --role with a role."
+)
+_OF_IAM = re.compile(r'"iam:|"NotAction"|"Action"\s*:\s*\[?\s*"\*"')
 _SEPARATORS = re.compile(r"[,\s]+")
 
 
@@ -85,11 +90,18 @@ def command(  # noqa: PLR0913 - one for each option
     if not limits.policy and not limits.seconds:
         raise BadUsageError("Name the limits: --read-only, --actions, --policy, --duration, or several of them.")
     selection = with_session(selection)
+    request = selection.request
+    if request.method == "session" and not request.mfa_serial and _may_call_iam(limits.policy):
+        click.echo(_NO_IAM, err=True)
     entry = get_scoped(selection.request, selection.client_context, limits)
     if words:
         return run_with_credentials(entry, selection, words)
     emit(entry, selection, output, shell)
     return 0
+
+
+def _may_call_iam(policy: str) -> bool:
+    return not policy or _OF_IAM.search(policy) is not None
 
 
 def _policy(policy: str, *, read_only: bool, actions: tuple[str, ...], resources: tuple[str, ...]) -> str:
