@@ -244,6 +244,42 @@ resource "aws_iam_service_linked_role" "elb" {
   tags             = local.tags
 }
 
+# The older form, with policies inside the role.
+resource "aws_iam_role" "inline" {
+  name               = "inline"
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+  inline_policy {
+    name   = "get"
+    policy = jsonencode({ Version = "2012-10-17", Statement = [{ Effect = "Allow", Action = ["s3:Get*"], Resource = "*" }] })
+  }
+  inline_policy {
+    name   = local.first ? "list" : "put"
+    policy = jsonencode({ Version = "2012-10-17", Statement = { Effect = "Allow", NotAction = "iam:*", Resource = ["*"] } })
+  }
+  managed_policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess", aws_iam_policy.read.arn]
+}
+
+resource "aws_iam_role" "imported" {
+  name = "imported"
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = aws_iam_role.inline.arn } },
+      { Effect = "Allow", Action = "sts:AssumeRole", Principal = { AWS = [aws_iam_user.alice.arn, "999988887777"] } },
+    ]
+  })
+}
+
+resource "aws_iam_user_policies_exclusive" "renamed" {
+  user_name    = aws_iam_user.alice.name
+  policy_names = [aws_iam_user_policy.alice.name]
+}
+
+resource "aws_iam_group_policy_attachments_exclusive" "staff" {
+  group_name  = aws_iam_group.staff.name
+  policy_arns = [aws_iam_group_policy_attachment.staff.policy_arn]
+}
+
 # Providers --------------------------------------------------------------------------------------------------
 
 resource "aws_iam_saml_provider" "corp" {

@@ -42,9 +42,9 @@ class Workspace:
     def run(self, *words: str, fails: bool = False, **changes: object) -> str:
         """Run terraform; return what it printed."""
         settings = [f"-var={name}={value}" for name, value in {**self.variables, **changes}.items()]
-        given = settings if words[0] in {"plan", "apply", "destroy"} else []
+        given = ["-no-color", *settings] if words[0] in {"plan", "apply", "destroy", "import"} else []
         ran = subprocess.run(
-            ["terraform", words[0], *given, *words[1:], *(["-no-color"] if given or words[0] == "init" else [])],
+            ["terraform", words[0], *given, *words[1:]],
             cwd=self.folder,
             env=_environment(self.folder),
             capture_output=True,
@@ -133,6 +133,10 @@ def test_create_read_change_and_destroy(workspace: Workspace) -> None:
     assert outputs["members"] == ["alice"]
     assert outputs["hosts"] == ["host"]
     workspace.run("plan", "-detailed-exitcode", "-input=false")  # 2 would be a difference
+
+    workspace.run("state", "rm", "aws_iam_role.imported")
+    workspace.run("import", "aws_iam_role.imported", "imported")
+    workspace.run("plan", "-detailed-exitcode", "-input=false")
 
     changed = workspace.run("apply", "-auto-approve", "-input=false", round=2)
     assert re.search(r"Apply complete! Resources: 0 added, \d\d changed, 0 destroyed", changed)
