@@ -44,7 +44,9 @@ _PORTAL_URL = (
     click.option("--portal-url", default="", metavar="URL", help="The Daypass server to sign in to, for roles in AWS."),
 )
 # The option existed before it was refused, so its message says why.
-_REFUSED_PORTAL_URL = (click.option("--portal-url", default="", metavar="URL", hidden=True),)
+_REFUSED_PORTAL_URL = (
+    click.option("--portal-url", default="", metavar="URL", hidden=True, help="Refused: it is for SAML."),
+)
 
 
 def _via(*vias: str) -> tuple[Any, ...]:
@@ -269,7 +271,7 @@ def _free_name(selection: Selection) -> str:
     request = selection.request
     role, known = request.role_arn[-1], selection.client_context.profiles.by_name
     name = role_name(role)
-    own = known[name].request if name in known else None
+    own = _own_request(known[name]) if name in known else None
     is_same_role = own is not None and own.role_arn == request.role_arn
     others = (f"{name}-{request.method}", f"{name}-{account_of(role)}")
     names = (name, *(others if is_same_role else reversed(others)))
@@ -282,15 +284,20 @@ def _free_name(selection: Selection) -> str:
     return free
 
 
+def _own_request(profile: Profile) -> CredentialRequest | None:
+    """Return the request of a profile, or None if its settings are not valid."""
+    try:
+        return profile.request
+    except UserFacingError:
+        return None
+
+
 def _is_same_way(profile: Profile, request: CredentialRequest) -> bool:
     """Return whether a profile is of the same role and signs in the same way.
 
     A sign-in at the server replaces those of version 0.1.0 at the same page.
     """
-    try:
-        own = profile.request
-    except UserFacingError:
-        return False
+    own = _own_request(profile)
     if own is None or own.role_arn != request.role_arn:
         return False
     own_way, way = (tuple(getattr(each, name) for name in _OF_WAY) for each in (own, request))
