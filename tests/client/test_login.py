@@ -249,6 +249,25 @@ def test_plain_tools_use_a_token_file_by_themselves(machine: Machine, scene: Sce
     assert done.json["Arn"].startswith(f"{SESSION}web/")
 
 
+def test_a_chain_from_a_token_has_source_identity_and_transitive_tags(machine: Machine, scene: Scene) -> None:
+    """The first AssumeRole of the chain sets them: AssumeRoleWithWebIdentity takes them from the token alone."""
+    iam = client_factory(scene.server)("iam")
+    actions = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": f"{ROLE}web"}, "Action": actions}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.create_role(RoleName="vault", AssumeRolePolicyDocument=trust)
+    token = machine.home / "token"
+    token.write_text(scene.issuer.token(aud=CLIENT))
+    chain = ("--role", f"{ROLE}web", "--role", f"{ROLE}vault", "--token-file", str(token))
+    tags = ("--tag", "team=a", "--transitive-tag", "team", "--source-identity", "ann")
+    machine.good("profile", "add", "deep", *chain, *tags, "--endpoint-url", scene.server.url)
+    machine.good("credential-process", "--profile", "deep")
+    [event] = [one for one in scene.server.audit.audit_records if one.action == "AssumeRole"]
+    parameters = event.parameters or {}
+    assert parameters["SourceIdentity"] == "ann"
+    assert parameters["TransitiveTagKeys"] == ["team"]
+
+
 @pytest.mark.parametrize("form", ["base64", "form", "xml"])
 def test_an_assertion_is_taken_as_people_have_it(machine: Machine, scene: Scene, form: str) -> None:
     """The field's value, the whole form and the XML are accepted, as browsers show all three."""
