@@ -16,6 +16,7 @@ from tests.sso.login_scene import CROSS, LoginCalls, LoginScene, Program
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.federation.oidc.identify import KeysNeededError
+from daypass.mint import origin_claim
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.sign_in import token_families
 from daypass.sign_in.grants import CodeGrant, issue_code
@@ -118,6 +119,21 @@ def test_the_id_token_has_the_chain_of_its_role_session(login: Login) -> None:
     login.people.node.revoke(login.session)
     with login.people.node.ctx() as ctx:
         assert is_chain_revoked(chain, ctx.views.get(load_revocations))
+
+
+def test_the_id_token_carries_the_propagated_identity(login: Login) -> None:
+    """A session that begins with the token has the identity of the role session; the token does not show it."""
+    context = {"SubjectSourceKey": "Subject/NameID"}
+    login.people.client("iam").update_saml_provider(SAMLProviderArn=PROVIDER, ContextProvider=context)
+    _, answer = login.first()
+    claims = jwt.decode(answer["idToken"], options={"verify_signature": False})
+    with login.people.node.ctx() as ctx:
+        sealed = claims[origin_claim.CLAIM]
+        keys = origin_claim.open_origin(sealed, token_id=claims["jti"], sealing_ring=ctx.sealing_ring)
+        with pytest.raises(origin_claim.OriginBrokenError):
+            origin_claim.open_origin(sealed, token_id="another", sealing_ring=ctx.sealing_ring)
+    assert keys["aws:originidentity/federatedproviderarn"] == (PROVIDER,)
+    assert keys["aws:originidentity/subject"][0]
 
 
 def test_the_id_token_ends_with_the_sign_in(login: Login) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import jwt
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
@@ -183,38 +184,66 @@ def test_a_revoked_key_ends_nothing_that_began_with_others(clients: Clients) -> 
     assert take(unsigned, partner.role, token)["Credentials"]
 
 
+class Propagating:
+    """A role whose sessions carry the NameID of an assertion, and a role of another account that trusts its tokens."""
+
+    def __init__(self, clients: Clients, name_id: str) -> None:
+        self._clients = clients
+        giver, taker = clients.server.new_account(), clients.server.new_account()
+        iam, self.theirs, self.unsigned = clients("iam", giver), clients("iam", taker), clients("sts", None)
+        idp, context = SamlIdentityProvider(), {"SubjectSourceKey": "Subject/NameID"}
+        made = iam.create_saml_provider(Name="idp", SAMLMetadataDocument=idp.metadata_xml(), ContextProvider=context)
+        self.provider = made["SAMLProviderArn"]
+        trust = document(trusting({"Federated": self.provider}, "sts:AssumeRoleWithSAML"))
+        first = iam.create_role(RoleName="first", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+        own = document(allow("sts:GetWebIdentityToken"))
+        iam.put_role_policy(RoleName="first", PolicyName="p", PolicyDocument=own)
+        self.issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
+        registered = self.theirs.create_open_id_connect_provider(Url=self.issuer, ClientIDList=[AUDIENCE])
+        self.registered = registered["OpenIDConnectProviderArn"]
+        assertion = Assertion(roles=(f"{first},{self.provider}",), name_id=name_id)
+        session = self.unsigned.assume_role_with_saml(
+            RoleArn=first,
+            PrincipalArn=self.provider,
+            SAMLAssertion=idp.response(assertion, now=clients.server.clock.now()),
+        )
+        self.sts = clients("sts", session["Credentials"])
+
+    def token(self, **more: Any) -> str:
+        """Return a token for the other account."""
+        asked = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384", **more}
+        return str(self.sts.get_web_identity_token(**asked)["WebIdentityToken"])
+
+    def role(self, name: str, condition: dict[str, Any]) -> str:
+        """Create a role that trusts the tokens, and return its ARN."""
+        trusted = trusting({"Federated": self.registered}, "sts:AssumeRoleWithWebIdentity", Condition=condition)
+        return str(self.theirs.create_role(RoleName=name, AssumeRolePolicyDocument=document(trusted))["Role"]["Arn"])
+
+
 def test_a_token_with_another_provider_s_subject_opens_nothing_here(clients: Clients) -> None:
     """The provider of the giver chooses the subject, which could fit a trust policy about the giver's callers."""
-    giver, taker = clients.server.new_account(), clients.server.new_account()
-    iam, theirs, unsigned = clients("iam", giver), clients("iam", taker), clients("sts", None)
-    idp = SamlIdentityProvider()
-    context = {"SubjectSourceKey": "Subject/NameID"}
-    document_text = idp.metadata_xml()
-    saml = iam.create_saml_provider(Name="idp", SAMLMetadataDocument=document_text, ContextProvider=context)
-    provider = saml["SAMLProviderArn"]
-    trust = document(trusting({"Federated": provider}, "sts:AssumeRoleWithSAML"))
-    first = iam.create_role(RoleName="first", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    iam.put_role_policy(RoleName="first", PolicyName="p", PolicyDocument=document(allow("sts:GetWebIdentityToken")))
-    issuer = iam.enable_outbound_web_identity_federation()["IssuerIdentifier"]
-    made = theirs.create_open_id_connect_provider(Url=issuer, ClientIDList=[AUDIENCE])["OpenIDConnectProviderArn"]
-    wide = document(
-        trusting(
-            {"Federated": made},
-            "sts:AssumeRoleWithWebIdentity",
-            Condition={"StringLike": {f"{issuer.removeprefix('https://')}:sub": "*:role/*"}},
-        )
-    )
-    role = theirs.create_role(RoleName="wide", AssumeRolePolicyDocument=wide)["Role"]["Arn"]
-    assertion = Assertion(roles=(f"{first},{provider}",), name_id="x:role/admin")
-    session = unsigned.assume_role_with_saml(
-        RoleArn=first,
-        PrincipalArn=provider,
-        SAMLAssertion=idp.response(assertion, now=clients.server.clock.now()),
-    )
-    sts = clients("sts", session["Credentials"])
-    asked = {"Audience": [AUDIENCE], "SigningAlgorithm": "ES384"}
-    token = sts.get_web_identity_token(**asked, SubjectMode="OriginIdentity")["WebIdentityToken"]
-    refusal = not_taken(unsigned, role, token)
+    scene = Propagating(clients, "x:role/admin")
+    name = scene.issuer.removeprefix("https://")
+    role = scene.role("wide", {"StringLike": {f"{name}:sub": "*:role/*"}})
+    refusal = not_taken(scene.unsigned, role, scene.token(SubjectMode="OriginIdentity"))
     assert refusal[:2] == ("InvalidIdentityToken", 400)
     assert "OriginIdentity" in refusal[2]
-    assert take(unsigned, role, sts.get_web_identity_token(**asked)["WebIdentityToken"])
+    assert take(scene.unsigned, role, scene.token())
+
+
+@pytest.mark.parametrize("other_source", ["", "jti"])
+def test_a_token_carries_the_identity_behind_it(clients: Clients, other_source: str) -> None:
+    """Neither a token nor the account that trusts it drops or changes a key that a Deny may test."""
+    scene = Propagating(clients, "alice")
+    if other_source:
+        scene.theirs.update_open_id_connect_provider(
+            OpenIDConnectProviderArn=scene.registered, ContextProvider={"SubjectSourceKey": other_source}
+        )
+    expected = {"aws:OriginIdentity/Subject": "alice", "aws:OriginIdentity/FederatedProviderArn": scene.provider}
+    role, token = scene.role("probe", {"StringEquals": expected}), scene.token()
+    assert "alice" not in str(jwt.decode(token, options={"verify_signature": False}))
+    answer = take(scene.unsigned, role, token)
+    assert "TrustedIdentityPropagationContext" not in answer
+    policy = document(allow("iam:ListAccountAliases", Condition={"StringEquals": expected}))
+    scene.theirs.put_role_policy(RoleName="probe", PolicyName="p", PolicyDocument=policy)
+    assert clients("iam", answer["Credentials"]).list_account_aliases()["AccountAliases"] == []

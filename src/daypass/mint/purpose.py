@@ -30,3 +30,4 @@ class Purpose(Enum):
     PORTAL = SealFormat("DPp1", b"daypass portal handle 1", 2_048)
     MARKER = SealFormat("DPm1", b"daypass pagination marker 1", 320)  # IAM's limit for Marker
     CHAIN = SealFormat("DPc1", b"daypass issuing keys 1", 1_024)
+    ORIGIN = SealFormat("DPo1", b"daypass propagated identity 1", 8_000)

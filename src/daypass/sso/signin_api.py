@@ -21,6 +21,8 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import Blame, Fault, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
+from daypass.mint.tokens import open_session
+from daypass.operations.sts.role_session import carried_context
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, bind_family, has_code, redeem_code
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.role_limits import end_for_role
@@ -232,6 +234,16 @@ def _answer(role: Mapping[str, Any], tokens: Tokens, client_id: str, call: RestC
     left = int(credentials["Expiration"].timestamp() - call.ctx.now.timestamp())
     seconds = max(1, min(SECONDS, left))
     chain = chain_of(session).followed_by(credentials["AccessKeyId"], int(call.ctx.now.timestamp()))
+    origin = carried_context(
+        open_session(
+            credentials["SessionToken"],
+            access_key_id=credentials["AccessKeyId"],
+            sealing_ring=call.ctx.sealing_ring,
+        )
+    )
+    id_token = sign_id_token(
+        arn, client_id, call.ctx, signed_in=session.proven_at, seconds=seconds, chain=chain, origin=origin
+    )
     return {
         "accessToken": {
             "accessKeyId": credentials["AccessKeyId"],
@@ -241,7 +253,7 @@ def _answer(role: Mapping[str, Any], tokens: Tokens, client_id: str, call: RestC
         "tokenType": "aws_sigv4",
         "expiresIn": seconds,
         "refreshToken": tokens.refresh,
-        "idToken": sign_id_token(arn, client_id, call.ctx, signed_in=session.proven_at, seconds=seconds, chain=chain),
+        "idToken": id_token,
     }
 
 

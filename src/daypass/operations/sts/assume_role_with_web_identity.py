@@ -21,6 +21,8 @@ from daypass.federation.oidc.identify import KeysNeededError, identify
 from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
 from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token, without_line_end
+from daypass.federation.propagation import carried_keys
+from daypass.mint import origin_claim
 from daypass.mint.chain_claim import CLAIM, open_chain
 from daypass.mint.durations import role_duration
 from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
@@ -50,7 +52,7 @@ from daypass.operations.sts.role_session import (
 )
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
-from daypass.policy.authorization_request import Principal, PrincipalKind
+from daypass.policy.authorization_request import NewConditionKeys, Principal, PrincipalKind
 
 _ORIGIN_MODE = (
     "A token with the subject mode OriginIdentity is for other services. The server that issued it does not accept it: "
@@ -91,6 +93,7 @@ class Bearer(Caller, frozen=True, kw_only=True):
     web: WebIdentity
     role_keys: Mapping[str, str]
     token_chain: KeyChain = NO_KEYS
+    carried: Mapping[str, str] = {}  # the propagated identity of the session that requested one of our own tokens
 
     def key_chain(self, now: int) -> KeyChain:
         """Return the access keys behind the token.
@@ -98,6 +101,14 @@ class Bearer(Caller, frozen=True, kw_only=True):
         Only our own tokens contain them.
         """
         return self.token_chain
+
+    @property
+    def propagated_keys(self) -> NewConditionKeys:
+        """The condition keys of the propagated identity.
+
+        The identity behind a token of our own counts, and no provider of such tokens replaces it.
+        """
+        return {**self.carried} if self.carried else propagated_keys(self.web.propagated)
 
     @property
     def tags(self) -> SessionTags:
@@ -158,8 +169,10 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
         Raises KeysNeededError if the issuer's keys have to be fetched first.
         """
         web = identify_for(params.role.account, params.unverified_token, ctx)
-        chain = _chain_behind(web, params.unverified_token.unverified_claims, ctx)
-        return bearer_of(web, params.role.arn, chain)
+        verified_claims = params.unverified_token.unverified_claims
+        chain = _chain_behind(web, verified_claims, ctx)
+        bearer = bearer_of(web, params.role.arn, chain)
+        return msgspec.structs.replace(bearer, carried=_origin_behind(web, verified_claims, ctx))
 
     def permissions(
         self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
@@ -175,7 +188,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
             **session_context(params.members.role_session_name, bearer.tags),
             **role_tags(role),
             **bearer.role_keys,
-            **propagated_keys(bearer.web.propagated),
+            **bearer.propagated_keys,
         }
         action = f"{self.service}:{self.action}"
         tags, identity = bearer.web.tags, bearer.web.source_identity
@@ -196,7 +209,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
                 source_identity=web.source_identity or "",
                 token_size=params.members.minimum_session_token_size,
                 provider=web.provider_arn,
-                context=_kept(web),
+                context=_kept(bearer),
             ),
             ctx,
         )
@@ -205,7 +218,8 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
             "SubjectFromWebIdentityToken": web.subject,
             "Audience": web.audience,
             "Provider": web.provider_arn,
-            **show_propagated(web.propagated),
+            # A token of this server is for other services, and does not show the identity that it carries.
+            **show_propagated(None if bearer.carried else web.propagated),
         }
 
     def session_seconds(self, params: AssumeRoleWithWebIdentityRequest, longest: int, ctx: RequestContext) -> int:
@@ -255,6 +269,23 @@ def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: Req
     return chain
 
 
+def _origin_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: RequestContext) -> dict[str, str]:
+    """Return the propagated identity of the session that requested a token.
+
+    Raises InvalidIdentityToken if the claim does not open. Tokens of other issuers do not have one.
+    """
+    if origin_claim.CLAIM not in verified_claims or not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
+        return {}
+    sealed, token_id = verified_claims[origin_claim.CLAIM], verified_claims.get("jti")
+    try:
+        keys = origin_claim.open_origin(sealed, token_id=token_id, sealing_ring=ctx.sealing_ring)
+    except origin_claim.OriginBrokenError as error:
+        raise InvalidIdentityToken(
+            oidc_messages.NOT_VALIDATED, detail="its propagated identity does not open"
+        ) from error
+    return {key: values[0] for key, values in carried_keys(keys).items()}
+
+
 def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) -> Bearer:
     """Return the caller for a token and a role.
 
@@ -279,7 +310,7 @@ def _get_bearer(caller: Caller) -> Bearer:
     return caller
 
 
-def _kept(web: WebIdentity) -> dict[str, tuple[str, ...]]:
+def _kept(bearer: Bearer) -> dict[str, tuple[str, ...]]:
     """Return the condition keys that the session keeps, in their sealed form."""
-    kept = {key: (value,) if isinstance(value, str) else value for key, value in web.session_keys.items()}
-    return kept if web.propagated is None else {**kept, **web.propagated.session_keys}
+    kept = {**bearer.web.session_keys, **bearer.propagated_keys}
+    return {key: (value,) if isinstance(value, str) else value for key, value in kept.items()}

@@ -32,10 +32,12 @@ from daypass.errors import (
 from daypass.federation.propagation import ISSUER_KEY, PROVIDER_KEY, SUBJECT_KEY, has_unspeakable
 from daypass.mint.chain_claim import CLAIM, seal_chain
 from daypass.mint.key_chain import require_room
+from daypass.mint.origin_claim import seal_origin
 from daypass.mint.session import Session
 from daypass.mint.web_identity import Algorithm
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.role_session import carried_context
 from daypass.operations.sts.session_tags import SessionTag, SessionTags, read_tags, tags_context
 
 DEFAULT_SECONDS = 300
@@ -167,6 +169,13 @@ class GetWebIdentityToken(Signed[GetWebIdentityTokenRequest]):
             "jti": token_id,
             NAMESPACE: _about_caller(caller, principal, params.tags.tags, ctx, is_origin=is_origin),
             CLAIM: seal_chain(chain, token_id=token_id, sealing_ring=ctx.sealing_ring, now=issued, entropy=ctx.entropy),
+            **seal_origin(
+                carried_context(caller.session),
+                token_id=token_id,
+                sealing_ring=ctx.sealing_ring,
+                now=issued,
+                entropy=ctx.entropy,
+            ),
         }
         if is_origin:
             claims[SUBJECT_MODE_CLAIM] = ORIGIN_IDENTITY
