@@ -113,7 +113,10 @@ def test_a_person_of_the_demonstration_gets_the_roles_of_their_groups(demonstrat
 def test_terminal_and_pages_say_that_it_is_no_production_server(demonstration: Demonstration) -> None:
     """A person who finds such a page must see it at once."""
     assert demonstration.printed.startswith("DEMONSTRATION, NOT FOR PRODUCTION.")
-    assert f"export AWS_ENDPOINT_URL={demonstration.url} AWS_REGION=us-east-1\naws login\n" in demonstration.printed
+    assert f"AWS_ENDPOINT_URL_IAM={demonstration.url}\naws login\n" in demonstration.printed
+    of_all_services = r"^endpoint_url|AWS_ENDPOINT_URL="  # would send calls of every service of AWS here
+    assert not re.search(of_all_services, demonstration.printed, re.MULTILINE)
+    assert "[profile daypass-dev]\nservices = daypass-dev\n" in demonstration.printed
     browser = _browser()
     assert "Demonstration, not for production" in browser.send(f"{demonstration.url}/login").text
     assert "not for production" in _people(demonstration, browser).text

@@ -5,6 +5,7 @@ First start, signals, crashes, invalid settings.
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -73,6 +74,10 @@ def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -
     assert file.name == f"daypass-root-{account}.ini"
     log = "".join(server.errors)
     assert str(file) in log
+    assert f"daypass: store: {tmp_path / 'd.db'}\n" in log
+    assert f"daypass: master key: {tmp_path / 'master.key'}\n" in log
+    assert f"daypass: audit log: {tmp_path / 'audit.jsonl'}\n" in log
+    assert re.search(r"^daypass: portal: http://127\.0\.0\.1:\d+/login$", log, re.MULTILINE)
     assert key["SecretAccessKey"] not in log
 
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from daypass.testing.oidc import OidcIssuer
 
 _MARK = "Demonstration, not for production"
+_PROFILE = "daypass-dev"
 _T = TypeVar("_T")
 
 
@@ -345,15 +346,18 @@ def _say(
     control: "ControlEndpoint | None",
     gateway: "ScratchGateway | None",
 ) -> None:
-    from daypass.cli.shared.root_key_profile import profile_block
+    from daypass.cli.shared.root_key_profile import endpoints_block, profile_block
     from daypass.dev.identity_provider import WARNING
 
     click.secho(f"{_MARK.upper()}. {WARNING.partition(': ')[2].capitalize()}", bold=True)
     click.echo(f"\nSign in at {config.url}/login. The identity provider is {provider.url}.\n")
     click.echo("With AWS CLI 2.32 or later, in another terminal:\n")
-    click.echo(f"export AWS_ENDPOINT_URL={config.url} AWS_REGION=us-east-1\naws login\n")
+    click.echo(f"export AWS_REGION=us-east-1 AWS_ENDPOINT_URL_SIGNIN={config.url}")
+    click.echo(f"export AWS_ENDPOINT_URL_STS={config.url} AWS_ENDPOINT_URL_IAM={config.url}\naws login\n")
     click.echo("The root key of the first account, for ~/.aws/credentials:\n")
-    click.echo(profile_block(root, config.url, name="daypass-dev") + "\n")
+    click.echo(profile_block(root, name=_PROFILE) + "\n")
+    click.echo("The endpoints of the services, for ~/.aws/config:\n")
+    click.echo(endpoints_block(root, config.url, gateway.url if gateway else "", name=_PROFILE) + "\n")
     if gateway is not None:
         click.echo(f"The S3 gateway with an empty store will be at {gateway.url} in some seconds.\n")
     if control is not None:

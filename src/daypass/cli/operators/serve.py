@@ -21,10 +21,10 @@ from daypass.cli.shared.store_options import config_option, read_config, read_ke
 from daypass.config import Config, ConfigurationError
 from daypass.http.server import listen, serve
 from daypass.http.workers import ListenError
-from daypass.storage.address import SqliteAddress, parse_address
-from daypass.storage.master_key import MasterKeySource
+from daypass.storage.address import PostgresqlAddress, SqliteAddress, parse_address
+from daypass.storage.master_key import GENERATED_NAME, MasterKeySource
 from daypass.storage.views import OpenedStore
-from daypass.wiring import build_app
+from daypass.wiring import audit_target, build_app
 from daypass.wiring_store import open_everything
 
 _ROOT_SETTINGS = {
@@ -65,7 +65,7 @@ def prepare(config: Config, keys: MasterKeySource) -> None:
         there = open_everything(config, keys)
         try:
             if there.is_empty:
-                _make_first_account(there, config)
+                _make_first_account(there, config, keys)
         except AccountCreationError as error:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
         finally:
@@ -76,7 +76,7 @@ def prepare(config: Config, keys: MasterKeySource) -> None:
         os.environ.pop(variable + "_FILE", None)
 
 
-def _make_first_account(there: OpenedStore, config: Config) -> None:
+def _make_first_account(there: OpenedStore, config: Config, keys: MasterKeySource) -> None:
     with there.store.write() as writer:
         if not is_empty(writer):
             return  # Another server on the same store was faster.
@@ -87,6 +87,30 @@ def _make_first_account(there: OpenedStore, config: Config) -> None:
             click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
         else:
             show_first_key(key, config)
+        for line in _places(config, keys):
+            click.echo(line, err=True)
+
+
+def _places(config: Config, keys: MasterKeySource) -> tuple[str, ...]:
+    """Return lines that say where the parts of a new server are."""
+    address = parse_address(config.store_url)
+    beside = ""
+    match address:
+        case SqliteAddress(path):
+            store = str(path.absolute())
+            beside = str(path.absolute().with_name(GENERATED_NAME))
+        case PostgresqlAddress():
+            store = f"the database {address.identity}"  # the URL may contain a password
+        case _:
+            store = "in memory"
+    given = "DAYPASS_MASTER_KEY" if keys.text else keys.file
+    log = {"-": "standard output", "none": "disabled"}.get(audit_target(config), audit_target(config))
+    return (
+        f"daypass: store: {store}",
+        f"daypass: master key: {given or beside or 'in memory'}",
+        f"daypass: audit log: {log}",
+        f"daypass: portal: {config.url}/login",
+    )
 
 
 def _wanted() -> NewAccountRequest:

@@ -10,19 +10,14 @@ from daypass.bootstrap import RootKey
 FIRST = "daypass-root"
 
 
-def profile_block(key: RootKey, url: str = "", *, name: str = "") -> str:
-    """Return the part for ~/.aws/credentials.
-
-    `url` is the server's URL, for a demonstration that gets the requests of every service.
-    """
+def profile_block(key: RootKey, *, name: str = "") -> str:
+    """Return the part for ~/.aws/credentials."""
     lines = [
         f"[{name or _name(key)}]",
         f"aws_access_key_id = {key.access_key_id}",
         f"aws_secret_access_key = {key.secret_access_key}",
         "region = us-east-1",
     ]
-    if url:
-        lines.append(f"endpoint_url = {url}")
     return "\n".join(lines)
 
 
