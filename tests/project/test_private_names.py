@@ -61,6 +61,7 @@ USED: dict[str, set[str]] = {
         "message_event",
         "response_complete",
         "response_started",
+        "scope",
         "transport",
     },
     "FlowControl": {"pause_reading", "resume_reading", "write_paused"},
