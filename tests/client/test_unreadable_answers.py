@@ -264,6 +264,28 @@ def test_an_endpoint_that_does_not_use_tls_is_told_as_such(odd_server: str, home
     assert "may not use TLS" in fault
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://sts.example",
+        "sts.example:7878",
+        "//sts.example",
+        "http:///sts",
+        "http://[::1",
+        "http://sts.example:99999",
+        "http://sts.example:port",
+        "http://sts.example?Action=x",
+        "http://sts .example",
+    ],
+)
+def test_an_endpoint_that_is_not_a_url_is_a_setting(url: str, home: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """No request is sent, so the message must not say that a server responded."""
+    assert run(("whoami", "--endpoint-url", url), "", home) == 6
+    said = capfd.readouterr().err
+    assert f"The endpoint '{url}' is not a URL of a server." in said
+    assert "AWS_ENDPOINT_URL_STS" in said
+
+
 @pytest.mark.slow
 def test_a_path_of_the_server_itself_is_not_its_sts(home: Path) -> None:
     """The message names the whole URL, for a signed call too."""

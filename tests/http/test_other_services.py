@@ -112,6 +112,12 @@ def test_a_client_can_read_why_it_is_refused(shared_server: RunningServer, name:
         assert REMEDY in error["Message"], (protocol, error)
 
 
+def test_a_refused_service_is_not_among_the_served_ones(shared_server: RunningServer) -> None:
+    """`sso` is the scope of one service, and the name of another in configuration files."""
+    for _, error in errors(shared_server, "sso-admin", "signed"):
+        assert "sso and signin, and not sso-admin." in error["Message"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["signed", "presigned", "unsigned"])
 @pytest.mark.parametrize("name", OTHERS)

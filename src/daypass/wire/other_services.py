@@ -36,6 +36,8 @@ _PRESIGNED = re.compile(
     rb"(?:^|&)X-Amz-Credential=[^&]*?(?:/|%2F)([A-Za-z0-9._-]{1,64})(?:/|%2F)aws4_request(?:&|$)", re.IGNORECASE
 )
 _VERSION_2 = re.compile(rb"(?:^|&)AWSAccessKeyId=", re.IGNORECASE)
+# The scope of sso-admin is `sso`, which is another service's name in configuration files.
+_NAMES: Mapping[str, str] = {"sso": "sso-admin"}
 _OF_S3 = frozenset({"s3", "s3express", "s3-outposts", "s3-object-lambda"})
 _OF_REST_XML = frozenset({"route53", "cloudfront"})
 # The paths of S3 Control, Route 53 and CloudFront begin with their versions.
@@ -159,7 +161,7 @@ def _message(request: HttpRequest, service: str) -> str:
     names = [name for name in SERVED.values() if name]
     served = f"This server serves {', '.join(names[:-1])} and {names[-1]}"
     target = (request.header(b"x-amz-target") or b"").partition(b".")[0][:_LONGEST_TARGET]
-    named = service or (target.decode("ascii", "replace") if target.isalnum() else "")
+    named = _NAMES.get(service, service) or (target.decode("ascii", "replace") if target.isalnum() else "")
     missing = f"{served}, and not {named}." if named else f"{served}. The request is for another service."
     remedy = f"{_S3} {_MIXED}" if service in _OF_S3 or not named else _MIXED
     return f"{missing} {remedy}"

@@ -4,6 +4,7 @@ The URL is part of the cache key. Pure. Source: AWS SDKs and Tools Reference Gui
 of precedence.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
@@ -63,6 +64,18 @@ def _is_of_aws(url: str) -> bool:
     except ValueError:
         return False  # List the malformed URL, so that the person sees it.
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws"))
+
+
+def is_http_url(url: str) -> bool:
+    """Return whether an endpoint is a URL that clients can use."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.query:  # STS would read it as parameters of the call
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", url)
 
 
 def profile_at_hand(environment: Mapping[str, str], profile: str = "") -> str:

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import UserFacingError
+from daypass.client.profiles.endpoints import is_http_url
 from daypass.client.profiles.impossible_requests import find_impossibility
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.roles import role_arns
@@ -154,16 +154,6 @@ def _places(profile: Profile, profiles: Profiles) -> Iterator[ProfileFault]:
                 f"{profile.name} has the endpoint {url!r} ({key}), which is not a URL",
                 "Use a URL such as https://sts.example.com.",
             )
-
-
-def is_http_url(url: str) -> bool:
-    """Return whether an endpoint is a URL that clients can use."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname) and not re.search(r"\s", url)
 
 
 CHECKS: tuple[Callable[[Profile, Profiles], Iterator[ProfileFault]], ...] = (

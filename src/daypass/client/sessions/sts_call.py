@@ -28,7 +28,7 @@ from daypass.client.problems import (
     SignInNeededError,
     UserFacingError,
 )
-from daypass.client.profiles.endpoints import named_at_hand
+from daypass.client.profiles.endpoints import is_http_url, named_at_hand
 from daypass.client.sessions.advice import find_advice
 from daypass.client.text_format import printable, sentence
 
@@ -77,6 +77,11 @@ def open_session(profile: str = "") -> Any:
 
 def connect(service: str, signer: CallSigner, *, endpoint_url: str = "", region: str = "") -> Any:
     """Return a botocore client for a service."""
+    if endpoint_url and not is_http_url(endpoint_url.strip()):
+        raise MisconfiguredError(
+            f"The endpoint {printable(endpoint_url)!r} is not a URL of a server. Use a URL such as "
+            "https://sts.example.com in --endpoint-url, AWS_ENDPOINT_URL_STS or the profile."
+        )
     config = Config(
         connect_timeout=5,
         read_timeout=30,
