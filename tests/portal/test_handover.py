@@ -17,6 +17,8 @@ from tests.portal.command import Command, Listener, send
 from tests.portal.conftest import ACCOUNT, Portal, Visit
 from tests.portal.oidc_scene import Errand
 
+pytestmark = pytest.mark.slow  # a browser takes a second for each
+
 
 def text_of(raw: bytes) -> str:
     """Return bytes in base64url without padding."""

@@ -14,6 +14,8 @@ from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignIn
 from daypass.testing.plugin import client_factory
 
+pytestmark = pytest.mark.slow  # a browser takes a second for each
+
 
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
@@ -73,7 +75,6 @@ def test_a_permission_that_is_taken_away_closes_the_pages(portal: Portal, visit:
     page.get_by_text("iam:GetAccountAuthorizationDetails").wait_for()
 
 
-@pytest.mark.slow
 def test_a_person_who_is_signed_out_signs_in_and_arrives(portal: Portal, visit: Visit, allowed: None) -> None:
     """One sign-in and one choice lead to the page that the person wanted, without scripts; sign-out closes it."""
     page = visit(f"{portal.url}/operator/keys", java_script_enabled=False)
@@ -113,7 +114,6 @@ def test_a_role_shows_the_chains_that_lead_to_it(there: Scene, visit: Visit) -> 
     assert "project-03" not in (page.locator("#found").text_content() or "")
 
 
-@pytest.mark.slow
 def test_words_find_ways(there: Scene, visit: Visit) -> None:
     """A plain form: a path must contain every word, and the search can include chains."""
     page = _operator(there, visit, java_script_enabled=False)
@@ -141,7 +141,6 @@ def test_why_quotes_the_statements(there: Scene, visit: Visit) -> None:
     _is_harmless(page)
 
 
-@pytest.mark.slow
 def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
     """A large graph is not drawn: the page has starting points, a paged table, and a search that draws a part."""
     page = visit(f"{there.url}/login", java_script_enabled=False)
@@ -162,7 +161,6 @@ def test_three_hundred_roles_are_readable(there: Scene, visit: Visit) -> None:
 # Refusals
 
 
-@pytest.mark.slow
 def test_refusals_are_shown_newest_first_and_found(there: Scene, visit: Visit) -> None:
     """The page shows the hidden reason, and filters by words and by error."""
     there.log_refusals(*(refusal(number) for number in range(6)))
