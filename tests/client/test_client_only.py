@@ -5,6 +5,7 @@ holds the wheel and its dependencies alone. The server that the commands speak t
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -136,6 +137,7 @@ def test_the_other_commands_answer(person: Machine) -> None:
     assert person.good("session-token", "--profile", "ann", "--output", "process").json["SessionToken"]
     federated = person.good("federation-token", "guest", "--profile", "ann", "--output", "process")
     assert federated.json["SessionToken"]
+    assert re.search("^user guest  ", person.good("status").out, re.MULTILINE)
     assert "role/deploy" in person.good("roles", "--profile", "ann", "--in-account").out
     person.credentials.chmod(0o600)
     assert "responds" in person.good("doctor", "--profile", "ann").out

@@ -47,6 +47,16 @@ def test_clocks_may_be_nested_and_given(daypass_clock: MovableClock) -> None:
     assert (held.refresh_needed(), own.refresh_needed()) == (True, False)
 
 
+@pytest.mark.parametrize("profile", ["", "not-there"])
+def test_clients_do_not_use_the_profile_of_the_person(
+    profile: str, daypass_client: ClientFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile of the environment that does not exist, or a faulty file, does not end the tests."""
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    monkeypatch.setenv("AWS_CONFIG_FILE", __file__)
+    assert daypass_client("sts").get_caller_identity()["Account"] == "123456789012"
+
+
 def test_an_issuer_can_fail_and_recover(daypass_client: ClientFactory, daypass_oidc_issuer: OidcIssuer) -> None:
     """The server reaches the issuer without a CA bundle or networks of the test."""
     iam, sts, issuer = daypass_client("iam"), daypass_client("sts"), daypass_oidc_issuer

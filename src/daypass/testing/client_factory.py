@@ -3,10 +3,13 @@
 Owns their endpoint, credentials and time limits.
 """
 
+import os
+from functools import cache
 from typing import Any, Protocol
 
 try:
     import boto3
+    import botocore.session
     from botocore.config import Config as BotoConfig
 
     from daypass.bootstrap import RootKey
@@ -40,7 +43,7 @@ def client_factory(server: RunningServer) -> ClientFactory:
 
     def make(service: str, credentials: Any = None, /) -> Any:
         key_id, secret, token = _parts(server.root if credentials is None else credentials)
-        return boto3.client(
+        return _session().client(
             service,
             endpoint_url=server.url,
             region_name="us-east-1",
@@ -51,6 +54,14 @@ def client_factory(server: RunningServer) -> ClientFactory:
         )
 
     return make
+
+
+@cache
+def _session() -> Any:
+    """Return a session without the profile and the files of the person who runs the tests."""
+    nothing: dict[str, Any] = {"profile": (None, [], None, None)}
+    nothing |= {name: (None, [], os.devnull, None) for name in ("config_file", "credentials_file")}
+    return boto3.Session(botocore_session=botocore.session.Session(nothing))
 
 
 def _parts(credentials: Any) -> tuple[str, str, str | None]:

@@ -37,10 +37,11 @@ class ChildCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options, and leave the child's arguments unchanged."""
+        has_child = self.needs_child or "--" in args  # the parser takes the words out of the list
         try:
             return super().parse_args(ctx, args)
         except click.UsageError as error:
-            if not self.needs_child and "--" not in args:
+            if not has_child:
                 raise
             show_usage_error(error)
             ctx.exit(OWN_FAILURE)

@@ -51,7 +51,8 @@ def command(*, profiles: tuple[str, ...], check: bool, least: int, output: str, 
         return Exit.OK
     rows += [_row(name, each) for name, each in served]
     for row in rows:
-        label = row["Profile"] or (f"role {row['Role']}" if row["Role"] else "-")
+        kind = "user" if ":federated-user/" in row["Arn"] else "role"
+        label = row["Profile"] or (f"{kind} {row['Role']}" if row["Role"] else "-")
         click.echo(f"{label:20}  {row['Left']:>12}  {row['Arn']}")
     if not rows:
         click.echo("No cached sessions. Run `daypass login` or `daypass assume`.", err=True)
