@@ -21,6 +21,7 @@ _FOREIGN = re.compile(
             "pypi" + r"\.org",
             "python" + r"hosted\.org",
             "npmjs" + r"\.(?:org|com)",
+            "registry" + r"\.terraform",
             "crates" + r"\.io",
         )
     )

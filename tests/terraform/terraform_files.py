@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_PROVIDER = "registry.terraform.io/hashicorp/aws"
+_PROVIDER = "*/hashicorp/aws"  # below the name of the registry that it came from
 _MIRROR = re.compile(r'filesystem_mirror\s*\{[^}]*\bpath\s*=\s*"([^"]+)"')
 
 
 def find_mirror() -> str | None:
     """Return the directory of plugins that has the AWS provider, or None."""
-    return next((str(folder) for folder in _folders() if (folder / _PROVIDER).is_dir()), None)
+    return next((str(folder) for folder in _folders() if any(folder.glob(_PROVIDER))), None)
 
 
 def _folders() -> Iterator[Path]:
