@@ -21,6 +21,7 @@ ADD = ("profile", "add", "q", "--role", "deploy", "--source-profile", "ann")
         (b"hello world\n[profile x]\n", "line 1 is not a"),
         (b"[profile x]\nhello world\n", "line 2 is not a"),
         (b"[profile x]\r\nregion = a\r\nhello\r\n", "line 3 is not a"),
+        (b"region = a\n[profile x]\n", "line 1 is not a [section], and no section is above it"),
         (b"[[[", "line 1 is not a"),
         (b"\x00\x01\x02", "line 1 is not a"),
         (b"[profile x]\n" + b"#" * 5_000_000, "larger than 4 MB"),

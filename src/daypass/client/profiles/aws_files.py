@@ -126,6 +126,11 @@ def _parsed(path: Path, *, strict: bool) -> configparser.RawConfigParser:
             f"{path} has {error.option} twice in [{error.section}], the second time in line {error.lineno}. "
             "Remove one of them."
         ) from error
+    except configparser.MissingSectionHeaderError as error:
+        raise MisconfiguredError(
+            f"{path} cannot be parsed: line {error.lineno} is not a [section], and no section is above it. Add a line "
+            "such as [default] or [profile NAME] above it, or correct it."
+        ) from error
     except configparser.Error as error:
         line = getattr(error, "lineno", None) or next((each[0] for each in getattr(error, "errors", [])), "?")
         raise _unparsed(path, line) from error
