@@ -42,7 +42,9 @@ _POLITENESS = 2_000_000  # bytes beyond the limit that are read: a sending clien
 # A valid access token proves the caller, like a signature: many people may share an address.
 _COUNTED_BY_FAILURE = frozenset({"sso"})
 
-_SCOPE = re.compile(rb"Credential=[^/,]*/[^/,]*/[^/,]*/([^/,]*)/aws4_request(?:,|$)")
+# The first one alone: the search must not begin again at each of many.
+_CREDENTIAL = re.compile(rb"Credential=([^,]*)")
+_SCOPE = re.compile(rb"[^/]*/[^/]*/[^/]*/([^/]*)/aws4_request")
 _SIGNING_NAMES: Mapping[str, bytes] = {"sso-oidc": b"sso-oauth", "sso": b"awsssoportal", "signin": b"signin"}
 
 _ACTIONS: Mapping[tuple[str, str], AnyAction] = {(one.service, one.name): one for one in ACTIONS}
@@ -210,7 +212,8 @@ def _require_scope(service: str, request: HttpRequest) -> None:
     """
     for name, value in request.headers:
         if name == b"authorization" and value.startswith(b"AWS4-"):
-            scoped = _SCOPE.search(value)
+            credential = _CREDENTIAL.search(value)
+            scoped = None if credential is None else _SCOPE.fullmatch(credential[1])
             if scoped is None or scoped[1] != _SIGNING_NAMES[service]:
                 right = _SIGNING_NAMES[service].decode()
                 raise ValidationError(

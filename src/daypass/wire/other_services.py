@@ -31,7 +31,9 @@ SERVED: Mapping[str, str] = {
 }
 """The services that this server has: their names in scopes, and in AWS's configuration files."""
 
-_SCOPE = re.compile(rb"Credential=[^,\s]*?/([A-Za-z0-9._-]{1,64})/aws4_request(?:[,\s]|$)")
+# The first one alone: the search must not begin again at each of many.
+_CREDENTIAL = re.compile(rb"Credential=([^,\s]*)")
+_SERVICE_OF_SCOPE = re.compile(rb"/([A-Za-z0-9._-]{1,64})/aws4_request\Z")
 _PRESIGNED = re.compile(
     rb"(?:^|&)X-Amz-Credential=[^&]*?(?:/|%2F)([A-Za-z0-9._-]{1,64})(?:/|%2F)aws4_request(?:&|$)", re.IGNORECASE
 )
@@ -46,6 +48,7 @@ _PATH_OF_VERSION = re.compile(rb"/(?:v?[0-9]{4}-[0-9]{2}-[0-9]{2}|v[0-9]+)/")
 _JSON_TYPE = re.compile(rb"application/x-amz-json-1\.[01]")
 _ACTION = re.compile(rb"(?:^|&)Action=")
 _LONGEST_TARGET = 128
+_LONGEST_SCOPE_END = 78  # bytes of `/SERVICE/aws4_request`
 _METHOD_NOT_ALLOWED = 405
 # API versions of the services with forms -> the service. STS's and IAM's are not among them.
 _VERSIONS: Mapping[str, str] = {
@@ -117,7 +120,10 @@ def find_other_service(request: HttpRequest, version: str = "") -> OtherServiceE
 def find_signed_service(request: HttpRequest) -> str | None:
     """Return the service that a request was signed for, or None."""
     authorization = request.header(b"authorization") or b""
-    found = _SCOPE.search(authorization) or (_PRESIGNED.search(request.query) if request.query else None)
+    credential = _CREDENTIAL.search(authorization)
+    found = None if credential is None else _SERVICE_OF_SCOPE.search(credential[1][-_LONGEST_SCOPE_END:])
+    if found is None and request.query:
+        found = _PRESIGNED.search(request.query)
     if found is not None:
         return found[1].decode("ascii").lower()
     if authorization.startswith(b"AWS ") or (request.path != b"/" and _VERSION_2.search(request.query)):
