@@ -145,7 +145,10 @@ def _moment(text: str) -> datetime:
         raise ControlCallError("Freeze must be true, or a time such as 2030-01-01T00:00:00Z.") from error
     if moment.tzinfo is None:
         raise ControlCallError("Freeze must have a time zone, such as 2030-01-01T00:00:00Z.")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ControlCallError("The time must be within a hundred years of now.") from error
 
 
 def _instant(moment: datetime) -> str:
@@ -255,7 +258,8 @@ def _assertion_value(name: str, value: Any) -> Any:
         fits, wanted = isinstance(value, str), "a string"
     if not fits:
         raise ControlCallError(f"{name} must be {wanted}.")
-    if any(ord(each) < ord(" ") for each in str(value) if each not in "\t\n\r"):
+    texts = [value] if isinstance(value, str) else [*value, *value.values()] if isinstance(value, dict) else value
+    if any(ord(each) < ord(" ") for text in texts for each in text if each not in "\t\n\r"):
         raise ControlCallError(f"{name} has a character that XML does not allow.")
     return value
 
