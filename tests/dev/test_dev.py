@@ -202,8 +202,9 @@ def test_the_request_id_is_read_from_the_request(document: bytes, found: str) ->
 @pytest.mark.timeout(300)
 def test_the_gateway_serves_an_empty_store(tmp_path: Path) -> None:
     """The root key of the demonstration works at the gateway, and the end stops all processes and deletes all files."""
-    port = free_port()
-    with _started("--gateway", "--gateway-port", str(port), TMPDIR=str(tmp_path)) as demonstration:
+    port, folder = free_port(), tmp_path / ("deep" * 15)  # the address of a socket cannot be so long
+    folder.mkdir()
+    with _started("--gateway", "--gateway-port", str(port), TMPDIR=str(folder)) as demonstration:
         key, secret = (_found(rf"{name} = (\S+)", demonstration.printed) for name in _KEY_NAMES)
         assert f"http://127.0.0.1:{port}" in demonstration.printed
         s3 = boto3.client(
@@ -227,7 +228,7 @@ def test_the_gateway_serves_an_empty_store(tmp_path: Path) -> None:
         assert s3.get_object(Bucket="scratch", Key="a/b")["Body"].read() == b"hello"
         demonstration.process.terminate()
         demonstration.process.wait(60)
-        assert list(tmp_path.iterdir()) == []
+        assert list(folder.iterdir()) == []
         with pytest.raises(EndpointConnectionError):
             s3.list_buckets()
 

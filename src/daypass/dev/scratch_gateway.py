@@ -22,6 +22,7 @@ from typing import Any, Self
 
 _MAIN = "from daypass.cli.main import main; main()"
 _PATIENCE = 90.0  # seconds to start
+_ATTEMPTS = 3  # another program may take a free port meanwhile
 _GLANCE = 0.2  # seconds between two looks
 _STOPPING = 10.0  # seconds until the gateway is killed
 
@@ -76,22 +77,35 @@ class ScratchGateway:
 
     def _start(self) -> None:
         key = {"AccessKeyId": "AKIASCRATCHSTORE", "SecretAccessKey": secrets.token_urlsafe(30)}
-        ports = _free_ports(8)
         try:
-            self._run("store", _store_command(self.program, self.folder, key, ports))
-            self._wait(f"http://127.0.0.1:{ports[0]}/")
+            store = self._start_store(key)
             key_file = self.folder / "store.key"
             _write_secret(key_file, key)
+            [admin] = _free_ports(1)
             gateway = [sys.executable, "-c", _MAIN, "gateway", "--listen", f"{self.host}:{self.port}"]
-            gateway += ["--admin-listen", f"127.0.0.1:{ports[7]}", "--store", self.store, "--account", self.account]
-            gateway += ["--backend", f"http://127.0.0.1:{ports[0]}", "--backend-key-file", str(key_file)]
+            gateway += ["--admin-listen", f"127.0.0.1:{admin}", "--store", self.store, "--account", self.account]
+            gateway += ["--backend", f"http://127.0.0.1:{store}", "--backend-key-file", str(key_file)]
             self._run("gateway", [*gateway, "--profile", "seaweedfs"])
-            self._wait(f"http://127.0.0.1:{ports[7]}/readyz")
+            self._wait("gateway", f"http://127.0.0.1:{admin}/readyz")
         except _NotStartedError as error:
             if not self._stopping.is_set():
                 self.say(f"The S3 gateway could not start: {error}")
         else:
             self.say(f"The S3 gateway is ready at {self.url}, with an empty store.")
+
+    def _start_store(self, key: Mapping[str, str]) -> int:
+        """Return the port of the running store of objects."""
+        for attempt in range(1, _ATTEMPTS + 1):
+            ports, name = _free_ports(7), f"store-{attempt}"
+            self._run(name, _store_command(self.program, self.folder / name, key, ports))
+            try:
+                self._wait(name, f"http://127.0.0.1:{ports[0]}/")
+            except _NotStartedError:
+                if attempt == _ATTEMPTS or self._processes[-1].poll() is None:
+                    raise
+            else:
+                return ports[0]
+        raise _NotStartedError("the store ended")
 
     def _run(self, name: str, command: Sequence[str]) -> None:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "DAYPASS_"))}
@@ -110,9 +124,9 @@ class ScratchGateway:
                 )
             )
 
-    def _wait(self, url: str) -> None:
+    def _wait(self, name: str, url: str) -> None:
         """Wait until the newest process answers."""
-        process, name = self._processes[-1], ("store", "gateway")[len(self._processes) - 1]
+        process = self._processes[-1]
         for _ in range(int(_PATIENCE / _GLANCE)):
             if process.poll() is not None:
                 lines = (self.folder / f"{name}.log").read_text(errors="replace").strip().splitlines() or ["no message"]
@@ -166,6 +180,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _store_command(program: str, folder: Path, key: Mapping[str, str], ports: Sequence[int]) -> list[str]:
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
+    folder.mkdir()
     credentials = [{"accessKey": key["AccessKeyId"], "secretKey": key["SecretAccessKey"]}]
     _write_secret(
         folder / "s3.json", {"identities": [{"name": "gateway", "credentials": credentials, "actions": actions}]}
@@ -178,5 +193,6 @@ def _store_command(program: str, folder: Path, key: Mapping[str, str], ports: Se
     grpc = _free_ports(3)
     for name, port, grpc_port in zip(("master.port", "volume.port", "filer.port"), others, grpc, strict=False):
         command += [f"-{name}={port}", f"-{name}.grpc={grpc_port}"]
-    command += [f"-filer.localSocket={folder / 'filer.sock'}", "-s3.port.iceberg=0", "-s3.port.lance=0"]
+    # Relative to the working directory: the address of a socket has at most 107 bytes.
+    command += [f"-filer.localSocket={folder.name}.sock", "-s3.port.iceberg=0", "-s3.port.lance=0"]
     return [*command, "-master.volumeSizeLimitMB=64", "-volume.max=100", "-master.telemetry=false"]
