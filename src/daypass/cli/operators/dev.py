@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -94,13 +95,15 @@ def command(  # noqa: PLR0913 - one parameter for each option
         )
     program = _object_store(wanted=gateway, is_possible=not control and store is None)
     set_up_logs("warning")
-    # Until the server handles signals itself, SIGTERM must not leave the temporary store behind.
+    # Until the server handles signals itself, SIGTERM must not leave the temporary store behind. An exception of the
+    # handler could be lost in a finalizer, so that the steps of the start look for it.
+    stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: stop.set())
     with ExitStack() as stack:
         url, keys = _place(stack, store)
         try:
-            demonstration = _Demonstration(stack, host, port, url, keys, program, gateway_port)
+            demonstration = _Demonstration(stack, host, port, url, keys, program, gateway_port, stop)
             code = demonstration.run(provider_port, control_port or 0 if control else None)
         except ListenError as error:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
@@ -111,7 +114,7 @@ def command(  # noqa: PLR0913 - one parameter for each option
 
 @dataclass(frozen=True, slots=True)
 class _Demonstration:
-    """The parts of a demonstration that ends with `stack`."""
+    """The parts of a demonstration that ends with `stack`. `stop` is set by a signal during the start."""
 
     stack: ExitStack
     host: str
@@ -120,6 +123,7 @@ class _Demonstration:
     keys: "MasterKeySource"
     object_store: str | None
     gateway_port: int
+    stop: threading.Event
 
     def run(self, provider_port: int, control_port: int | None) -> int:
         """Serve until a signal; return the exit code. A control port may be 0."""
@@ -131,18 +135,26 @@ class _Demonstration:
         issuer = None
         if control_port is not None:
             issuer = self.stack.enter_context(OidcIssuer(now=lambda: clock.now().timestamp()))
+        self._go_on()
         listener = listen(self._config(self.port, issuer))
         config = self._config(listener.getsockname()[1], issuer)
         provider = self.stack.enter_context(_provider(self.host, provider_port, config, clock))
+        self._go_on()
         with stopping():
             root = _fill(config, self.keys, provider, issuer)
+        self._go_on()
         control = None
         if issuer is not None and control_port is not None:
             controlled = _controlled(config, root, clock, issuer, provider)
             control = self.stack.enter_context(_control(self.host, control_port, controlled))
         gateway = self._start_gateway()
+        self._go_on()
         _say(config, provider, root, control, gateway)
         return self._serve(config, listener, clock)
+
+    def _go_on(self) -> None:
+        if self.stop.is_set():
+            sys.exit(0)
 
     def _start_gateway(self) -> "ScratchGateway | None":
         from daypass.dev.demo_people import FIRST_ACCOUNT
@@ -198,9 +210,16 @@ class _Demonstration:
 
         def build() -> "App":
             opened = open_everything(config, self.keys, clock=clock)
-            return build_app(config, opened, signature_now=partial(nearest_time, clock))
+            app = build_app(config, opened, signature_now=partial(nearest_time, clock))
+            app.on_start = (*app.on_start, self._repeat_signal)
+            return app
 
         return serve(config, build, listener)
+
+    def _repeat_signal(self) -> None:
+        """Stop the server, which handles signals now, if one came before."""
+        if self.stop.is_set():
+            signal.raise_signal(signal.SIGTERM)
 
 
 def _object_store(*, wanted: bool | None, is_possible: bool) -> str | None:
