@@ -51,7 +51,8 @@ class RawService:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection, connection.makefile("rb") as lines:
-            while head := b"".join(iter(lines.readline, b"\r\n")):
+            # At the end of the stream readline returns b"", for ever.
+            while head := b"".join(iter(lambda: lines.readline() or b"\r\n", b"\r\n")):
                 self.heads.append(head)
                 values = values_of(head)
                 if b"transfer-encoding" in values:
