@@ -1,0 +1,1 @@
+"""Counts of the work that each operation does in a server process."""

@@ -1,0 +1,54 @@
+"""Count the work of a call: bytecodes, calls of Python functions, and calls of built-in functions.
+
+Each count is the same on every machine with one version of Python.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+
+@dataclass
+class Counts:
+    """The work of one call. `functions` has bytecodes and calls by function name."""
+
+    bytecodes: int = 0
+    calls: int = 0
+    c_calls: int = 0
+    functions: dict[str, list[int]] = field(default_factory=dict)
+
+
+def count_python(call: Callable[[], None], counts: Counts) -> None:
+    """Call, and count bytecodes and Python functions."""
+    functions = counts.functions
+
+    def trace(frame: FrameType, event: str, _arg: object) -> Any:
+        if event == "opcode":
+            functions[frame.f_code.co_qualname][0] += 1
+        elif event == "call":
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            functions.setdefault(frame.f_code.co_qualname, [0, 0])[1] += 1
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(None)
+    counts.bytecodes = sum(bytecodes for bytecodes, _ in functions.values())
+    counts.calls = sum(calls for _, calls in functions.values())
+
+
+def count_builtins(call: Callable[[], None], counts: Counts) -> None:
+    """Call, and count the calls of built-in functions."""
+
+    def profile(_frame: FrameType, event: str, _arg: object) -> None:
+        counts.c_calls += event == "c_call"
+
+    sys.setprofile(profile)
+    try:
+        call()
+    finally:
+        sys.setprofile(None)

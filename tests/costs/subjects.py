@@ -1,0 +1,90 @@
+"""The operations whose cost is counted: signed requests, no two alike, and the answer that each must have."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+from tests.costs.loop import Key, LoopServer
+
+_EXTERNAL_ID = "costs-external-id"
+_TAGS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One operation. `next_request` returns a request that was not sent before."""
+
+    name: str
+    next_request: Callable[[], bytes]
+    marker: bytes
+
+
+def _trust(principal: Mapping[str, str], action: "str | list[str]" = "sts:AssumeRole") -> str:
+    statement = {
+        "Effect": "Allow",
+        "Principal": principal,
+        "Action": action,
+        "Condition": {
+            "StringEquals": {"sts:ExternalId": _EXTERNAL_ID},
+            "IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "::1/128"]},
+        },
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def _text(body: bytes, name: str) -> str:
+    return body.partition(f"<{name}>".encode())[2].partition(b"</")[0].decode()
+
+
+async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
+    """Create users, roles and sessions, and yield the operations."""
+    root = server.root
+    user_arn = _text(await server.call(root, "iam", {"Action": "CreateUser", "UserName": "costs"}), "Arn")
+    made = await server.call(root, "iam", {"Action": "CreateAccessKey", "UserName": "costs"})
+    caller = Key(_text(made, "AccessKeyId"), _text(made, "SecretAccessKey"))
+    trust = _trust({"AWS": user_arn}, ["sts:AssumeRole", "sts:TagSession"])
+    role = await server.call(
+        root, "iam", {"Action": "CreateRole", "RoleName": "costs", "AssumeRolePolicyDocument": trust}
+    )
+    role_arn = _text(role, "Arn")
+    numbers = count()
+
+    def wanted(**more: str) -> dict[str, str]:
+        return {
+            "Action": "AssumeRole",
+            "RoleArn": role_arn,
+            "RoleSessionName": f"costs-{next(numbers)}",
+            "ExternalId": _EXTERNAL_ID,
+            **more,
+        }
+
+    session = _session(await server.call(caller, "sts", wanted()))
+
+    def sts(key: Key, **parameters: str) -> bytes:
+        return server.sign(key, "sts", parameters)
+
+    def iam(**parameters: str) -> bytes:
+        return server.sign(root, "iam", parameters)
+
+    tags = {}
+    for number in range(_TAGS):
+        tags[f"Tags.member.{number + 1}.Key"] = f"k{number}"
+        tags[f"Tags.member.{number + 1}.Value"] = "v"
+    for number in range(20):
+        await server.call(root, "iam", {"Action": "CreateUser", "UserName": f"person{number}"})
+    yield Subject("get_caller_identity", lambda: sts(caller, Action="GetCallerIdentity"), b"<GetCallerIdentityResult>")
+    yield Subject(
+        "get_caller_identity_session", lambda: sts(session, Action="GetCallerIdentity"), b"<GetCallerIdentityResult>"
+    )
+    yield Subject("assume_role", lambda: sts(caller, **wanted()), b"<AccessKeyId>ASIA")
+    yield Subject("assume_role_50_tags", lambda: sts(caller, **wanted(**tags)), b"<AccessKeyId>ASIA")
+    yield Subject("assume_role_denied", lambda: sts(caller, **wanted(ExternalId="other")), b"<Code>AccessDenied")
+    yield Subject("get_session_token", lambda: sts(caller, Action="GetSessionToken"), b"<AccessKeyId>ASIA")
+    yield Subject("get_role", lambda: iam(Action="GetRole", RoleName="costs"), b"<RoleName>costs")
+    yield Subject("get_user", lambda: iam(Action="GetUser", UserName="person7"), b"<UserName>person7")
+    yield Subject("list_users", lambda: iam(Action="ListUsers"), b"<UserName>person19")
+
+
+def _session(body: bytes) -> Key:
+    return Key(_text(body, "AccessKeyId"), _text(body, "SecretAccessKey"), _text(body, "SessionToken"))
