@@ -1,47 +1,39 @@
-"""Print what each operation costs in this process: `python -m tests.costs [NAME ...] [--time N] [--functions]`.
-
-An operation that a worker thread answers has the cost of handing it over only.
-"""
+"""Print what each operation costs in this process: `python -m tests.costs [NAME ...] [--time N] [--functions]`."""
 
 import argparse
 import asyncio
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import uvloop
-from tests.costs.count import Counts, count_builtins, count_python
+from tests.costs.count import Counts
 from tests.costs.loop import LoopServer, loop_server
-from tests.costs.subjects import Subject, make_subjects
+from tests.costs.recorded import record
+from tests.costs.subjects import Subject, count_subject, make_subjects
 
 _BATCH = 200
-_WARM_UP = 60
 
 
-async def _main(names: list[str], rounds: int, *, with_functions: bool) -> None:
+async def _main(names: list[str], rounds: int, *, with_functions: bool, is_recorded: bool) -> None:
+    everything: dict[str, Counts] = {}
     with tempfile.TemporaryDirectory() as scratch:
         async with loop_server(Path(scratch)) as server:
             for subject in [each async for each in make_subjects(server)]:
                 if not names or subject.name in names:
-                    await _print(server, subject, rounds, with_functions=with_functions)
+                    counts = await count_subject(server, subject)
+                    await _print(server, subject, counts, rounds, with_functions=with_functions)
+                    everything[subject.name] = counts
+    if is_recorded:
+        record(everything)
 
 
-async def _print(server: LoopServer, subject: Subject, rounds: int, *, with_functions: bool) -> None:
-    for _ in range(_WARM_UP):
-        answer = await server.send(subject.next_request())
-        assert subject.marker in answer, answer
-    counts = Counts()
-    for count in (count_python, count_builtins):
-        count(partial(server.feed, subject.next_request()), counts)
-        if not server.wire.written:
-            _say(f"{subject.name:32} is answered by a worker thread")
-            await server.wait()
-            return
-        assert subject.marker in server.take()
+async def _print(server: LoopServer, subject: Subject, counts: Counts, rounds: int, *, with_functions: bool) -> None:
     line = f"{subject.name:32} {counts.bytecodes:7} bytecodes {counts.calls:5} calls {counts.c_calls:5} C calls"
-    if rounds:
+    if not counts.is_at_once:
+        line += "   in a worker thread"
+    elif rounds:
         times = sorted([await _thread_time(server, subject) for _ in range(rounds)])
         line += f"   {times[0]:7.1f} us least {times[rounds // 2]:7.1f} us median"
     _say(line)
@@ -75,7 +67,8 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*")
     parser.add_argument("--time", type=int, default=0, help="rounds for the CPU time of a request")
     parser.add_argument("--functions", action="store_true", help="bytecodes and calls by function")
+    parser.add_argument("--record", action="store_true", help="keep the counts as the figures of this Python version")
     wanted = parser.parse_args()
     uvloop.install()
-    asyncio.run(_main(wanted.names, wanted.time, with_functions=wanted.functions))
+    asyncio.run(_main(wanted.names, wanted.time, with_functions=wanted.functions, is_recorded=wanted.record))
     sys.exit(0)

@@ -12,8 +12,12 @@ from typing import Any
 
 @dataclass
 class Counts:
-    """The work of one call. `functions` has bytecodes and calls by function name."""
+    """The work of one request. `functions` has bytecodes and calls by function name.
 
+    `is_at_once` means that the event loop answered, without a worker thread.
+    """
+
+    is_at_once: bool = True
     bytecodes: int = 0
     calls: int = 0
     c_calls: int = 0

@@ -20,6 +20,7 @@ from daypass.config import Config
 from daypass.http.app import App
 from daypass.http.connection import Connection
 from daypass.storage.master_key import MasterKeySource
+from daypass.wire.http import HttpRequest
 from daypass.wiring import build_app
 from daypass.wiring_store import open_everything
 
@@ -109,6 +110,14 @@ class LoopServer:
     def feed(self, request: bytes) -> None:
         """Feed one request to the connection, which answers it at once or later."""
         self.connection.data_received(request)
+
+    def feed_pipeline(self, request: bytes) -> None:
+        """Let this thread answer a request as a worker thread would, without the connection."""
+        head, _, body = request.partition(b"\r\n\r\n")
+        lines = [line.partition(b": ") for line in head.split(b"\r\n")[1:]]
+        headers = tuple((name.lower(), value) for name, _, value in lines)
+        read = HttpRequest("POST", b"/", b"", headers, body, "127.0.0.1", secure=False)
+        self.wire.write(self.app.pipeline.answer(read, "costs", self.app.blocking).body)
 
     async def wait(self) -> bytes:
         """Return the response, once it is complete."""

@@ -3,12 +3,15 @@
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 
+from tests.costs.count import Counts, count_builtins, count_python
 from tests.costs.loop import Key, LoopServer
 
 _EXTERNAL_ID = "costs-external-id"
 _TAGS = 50
+_WARM_UP = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,31 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     yield Subject("get_role", lambda: iam(Action="GetRole", RoleName="costs"), b"<RoleName>costs")
     yield Subject("get_user", lambda: iam(Action="GetUser", UserName="person7"), b"<UserName>person7")
     yield Subject("list_users", lambda: iam(Action="ListUsers"), b"<UserName>person19")
+    yield Subject("create_user", lambda: iam(Action="CreateUser", UserName=f"new{next(numbers)}"), b"<UserName>new")
 
 
 def _session(body: bytes) -> Key:
     return Key(_text(body, "AccessKeyId"), _text(body, "SecretAccessKey"), _text(body, "SessionToken"))
+
+
+async def count_subject(server: LoopServer, subject: Subject) -> Counts:
+    """Return the work of one request. Raises ValueError if it has another answer.
+
+    The work of a worker thread is counted without that of the connection.
+    """
+    for _ in range(_WARM_UP):
+        _check(subject, await server.send(subject.next_request()))
+    server.feed(subject.next_request())
+    is_at_once = bool(server.wire.written)
+    _check(subject, await server.wait())
+    counts = Counts(is_at_once=is_at_once)
+    feed = server.feed if is_at_once else server.feed_pipeline
+    for count_work in (count_python, count_builtins):
+        count_work(partial(feed, subject.next_request()), counts)
+        _check(subject, server.take())
+    return counts
+
+
+def _check(subject: Subject, answer: bytes) -> None:
+    if subject.marker not in answer:
+        raise ValueError(f"{subject.name} was answered by {answer!r}")
