@@ -11,6 +11,7 @@ from daypass.wire.model import MILLISECONDS, OperationShape, ServiceModel
 from daypass.wire.request_shapes import compile_input
 from daypass.wire.safe_text import json_bytes, xml_text
 from daypass.wire.supported import Declared, compile_supported
+from daypass.wire.unescaped_xml import NOT_WRITTEN, Render, compile_unescaped
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
 
@@ -62,7 +63,7 @@ class OperationModel:
 
     def render(self, result: Mapping[str, Any], request_id: str) -> bytes:
         """Return the response as XML. Members that are None are omitted."""
-        return self._xml(result, request_id).encode()
+        return self._xml(result, request_id)
 
     def render_json(self, result: Mapping[str, Any], request_id: str) -> bytes:
         """Return the response as JSON, as AWS sends it for Accept."""
@@ -77,21 +78,32 @@ class OperationModel:
         response["ResponseMetadata"] = {"RequestId": request_id}
         return json_bytes(json.encode({f"{self.name}Response": response}))
 
-    def _compile_xml(self) -> Callable[[Mapping[str, Any], str], str]:
+    def _compile_xml(self) -> Render:
         start = f'<{self.name}Response xmlns="{self._model.metadata.namespace}">'
         end = f"</RequestId></ResponseMetadata></{self.name}Response>"
-        write: Callable[[Any], str] = _answers_nothing
         if self._shape.output is None:
-            head, tail = start, "<ResponseMetadata><RequestId>"
-        else:
-            head, tail = f"{start}<{self._result}>", f"</{self._result}><ResponseMetadata><RequestId>"
-            notation = response_shapes.xml(_TIMES[self._precise][0])
-            write = response_shapes.compile_output(self._model.shapes, self._shape.output.shape, notation)
-        return lambda result, request_id: f"{head}{write(result)}{tail}{xml_text(request_id)}{end}"
+            return _around(_answers_nothing, start, "<ResponseMetadata><RequestId>", end)
+        head, tail = f"{start}<{self._result}>", f"</{self._result}><ResponseMetadata><RequestId>"
+        shapes, shape, timestamp = self._model.shapes, self._shape.output.shape, _TIMES[self._precise][0]
+        render_unescaped = compile_unescaped(shapes, shape, timestamp, (head, tail, end))
+        notation = response_shapes.xml(timestamp)
+        render = _around(response_shapes.compile_output(shapes, shape, notation), head, tail, end)
+
+        def render_any(result: Mapping[str, Any], request_id: str) -> bytes:
+            try:
+                return render_unescaped(result, request_id)
+            except NOT_WRITTEN:
+                return render(result, request_id)
+
+        return render_any
 
 
 def _takes_nothing(params: dict[str, str]) -> dict[str, Any]:  # noqa: ARG001 - has the signature of a parser
     return {}
+
+
+def _around(write: Callable[[Any], str], head: str, tail: str, end: str) -> Render:
+    return lambda result, request_id: f"{head}{write(result)}{tail}{xml_text(request_id)}{end}".encode()
 
 
 def _answers_nothing(result: Mapping[str, Any]) -> str:

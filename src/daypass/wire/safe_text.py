@@ -10,13 +10,13 @@ _SPECIAL = re.compile('[&<>"\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\ufff
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#xD;"}
 _REPLACEMENT = "\ufffd"
-_HARMLESS = bytes(octet for octet in range(0x20, 0x7F) if chr(octet) not in _ENTITIES) + b"\t\n"
+HARMLESS = bytes(octet for octet in range(0x20, 0x7F) if chr(octet) not in _ENTITIES) + b"\t\n"
 
 
 def xml_text(text: str) -> str:
     """Return a string escaped for an element."""
     # Deleting the harmless bytes first is five times faster than a search on long tokens.
-    if not text.encode("utf-8", "surrogatepass").translate(None, _HARMLESS):
+    if not text.encode("utf-8", "surrogatepass").translate(None, HARMLESS):
         return text
     return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], _REPLACEMENT), text)
 

@@ -1,0 +1,172 @@
+"""Write XML answers whose values need no escapes.
+
+Nearly all answers are such. Owns the fast way beside response_shapes.py, which writes all others. The rules:
+
+- The writers append the values as they are, and count the markup characters around them. If the encoded answer has
+  another number of characters outside of HARMLESS, a value needs an escape, and the answer is not used.
+- A value that does not have the type of its shape raises an exception, and so does an unknown member. The general
+  writer then writes the answer, or says what is wrong.
+- The strings around the values of a structure depend on its members alone, and are made once for each set of members.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from operator import itemgetter
+from typing import Any
+
+from daypass.wire.model import Shape
+from daypass.wire.response_shapes import Write, xml
+from daypass.wire.safe_text import HARMLESS, xml_text
+
+# Appends the strings of a value, and returns the number of markup characters among them.
+Append = Callable[[Any, list[str]], int]
+Render = Callable[[Mapping[str, Any], str], bytes]
+
+NOT_WRITTEN = (ValueError, TypeError, LookupError, AttributeError)
+"""Raised for an answer that the general writer must write. UnicodeEncodeError is a ValueError."""
+
+_OF_TAGS = 4  # the < and > of both tags of an element; their / is harmless
+_MOST_PLANS = 32  # for one structure: an operation returns the same few sets of members
+
+
+def compile_unescaped(shapes: Mapping[str, Shape], name: str, timestamp: Write, around: tuple[str, str, str]) -> Render:
+    """Return the fast writer of an operation's answers.
+
+    `around` is the document before the result, between the result and the request id, and after that. The writer raises
+    NOT_WRITTEN if it cannot write the answer.
+    """
+    append = _compile(shapes, name, xml(timestamp).scalars)
+    start, middle, end = around
+    markup = len("".join(around).encode().translate(None, HARMLESS))
+
+    def render(result: Mapping[str, Any], request_id: str) -> bytes:
+        strings = [start]
+        expected = markup + append(result, strings)
+        strings += (middle, request_id, end)
+        document = "".join(strings).encode()
+        if len(document.translate(None, HARMLESS)) != expected:
+            raise ValueError("a value needs an escape")
+        return document
+
+    return render
+
+
+def _compile(shapes: Mapping[str, Shape], name: str, scalars: Mapping[str, Write]) -> Append:
+    shape = shapes[name]
+    if shape.type == "structure":
+        kinds = {member: shapes[ref.shape].type for member, ref in shape.members.items()}
+        return _structure(
+            {
+                member: _compile(shapes, ref.shape, scalars)
+                for member, ref in shape.members.items()
+                if kinds[member] not in scalars
+            },
+            {member: scalars[kind] for member, kind in kinds.items() if kind in scalars},
+            tuple(shape.members),
+        )
+    if shape.type == "list" and shape.member:
+        return _list(_compile(shapes, shape.member.shape, scalars))
+    if shape.type == "map" and shape.key and shape.value:
+        return _map(_compile(shapes, shape.key.shape, scalars), _compile(shapes, shape.value.shape, scalars))
+    return _scalar(scalars[shape.type])
+
+
+def _scalar(write: Write) -> Append:
+    def append(value: Any, strings: list[str]) -> int:
+        # A value that is not a string stays, and fails where the strings are joined.
+        strings.append(value if write is xml_text else write(value))
+        return 0
+
+    return append
+
+
+def _structure(nested: Mapping[str, Append], scalars: Mapping[str, Write], order: tuple[str, ...]) -> Append:
+    plans: dict[tuple[str, ...], Append] = {}
+
+    def append(value: Mapping[str, Any], strings: list[str]) -> int:
+        names = tuple(value)
+        plan = plans.get(names)
+        if plan is None:
+            if not value.keys() <= set(order):
+                raise LookupError("unknown members")
+            present = [name for name in order if name in value]
+            plan = _flat(scalars, present) if nested.keys().isdisjoint(present) else _steps(nested, scalars, present)
+            if len(plans) < _MOST_PLANS:
+                plans[names] = plan
+        return plan(value, strings)
+
+    return append
+
+
+def _flat(scalars: Mapping[str, Write], names: list[str]) -> Append:
+    """Return the writer of a structure that has exactly these scalars."""
+    if len(names) < 2:  # noqa: PLR2004 - itemgetter returns a tuple for two names or more
+        return _steps({}, scalars, names)
+    pick = itemgetter(*names)
+    between = [f"</{before}><{name}>" for before, name in pairwise(names)]
+    pieces = [""] * (2 * len(names) + 1)  # a value goes between two strings
+    pieces[::2] = (f"<{names[0]}>", *between, f"</{names[-1]}>")
+    converted = [(2 * at + 1, scalars[name]) for at, name in enumerate(names) if scalars[name] is not xml_text]
+    markup = _OF_TAGS * len(names)
+    some = _steps({}, scalars, names)
+
+    def append(value: Mapping[str, Any], strings: list[str]) -> int:
+        values = pick(value)
+        if None in values:
+            return some(value, strings)
+        parts = pieces.copy()
+        parts[1::2] = values
+        for at, write in converted:
+            parts[at] = write(parts[at])
+        strings += parts
+        return markup
+
+    return append
+
+
+def _steps(nested: Mapping[str, Append], scalars: Mapping[str, Write], names: list[str]) -> Append:
+    """Return the writer of a structure that has these members, or some of them and None."""
+    members = [(name, f"<{name}>", nested.get(name) or _scalar(scalars[name]), f"</{name}>") for name in names]
+
+    def append(value: Mapping[str, Any], strings: list[str]) -> int:
+        markup = 0
+        for name, start, append_member, end in members:
+            member = value[name]
+            if member is not None:
+                strings.append(start)
+                markup += _OF_TAGS + append_member(member, strings)
+                strings.append(end)
+        return markup
+
+    return append
+
+
+def _list(append_element: Append) -> Append:
+    def append(values: Any, strings: list[str]) -> int:
+        if not isinstance(values, list | tuple):
+            raise TypeError("a list is expected")  # an iterator can be read only once
+        markup = _OF_TAGS * len(values)
+        for value in values:
+            strings.append("<member>")
+            markup += append_element(value, strings)
+            strings.append("</member>")
+        return markup
+
+    return append
+
+
+_OF_ENTRY = 3 * _OF_TAGS
+
+
+def _map(append_key: Append, append_value: Append) -> Append:
+    def append(values: Mapping[Any, Any], strings: list[str]) -> int:
+        markup = _OF_ENTRY * len(values)
+        for key, value in values.items():
+            strings.append("<entry><key>")
+            markup += append_key(key, strings)
+            strings.append("</key><value>")
+            markup += append_value(value, strings)
+            strings.append("</value></entry>")
+        return markup
+
+    return append
