@@ -10,7 +10,9 @@ Source: the IDs that AWS issues, and AWS's answers to sts:GetAccessKeyInfo; IAM 
 """
 
 import base64
+import binascii
 import re
+from functools import lru_cache
 from typing import Literal
 
 from daypass.mint.secret import Secret
@@ -32,7 +34,9 @@ _PAIRS = tuple(first + second for first in _BASE32 for second in _BASE32)  # ten
 _SHIFTS = tuple(range(70, -1, -10))
 _TEN_BITS = (1 << 10) - 1
 
-_SECRET_BYTES = 30  # forty characters of base64, without padding
+KEY_ID_ENTROPY = 5  # bytes, of which 39 bits are used
+
+SECRET_ENTROPY = 30  # bytes: forty characters of base64, without padding
 _UNIQUE_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _UNIQUE_LENGTH = 17
 # Forty bits more than needed, so that characters are equally likely.
@@ -41,12 +45,32 @@ _UNIQUE_BYTES = 16
 
 def new_access_key_id(prefix: Literal["AKIA", "ASIA"], account: str, entropy: Entropy) -> str:
     """Return a new access key ID for `account`, a string of twelve digits."""
+    return access_key_id_of(prefix, account, entropy(KEY_ID_ENTROPY))
+
+
+def access_key_id_of(prefix: Literal["AKIA", "ASIA"], account: str, random: bytes) -> str:
+    """Return the access key ID for `account` with these five random bytes."""
+    start, lowest = _first_half(prefix, account)
+    bits, pairs = lowest | int.from_bytes(random) >> 1, _PAIRS
+    # Written out, without a loop: every new session comes here.
+    return (
+        f"{start}{pairs[bits >> 30]}{pairs[bits >> 20 & _TEN_BITS]}"
+        f"{pairs[bits >> 10 & _TEN_BITS]}{pairs[bits & _TEN_BITS]}"
+    )
+
+
+@lru_cache(maxsize=4096)
+def _first_half(prefix: str, account: str) -> tuple[str, int]:
+    """Return the prefix with forty bits, and the account's lowest bit.
+
+    The lowest bit is the first one of the other forty.
+    """
     number = int(account)
     if not 0 <= number < _ACCOUNTS:
         raise ValueError("an account is a string of twelve digits")
-    random = int.from_bytes(entropy(5)) >> 1
-    bits = _CARRIES_ACCOUNT | number << _RANDOM_BITS | random
-    return prefix + "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS])
+    bits = _CARRIES_ACCOUNT | number << _RANDOM_BITS
+    half = "".join([_PAIRS[bits >> shift & _TEN_BITS] for shift in _SHIFTS[: len(_SHIFTS) // 2]])
+    return prefix + half, bits & 1 << _RANDOM_BITS
 
 
 def account_of(access_key_id: str) -> str | None:
@@ -82,7 +106,12 @@ def unpack_access_key_id(packed: bytes) -> str:
 
 def new_secret(entropy: Entropy) -> Secret:
     """Return a new secret access key: forty characters of A-Za-z0-9+/."""
-    return Secret(base64.b64encode(entropy(_SECRET_BYTES)).decode())
+    return secret_of(entropy(SECRET_ENTROPY))
+
+
+def secret_of(random: bytes) -> Secret:
+    """Return the secret access key with these thirty random bytes."""
+    return Secret(binascii.b2a_base64(random, newline=False).decode())
 
 
 def new_unique_id(prefix: Literal["AIDA", "AROA", "AGPA", "ANPA", "AIPA"], entropy: Entropy) -> str:

@@ -112,6 +112,16 @@ def encode_chain(chain: KeyChain) -> bytes:
     return b"".join((_VERSION, (len(keys) + len(times) + 1).to_bytes(2), bytes((flags,)), keys, times))
 
 
+@lru_cache(maxsize=1024)  # as below
+def encode_first_step(access_key_id: str) -> bytes:
+    """Return the bytes of the chain of a session that a long-term key issues.
+
+    The chain is complete, and the key counts from the second in which the session is issued. An empty string stands for
+    a caller without a key.
+    """
+    return encode_chain(KeyChain((access_key_id,)) if access_key_id else NO_KEYS)
+
+
 @lru_cache(maxsize=1024)  # most requests come with the keys of a few callers
 def _encode_keys(keys: tuple[str, ...]) -> bytes:
     return b"".join((len(keys).to_bytes(), *map(_encode_key, keys)))

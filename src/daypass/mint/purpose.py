@@ -23,6 +23,8 @@ class SealFormat:
 class Purpose(Enum):
     """The purpose of a sealed string."""
 
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a call of Python
+
     # 8,000 characters are within the header limits of common proxies.
     SESSION = SealFormat("DPs1", b"daypass session token 1", 8_000)
     DENIAL = SealFormat("DPd1", b"daypass authorization message 1", 2_048)

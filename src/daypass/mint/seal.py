@@ -13,18 +13,19 @@ Owns the format.
 """
 
 import binascii
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from daypass.mint.purpose import Purpose
+from daypass.mint.purpose import Purpose, SealFormat
 from daypass.mint.sealing_keys import KEY_ID_BYTES, SealingRing
 from daypass.ports import Entropy
 
 _TAG_BYTES = 3
-_SALT_BYTES = 24
+SALT_BYTES = 24
 _SALT_AT = _TAG_BYTES + KEY_ID_BYTES
-_SEALED_AT = _SALT_AT + _SALT_BYTES
+_SEALED_AT = _SALT_AT + SALT_BYTES
 _GCM_TAG_BYTES = 16
 _SMALLEST = _SEALED_AT + _GCM_TAG_BYTES + 1
 _NONCE = bytes(12)  # RFC 5116 3.1: never use a nonce twice with one key. Each key here is used once.
@@ -52,12 +53,24 @@ def seal(
     purpose: Purpose, payload: bytes, *, bound_to: str, sealing_ring: SealingRing, now: int, entropy: Entropy
 ) -> str:
     """Return `payload` sealed under the key that is active at `now`."""
-    form = purpose.value
+    return seal_with_salt(
+        purpose, payload, bound_to=bound_to, sealing_ring=sealing_ring, now=now, salt=entropy(SALT_BYTES)
+    )
+
+
+def seal_with_salt(
+    purpose: Purpose, payload: bytes, *, bound_to: str, sealing_ring: SealingRing, now: int, salt: bytes
+) -> str:
+    """Return `payload` sealed with SALT_BYTES random bytes of the caller.
+
+    Two strings with one salt would share key and nonce, which breaks AES-GCM: the bytes must be fresh, and must not be
+    used for anything else.
+    """
+    form: SealFormat = purpose._value_  # the property `value` is a call of Python
     if sealed_length(len(payload)) > form.longest:
         raise PayloadTooLargeError
     key = sealing_ring.active(now)
-    salt = entropy(_SALT_BYTES)
-    head = binascii.a2b_base64(form.tag) + bytes.fromhex(key.id)
+    head = _head(form.tag, key.id)
     cipher = AESGCM(key.material.token_key(purpose, salt))
     sealed = cipher.encrypt(_NONCE, _pad(payload), head + _name_bytes(bound_to))
     return binascii.b2a_base64(head + salt + sealed, newline=False).translate(_FROM_STANDARD).decode()
@@ -81,6 +94,11 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingR
     except InvalidTag as error:
         raise SealBrokenError from error
     return _unpad(padded)
+
+
+@lru_cache(maxsize=256)  # a few purposes, a few keys
+def _head(tag: str, key_id: str) -> bytes:
+    return binascii.a2b_base64(tag) + bytes.fromhex(key_id)
 
 
 def _name_bytes(name: str) -> bytes:

@@ -12,44 +12,105 @@ Owns the layouts of its fields. Leaves expiry to authenticate/, because AWS chec
 Decisions: docs/decisions/0014-chains-of-issuing-keys.md, docs/decisions/0024-scoped-credentials.md.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec.structs import astuple, replace
 
 from daypass.errors import InvalidClientTokenId, PackedPolicyTooLarge
 from daypass.mint.key_chain import ChainBrokenError, KeyChain, decode_chain, encode_chain
 from daypass.mint.purpose import Purpose
-from daypass.mint.seal import PayloadTooLargeError, SealBrokenError, seal, sealed_length, unseal
+from daypass.mint.seal import SALT_BYTES, PayloadTooLargeError, SealBrokenError, seal_with_salt, sealed_length, unseal
 from daypass.mint.sealing_keys import SealingRing
-from daypass.mint.session import Session
+from daypass.mint.secret import Secret
+from daypass.mint.session import Session, SessionKind
 from daypass.ports import Entropy
 
 _INVALID = "The security token included in the request is invalid."
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Session).decode
-_FILLER = Session.__struct_fields__.index("filler")
-_WRITTEN = Session.__struct_fields__.index("delegation") + 1
 _NO_CHAIN: tuple[tuple[str, ...], tuple[int, ...], bool] = ((), (), False)
+
+
+class WrittenSession(msgspec.Struct, frozen=True, array_like=True):
+    """The fields of a new session, in the order of the layout of 0.1.0.
+
+    They have the names and the order of Session's fields. `filler` begins with the key chain.
+    """
+
+    kind: SessionKind
+    account: str
+    principal_id: str
+    principal_name: str
+    session_name: str
+    access_key_id: str
+    secret: Secret
+    issued: int
+    expires: int
+    issuing_key: str
+    policy: str
+    policy_arns: tuple[str, ...]
+    tags: Mapping[str, str]
+    transitive_tag_keys: tuple[str, ...]
+    source_identity: str
+    mfa_time: int | None
+    provider: str
+    context: Mapping[str, tuple[str, ...]]
+    chained: bool
+    root_task_policy: str
+    filler: bytes
+    first_key: str
+    delegation: str
+
+
+_WRITTEN = len(WrittenSession.__struct_fields__)
+_FILLER = WrittenSession.__struct_fields__.index("filler")
 
 
 def seal_session(session: Session, *, sealing_ring: SealingRing, now: int, entropy: Entropy, at_least: int = 0) -> str:
     """Return the session token, at least `at_least` characters long."""
     chain = encode_chain(KeyChain(session.issuing_keys, session.issuing_times, session.has_all_keys))
-    payload = _lay_out(session, chain + session.filler)
+    fields = astuple(session)
+    written = (*fields[:_FILLER], chain + session.filler, *fields[_FILLER + 1 : _WRITTEN])
+    return seal_written(
+        WrittenSession(*written),
+        session.scoped_policies,
+        sealing_ring=sealing_ring,
+        now=now,
+        salt=entropy(SALT_BYTES),
+        at_least=at_least,
+    )
+
+
+def seal_written(
+    written: WrittenSession,
+    scoped_policies: tuple[str, ...],
+    *,
+    sealing_ring: SealingRing,
+    now: int,
+    salt: bytes,
+    at_least: int = 0,
+) -> str:
+    """Return the token of a new session, at least `at_least` characters long.
+
+    `salt` are SALT_BYTES random bytes, which seal_with_salt describes.
+    """
+    payload = _lay_out(written, scoped_policies)
     short = at_least - sealed_length(len(payload))
     if short > 0:
         # Four characters encode three bytes, so a token grows by four.
-        payload = _lay_out(session, chain + bytes(-(-short // 4) * 3))
+        payload = _lay_out(replace(written, filler=written.filler + bytes(-(-short // 4) * 3)), scoped_policies)
     try:
-        return seal(
+        return seal_with_salt(
             Purpose.SESSION,
             payload,
-            bound_to=session.access_key_id,
+            bound_to=written.access_key_id,
             sealing_ring=sealing_ring,
             now=now,
-            entropy=entropy,
+            salt=salt,
         )
     except PayloadTooLargeError as error:
-        raise PackedPolicyTooLarge(_too_long(session, len(payload))) from error
+        raise PackedPolicyTooLarge(_too_long(scoped_policies, len(payload))) from error
 
 
 def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> Session:
@@ -64,12 +125,12 @@ def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -
         raise InvalidClientTokenId(_INVALID, detail="the session token does not open") from error
 
 
-def _too_long(session: Session, payload_length: int) -> str:
+def _too_long(scoped_policies: tuple[str, ...], payload_length: int) -> str:
     """Return AWS's message for a token that is too long.
 
     That of GetScopedCredentials has both sizes.
     """
-    if not session.scoped_policies:
+    if not scoped_policies:
         return "Serialized token too large for session"
     return (
         f"The session token size of {sealed_length(payload_length)} bytes exceeds the maximum allowed size of "
@@ -77,10 +138,8 @@ def _too_long(session: Session, payload_length: int) -> str:
     )
 
 
-def _lay_out(session: Session, filler: bytes) -> bytes:
-    fields = astuple(session)
-    written = (*fields[:_FILLER], filler, *fields[_FILLER + 1 : _WRITTEN])
-    return _encode((*written, *_NO_CHAIN, session.scoped_policies) if session.scoped_policies else written)
+def _lay_out(written: WrittenSession, scoped_policies: tuple[str, ...]) -> bytes:
+    return _encode((*astuple(written), *_NO_CHAIN, scoped_policies) if scoped_policies else written)
 
 
 def _with_chain(session: Session) -> Session:

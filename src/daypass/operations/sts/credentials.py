@@ -2,7 +2,8 @@
 
 They are a key id, a secret and a session token. Owns the only place where sessions are minted, and with it the chain of
 access keys in each: it comes from the authorized caller, and an operation cannot pass a shorter one. So do the
-scope-down policies of the caller's session. A session that delegated credentials or a session with scope-down policies
+scope-down policies of the caller's session. One draw of entropy has the random bytes of the key id, the secret and the
+seal, in this order; each byte is used once. A session that delegated credentials or a session with scope-down policies
 requested ends with the session that requested it. Each operation decides the rest.
 """
 
@@ -13,15 +14,18 @@ from typing import Any
 import msgspec
 
 from daypass.authenticate.caller import Caller
-from daypass.mint.access_keys import new_access_key_id, new_secret
-from daypass.mint.key_chain import KeyChain, join_chains, require_room
+from daypass.mint.access_keys import KEY_ID_ENTROPY, SECRET_ENTROPY, access_key_id_of, secret_of
+from daypass.mint.key_chain import KeyChain, encode_chain, encode_first_step, join_chains, require_room
 from daypass.mint.purpose import Purpose
-from daypass.mint.session import Session, SessionKind
-from daypass.mint.tokens import seal_session
+from daypass.mint.seal import SALT_BYTES
+from daypass.mint.session import SessionKind
+from daypass.mint.tokens import WrittenSession, seal_written
 from daypass.operations.operation import Authorized
 from daypass.operations.request_context import RequestContext
 
 _WHOLE = 100
+_SALT_AT = KEY_ID_ENTROPY + SECRET_ENTROPY
+_ENTROPY = _SALT_AT + SALT_BYTES
 
 
 class Approval(msgspec.Struct, frozen=True):
@@ -37,9 +41,9 @@ class Approval(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """The properties of a new session.
 
-    `seconds` is its lifetime from now; `more` has further fields of Session. With an `approval` it counts as issued
-    then, and ends with the approver's keys too. `issued` is another time of issue, in seconds since 1970.
-    `scope_down` is one more scope-down policy, beside those of the caller's session.
+    The fields with the names of Session's have its meaning. `seconds` is the lifetime from now. With an `approval` the
+    session counts as issued then, and ends with the approver's keys too. `issued` is another time of issue, in seconds
+    since 1970. `scope_down` is one more scope-down policy, beside those of the caller's session.
     """
 
     kind: SessionKind
@@ -48,7 +52,17 @@ class Grant(msgspec.Struct, frozen=True):
     principal_name: str
     session_name: str
     seconds: int
-    more: Mapping[str, Any]
+    policy: str = ""
+    policy_arns: tuple[str, ...] = ()
+    tags: Mapping[str, str] = {}
+    transitive_tag_keys: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa_time: int | None = None
+    provider: str = ""
+    context: Mapping[str, tuple[str, ...]] = {}
+    chained: bool = False
+    root_task_policy: str = ""
+    delegation: str = ""
     token_size: int = 0
     approval: Approval | None = None
     issued: int | None = None
@@ -61,38 +75,66 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
     Raises AccessDenied if the chain of access keys gets too long.
     """
     caller, now = authorized.caller, int(ctx.now.timestamp())
+    chain, issued = _encode_key_chain(grant, caller, now)
+    expires = now + grant.seconds
+    if caller.session is not None:
+        expires = _latest_end(caller, expires, now)
+    random = ctx.entropy(_ENTROPY)
+    access_key_id = access_key_id_of("ASIA", grant.account, random[:KEY_ID_ENTROPY])
+    secret = secret_of(random[KEY_ID_ENTROPY:_SALT_AT])
+    # By position: the names cost more than the rest of the value.
+    written = WrittenSession(
+        grant.kind,
+        grant.account,
+        grant.principal_id,
+        grant.principal_name,
+        grant.session_name,
+        access_key_id,
+        secret,
+        issued,
+        expires,
+        caller.access_key_id,
+        grant.policy,
+        grant.policy_arns,
+        grant.tags,
+        grant.transitive_tag_keys,
+        grant.source_identity,
+        grant.mfa_time,
+        grant.provider,
+        grant.context,
+        grant.chained,
+        grant.root_task_policy,
+        chain,
+        first_key_of(caller),
+        grant.delegation,
+    )
+    token = seal_written(
+        written,
+        _scoped_policies(caller, grant.scope_down),
+        sealing_ring=ctx.sealing_ring,
+        now=now,
+        salt=random[_SALT_AT:],
+        at_least=grant.token_size,
+    )
+    return {
+        "AccessKeyId": access_key_id,
+        "SecretAccessKey": secret.text,
+        "SessionToken": token,
+        "Expiration": datetime.fromtimestamp(expires, UTC),
+    }
+
+
+def _encode_key_chain(grant: Grant, caller: Caller, now: int) -> tuple[bytes, int]:
+    """Return the key chain of the new session, and the time of issue."""
+    if caller.session is None and grant.approval is None and grant.issued is None:
+        return encode_first_step(caller.access_key_id), now
     chain, issued = caller.key_chain(now), now if grant.issued is None else grant.issued
     if grant.approval is not None:
         chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
     require_room(chain)
-    expires = _latest_end(caller, now + grant.seconds, now)
-    session = Session(
-        kind=grant.kind,
-        account=grant.account,
-        principal_id=grant.principal_id,
-        principal_name=grant.principal_name,
-        session_name=grant.session_name,
-        access_key_id=new_access_key_id("ASIA", grant.account, ctx.entropy),
-        secret=new_secret(ctx.entropy),
-        issued=issued,
-        expires=expires,
-        issuing_key=caller.access_key_id,
-        first_key=first_key_of(caller),
-        issuing_keys=chain.keys,
-        issuing_times=() if chain.times == (issued,) * len(chain.times) else chain.times,
-        has_all_keys=chain.is_complete,
-        scoped_policies=_scoped_policies(caller, grant.scope_down),
-        **grant.more,
-    )
-    token = seal_session(
-        session, sealing_ring=ctx.sealing_ring, now=now, entropy=ctx.entropy, at_least=grant.token_size
-    )
-    return {
-        "AccessKeyId": session.access_key_id,
-        "SecretAccessKey": session.secret.text,
-        "SessionToken": token,
-        "Expiration": datetime.fromtimestamp(session.expires, UTC),
-    }
+    if chain.times == (issued,) * len(chain.times):
+        chain = KeyChain(chain.keys, (), chain.is_complete)
+    return encode_chain(chain), issued
 
 
 def _latest_end(caller: Caller, expires: int, now: int) -> int:

@@ -53,7 +53,7 @@ class GetSessionToken(Signed[GetSessionTokenParams]):
                 principal_name="" if caller.identity is None else caller.identity.name,
                 session_name="",
                 seconds=duration(params.duration_seconds),
-                more={"mfa_time": caller.mfa_at},
+                mfa_time=caller.mfa_at,
                 token_size=params.minimum_session_token_size,
             ),
             authorized,
