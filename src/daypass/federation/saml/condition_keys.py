@@ -62,6 +62,7 @@ CONDITION_KEYS: Mapping[str, tuple[ConditionKey, ...]] = {
     "http://schemas.xmlsoap.org/claims/CommonName": (ConditionKey("saml:commonname"),),
     f"{_MICROSOFT}primarygroupsid": (ConditionKey("saml:primarygroupsid"),),
 }
+_MANY = frozenset(key.name for keys in CONDITION_KEYS.values() for key in keys if key.many)
 
 
 def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
@@ -71,16 +72,15 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
     these attributes, and a Deny does not match an absent key.
     """
     found: dict[str, list[str]] = {}
-    many: set[str] = set()
     for attribute, keys in CONDITION_KEYS.items():
-        texts = _texts(attribute, values.get(attribute, ()))
+        if attribute not in values:
+            continue
+        texts = _texts(attribute, values[attribute])
         for key in keys:
             if texts:
                 found.setdefault(key.name, []).extend(texts)
-            if key.many:
-                many.add(key.name)
     return {
-        name: tuple(dict.fromkeys(texts)) if name in many or len(set(texts)) > 1 else texts[0]
+        name: tuple(dict.fromkeys(texts)) if name in _MANY or len(set(texts)) > 1 else texts[0]
         for name, texts in found.items()
     }
 

@@ -6,7 +6,7 @@ neither trimmed nor accepted: trimming would make two names equal.
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import datetime
 
 from lxml import etree
 
@@ -47,7 +47,8 @@ def find_problem_with_name(name: str) -> str | None:
         return f"is longer than {_NAME_LENGTH} characters"
     if name != name.strip():
         return "has white space around its value"
-    if any(unicodedata.category(character) in _UNSPEAKABLE for character in name):
+    # A shortcut: a printable string has no character of these categories.
+    if not name.isprintable() and any(unicodedata.category(character) in _UNSPEAKABLE for character in name):
         return "contains a control or formatting character"
     return None
 
@@ -75,7 +76,7 @@ def parse_instant(value: str, *, what: str) -> datetime:
     if not parts:
         raise malformed(f"{what} is not a UTC time like 2026-01-31T12:00:00Z: {value[:40]!r}")
     try:
-        instant = datetime.fromisoformat(parts[1]).replace(tzinfo=UTC)
+        instant = datetime.fromisoformat(f"{parts[1]}+00:00")
     except ValueError:
         raise malformed(f"{what} is not a valid date and time: {value[:40]!r}") from None
-    return instant.replace(microsecond=int((parts[2] or "0")[:6].ljust(6, "0")))
+    return instant.replace(microsecond=int(parts[2][:6].ljust(6, "0"))) if parts[2] else instant

@@ -87,6 +87,8 @@ def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSe
     assertion = read_assertion(verified.element)
     check_conditions(ValidationContext(assertion, verified.envelope, trust, settings, now))
     identity = _identity(assertion, read_claims(assertion.attributes), trust)
+    if trust.context_provider is None and not verified.encrypted:
+        return identity
     propagated = find_propagated(assertion, key_hash(verified.signing_key), trust)
     return replace(identity, propagated=propagated, was_encrypted=verified.encrypted)
 

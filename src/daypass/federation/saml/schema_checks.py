@@ -36,9 +36,8 @@ from daypass.federation.saml.xml_names import (
 
 _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,255}")
 _IDENTIFIERS = etree.XPath("//@*[translate(local-name(), 'ID', 'id') = 'id']")
-_ASSERTIONS = etree.XPath(
-    "count(//*[local-name() = 'Assertion' or local-name() = 'EncryptedAssertion'])", smart_strings=False
-)
+# In any namespace, or in none.
+_ASSERTIONS = ("{*}Assertion", "{*}EncryptedAssertion")
 # XML Signature and XML Encryption use the name Id, SAML uses ID. Other spellings are refused.
 _IDENTIFIER_NAMES: Mapping[str, str] = {
     SAMLP: "ID",
@@ -97,8 +96,9 @@ _SIGNATURE: Mapping[str, ElementGrammar] = {
 }
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 
+_KEY_INFO = ds("KeyInfo")
 # Allowed in a KeyInfo, at any depth. A reference to an external key is refused, not ignored.
-_KEY_INFO = frozenset(
+_IN_KEY_INFO = frozenset(
     {
         *map(ds, ("X509Data", "X509Certificate", "X509IssuerSerial", "X509IssuerName", "X509SerialNumber")),
         *map(ds, ("X509SubjectName", "X509SKI", "X509CRL", "KeyName")),
@@ -107,7 +107,7 @@ _KEY_INFO = frozenset(
         *(f"{{{DS11}}}{name}" for name in ("ECKeyValue", "NamedCurve", "PublicKey")),
     }
 )
-_KEY_NAME = re.compile(r"[^/\\\x00-\x1f]{0,512}")
+_NAMED_KEY, _KEY_NAME = ds("KeyName"), re.compile(r"[^/\\\x00-\x1f]{0,512}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def shape_response(root: etree._Element) -> ShapedResponse:
     if root.tag != samlp("Response"):
         raise malformed(f"the root is {root.tag!s:.200}, not a SAML 2.0 Response")
     require_unique_identifiers(root)
-    if cast("float", _ASSERTIONS(root)) != 1:
+    if len(list(root.iter(*_ASSERTIONS))) != 1:
         raise malformed("there must be exactly one Assertion or EncryptedAssertion")
     found = sort_children(root, _RESPONSE)
     encrypted = bool(found.get(saml("EncryptedAssertion")))
@@ -148,7 +148,7 @@ def shape_assertion(assertion: etree._Element) -> None:
     if assertion.tag != saml("Assertion"):
         raise malformed(f"{assertion.tag!s:.200} is not a SAML 2.0 Assertion")
     require_unique_identifiers(assertion)
-    if cast("float", _ASSERTIONS(assertion)) != 1:
+    if len(list(assertion.iter(*_ASSERTIONS))) != 1:
         raise malformed("the Assertion contains another Assertion")
     _require_signatures_in_place(assertion, {assertion})
     if not is_signed(assertion):
@@ -187,16 +187,21 @@ def sort_children(element: etree._Element, allowed: Mapping[str, tuple[int, int]
     """
     found: dict[str, list[etree._Element]] = {}
     for child in element:
-        if child.tag not in allowed:
+        name, tail = child.tag, child.tail
+        if name not in allowed:
             raise malformed(f"{local_name(child):.60} is not allowed in {local_name(element)}")
-        if child.tail and child.tail.strip():
+        if tail and tail.strip():
             raise malformed(f"text stands between the children of {local_name(element)}")
-        found.setdefault(child.tag, []).append(child)
-    if len(element) and element.text and element.text.strip():
+        if name in found:
+            found[name].append(child)
+        else:
+            found[name] = [child]
+    if found and (text := element.text) and text.strip():
         raise malformed(f"text stands between the children of {local_name(element)}")
     for name, (least, most) in allowed.items():
-        if not least <= len(found.get(name, ())) <= most:
-            raise malformed(f"{local_name(element)} has {len(found.get(name, ()))} {name.partition('}')[2]}")
+        number = len(found[name]) if name in found else 0
+        if not least <= number <= most:
+            raise malformed(f"{local_name(element)} has {number} {name.partition('}')[2]}")
     return found
 
 
@@ -220,28 +225,28 @@ def _require_signature_shape(signature: etree._Element) -> None:
     while pending:
         element = pending.pop()
         grammar = _SIGNATURE[element.tag]
-        if any(name not in grammar.attributes for name in cast("list[str]", element.attrib.keys())):
+        if not grammar.attributes.issuperset(cast("list[str]", element.keys())):
             raise bad_signature(f"{local_name(element)} has an attribute that is not allowed there")
         if element.tag in _WITH_TEXT and not len(element):
             continue
         children = sort_children(element, grammar.children)
-        order = list(grammar.children)
-        if [order.index(str(child.tag)) for child in element] != sorted(
-            order.index(str(child.tag)) for child in element
-        ):
+        in_order = [child for name in grammar.children if name in children for child in children[name]]
+        if in_order != list(element):
             raise bad_signature(f"the parts of {local_name(element)} are out of order")
-        if not len(element) and element.text and element.text.strip():
+        if not in_order and (text := element.text) and text.strip():
             raise bad_signature(f"{local_name(element)} contains text")
-        for key_info in children.pop(ds("KeyInfo"), []):
-            _require_harmless_key_info(key_info)
-        pending.extend(child for same in children.values() for child in same)
+        for child in in_order:
+            if child.tag == _KEY_INFO:
+                _require_harmless_key_info(child)
+            else:
+                pending.append(child)
 
 
 def _require_harmless_key_info(key_info: etree._Element) -> None:
     for child in key_info.iterdescendants():
-        if child.tag not in _KEY_INFO:
+        if child.tag not in _IN_KEY_INFO:
             raise bad_signature(f"KeyInfo contains a {local_name(child):.60}, which is not allowed")
-        if child.tag == ds("KeyName") and not _KEY_NAME.fullmatch(read_text(child)):
+        if child.tag == _NAMED_KEY and not _KEY_NAME.fullmatch(read_text(child)):
             raise bad_signature("KeyInfo contains a KeyName that is a path")
 
 

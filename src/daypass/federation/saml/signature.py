@@ -103,9 +103,11 @@ def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sh
     signature = _child(alone, "Signature")
     signed_info = cut_out(_child(signature, "SignedInfo"))
     octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
-    key = _find_signer(octets, _decode(_child(signature, "SignatureValue")), keys, allow_sha1=allow_sha1)
-    # From here on use the signed SignedInfo: parsed again, not taken from the message.
-    reference = _child(parse_xml(octets, CANONICAL), "Reference")
+    # From here on use the SignedInfo that the key signs: parsed again, not taken from the message.
+    signed_info = parse_xml(octets, CANONICAL)
+    value = _decode(_child(signature, "SignatureValue"))
+    key = _find_signer(octets, value, _allowed_method(signed_info, allow_sha1=allow_sha1), keys)
+    reference = _child(signed_info, "Reference")
     transform = _child(reference, "Transforms")[1]
     _take_out(signature)
     canonical = _canonical(alone, find_prefixes(transform))
@@ -113,11 +115,15 @@ def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sh
     return canonical, key
 
 
-def _find_signer(octets: bytes, value: bytes, keys: Sequence[PublicKey], *, allow_sha1: bool) -> PublicKey:
-    algorithm = _child(parse_xml(octets, CANONICAL), "SignatureMethod").get("Algorithm") or ""
+def _allowed_method(signed_info: etree._Element, *, allow_sha1: bool) -> SignatureMethod:
+    algorithm = _child(signed_info, "SignatureMethod").get("Algorithm") or ""
     method = SIGNATURE_METHODS.get(algorithm)
     if method is None or (method.legacy and not allow_sha1):
         raise bad_signature(f"the signature method {algorithm[:100]!r} is not allowed")
+    return method
+
+
+def _find_signer(octets: bytes, value: bytes, method: SignatureMethod, keys: Sequence[PublicKey]) -> PublicKey:
     for key in keys:
         if _is_signed_by(key, value, octets, method):
             return key

@@ -9,6 +9,8 @@ Every document is untrusted.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
 
 from lxml import etree
 
@@ -52,6 +54,8 @@ _LONG_NAMESPACE = re.compile(
     rf"|{_PREFIX}\s{{0,8}}=\s{{0,8}}(?:\"[^\"]{{257}}|'[^']{{257}})"
 )
 _ENCODINGS = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NOT_ELEMENTS = (etree.Comment, etree.ProcessingInstruction, etree.Entity)
 
 
 def parse_xml(document: bytes, limits: Limits) -> etree._Element:
@@ -66,7 +70,8 @@ def parse_xml(document: bytes, limits: Limits) -> etree._Element:
     # The parser decides; the byte search above only saves parsing.
     if root.getroottree().docinfo.internalDTD is not None:
         raise UnreadableXmlError("a DOCTYPE is not allowed")
-    _survey(root, limits)
+    if not _is_within(root, limits):
+        _survey(root, limits)
     return root
 
 
@@ -91,7 +96,7 @@ def _weigh(document: bytes, limits: Limits) -> None:
     if len(document) > limits.octets:
         raise UnreadableXmlError(f"larger than {limits.octets} bytes")
     try:
-        text = document.decode("utf-8-sig")
+        text = document.removeprefix(_BYTE_ORDER_MARK).decode()
     except UnicodeDecodeError:
         raise UnreadableXmlError("not UTF-8") from None
     if "\0" in text:
@@ -109,8 +114,21 @@ def _weigh(document: bytes, limits: Limits) -> None:
         raise UnreadableXmlError("a namespace declaration of more than 256 characters")
 
 
+def _is_within(root: etree._Element, limits: Limits) -> bool:
+    """Return whether a document surely keeps the limits of the tree, in one step of libxml2."""
+    if next(root.iter(*_NOT_ELEMENTS), None) is not None:
+        return False
+    return not cast("bool", _beyond(limits.depth, limits.attributes)(root))
+
+
+@lru_cache
+def _beyond(depth: int, attributes: int) -> etree.XPath:
+    too_deep, too_wide = "/*" * (depth + 1), f"/descendant::*[@*[{attributes + 1}]]"
+    return etree.XPath(f"boolean({too_deep} | {too_wide})")
+
+
 def _survey(root: etree._Element, limits: Limits) -> None:
-    """Check the limits of the tree, level by level.
+    """Check the limits of the tree, level by level, and say which one it breaks.
 
     It needs neither recursion nor repeated access to ancestors.
     """
