@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.config import Config
+from daypass.directory.store import Store
 from daypass.http.app import App
 from daypass.http.connection import Connection
 from daypass.storage.master_key import MasterKeySource
@@ -86,6 +87,7 @@ class LoopServer:
     app: App
     loop: asyncio.AbstractEventLoop
     root: Key
+    store: Store
     wire: Wire = field(default_factory=Wire)
 
     def __post_init__(self) -> None:
@@ -160,6 +162,11 @@ class LoopServer:
         return len(body) >= int(length)
 
 
+def find_text(body: bytes, name: str) -> str:
+    """Return the text of the first element of this name in an answer, or ""."""
+    return body.partition(f"<{name}>".encode())[2].partition(b"</")[0].decode()
+
+
 @asynccontextmanager
 async def loop_server(scratch: Path, settings: Mapping[str, Any] | None = None) -> AsyncIterator[LoopServer]:
     """Run a server on an SQLite store in `scratch`, without a listening socket."""
@@ -178,7 +185,7 @@ async def loop_server(scratch: Path, settings: Mapping[str, Any] | None = None) 
     for start in app.on_start:
         start()
     try:
-        yield LoopServer(app, asyncio.get_running_loop(), Key(root.access_key_id, root.secret_access_key))
+        yield LoopServer(app, asyncio.get_running_loop(), Key(root.access_key_id, root.secret_access_key), opened.store)
     finally:
         await app.issuer_keys.close()
         for stop in app.on_stop:

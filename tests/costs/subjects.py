@@ -7,7 +7,8 @@ from functools import partial
 from itertools import count
 
 from tests.costs.count import Counts, count_builtins, count_python
-from tests.costs.loop import Key, LoopServer
+from tests.costs.federated import saml_requests, web_identity_requests
+from tests.costs.loop import Key, LoopServer, find_text
 
 _EXTERNAL_ID = "costs-external-id"
 _TAGS = 50
@@ -36,21 +37,17 @@ def _trust(principal: Mapping[str, str], action: "str | list[str]" = "sts:Assume
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _text(body: bytes, name: str) -> str:
-    return body.partition(f"<{name}>".encode())[2].partition(b"</")[0].decode()
-
-
 async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     """Create users, roles and sessions, and yield the operations."""
     root = server.root
-    user_arn = _text(await server.call(root, "iam", {"Action": "CreateUser", "UserName": "costs"}), "Arn")
+    user_arn = find_text(await server.call(root, "iam", {"Action": "CreateUser", "UserName": "costs"}), "Arn")
     made = await server.call(root, "iam", {"Action": "CreateAccessKey", "UserName": "costs"})
-    caller = Key(_text(made, "AccessKeyId"), _text(made, "SecretAccessKey"))
+    caller = Key(find_text(made, "AccessKeyId"), find_text(made, "SecretAccessKey"))
     trust = _trust({"AWS": user_arn}, ["sts:AssumeRole", "sts:TagSession"])
     role = await server.call(
         root, "iam", {"Action": "CreateRole", "RoleName": "costs", "AssumeRolePolicyDocument": trust}
     )
-    role_arn = _text(role, "Arn")
+    role_arn = find_text(role, "Arn")
     numbers = count()
 
     def wanted(**more: str) -> dict[str, str]:
@@ -88,10 +85,13 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     yield Subject("get_user", lambda: iam(Action="GetUser", UserName="person7"), b"<UserName>person7")
     yield Subject("list_users", lambda: iam(Action="ListUsers"), b"<UserName>person19")
     yield Subject("create_user", lambda: iam(Action="CreateUser", UserName=f"new{next(numbers)}"), b"<UserName>new")
+    federated = {**await web_identity_requests(server), **await saml_requests(server)}
+    for name, next_request in federated.items():
+        yield Subject(name, next_request, b"<AccessKeyId>ASIA")
 
 
 def _session(body: bytes) -> Key:
-    return Key(_text(body, "AccessKeyId"), _text(body, "SecretAccessKey"), _text(body, "SessionToken"))
+    return Key(find_text(body, "AccessKeyId"), find_text(body, "SecretAccessKey"), find_text(body, "SessionToken"))
 
 
 async def count_subject(server: LoopServer, subject: Subject) -> Counts:
