@@ -26,6 +26,7 @@ _PURE = (
     "verify/request.py",
     "verify/signature.py",
     "verify/signature_checks.py",
+    "verify/signature_template.py",
     "verify/s3",
     "verify/services",
 )

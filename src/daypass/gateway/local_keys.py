@@ -47,7 +47,7 @@ class DirectoryCaller(VerifiedCaller, frozen=True):
 class _Grant(msgspec.Struct):
     """A caller and its secret, with the cached values that they were derived from.
 
-    In `generation`, these values were present.
+    In `generation`, these values were present. `last` is the last scope and its key: it depends on the secret alone.
     """
 
     caller: DirectoryCaller
@@ -55,6 +55,7 @@ class _Grant(msgspec.Struct):
     expires: float
     derived_from: tuple[tuple[Any, tuple[Hashable, ...], Any], ...]
     generation: int | None = None
+    last: tuple[tuple[str, str, str], KeyGrant] | None = None
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -108,8 +109,12 @@ class LocalKeys:
         # The expiry is exclusive, as at the server.
         if now.timestamp() >= grant.expires:
             grant = self._open(claim, now, views)  # raises ExpiredToken, with the facts for the audit event
-        key = self._keychain.signing_key(grant.secret, claim.date, claim.region, claim.service)
-        return KeyGrant(key, grant.caller)
+        scope = (claim.date, claim.region, claim.service)
+        if grant.last is not None and grant.last[0] == scope:
+            return grant.last[1]
+        found = KeyGrant(self._keychain.signing_key(grant.secret, *scope), grant.caller)
+        grant.last = (scope, found)
+        return found
 
     def _is_present(self, grant: _Grant, views: Views) -> bool:
         """Return whether each value that a grant was derived from is the present one."""

@@ -47,8 +47,6 @@ _NOT_CONTROLS = bytes([*range(32, 127), *range(128, 256)])
 _FRAMING = frozenset({b"content-length", b"host", b"transfer-encoding"})
 _CONTROLS = re.compile(rb"[^\t\x20-\x7e\x80-\xff]")
 _LONGEST_HOST = 300  # bytes; a name has at most 253
-_LONGEST_CACHED = 64
-_known_names: BoundedMemory[bytes, bytes] = BoundedMemory(1024)  # a lookup is faster than that of lru_cache
 
 _REPEATABLE = frozenset(
     {
@@ -59,11 +57,23 @@ _REPEATABLE = frozenset(
 _METADATA = b"x-amz-meta-"
 
 
+class HeaderOutline(msgspec.Struct, frozen=True, eq=False):
+    """The names of a head's headers, in lower case. No name is in it twice.
+
+    Heads with the same names in the same order and spelling share one outline, so that later steps can keep what
+    depends on the names alone. `is_bare`: the names do not announce a body, and no expectation.
+    """
+
+    names: tuple[bytes, ...]
+    is_bare: bool
+
+
 class RequestHead(msgspec.Struct, frozen=True):
     """One head. `path` and `query` are the target's, percent-encoded as sent.
 
     `headers` maps lower-case names to trimmed values. Repeated headers are joined by a comma; a head that repeats a
-    header with a single value is refused. `content_length` is None if it is not announced.
+    header with a single value is refused. `content_length` is None if it is not announced. `outline` is None if the
+    head is not a usual one.
     """
 
     method: str
@@ -73,6 +83,7 @@ class RequestHead(msgspec.Struct, frozen=True):
     headers: Mapping[bytes, bytes]
     content_length: int | None
     chunked: bool
+    outline: HeaderOutline | None = None
 
     def __repr__(self) -> str:
         # Without headers and query, which may contain a session token.
@@ -102,7 +113,8 @@ def parse_head(block: bytes) -> RequestHead:
         raise HeadError(f"The request has more than {MOST_HEADER_LINES - 1} headers.", VerifyReason.HEAD_TOO_LARGE)
     del lines[0]
     method, target = first.groups()
-    return _finish(method.decode(), target, _usual_headers(lines) or _headers(lines))
+    outline, headers = _usual_headers(lines) or (None, _headers(lines))
+    return _finish(method.decode(), target, headers, outline)
 
 
 def _check_controls(lines: list[bytes]) -> None:
@@ -120,8 +132,13 @@ def _check_tabs(name: bytes) -> None:
         raise HeadError(f"The {name.decode()} header must not contain a tab.")
 
 
-def _usual_headers(lines: list[bytes]) -> dict[bytes, bytes] | None:
-    """Return the headers of `lines`, or None unless every name is known and occurs once.
+_LONGEST_OUTLINE = 1_024  # bytes
+_outlines: BoundedMemory[tuple[bytes, ...], HeaderOutline] = BoundedMemory(1024)  # by the names as they were sent
+_OF_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
+
+
+def _usual_headers(lines: list[bytes]) -> tuple[HeaderOutline, dict[bytes, bytes]] | None:
+    """Return the headers of `lines` and their outline, or None if a name is not valid or occurs twice.
 
     Without a loop over the lines, because every request comes here.
     """
@@ -129,21 +146,26 @@ def _usual_headers(lines: list[bytes]) -> dict[bytes, bytes] | None:
         names, values = zip(*map(bytes.split, lines, repeat(b":"), repeat(1)), strict=True)
     except ValueError:  # no line, or a line without a colon
         return None
+    outline = _outlines.get(names) or _outline_of(names)
     # The only control character in a value is the tab, so strip() removes spaces and tabs alone.
-    headers = dict(zip(map(_known_names.get, names, repeat(b"")), map(bytes.strip, values), strict=True))
-    return headers if len(headers) == len(lines) and b"" not in headers else None
+    return None if outline is None else (outline, dict(zip(outline.names, map(bytes.strip, values), strict=True)))
+
+
+def _outline_of(raw_names: tuple[bytes, ...]) -> HeaderOutline | None:
+    names = tuple([name for name in map(_find_name, raw_names) if name is not None])
+    if len(set(names)) != len(raw_names):
+        return None
+    outline = HeaderOutline(names, _OF_BODY.isdisjoint(names))
+    return _outlines.put(raw_names, outline) if sum(map(len, names)) <= _LONGEST_OUTLINE else outline
 
 
 def _headers(lines: list[bytes]) -> dict[bytes, bytes]:
-    """Return the headers of `lines`. Keep their names for the next request."""
     headers: dict[bytes, bytes] = {}
     for line in lines:
         raw_name, colon, raw_value = line.partition(b":")
         name, value = _find_name(raw_name), raw_value.strip(b" \t")
         if not colon or name is None:
             raise _header_error(line)
-        if len(raw_name) <= _LONGEST_CACHED:
-            _known_names.put(raw_name, name)
         headers[name] = _join(name, headers[name], value) if name in headers else value
     return headers
 
@@ -166,7 +188,9 @@ def build_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]
     return _finish(method, target, found)
 
 
-def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestHead:
+def _finish(
+    method: str, target: bytes, headers: dict[bytes, bytes], outline: HeaderOutline | None = None
+) -> RequestHead:
     host = headers.get(b"host", b"")
     if len(host) > _LONGEST_HOST or not _is_host(host):
         raise HeadError("The request must have exactly one Host header, with a valid host.")
@@ -174,22 +198,30 @@ def _finish(method: str, target: bytes, headers: dict[bytes, bytes]) -> RequestH
         raise HeadError("A percent sign in the target of the request does not begin an escape.", VerifyReason.TARGET)
     if method == "CONNECT":
         raise HeadError("CONNECT is not supported.")
+    path, _, query = target.partition(b"?")
+    if outline is not None and outline.is_bare:
+        return RequestHead(method, target, path, query, headers, None, False, outline)  # noqa: FBT003 - the hot path
+    length, chunked = _find_framing(headers)
+    return RequestHead(method, target, path, query, headers, length, chunked, outline)
+
+
+def _find_framing(headers: Mapping[bytes, bytes]) -> tuple[int | None, bool]:
+    """Return the announced length of the body, and whether it is chunked."""
     expectation = headers.get(b"expect")
     if expectation is not None and expectation.lower() != b"100-continue":
         raise HeadError("The only supported Expect header is 100-continue.", VerifyReason.EXPECTATION)
-    path, _, query = target.partition(b"?")
     length, coding = headers.get(b"content-length"), headers.get(b"transfer-encoding")
     if coding is not None:
         if coding != b"chunked":
             raise HeadError("The only supported Transfer-Encoding is chunked.")
         if length is not None:
             raise HeadError("Transfer-Encoding cannot be used with Content-Length.")
-        return RequestHead(method, target, path, query, headers, None, True)  # noqa: FBT003 - the hot path
+        return None, True
     if length is None:
-        return RequestHead(method, target, path, query, headers, None, False)  # noqa: FBT003 - the hot path
+        return None, False
     if not _LENGTH.fullmatch(length):
         raise HeadError("The Content-Length is not a whole number.")
-    return RequestHead(method, target, path, query, headers, int(length), False)  # noqa: FBT003 - the hot path
+    return int(length), False
 
 
 def _find_name(raw: bytes) -> bytes | None:

@@ -17,11 +17,9 @@ body to its verifier.
 Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from functools import partial
 from hmac import compare_digest
-from operator import itemgetter
 
 import msgspec
 
@@ -32,19 +30,18 @@ from daypass.authenticate.sigv4.canonical import (
     decode_query,
     encode_query,
 )
-from daypass.authenticate.sigv4.header import parse_header
+from daypass.authenticate.sigv4.header import TOKEN_HEADER, parse_header
 from daypass.authenticate.sigv4.presigned import REQUIRED, parse_presigned, select_parameters
 from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
 from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.authenticate.sigv4.verify import string_to_sign
-from daypass.bounded_memory import BoundedMemory
 from daypass.errors import ExpiredToken, IncompleteSignature, InvalidClientTokenId, SignatureDoesNotMatch
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import RequestHead
 from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.keys import KeyClaim, KeyGrant, Keys
-from daypass.verify.payload import PayloadForm
+from daypass.verify.payload import PayloadForm, find_payload_form
 from daypass.verify.refusals import VerifyError, VerifyReason
 from daypass.verify.signature_checks import (
     CONTENT_SHA256,
@@ -54,8 +51,17 @@ from daypass.verify.signature_checks import (
     check_signed_headers,
     check_skew,
     find_payload,
+    is_within_skew,
 )
 from daypass.verify.signature_profile import SignatureProfile, plain_profile, s3_profile
+from daypass.verify.signature_template import (
+    SignatureTemplate,
+    SignedForm,
+    find_stamp,
+    find_template,
+    keep_template,
+    signed_form,
+)
 
 __all__ = ["SignatureProfile", "VerifiedRequest", "plain_profile", "s3_profile", "verify_head"]
 
@@ -95,6 +101,13 @@ def verify_head(
     the hash; else VerifyError has the reason PAYLOAD_MISSING. Raises VerifyError. Raises NotLoadedError, and Faults
     that are not about the key, from `keys`.
     """
+    if head.outline is not None and not head.query and body_sha256 is None:
+        before, _, signature = head.headers.get(b"authorization", b"").rpartition(b", Signature=")
+        template = find_template(before, head.outline, service)
+        if template is not None:
+            verified = _verify_by_template(template, signature, head, keys, now)
+            if verified is not None:
+                return verified
     pairs = decode_query(head.query, service.form) if head.query else []
     parameters = _find_parameters(head, pairs) if pairs else None
     if parameters is None:
@@ -111,26 +124,76 @@ def verify_head(
     else:
         check_expiry(parameters, unverified, now)
     signed_headers, presigned = unverified.signed_headers, unverified.presigned
-    form = _forms.get(signed_headers) or _form_of(signed_headers)
-    signed = form.as_set
-    check_signed_headers(head, signed, presigned=presigned)
+    form = signed_form(signed_headers)
+    check_signed_headers(head, form.as_set, presigned=presigned)
     payload = find_payload(head, declared, service, body_sha256, presigned=presigned)
     query = encode_query(pairs) if pairs else b""
     canonical = _usual_canonical(head, query, form, service, payload)
     if canonical is None:
         canonical = _canonical(head, query, unverified, service, payload)
-    timestamp, signature = unverified.timestamp, unverified.signature
     scope = f"{unverified.date}/{unverified.region}/{unverified.service}/{unverified.terminator}"
-    text = string_to_sign(timestamp, scope, canonical)
-    grant = find_grant(unverified, text, keys, now)
-    signing_key, caller = grant.signing_key, grant.caller
-    if not compare_digest(signing_key.sign(text.encode()).encode(), signature.encode()):
-        raise _mismatch(unverified, text, canonical)
+    claim = _claim_of(unverified, string_to_sign(unverified.timestamp, scope, canonical))
+    verified = _prove(claim, canonical, unverified.timestamp, scope, form.as_set, payload, keys, now)
+    if parameters is None and not pairs:
+        keep_template(head, unverified, form, scope, service)
+    return verified
+
+
+def _verify_by_template(
+    template: SignatureTemplate, signature: bytes, head: RequestHead, keys: Keys, now: datetime
+) -> VerifiedRequest | None:
+    """Return the verified request, or None if verify_head() must look at the whole head.
+
+    Every check that is not in the template is made here, on the values of this head.
+    """
+    headers, service = head.headers, template.service
+    stamp, value = headers[b"x-amz-date"], headers[b"x-amz-content-sha256"]
+    moment = find_stamp(stamp)
+    payload = find_payload_form(value.decode("latin-1"))
+    if moment is None or payload is None or payload.kind not in service.payload_kinds or not signature.isalnum():
+        return None
+    timestamp, date, signed_at = moment
+    if date != template.date or not is_within_skew(signed_at, now) or not service.is_region(template.region):
+        return None
+    path = service.form.path(head.path)
+    canonical = template.canonical % (head.method.encode(), path, *template.values(headers), value)
+    if b"  " in canonical or b"\t" in canonical:
+        return None
+    token = headers.get(TOKEN_HEADER)
+    claim = KeyClaim(
+        template.access_key_id,
+        None if token is None else token.decode("latin-1"),
+        date,
+        template.region,
+        service.service,
+        string_to_sign(timestamp, template.scope, canonical),
+        signature.decode(),
+        False,  # noqa: FBT003 - the hot path
+        signed_at,
+    )
+    return _prove(claim, canonical, timestamp, template.scope, template.signed, payload, keys, now)
+
+
+def _prove(  # noqa: PLR0913, PLR0917 - the parts of a verified request
+    claim: KeyClaim,
+    canonical: bytes,
+    timestamp: str,
+    scope: str,
+    signed_headers: frozenset[bytes],
+    payload: PayloadForm,
+    keys: Keys,
+    now: datetime,
+) -> VerifiedRequest:
+    """Return the verified request if the key of the claim makes its signature. Raises VerifyError."""
+    grant = _find_grant(claim, keys, now)
+    signing_key, caller, signature = grant.signing_key, grant.caller, claim.signature
+    if not compare_digest(signing_key.sign(claim.string_to_sign.encode()).encode(), signature.encode()):
+        raise _mismatch(claim, canonical)
     # The provider promises it too. A session that expires at noon is not valid at noon.
     if caller.expires is not None and now.timestamp() >= caller.expires:
         raise VerifyError(VerifyReason.EXPIRED_TOKEN)
     return VerifiedRequest(
-        caller, payload, presigned, signature, timestamp, scope, signing_key, signed, unverified.signed_at
+        caller, payload, claim.presigned, signature, timestamp, scope, signing_key, signed_headers, claim.signed_at
     )
 
 
@@ -205,43 +268,13 @@ def _parse_presigned(parameters: dict[str, str], head: RequestHead) -> Unverifie
 # Check it with the key --------------------------------------------------------------------------------------
 
 
-class _SignedForm(msgspec.Struct, frozen=True):
-    """A list of signed headers, and the canonical request with places for its values.
-
-    `values` returns the values of the signed headers, or raises KeyError. `template` has the places of method, path,
-    query, these values and payload. It is None if the list names a header twice.
-    """
-
-    values: Callable[[Mapping[bytes, bytes]], Sequence[bytes]]
-    as_set: frozenset[bytes]
-    template: bytes | None
-
-
-_LONGEST_FORM = 512
-# Clients use few lists. Longer ones than those of the SDKs are not kept.
-_forms: BoundedMemory[tuple[bytes, ...], _SignedForm] = BoundedMemory(1024)
-
-
-def _form_of(names: tuple[bytes, ...]) -> _SignedForm:
-    as_set = frozenset(names)
-    lines = b"".join([name.replace(b"%", b"%%") + b":%b\n" for name in names])
-    template = b"%b\n%b\n%b\n" + lines + b"\n" + b";".join(names).replace(b"%", b"%%") + b"\n%b"
-    # Of a single name, itemgetter returns a value instead of a tuple.
-    values = itemgetter(*names) if len(names) > 1 else partial(_values_of, names)
-    form = _SignedForm(values, as_set, template if len(as_set) == len(names) else None)
-    return _forms.put(names, form) if len(template) <= _LONGEST_FORM else form
-
-
-def _values_of(names: tuple[bytes, ...], headers: Mapping[bytes, bytes]) -> list[bytes]:
-    return [headers[name] for name in names]
-
-
 def _usual_canonical(
-    head: RequestHead, query: bytes, form: _SignedForm, service: SignatureProfile, payload: PayloadForm
+    head: RequestHead, query: bytes, form: SignedForm, service: SignatureProfile, payload: PayloadForm
 ) -> bytes | None:
     """Return the canonical request if the signed values have no spaces to fold.
 
-    Returns None for all others. Values are trimmed, and the only control character in them is the tab (head.py).
+    Returns None for all others: those with a tab, or two spaces in a row. Values are trimmed, and the only control
+    character in them is the tab (head.py).
     """
     template = form.template
     if template is None:
@@ -252,7 +285,7 @@ def _usual_canonical(
         return None
     path = service.form.path(head.path)
     canonical = template % (head.method.encode(), path, query, *values, payload.value.encode())
-    return None if b" " in canonical or b"\t" in canonical else canonical
+    return None if b"  " in canonical or b"\t" in canonical else canonical
 
 
 def _canonical(
@@ -278,7 +311,11 @@ def _canonical(
 
 def find_grant(unverified: UnverifiedSignature, text: str, keys: Keys, now: datetime) -> KeyGrant:
     """Return the grant for a signature over `text`. Raises VerifyError."""
-    claim = KeyClaim(
+    return _find_grant(_claim_of(unverified, text), keys, now)
+
+
+def _claim_of(unverified: UnverifiedSignature, text: str) -> KeyClaim:
+    return KeyClaim(
         unverified.access_key_id,
         unverified.token,
         unverified.date,
@@ -289,6 +326,9 @@ def find_grant(unverified: UnverifiedSignature, text: str, keys: Keys, now: date
         unverified.presigned,
         unverified.signed_at,
     )
+
+
+def _find_grant(claim: KeyClaim, keys: Keys, now: datetime) -> KeyGrant:
     try:
         return keys.find(claim, now)
     except InvalidClientTokenId as fault:
@@ -302,11 +342,12 @@ def find_grant(unverified: UnverifiedSignature, text: str, keys: Keys, now: date
         raise VerifyError(VerifyReason.SIGNATURE_MISMATCH, fields=fields, fault=fault) from fault
 
 
-def _mismatch(unverified: UnverifiedSignature, text: str, canonical: bytes) -> VerifyError:
+def _mismatch(claim: KeyClaim, canonical: bytes) -> VerifyError:
+    text = claim.string_to_sign
     fields = {
-        "AWSAccessKeyId": unverified.access_key_id,
+        "AWSAccessKeyId": claim.access_key_id,
         "StringToSign": text,
-        "SignatureProvided": unverified.signature[:_LONGEST_ECHO],
+        "SignatureProvided": claim.signature[:_LONGEST_ECHO],
         "StringToSignBytes": text.encode().hex(" "),
         "CanonicalRequest": canonical.decode("latin-1"),
         "CanonicalRequestBytes": canonical.hex(" "),

@@ -43,9 +43,14 @@ def check_scope(unverified: UnverifiedSignature, service: SignatureProfile) -> N
         raise VerifyError(VerifyReason.WRONG_DATE)
 
 
+def is_within_skew(signed_at: datetime, now: datetime) -> bool:
+    """Return whether a header signature was made within 15 minutes."""
+    return _BACK <= now - signed_at <= SKEW
+
+
 def check_skew(unverified: UnverifiedSignature, now: datetime) -> None:
     """Check that a header signature was made within 15 minutes."""
-    if _BACK <= now - unverified.signed_at <= SKEW:
+    if is_within_skew(unverified.signed_at, now):
         return
     fields = {
         "RequestTime": unverified.timestamp,

@@ -56,19 +56,20 @@ _GUESSES = frozenset({VerifyReason.UNKNOWN_KEY, VerifyReason.INVALID_TOKEN, Veri
 
 
 class _RecordedKeys:
-    """Remembers the claim of a request, and whether its key exists."""
+    """Notes the claim of a request for the audit event, and whether its key exists."""
 
-    __slots__ = ("_keys", "claim", "is_known")
+    __slots__ = ("_exchange", "_keys")
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, exchange: RequestExchange) -> None:
         self._keys = keys
-        self.claim: KeyClaim | None = None
-        self.is_known = False
+        self._exchange = exchange
 
     def find(self, claim: KeyClaim, now: datetime) -> KeyGrant:
-        self.claim = claim
+        exchange = self._exchange
+        exchange.access_key_id, exchange.region, exchange.presigned = claim.access_key_id, claim.region, claim.presigned
+        exchange.names_known_key = False  # of an attempt before
         grant = self._keys.find(claim, now)
-        self.is_known = True
+        exchange.names_known_key = True
         return grant
 
 
@@ -143,24 +144,18 @@ class JudgedRequest:
         return verify_head(self._head, keys, service=self._parts.signature, now=self._now)
 
     def _verify(self, verify: Callable[[Keys], VerifiedRequest | None]) -> VerifiedRequest | None:
-        keys = _RecordedKeys(self._parts.keys)
+        exchange, parts = self._exchange, self._parts
         try:
-            self._verified = verified = verify(keys)
+            self._verified = verified = verify(_RecordedKeys(parts.keys, exchange))
         except VerifyError as error:
-            self._note_claim(keys)
-            if error.reason in _GUESSES and not self._parts.failure_allowed(self._peer.address):
+            if error.reason in _GUESSES and not parts.failure_allowed(self._peer.address):
                 raise s3_error("SlowDown", detail=f"throttled: {error.reason.value}") from error
             raise
-        self._note_claim(keys)
-        self._exchange.caller = ANONYMOUS if verified is None else verified.caller
+        if verified is None:
+            exchange.caller = ANONYMOUS
+        else:
+            exchange.caller, self._region = verified.caller, exchange.region
         return verified
-
-    def _note_claim(self, keys: _RecordedKeys) -> None:
-        exchange, claim = self._exchange, keys.claim
-        if claim is not None:
-            exchange.access_key_id, exchange.region = claim.access_key_id, claim.region
-            exchange.presigned, exchange.names_known_key = claim.presigned, keys.is_known
-            self._region = claim.region
 
     def _rule_of(self, name: str) -> KeyRule:
         backends, only_rule = self._parts.backends, self._parts.only_rule

@@ -110,26 +110,47 @@ def sign_for_backend(
     """
     operation, headers = request.operation, request.headers
     method = b"PUT" if operation == POST_OBJECT else request.method.encode()
-    moment = _moment(backend.key, int(now.timestamp()))
-    payload_value = payload.encode()
     if request.copy_source is not None:
         headers = {**headers, COPY_SOURCE_HEADER: request.copy_source.header}
-    name = (operation, tuple(headers), tuple(body_headers))
-    form = _forms.get(name) or _form_of(*name)
+    form = head_form(operation, tuple(headers), tuple(body_headers))
     values = [headers[kept] for kept in form.kept] if form.kept else []
     if form.of_body:
         values += [body_headers[kept] for kept in form.of_body]
-    values += (backend.host, payload_value, moment.stamp)  # in the order of _OWN
-    target = path = backend.path_prefix + request.canonical_path
-    query = b""
-    if request.parameters:
-        query = _encode_query(request.parameters)
-        target = path + b"?" + query
+    path = backend.path_prefix + request.canonical_path
+    query = _encode_query(request.parameters) if request.parameters else b""
+    return _sign(form, method, path, query, values, backend, payload.encode(), now)
+
+
+def sign_read(
+    form: "HeadForm", method: bytes, path: bytes, headers: Mapping[bytes, bytes], backend: BackendAddress, now: datetime
+) -> bytes:
+    """Return the signed head of a request without a query and a body.
+
+    `form` is that of the operation and the names of `headers`. The result is that of sign_for_backend.
+    """
+    values = [headers[kept] for kept in form.kept] if form.kept else []
+    payload = headers[b"x-amz-content-sha256"]
+    return _sign(form, method, backend.path_prefix + path, b"", values, backend, payload, now).head
+
+
+def _sign(  # noqa: PLR0913, PLR0917 - the parts of a request
+    form: "HeadForm",
+    method: bytes,
+    path: bytes,
+    query: bytes,
+    values: list[bytes],
+    backend: BackendAddress,
+    payload: bytes,
+    now: datetime,
+) -> SignedHead:
+    moment = _moment(backend.key, int(now.timestamp()))
+    values += (backend.host, payload, moment.stamp)  # in the order of _OWN
+    target = path + b"?" + query if query else path
     signed = form.signed(values)
-    canonical = form.canonical % (method, path, query, *signed, payload_value)
+    canonical = form.canonical % (method, path, query, *signed, payload)
     if b" " in canonical or b"\t" in canonical:
         signed = tuple([b" ".join(value.split()) for value in signed])
-        canonical = form.canonical % (method, path, query, *signed, payload_value)
+        canonical = form.canonical % (method, path, query, *signed, payload)
     signature = moment.signer.sign(moment.to_sign + sha256(canonical).hexdigest().encode())
     head = form.head % (method, target, *values, moment.credential, signature.encode())
     return SignedHead(head, signature, moment)
@@ -165,7 +186,7 @@ def _moment(key: BackendKey, second: int) -> _Moment:
     )
 
 
-class _HeadForm(msgspec.Struct, frozen=True):
+class HeadForm(msgspec.Struct, frozen=True):
     """A head and its canonical request, with places for the values.
 
     The values of a head are those of `kept` in the headers of the request, of `of_body` in the headers of the body, and
@@ -182,10 +203,15 @@ class _HeadForm(msgspec.Struct, frozen=True):
 _OWN = (b"host", b"x-amz-content-sha256", b"x-amz-date")
 _LONGEST_FORM = 2_048
 # A form depends on the names alone. Requests have few sets of names; longer ones, with much metadata, are not kept.
-_forms: BoundedMemory[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], _HeadForm] = BoundedMemory(512)
+_forms: BoundedMemory[tuple[str, tuple[bytes, ...], tuple[bytes, ...]], HeadForm] = BoundedMemory(512)
 
 
-def _form_of(operation: str, names: tuple[bytes, ...], body_names: tuple[bytes, ...]) -> _HeadForm:
+def head_form(operation: str, names: tuple[bytes, ...], body_names: tuple[bytes, ...]) -> HeadForm:
+    """Return the form of the head of an operation with these headers."""
+    return _forms.get((operation, names, body_names)) or _form_of(operation, names, body_names)
+
+
+def _form_of(operation: str, names: tuple[bytes, ...], body_names: tuple[bytes, ...]) -> HeadForm:
     of_body = tuple(name for name in body_names if name not in _OWN)
     kept = tuple(name for name in _names_to_forward(operation, names) if name not in of_body and name not in _OWN)
     sent = (*kept, *of_body, *_OWN)
@@ -196,7 +222,7 @@ def _form_of(operation: str, names: tuple[bytes, ...], body_names: tuple[bytes, 
     canonical = b"%b\n%b\n%b\n" + lines + b"\n" + listed + b"\n%b"
     fields = b"".join([name.replace(b"%", b"%%") + b": %b\r\n" for name in sent])
     head = b"%b %b HTTP/1.1\r\n" + fields + b"authorization: %b, SignedHeaders=" + listed + b", Signature=%b\r\n\r\n"
-    form = _HeadForm(kept, of_body, itemgetter(*map(sent.index, signed)), canonical, head)
+    form = HeadForm(kept, of_body, itemgetter(*map(sent.index, signed)), canonical, head)
     is_short = len(head) <= _LONGEST_FORM and sum(map(len, names)) <= _LONGEST_FORM
     return _forms.put((operation, names, body_names), form) if is_short else form
 
