@@ -13,7 +13,7 @@ from tests.http.raw import send, signed
 from tests.slow_cases import quick_first
 
 from daypass.audit import bounds
-from daypass.audit.bounds import cut_text, encode_json
+from daypass.audit.bounds import cut_text, cut_value, encode_json
 from daypass.audit.event import AuditRecord, to_event
 from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
 from daypass.audit.sinks import open_sink
@@ -161,3 +161,35 @@ def test_no_character_of_a_caller_moves_a_terminal_or_ends_a_line() -> None:
         assert not [character for character in ACTED_ON if character in written[:-1]]
         assert len(written.splitlines()) == 1
     assert json.loads(line)["requestParameters"]["roleSessionName"] == text[:120]
+
+
+_STRINGS = st.one_of(
+    st.text(max_size=3),
+    st.sampled_from(
+        [letter * length for letter in ("a", "\x01") for length in (10, 42, 43, 170, 171, 256, 257, 1_366)]
+    ),
+)
+_ELEMENTS = st.one_of(
+    st.fixed_dictionaries({"Key": _STRINGS}, optional={"Value": _STRINGS}),
+    st.fixed_dictionaries({"Key": _STRINGS, "Value": _STRINGS}),
+    _STRINGS,
+    st.integers(),
+    st.lists(_STRINGS, max_size=2),
+    st.dictionaries(_STRINGS, st.one_of(_STRINGS, st.lists(_STRINGS, max_size=2), st.integers()), max_size=12),
+)
+
+
+_LISTS = [st.lists(each, max_size=52) for each in (_ELEMENTS, _STRINGS, st.just({"Key": "k", "Value": "v"}))]
+
+
+@given(st.one_of(_LISTS))
+@settings(max_examples=150, deadline=None)
+def test_a_list_is_cut_like_its_elements(values: list[Any]) -> None:
+    """A list that needs no cut is found without a look at each element, and the outcome is the same."""
+    for given_bounds in (
+        bounds.Bounds(characters=256, text_bytes=1_024, items=50, inner_items=10),
+        bounds.Bounds(characters=256, text_bytes=256, items=10, inner_items=0),
+    ):
+        each_one = [cut_value({"inner": one}, given_bounds)["inner"] for one in values[: given_bounds.items]]
+        expected = each_one if len(values) <= given_bounds.items else [*each_one, "…"]
+        assert cut_value(values, given_bounds) == expected

@@ -285,3 +285,29 @@ def test_the_first_header_counts() -> None:
     """The first of several headers is returned. Names are lower case already."""
     request = HttpRequest("GET", b"/", b"", ((b"a", b"1"), (b"a", b"2")), b"", "::1", secure=True)
     assert (request.header(b"a"), request.header(b"b")) == (b"1", None)
+
+
+_PAIRS = st.lists(
+    st.builds(
+        lambda name, sign, value: name + sign + value,
+        st.sampled_from([b"a", b"b", b"c.1", b"%61", b"a+", b"", b"\xc3\xa9", b"%"]),
+        st.sampled_from([b"=", b"", b"=="]),
+        st.sampled_from([b"", b"v", b"%41", b"+", b"%4", b"%zz", b"%ff", b"a=b", b"\xff"]),
+    ),
+    max_size=5,
+)
+
+
+@given(pairs=_PAIRS)
+@settings(max_examples=300)
+def test_a_form_is_read_alike_with_and_without_a_repeated_name(pairs: list[bytes]) -> None:
+    """A repeated name takes the general way through the pairs. The first of both counts, so the result is the same."""
+    raw = b"&".join([b"first=1", *pairs])
+    repeated = raw + b"&first=2"
+    outcomes = []
+    for form in (raw, repeated):
+        try:
+            outcomes.append([*read_form(form).items()])
+        except MalformedQueryString as refused:
+            outcomes.append([("", refused.detail)])
+    assert outcomes[0] == outcomes[1]

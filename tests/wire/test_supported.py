@@ -1,6 +1,10 @@
 """The check of parameter names refuses parameters that are not read."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from daypass.errors import MalformedInput, ValidationError
 from daypass.wire.catalog import Catalog
@@ -104,3 +108,44 @@ def test_members_of_maps_are_checked(catalog: Catalog) -> None:
             supported({name: "x", "Properties.entry.1.key": "k"})
     with pytest.raises(ValidationError):
         supported({"Properties.entry.1.value.Scope": "x"})
+
+
+_NAMES = st.one_of(
+    st.sampled_from(
+        [
+            "RoleArn",
+            "Policy",
+            "Tags",
+            "Version",
+            "x-amz-date",
+            "",
+            "Tags.member.1",
+            "Tags.member",
+            "Tags.member.1.Key.x",
+        ]
+    ),
+    st.builds(
+        lambda start, index, end: f"{start}.{index}.{end}",
+        st.sampled_from(["Tags.member", "Tags", "TransitiveTagKeys.member", "Policy.member"]),
+        st.sampled_from(["1", "2", "01", "x", "9" * 200]),
+        st.sampled_from(["Key", "Value", "Scope", ""]),
+    ),
+)
+
+
+@given(requests=st.lists(st.dictionaries(_NAMES, st.sampled_from(["", "v"]), max_size=5), max_size=4))
+@settings(max_examples=80, deadline=None)
+def test_names_that_were_accepted_before_change_nothing(catalog: Catalog, requests: list[dict[str, str]]) -> None:
+    """A check that has seen other requests decides as a new one does."""
+    model = catalog.find("AssumeRole", STS)
+    used = model.compile_supported(TAGS)
+    for params in requests * 2:
+        assert _outcome(used, params) == _outcome(model.compile_supported(TAGS), params)
+
+
+def _outcome(check_names: Callable[[dict[str, str]], None], params: dict[str, str]) -> tuple[str, ...]:
+    try:
+        check_names(params)
+    except (ValidationError, MalformedInput) as refused:
+        return refused.code, refused.message, refused.detail
+    return ()

@@ -34,7 +34,7 @@ def _old(model: ServiceModel, shape: str, result: Mapping[str, Any], *, precise:
     return f"{start}{write(result)}{middle}{xml_text('id')}{end}".encode()
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(data=st.data(), which=st.sampled_from(_SHAPES), precise=st.booleans(), plain=st.booleans())
 def test_both_writers_write_the_same_bytes(
     data: st.DataObject, which: tuple[str, str], *, precise: bool, plain: bool

@@ -6,8 +6,9 @@ bound an attacker's disk space. Pure.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -33,6 +34,11 @@ class Bounds(msgspec.Struct, frozen=True):
     text_bytes: int
     items: int
     inner_items: int
+    uncut: int = 0
+
+    def __post_init__(self) -> None:
+        # A string of so many characters is never cut, whatever they are.
+        msgspec.structs.force_setattr(self, "uncut", min(self.characters, self.text_bytes // _WIDEST))
 
 
 def encode_json(value: Any) -> bytes:
@@ -79,17 +85,48 @@ def cut_value(value: Any, bounds: Bounds) -> Any:
 
 def _cut(value: Any, bounds: Bounds, most: int) -> Any:
     if isinstance(value, str):
-        short = value if len(value) <= bounds.characters else value[: bounds.characters] + CUT
-        return cut_text(short, bounds.text_bytes)
+        return value if len(value) <= bounds.uncut else _cut_string(value, bounds)
     if isinstance(value, bytes):
         return CUT
     if isinstance(value, list | tuple):
-        kept = [_cut(one, bounds, bounds.inner_items) for one in value[:most]]
-        return kept if len(value) <= most else [*kept, CUT]
+        return value if len(value) <= most and _are_uncut(value, bounds) else _cut_list(value, bounds, most)
     if isinstance(value, Mapping):
-        if not most:
-            return CUT
-        return {
-            _cut(name, bounds, most): _cut(one, bounds, bounds.inner_items) for name, one in islice(value.items(), most)
-        }
+        return _cut_mapping(value, bounds, most) if most else CUT
     return value
+
+
+def _cut_string(value: str, bounds: Bounds) -> str:
+    short = value if len(value) <= bounds.characters else value[: bounds.characters] + CUT
+    return cut_text(short, bounds.text_bytes)
+
+
+def _cut_list(values: Sequence[Any], bounds: Bounds, most: int) -> list[Any]:
+    kept = [_cut(one, bounds, bounds.inner_items) for one in values[:most]]
+    return kept if len(values) <= most else [*kept, CUT]
+
+
+def _cut_mapping(values: Mapping[Any, Any], bounds: Bounds, most: int) -> dict[Any, Any]:
+    return {
+        _cut(name, bounds, most): _cut(one, bounds, bounds.inner_items) for name, one in islice(values.items(), most)
+    }
+
+
+def _are_uncut(values: Sequence[Any], bounds: Bounds) -> bool:
+    """Return whether a list surely needs no cut, without a look at each value.
+
+    It contains short strings alone, or mappings with the same members, which are short strings, such as session tags.
+    """
+    if set(map(type, values)) != {dict}:
+        return _are_short(values, bounds)
+    members = set(map(tuple, values))
+    names = members.pop()
+    return (
+        not members
+        and len(names) <= bounds.inner_items
+        and _are_short(names, bounds)
+        and all(_are_short([*map(itemgetter(name), values)], bounds) for name in names)
+    )
+
+
+def _are_short(values: Sequence[Any], bounds: Bounds) -> bool:
+    return set(map(type, values)) == {str} and max(map(len, values)) <= bounds.uncut

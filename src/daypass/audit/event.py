@@ -273,7 +273,14 @@ def _verified_identity(caller: VerifiedCaller) -> UserIdentity:
 
 
 def _visible(parameters: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:
-    return {
-        name[0].lower() + name[1:]: "HIDDEN_DUE_TO_SECURITY_REASONS" if name in HIDDEN else cut_value(value, bounds)
-        for name, value in parameters.items()
-    }
+    visible: dict[str, Any] = {}
+    uncut = bounds.uncut
+    for name, value in parameters.items():
+        if name in HIDDEN:
+            shown = "HIDDEN_DUE_TO_SECURITY_REASONS"
+        elif value.__class__ is str and len(value) <= uncut:  # nearly always true
+            shown = value
+        else:
+            shown = cut_value(value, bounds)
+        visible[name[0].lower() + name[1:]] = shown
+    return visible

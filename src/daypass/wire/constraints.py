@@ -10,7 +10,8 @@ with the underscore; a test verifies that for every code point.
 """
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +79,27 @@ def rules_of(shape: Shape) -> tuple[ConstraintRule, ...]:
         words = f"Member must satisfy enum value set: [{', '.join(shape.enum)}]"
         rules.append(ConstraintRule(frozenset(shape.enum).__contains__, words))
     return tuple(rules)
+
+
+def compile_column_check(shape: Shape) -> Callable[[Sequence[str]], bool]:
+    """Return the test of all strings of a list against a shape.
+
+    The list is not empty.
+    """
+    least, most = shape.min or 0, sys.maxsize if shape.max is None else shape.max
+    matches = None if shape.pattern is None else compile_pattern(shape.pattern)
+    values = frozenset(shape.enum)
+
+    def holds(column: Sequence[str]) -> bool:
+        lengths = [*map(len, column)]
+        return (
+            max(lengths) <= most
+            and min(lengths) >= least
+            and (matches is None or all(map(matches, column)))
+            and (not values or values.issuperset(column))
+        )
+
+    return holds
 
 
 def _length_bounds(shape: Shape) -> list[ConstraintRule]:

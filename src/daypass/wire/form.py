@@ -20,8 +20,27 @@ def read_form(raw: bytes) -> dict[str, str]:
     """Return the decoded parameters of a form."""
     if raw.count(b"&") >= MAX_PARAMETERS:
         raise MalformedQueryString(_WORDS, detail=f"more than {MAX_PARAMETERS} parameters")
+    pairs = _as_text(raw).split("&")
+    return _find_plain(pairs) or _read_pairs(pairs)
+
+
+def _find_plain(pairs: list[str]) -> dict[str, str] | None:
+    """Return the parameters if each pair has an =, and each name occurs once and has no escape."""
+    try:
+        params = dict([pair.split("=", 1) for pair in pairs])
+    except ValueError:
+        return None
+    names = "".join(params)
+    if len(params) != len(pairs) or "%" in names or "+" in names:
+        return None
+    for name in [name for name, value in params.items() if "%" in value or "+" in value]:
+        params[name] = _decoded(params[name])
+    return params
+
+
+def _read_pairs(pairs: list[str]) -> dict[str, str]:
     params: dict[str, str] = {}
-    for pair in _as_text(raw).split("&"):
+    for pair in pairs:
         name, _, value = pair.partition("=")
         if "%" in value or "+" in value:
             value = _decoded(value)

@@ -10,6 +10,7 @@ from typing import Any
 from daypass.errors import MalformedInput
 from daypass.wire.branches import Branch, find_elements, grow, indexes_of
 from daypass.wire.constraints import ConstraintRule, ConstraintViolations, quoted, rules_of, shortened
+from daypass.wire.list_columns import ListLayouts
 from daypass.wire.member_names import is_flattened, wire_name
 from daypass.wire.model import Ref, Shape
 from daypass.wire.scalars import SCALARS, parse_scalar
@@ -27,6 +28,22 @@ Reader = Callable[[Branch, str, str, ConstraintViolations], Any]
 
 def compile_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Values]:
     """Return the parser of an operation's parameters."""
+    parse_any = compile_general_input(shapes, name)
+    layouts, order = ListLayouts(shapes, name), tuple(shapes[name].members)
+
+    def parse(params: dict[str, str]) -> Values:
+        layout = layouts.find(params)
+        lists = None if layout is None else layout.read(params)
+        if layout is None or lists is None:
+            return parse_any(params)
+        values = {**parse_any({name: params[name] for name in layout.others}), **lists}
+        return {member: values[member] for member in order if member in values}
+
+    return parse
+
+
+def compile_general_input(shapes: Shapes, name: str) -> Callable[[dict[str, str]], Values]:
+    """Return the parser that reads any parameters, and reports all violations."""
     read = _members(shapes, shapes[name])
     members = shapes[name].members.items()
     compound = frozenset(

@@ -46,6 +46,10 @@ _PRESIGNED = "x-amz-"
 _MAX_NAMES = 10
 _MAX_ECHO = 128
 
+# The names of scalars in lists and maps that an action remembers: a parameter of such a name is supported, whatever its
+# value is.
+_MAX_KNOWN = 1_024
+
 
 class _UnsupportedError(Exception):
     """The number of parts of a name, up to the first unsupported one."""
@@ -77,24 +81,32 @@ def compile_supported(shapes: Shapes, name: str | None, declared: Declared | Non
     """
     root = _Node({}) if name is None else _structure(shapes, shapes[name], declared)
 
+    scalars = {name for name, node in root.members.items() if node.scalar} | PROTOCOL - root.members.keys()
+    most = len(scalars) + _MAX_KNOWN
+
     def check(params: dict[str, str]) -> None:
+        if params.keys() <= scalars:
+            return
         unsupported: dict[str, None] = {}
         for parameter, text in params.items():
             node = root.members.get(parameter)
             if node is not None and (node.scalar or not text):
                 continue
             try:
-                _follow(root, parameter, text)
+                node = _follow(root, parameter, text)
             except _UnsupportedError as found:
                 if not _is_protocol(parameter, text):
                     unsupported[".".join(parameter.split(".")[: found.length])] = None
+            else:
+                if node.scalar and len(scalars) < most and len(parameter) <= _MAX_ECHO:
+                    scalars.add(parameter)
         if unsupported:
             raise ValidationError(_words(unsupported))
 
     return check
 
 
-def _follow(root: _Node, parameter: str, text: str) -> None:
+def _follow(root: _Node, parameter: str, text: str) -> _Node:
     node = root
     for length, part in enumerate(parameter.split("."), 1):
         following = node.members.get(part, node.any_part)
@@ -105,6 +117,7 @@ def _follow(root: _Node, parameter: str, text: str) -> None:
         node = following
     if text and not node.scalar:
         raise MalformedInput(detail=f"{shortened(parameter, _MAX_ECHO)} has a value where members are expected")
+    return node
 
 
 def _is_protocol(parameter: str, text: str) -> bool:
