@@ -1,6 +1,7 @@
 """Parse long lists of plain structures column by column.
 
-50 session tags are such a list. Owns the fast way beside request_shapes.py, which parses all other parameters and reports every violation. The rules:
+50 session tags are such a list. Owns the fast way beside request_shapes.py, which parses all other parameters and
+reports every violation. The rules:
 
 - Which parameter is which member of which element depends on the names alone. This layout is kept for each sequence of
   names, which clients repeat, while the values differ.
