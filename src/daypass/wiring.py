@@ -46,6 +46,7 @@ from daypass.sign_in.sessions import purge_store
 from daypass.sso.routes import Sso
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
+from daypass.storage.loop_reads import LoopReads
 from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
 from daypass.wire.catalog import Catalog
 
@@ -61,12 +62,17 @@ def build_app(
     *,
     sink: ServerSink | None = None,
     signature_now: Callable[[datetime], datetime] | None = None,
+    read_clock: Callable[[], float] = time.monotonic,
 ) -> App:
     """Return the application of one server process.
 
-    It closes the store when it stops. `signature_now` is for tests: see Pipeline.
+    It closes the store when it stops. `signature_now` is for tests: see Pipeline. `read_clock` measures the event
+    loop's reads of the store; a test that interrupts them sets it.
     """
-    cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
+    loop_reads = LoopReads(opened.store, monotonic=read_clock)
+    cache = StoreCache(
+        opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds, loop_reads=loop_reads
+    )
     metrics = Metrics()
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)
@@ -118,7 +124,7 @@ def build_app(
     peers = PeerRule(config.trusted_proxies)
     nonblocking = NonBlockingView(
         opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
-    )
+    ).reading(loop_reads)
     return App(
         pipeline=pipeline,
         nonblocking=nonblocking,

@@ -1,18 +1,24 @@
 """The operations whose cost is counted: signed requests, no two alike, and the answer that each must have."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
+from itertools import count, islice
 
+from msgspec.structs import replace
 from tests.costs.count import Counts, count_builtins, count_python
 from tests.costs.federated import saml_requests, web_identity_requests
 from tests.costs.loop import Key, LoopServer, find_text
 
+from daypass.directory import records
+from daypass.directory.entities.iam_entities import Role
+from daypass.directory.store import Store
+
 _EXTERNAL_ID = "costs-external-id"
 _TAGS = 50
 _WARM_UP = 60
+_ROLES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     def iam(**parameters: str) -> bytes:
         return server.sign(root, "iam", parameters)
 
+    cold_roles = _new_roles(server.store, role_arn)
     tags = {}
     for number in range(_TAGS):
         tags[f"Tags.member.{number + 1}.Key"] = f"k{number}"
@@ -78,6 +85,7 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
         "get_caller_identity_session", lambda: sts(session, Action="GetCallerIdentity"), b"<GetCallerIdentityResult>"
     )
     yield Subject("assume_role", lambda: sts(caller, **wanted()), b"<AccessKeyId>ASIA")
+    yield Subject("assume_role_cold", lambda: sts(caller, **wanted(RoleArn=next(cold_roles))), b"<AccessKeyId>ASIA")
     yield Subject("assume_role_50_tags", lambda: sts(caller, **wanted(**tags)), b"<AccessKeyId>ASIA")
     yield Subject("assume_role_denied", lambda: sts(caller, **wanted(ExternalId="other")), b"<Code>AccessDenied")
     yield Subject("get_session_token", lambda: sts(caller, Action="GetSessionToken"), b"<AccessKeyId>ASIA")
@@ -88,6 +96,22 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     federated = {**await web_identity_requests(server), **await saml_requests(server)}
     for name, next_request in federated.items():
         yield Subject(name, next_request, b"<AccessKeyId>ASIA")
+
+
+def _new_roles(store: Store, model_arn: str) -> Iterator[str]:
+    """Yield the ARNs of roles that no request named before. Each has the trust policy of the model."""
+    with store.read() as reader:
+        model = records.find_by_arn(reader, model_arn)
+    assert isinstance(model, Role)
+    numbers = count()
+    while True:
+        batch = [
+            replace(model, name=f"cold{number}", id=f"AROA{number:017d}") for number in islice(numbers, _ROLES_AT_ONCE)
+        ]
+        with store.write() as writer:
+            for role in batch:
+                records.insert(writer, role)
+        yield from (role.arn for role in batch)
 
 
 def _session(body: bytes) -> Key:

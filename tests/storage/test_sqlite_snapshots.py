@@ -11,7 +11,7 @@ from tests.storage.sample_records import user
 
 from daypass.directory.store import Store, StoreUnavailableError
 from daypass.storage.open import open_store
-from daypass.storage.sql.sqlite_reader import MOST_CONNECTIONS, SqliteSnapshots
+from daypass.storage.sql.sqlite_snapshots import MOST_CONNECTIONS, SqliteSnapshots
 
 
 @pytest.fixture

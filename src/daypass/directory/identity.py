@@ -14,7 +14,7 @@ from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
 from daypass.directory.managed_policies.aws_managed import find_aws_policy
-from daypass.directory.store import Reader, charged_to, keeps_little
+from daypass.directory.store import Reader, charged_to, keeps_little, short_load
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.language.document import DocumentKind, parse_document
@@ -187,6 +187,7 @@ def load_scope_down_policy(
     return compile_set((compile_document(document, PolicySource(PolicyType.SESSION, f"scope-down-policy-{number}")),))
 
 
+@short_load
 def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
     """Return a role as a target of AssumeRole, or None.
 
@@ -212,6 +213,7 @@ def load_role(reader: Reader, account: str, name: str) -> AssumableRole | None:
     )
 
 
+@short_load
 def load_access_key(reader: Reader, key_id: str) -> AccessKey | None:
     """Return a long-term key by its id, or None."""
     return records.find_by_id(reader, AccessKey, key_id)
@@ -227,6 +229,7 @@ def load_accounts_with(reader: Reader, kind: str) -> tuple[str, ...]:
     return tuple(account for account in accounts if reader.count(kind, account))
 
 
+@short_load
 def load_account(reader: Reader, account: str) -> Account | None:
     """Return an account by its twelve digits, or None."""
     return records.find(reader, Account, "", account)

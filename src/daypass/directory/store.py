@@ -2,8 +2,8 @@
 
 A store contains records, links between them and replay claims, and allows one writer at a time. tests/storage/ tests
 each sentence of the docstrings below against every store. A store knows no IAM: the directory's types encode themselves
-into the body of a record, and callers fold the case of names in keys. Every call blocks; the server uses `CachedOnly`
-on its event loop, and worker threads for the rest.
+into the body of a record, and callers fold the case of names in keys. Every call except `read_at_once` blocks; the
+server's event loop uses it and `CachedOnly`, and worker threads do the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -98,6 +98,17 @@ class WouldBlockError(Exception):
 
     Repeat the call where blocking is allowed.
     """
+
+
+class ReadLimits(msgspec.Struct, frozen=True):
+    """The maximum work of one snapshot on the event loop.
+
+    `rows` counts records, links and counted links, `body_bytes` the bodies of both.
+    """
+
+    queries: int
+    rows: int
+    body_bytes: int
 
 
 class StoreUnavailableError(ServiceUnavailable):
@@ -240,6 +251,15 @@ class Store(ReplayGuard, Protocol):
         """Open one snapshot, which does not show later writes."""
         ...
 
+    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+        """Open one snapshot of the newest writes for a thread that must not wait.
+
+        Raises WouldBlockError when it is opened or used, if the store has to wait, fails, has another such snapshot
+        open, or does not have any, or if the work is beyond `limits`. Then the same work in `read` has the same result,
+        or that snapshot's error.
+        """
+        ...
+
     def write(self) -> AbstractContextManager[Writer]:
         """Open one transaction without any other concurrent writer.
 
@@ -283,6 +303,24 @@ def keeps_little(loader: L) -> L:
 def is_little(loader: Callable[..., object]) -> bool:
     """Return whether a loader is marked as one with small values."""
     return loader in _LITTLE
+
+
+_SHORT: set[Callable[..., object]] = set()
+
+
+def short_load(loader: L) -> L:
+    """Mark a loader that the event loop may run.
+
+    Its work is in proportion to the bytes that it reads from the store. A loader that compiles documents from another
+    source, such as AWS's own policies, must not have the mark.
+    """
+    _SHORT.add(loader)
+    return loader
+
+
+def is_short(loader: Callable[..., object]) -> bool:
+    """Return whether a loader is marked as one that the event loop may run."""
+    return loader in _SHORT
 
 
 _MEASURES: dict[Callable[..., object], Callable[[Any], int]] = {}

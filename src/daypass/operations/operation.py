@@ -38,11 +38,14 @@ class StoreAccess(Enum):
     """How an operation uses the store beyond the cache.
 
     BLOCKING opens no transaction, but runs on a worker thread: the operation needs too much processor time, contacts
-    another server, or writes in a transaction of its own.
+    another server, or writes in a transaction of its own. SHORT_READ is a READ that the event loop tries first: the
+    operation's work is in proportion to the records that it reads, whose number and size are limited there, and it has
+    no effect before its last read.
     """
 
     CACHE = "cache"
     BLOCKING = "waits"
+    SHORT_READ = "reads a little"
     READ = "reads"
     WRITE = "writes"
 
@@ -248,5 +251,5 @@ def is_read_only(operation: AnyOperation, access: StoreAccess) -> bool:
     Returns False for an unknown action.
     """
     if operation.service == "iam":
-        return access is StoreAccess.READ
+        return access in {StoreAccess.READ, StoreAccess.SHORT_READ}
     return f"{operation.service}:{operation.action}" in _ISSUES_NOTHING

@@ -32,9 +32,11 @@ from daypass.directory.store import (
     charged_argument,
     find_measure,
     is_little,
+    is_short,
 )
 from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.invalidation import invalidated_keys
+from daypass.storage.loop_reads import LOAD_LIMITS, LoopReads
 from daypass.storage.recording_reader import RecordingReader
 
 T = TypeVar("T")
@@ -57,6 +59,21 @@ def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: 
     if place is not None:
         return str(args[place]) if place < len(args) else ""
     return next(iter(accounts)) if len(accounts) == 1 else ""
+
+
+def _derive(reader: Reader, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> tuple[CacheEntry, int]:
+    """Return the entry of a value that is derived from a snapshot, and the snapshot's revision."""
+    revision = reader.revision()
+    recording = RecordingReader(reader)
+    value = loader(recording, *args)
+    texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
+    read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
+    owner = _owner_of(loader, args, recording.accounts)
+    loaded = CacheEntry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
+    measure = find_measure(loader)
+    if measure is not None:
+        loaded.weigh(measure(value))
+    return loaded, revision
 
 
 class _Freshness:
@@ -99,14 +116,20 @@ class CacheProgress(NamedTuple):
 
 
 class CachedOnly:
-    """The cache for the event loop: raises WouldBlockError instead of waiting."""
+    """The cache for the event loop: raises WouldBlockError instead of waiting.
 
-    __slots__ = ("_entries", "_entry", "_freshness")
+    `load` loads a missing value of a short loader at once.
+    """
 
-    def __init__(self, freshness: _Freshness, entries: Entries) -> None:
+    __slots__ = ("_entries", "_entry", "_freshness", "_load")
+
+    def __init__(
+        self, freshness: _Freshness, entries: Entries, load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any]
+    ) -> None:
         self._freshness = freshness
         self._entries = entries
         self._entry = entries.get
+        self._load = load
 
     def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
         """Return the cached value. It costs less than a microsecond."""
@@ -115,10 +138,12 @@ class CachedOnly:
         if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
             raise WouldBlockError
         entry = self._entry((loader, args))
+        value: T
         if entry is None:
-            raise WouldBlockError
+            value = self._load(loader, args)
+            return value
         entry.used = True
-        value: T = entry.value
+        value = entry.value
         return value
 
     def generation(self) -> int | None:
@@ -164,8 +189,10 @@ class StoreCache:
         max_bytes: int = 64 * 2**20,
         stale_seconds: float = STALE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
+        loop_reads: LoopReads | None = None,
     ) -> None:
         self._store = store
+        self._loop_reads = loop_reads
         self._entries = Entries(max_entries=max_entries, max_bytes=max_bytes)
         self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
         self._updating = threading.Lock()  # only one thread at a time queries the changes
@@ -175,7 +202,7 @@ class StoreCache:
         self._stale_seconds = stale_seconds
         self._heard_at = float("-inf")  # the start of the last query for changes that the database answered
         self._poller = Background("cache-poll", self._poll_until_closed)
-        self.cached_only = CachedOnly(self._freshness, self._entries)
+        self.cached_only = CachedOnly(self._freshness, self._entries, self._load_at_once)
         self.loading = Loading(self)
 
     def progress(self) -> CacheProgress:
@@ -235,20 +262,28 @@ class StoreCache:
             entry.used = True
             return entry.value
         with self._store.read() as reader:
-            revision = reader.revision()
-            recording = RecordingReader(reader)
-            value = loader(recording, *args)
-        texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
-        read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
-        owner = _owner_of(loader, args, recording.accounts)
-        loaded = CacheEntry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
-        measure = find_measure(loader)
-        if measure is not None:
-            loaded.weigh(measure(value))
+            loaded, revision = _derive(reader, loader, args)
         with self._changing:
-            if revision >= self._revision:
-                self._entries.put((loader, args), loaded)
-        return value
+            self._keep((loader, args), loaded, revision)
+        return loaded.value
+
+    def _load_at_once(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
+        """Derive a value on the event loop, or raise WouldBlockError."""
+        if self._loop_reads is None or not is_short(loader):
+            raise WouldBlockError
+        with self._loop_reads.open(LOAD_LIMITS) as reader:
+            loaded, revision = _derive(reader, loader, args)
+        if self._changing.acquire(blocking=False):  # else another thread changes the entries: the next request keeps it
+            try:
+                self._keep((loader, args), loaded, revision)
+            finally:
+                self._changing.release()
+        return loaded.value
+
+    def _keep(self, key: Hashable, loaded: CacheEntry, revision: int) -> None:
+        """Keep a value that was derived at this revision. The caller holds `_changing`."""
+        if revision >= self._revision:
+            self._entries.put(key, loaded)
 
     def _update(self) -> None:
         counter, queried_at = self._freshness.now()

@@ -18,11 +18,13 @@ from daypass.directory.store import (
     Changes,
     Link,
     LinkChange,
+    ReadLimits,
     Record,
     RecordExistsError,
     RecordMissingError,
     StoreChange,
     StoreUnavailableError,
+    WouldBlockError,
 )
 from daypass.ports import Clock
 from daypass.storage.invalidation import change_of
@@ -31,8 +33,10 @@ from daypass.storage.storable_text import is_storable, require_storable
 LOG_LENGTH = 1024
 LOCK_WAIT = 10.0
 _PURGED_PER_CLAIM = 16
+_SMALL_STORE = 1_000  # records and links that the event loop may search
 
 T = TypeVar("T")
+F = TypeVar("F", Record, Link)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,57 @@ class _MemoryReader:
         return len(self.sources(kind, target))
 
 
+class _LimitedReader(_MemoryReader):
+    """A reader for the event loop. Beyond its limits it raises WouldBlockError."""
+
+    def __init__(self, state: _State, limits: ReadLimits) -> None:
+        super().__init__(state)
+        self._left = limits
+
+    def find(self, kind: str, account: str, key: str) -> Record | None:
+        return self._charge_one(super().find(kind, account, key))
+
+    def find_by_id(self, unique_id: str) -> Record | None:
+        return self._charge_one(super().find_by_id(unique_id))
+
+    def page(self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = "") -> list[Record]:
+        self._require_small()
+        return self._charge(super().page(kind, account, after=after, limit=limit, prefix=prefix))
+
+    def count(self, kind: str, account: str) -> int:
+        self._require_small()
+        return super().count(kind, account)
+
+    def find_link(self, kind: str, source: str, target: str) -> Link | None:
+        return self._charge_one(super().find_link(kind, source, target))
+
+    def targets(self, kind: str, source: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        self._require_small()
+        return self._charge(super().targets(kind, source, after=after, limit=limit))
+
+    def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
+        self._require_small()
+        return self._charge(super().sources(kind, target, after=after, limit=limit))
+
+    def _require_small(self) -> None:
+        # These methods search the whole store.
+        if len(self.state.records) + len(self.state.links) > _SMALL_STORE:
+            raise WouldBlockError
+
+    def _charge_one(self, found: F | None) -> F | None:
+        self._charge([] if found is None else [found])
+        return found
+
+    def _charge(self, found: list[F]) -> list[F]:
+        left = self._left
+        self._left = left = ReadLimits(
+            left.queries - 1, left.rows - len(found), left.body_bytes - sum(len(one.body) for one in found)
+        )
+        if min(left.queries, left.rows, left.body_bytes) < 0:
+            raise WouldBlockError
+        return found
+
+
 class _MemoryWriter(_MemoryReader):
     """A writer of a copy, which records its changes."""
 
@@ -203,6 +258,10 @@ class MemoryStore:
     @contextmanager
     def read(self) -> Iterator[_MemoryReader]:
         yield _MemoryReader(self._state)
+
+    @contextmanager
+    def read_at_once(self, limits: ReadLimits) -> Iterator[_LimitedReader]:
+        yield _LimitedReader(self._state, limits)
 
     @contextmanager
     def write(self) -> Iterator[_MemoryWriter]:

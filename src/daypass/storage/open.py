@@ -22,7 +22,7 @@ from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.sql.snapshots import SqlSnapshots
 from daypass.storage.sql.sql_store import SqlStore
-from daypass.storage.sql.sqlite_reader import SqliteSnapshots
+from daypass.storage.sql.sqlite_snapshots import SqliteSnapshots
 
 
 def open_store(url: str, *, clock: Clock) -> Store:

@@ -2,7 +2,8 @@
 
 Owns the difference between the views, and each account's share of the worker threads:
 
-- The view of the event loop raises WouldBlockError for everything that is not in the cache.
+- The view of the event loop raises WouldBlockError for everything that is not in the cache, except short reads of a
+  store that it can read without waiting.
 - The view of a worker thread opens snapshots and transactions, and waits for them.
 - A call beyond its account's share of the threads gets Throttling, so that others find a free thread.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import TracebackType
 from typing import Self
 
 from daypass.authenticate.keychain import Keychain
@@ -27,6 +29,7 @@ from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.ports import Clock, Entropy
+from daypass.storage.loop_reads import REQUEST_LIMITS, LoopReads
 from daypass.storage.vault import Vault
 
 
@@ -92,11 +95,29 @@ class _CacheAccess:
         """Do not close anything: only the cache was used."""
 
 
+class _ShortRead:
+    """Gives access to a snapshot that the event loop reads at once."""
+
+    __slots__ = ("_build", "_snapshot")
+
+    def __init__(self, snapshot: AbstractContextManager[Reader], build: Callable[[Reader], RequestContext]) -> None:
+        self._snapshot = snapshot
+        self._build = build
+
+    def __enter__(self) -> RequestContext:
+        return self._build(self._snapshot.__enter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self._snapshot.__exit__(kind, error, frames)
+
+
 class NonBlockingView:
     """The store as the event loop uses it.
 
-    A cache miss raises WouldBlockError. Every request comes here first, so unsigned calls are counted here; invalid
-    signatures where they are detected.
+    It raises WouldBlockError instead of waiting. Every request comes here first, so unsigned calls are counted here;
+    invalid signatures where they are detected.
     """
 
     def __init__(
@@ -114,6 +135,12 @@ class NonBlockingView:
         self._settings = settings
         self._issuer_keys = issuer_keys
         self._within_rate_limit = within_rate_limit
+        self._loop_reads: LoopReads | None = None
+
+    def reading(self, loop_reads: LoopReads) -> Self:
+        """Let short reads read the store at once, and return this view."""
+        self._loop_reads = loop_reads
+        return self
 
     def within_rate_limit(self, peer: str) -> bool:
         """Count one more unsigned call of a peer. Return whether it is allowed."""
@@ -134,14 +161,17 @@ class NonBlockingView:
     def open(
         self, access: StoreAccess, now: datetime, region: str, account: str = ""
     ) -> AbstractContextManager[RequestContext]:
-        """Return access to the cache alone.
+        """Return access to the cache, or to a limited snapshot for a short read.
 
         Raises WouldBlockError for any other access.
         """
         del account  # the event loop never waits
-        if access is not StoreAccess.CACHE:
-            raise WouldBlockError
-        return _CacheAccess(self._context(now, region, None))
+        if access is StoreAccess.CACHE:
+            return _CacheAccess(self._context(now, region, None))
+        if access is StoreAccess.SHORT_READ and self._loop_reads is not None:
+            snapshot = self._loop_reads.open(REQUEST_LIMITS)
+            return _ShortRead(snapshot, lambda reader: self._context(now, region, reader))
+        raise WouldBlockError
 
     def new_transaction(self) -> AbstractContextManager[Writer]:
         """Raise WouldBlockError: a transaction waits for other writers."""
@@ -195,7 +225,7 @@ class BlockingView(NonBlockingView):
         """Open the cache, one snapshot or one transaction."""
         if access in {StoreAccess.CACHE, StoreAccess.BLOCKING}:
             yield self._context(now, region, None)
-        elif access is StoreAccess.READ:
+        elif access in {StoreAccess.READ, StoreAccess.SHORT_READ}:
             with self._opened.store.read() as reader:
                 yield self._context(now, region, reader)
         else:

@@ -1,6 +1,6 @@
 """What a store reads from: snapshots of its database, each for one thread.
 
-Owns the interface, and its implementation with SQLAlchemy for PostgreSQL. That of SQLite is in sqlite_reader.py.
+Owns the interface, and its implementation with SQLAlchemy for PostgreSQL. That of SQLite is in sqlite_snapshots.py.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from daypass.directory.store import Reader
+from daypass.directory.store import Reader, ReadLimits, WouldBlockError
 from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.transactions import transaction
 
@@ -29,6 +29,13 @@ class Snapshots(Protocol):
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
         ...
 
+    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+        """Open a snapshot for a thread that must not wait.
+
+        Raises WouldBlockError as `Store.read_at_once` does.
+        """
+        ...
+
     def close(self) -> None:
         """Close every connection."""
         ...
@@ -45,6 +52,11 @@ class SqlSnapshots:
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
         with transaction(self._engine) as connection:
             yield SqlReader(connection)
+
+    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+        """Raise WouldBlockError: every query waits for the network."""
+        del limits
+        raise WouldBlockError
 
     def close(self) -> None:
         """Return: the engine belongs to the store."""

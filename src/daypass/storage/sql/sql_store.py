@@ -8,13 +8,13 @@ engines.py and snapshots.py, the statements to the readers and sql_writer.py, an
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 import msgspec
 from sqlalchemy import select
 
-from daypass.directory.store import Changes, StoreChange, StoreUnavailableError
+from daypass.directory.store import Changes, Reader, ReadLimits, StoreChange, StoreUnavailableError
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.sql import tables
@@ -48,6 +48,9 @@ class SqlStore:
         with self._snapshots.open() as reader:
             reader.revision()  # a snapshot begins with its first query, thus at this point
             yield reader
+
+    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+        return self._snapshots.open_at_once(limits)
 
     @contextmanager
     def write(self) -> Iterator[SqlWriter]:

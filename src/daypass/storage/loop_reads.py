@@ -1,0 +1,71 @@
+"""Reads of the store on the event loop.
+
+Owns the limits of one such read, and the guard against a slow disk: a read is bounded in queries, rows and bytes, but
+not in time. After a slow read the event loop stops to read for 100 times as long, and worker threads read. So it spends
+at most one percent of its time on slow reads.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+
+from daypass.directory.store import Reader, ReadLimits, Store, WouldBlockError
+
+# A page of 100 users, or an entity with everything that its answer shows. 24 KiB of roles are decoded, shown and
+# rendered in less than a millisecond.
+REQUEST_LIMITS = ReadLimits(queries=128, rows=128, body_bytes=24_576)
+# The cache parses and compiles what it loads: 4 KiB of policies take up to a millisecond.
+LOAD_LIMITS = ReadLimits(queries=16, rows=16, body_bytes=4_096)
+SLOW_SECONDS = 0.025
+_PAUSE_FACTOR = 100
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+class LoopReads:
+    """The snapshots of one event loop."""
+
+    def __init__(self, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._paused_until = float("-inf")
+
+    def open(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+        """Return a context with a snapshot.
+
+        Both raise WouldBlockError instead of waiting.
+        """
+        return _TimedRead(self, self._store.read_at_once(limits))
+
+    def begin(self) -> float:
+        """Return the present time, or raise WouldBlockError after a slow read."""
+        now = self._monotonic()
+        if now < self._paused_until:
+            raise WouldBlockError
+        return now
+
+    def end(self, began: float) -> None:
+        """Pause if the read that began at this time was slow."""
+        now = self._monotonic()
+        if now - began > SLOW_SECONDS:
+            self._paused_until = now + min(_PAUSE_FACTOR * (now - began), _LONGEST_PAUSE_SECONDS)
+
+
+class _TimedRead:
+    """One snapshot, whose time is measured."""
+
+    __slots__ = ("_began", "_reads", "_snapshot")
+
+    def __init__(self, reads: LoopReads, snapshot: AbstractContextManager[Reader]) -> None:
+        self._reads = reads
+        self._snapshot = snapshot
+
+    def __enter__(self) -> Reader:
+        self._began = self._reads.begin()
+        return self._snapshot.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, frames: TracebackType | None
+    ) -> None:
+        self._snapshot.__exit__(kind, error, frames)
+        self._reads.end(self._began)
