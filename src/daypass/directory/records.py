@@ -334,12 +334,14 @@ def kinds_by_name() -> Mapping[str, type[Entity]]:
     return {kind.name: type_ for type_, kind in KINDS.items()}
 
 
-def each_by_path(reader: Reader, type_: type[N], account: str, prefix: str, after: str) -> Iterator[tuple[str, N]]:
+def each_by_path(
+    reader: Reader, type_: type[N], account: str, prefix: str, after: str, *, batch: int = _BATCH
+) -> Iterator[tuple[str, N]]:
     """Yield the named entities below a path, each with its position.
 
     Starts with the first entity after `after`.
     """
-    for record in each_record(reader, type_, account, after=after, prefix=prefix):
+    for record in each_record(reader, type_, account, after=after, prefix=prefix, batch=batch):
         entity = to_entity(type_, record)
         # A position is path and name; the prefix applies only to the path.
         if entity.path.startswith(prefix):

@@ -21,6 +21,7 @@ from daypass.operations.iam.lookup import KINDS, show_named
 from daypass.operations.request_context import RequestContext
 
 DEFAULT_ITEMS = 100
+_BATCH = DEFAULT_ITEMS + 1  # the next item shows that the list continues
 T = TypeVar("T")
 
 
@@ -84,7 +85,7 @@ class ListNamed(IamAction[PagedByPath]):
     def perform(self, params: PagedByPath, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of entities."""
         after = read_marker(params.marker)
-        places = each_by_path(ctx.reader, self.entity, caller.account, params.path_prefix, after)
+        places = each_by_path(ctx.reader, self.entity, caller.account, params.path_prefix, after, batch=_BATCH)
         return page_of_stream(places, params, show=lambda thing: self.show(thing, ctx), name=self.name)
 
     def show(self, thing: Any, ctx: RequestContext) -> dict[str, Any]:

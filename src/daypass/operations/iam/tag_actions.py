@@ -155,7 +155,7 @@ class UntagThing(_AboutTags):
 class ListTags(_AboutTags):
     """Lists tags."""
 
-    verb, takes = "List{}Tags", _ListTagsParams
+    verb, takes, access = "List{}Tags", _ListTagsParams, StoreAccess.SHORT_READ
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of tags, sorted by key."""

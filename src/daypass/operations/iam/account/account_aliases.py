@@ -39,7 +39,7 @@ class CreateAccountAlias(IamAction[_Alias]):
 class ListAccountAliases(IamAction[Paged]):
     """Lists the account's alias."""
 
-    action, takes = "ListAccountAliases", Paged
+    action, takes, access = "ListAccountAliases", Paged, StoreAccess.SHORT_READ
 
     def perform(self, params: Paged, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page with the alias, or an empty page."""

@@ -63,7 +63,7 @@ class DisableOutboundWebIdentityFederation(IamAction[Nothing]):
 class GetOutboundWebIdentityFederationInfo(IamAction[Nothing]):
     """Shows the issuer."""
 
-    action, takes = "GetOutboundWebIdentityFederationInfo", Nothing
+    action, takes, access = "GetOutboundWebIdentityFederationInfo", Nothing, StoreAccess.SHORT_READ
 
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the issuer's URL, or raise FeatureDisabled."""

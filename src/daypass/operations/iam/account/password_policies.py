@@ -55,7 +55,7 @@ class UpdateAccountPasswordPolicy(IamAction[_UpdateAccountPasswordPolicyParams])
 class GetAccountPasswordPolicy(IamAction[Nothing]):
     """Shows the password policy."""
 
-    action, takes = "GetAccountPasswordPolicy", Nothing
+    action, takes, access = "GetAccountPasswordPolicy", Nothing, StoreAccess.SHORT_READ
 
     def perform(self, params: Nothing, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy, or raise NoSuchEntity if it was never set."""

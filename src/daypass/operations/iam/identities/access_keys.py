@@ -66,7 +66,7 @@ class CreateAccessKey(AboutOwner):
 class ListAccessKeys(AboutOwner):
     """Lists an owner's keys, without their secrets."""
 
-    action, takes = "ListAccessKeys", _ListAccessKeysParams
+    action, takes, access = "ListAccessKeys", _ListAccessKeysParams, StoreAccess.SHORT_READ
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of keys."""

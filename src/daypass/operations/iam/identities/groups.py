@@ -62,7 +62,7 @@ class CreateGroup(IamAction[_CreateGroupParams]):
 class ListGroups(ListNamed):
     """Lists the groups below a path."""
 
-    action, entity, name = "ListGroups", Group, "Groups"
+    action, access, entity, name = "ListGroups", StoreAccess.SHORT_READ, Group, "Groups"
 
 
 class DeleteGroup(AboutGroup):

@@ -86,7 +86,7 @@ class CreateInstanceProfile(CreateWithTags):
 class GetInstanceProfile(_AboutProfile):
     """Shows a profile."""
 
-    action = "GetInstanceProfile"
+    action, access = "GetInstanceProfile", StoreAccess.SHORT_READ
 
     def perform(self, params: _InstanceProfileParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the profile with its tags, even if there are no tags."""
@@ -98,7 +98,7 @@ class GetInstanceProfile(_AboutProfile):
 class ListInstanceProfiles(ListNamed):
     """Lists the profiles below a path."""
 
-    action, entity, name = "ListInstanceProfiles", InstanceProfile, "InstanceProfiles"
+    action, access, entity, name = "ListInstanceProfiles", StoreAccess.SHORT_READ, InstanceProfile, "InstanceProfiles"
 
     def show(self, thing: InstanceProfile, ctx: RequestContext) -> dict[str, Any]:
         """Return a profile without its tags."""
@@ -112,7 +112,7 @@ class _RolePage(Paged, frozen=True, kw_only=True):
 class ListInstanceProfilesForRole(AboutRole):
     """Lists the profiles that contain a role."""
 
-    action, takes = "ListInstanceProfilesForRole", _RolePage
+    action, takes, access = "ListInstanceProfilesForRole", _RolePage, StoreAccess.SHORT_READ
 
     def perform(self, params: _RolePage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of profiles."""

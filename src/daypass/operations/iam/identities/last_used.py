@@ -13,6 +13,7 @@ from daypass.directory.store import Reader
 from daypass.errors import AccessDenied
 from daypass.operations.iam.iam_action import IamAction, IamParams
 from daypass.operations.iam.self_service import owner_context
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys
 
@@ -38,7 +39,7 @@ class _GetAccessKeyLastUsedParams(IamParams, frozen=True):
 class GetAccessKeyLastUsed(IamAction[_GetAccessKeyLastUsedParams]):
     """Shows the owner and the last use of a key."""
 
-    action, takes = "GetAccessKeyLastUsed", _GetAccessKeyLastUsedParams
+    action, takes, access = "GetAccessKeyLastUsed", _GetAccessKeyLastUsedParams, StoreAccess.SHORT_READ
 
     def resource(self, params: _GetAccessKeyLastUsedParams, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the key's user, or `*` if the account has no such key."""

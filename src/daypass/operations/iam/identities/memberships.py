@@ -57,7 +57,7 @@ class _GroupPage(Paged, frozen=True, kw_only=True):
 class GetGroup(AboutGroup):
     """Shows a group and its users."""
 
-    action, takes = "GetGroup", _GroupPage
+    action, takes, access = "GetGroup", _GroupPage, StoreAccess.SHORT_READ
 
     def perform(self, params: _GroupPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the group and a page of its users."""
@@ -75,7 +75,7 @@ class _UserPage(Paged, frozen=True, kw_only=True):
 class ListGroupsForUser(AboutUser):
     """Lists the groups of a user."""
 
-    action, takes = "ListGroupsForUser", _UserPage
+    action, takes, access = "ListGroupsForUser", _UserPage, StoreAccess.SHORT_READ
 
     def perform(self, params: _UserPage, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of groups."""

@@ -115,7 +115,7 @@ class CreateRole(CreateWithTags):
 class GetRole(AboutRole):
     """Shows a role."""
 
-    action = "GetRole"
+    action, access = "GetRole", StoreAccess.SHORT_READ
 
     def perform(self, params: RoleNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the role with all its members."""
@@ -136,7 +136,7 @@ class GetRole(AboutRole):
 class ListRoles(ListNamed):
     """Lists the roles below a path."""
 
-    action, entity, name = "ListRoles", Role, "Roles"
+    action, access, entity, name = "ListRoles", StoreAccess.SHORT_READ, Role, "Roles"
 
     def show(self, thing: Role, ctx: RequestContext) -> dict[str, Any]:
         """Return a role without its boundary, tags and last use, as AWS does."""

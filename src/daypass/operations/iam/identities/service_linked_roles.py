@@ -136,7 +136,7 @@ class _Task(IamParams, frozen=True):
 class GetServiceLinkedRoleDeletionStatus(IamAction[_Task]):
     """Shows the status of the deletion of a service-linked role."""
 
-    action, takes = "GetServiceLinkedRoleDeletionStatus", _Task
+    action, takes, access = "GetServiceLinkedRoleDeletionStatus", _Task, StoreAccess.SHORT_READ
 
     def resource(self, params: _Task, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN that the role had."""

@@ -82,7 +82,7 @@ class CreateUser(CreateWithTags):
 class GetUser(AboutOwner):
     """Shows the named user, or the caller."""
 
-    action = "GetUser"
+    action, access = "GetUser", StoreAccess.SHORT_READ
 
     def perform(self, params: Owned, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the user with its boundary and tags."""
@@ -103,7 +103,7 @@ def _show_root(account: str, ctx: RequestContext) -> dict[str, Any]:
 class ListUsers(ListNamed):
     """Lists the users below a path, without tags and boundary, as AWS does."""
 
-    action, entity, name = "ListUsers", User, "Users"
+    action, access, entity, name = "ListUsers", StoreAccess.SHORT_READ, User, "Users"
 
 
 # The parts that must be deleted before a user, in AWS's order, with AWS's message for each.

@@ -19,6 +19,7 @@ from daypass.operations.iam.lookup import show_named
 from daypass.operations.iam.mfa.device_owners import OfAnOwner, OneDevice, device_arn, get_device, get_owned, named_user
 from daypass.operations.iam.paging import Paged, page_of_stream, page_of_values, read_marker
 from daypass.operations.iam.self_service import get_owner, owner_context
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.policy.authorization_request import ConditionKeys, resource_tags
 
@@ -30,7 +31,7 @@ class _Devices(Paged, frozen=True):
 class ListMFADevices(OfAnOwner):
     """Lists an owner's devices."""
 
-    action, takes = "ListMFADevices", _Devices
+    action, takes, access = "ListMFADevices", _Devices, StoreAccess.SHORT_READ
 
     def perform(self, params: _Devices, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of devices."""
@@ -47,7 +48,7 @@ class ListMFADevices(OfAnOwner):
 class GetMFADevice(OfAnOwner):
     """Shows one device of an owner."""
 
-    action = "GetMFADevice"
+    action, access = "GetMFADevice", StoreAccess.SHORT_READ
 
     def resource(self, params: OneDevice, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN of the device's owner, or of a device without a user.

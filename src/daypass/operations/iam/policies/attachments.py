@@ -80,7 +80,7 @@ class Detach(_ChangesAttachment):
 class ListAttached(AboutHolder):
     """Lists the attached managed policies."""
 
-    verb, takes = "ListAttached{}Policies", _ListAttachedPoliciesParams
+    verb, takes, access = "ListAttached{}Policies", _ListAttachedPoliciesParams, StoreAccess.SHORT_READ
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names and ARNs."""

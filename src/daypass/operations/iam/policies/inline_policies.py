@@ -54,7 +54,7 @@ class Put(AboutHolder):
 class Get(AboutHolder):
     """Shows an inline policy."""
 
-    verb, takes = "Get{}Policy", _InlinePolicyParams
+    verb, takes, access = "Get{}Policy", _InlinePolicyParams, StoreAccess.SHORT_READ
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy document."""
@@ -73,7 +73,7 @@ class Get(AboutHolder):
 class List(AboutHolder):
     """Lists the names of inline policies."""
 
-    verb, takes = "List{}Policies", _ListInlinePoliciesParams
+    verb, takes, access = "List{}Policies", _ListInlinePoliciesParams, StoreAccess.SHORT_READ
 
     def perform(self, params: Any, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of names."""

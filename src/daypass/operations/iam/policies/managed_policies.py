@@ -98,7 +98,7 @@ class CreatePolicy(CreateWithTags):
 class GetPolicy(AboutPolicy):
     """Shows a policy, without its document."""
 
-    action = "GetPolicy"
+    action, access = "GetPolicy", StoreAccess.SHORT_READ
 
     def perform(self, params: PolicyNamed, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the policy with its description and tags, even if empty."""

@@ -71,7 +71,7 @@ class _PolicyVersionParams(IamParams, frozen=True):
 class GetPolicyVersion(AboutPolicy):
     """Shows a version with its document."""
 
-    action, takes = "GetPolicyVersion", _PolicyVersionParams
+    action, takes, access = "GetPolicyVersion", _PolicyVersionParams, StoreAccess.SHORT_READ
 
     def perform(self, params: _PolicyVersionParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the version."""
@@ -86,7 +86,7 @@ class _ListPolicyVersionsParams(Paged, frozen=True, kw_only=True):
 class ListPolicyVersions(AboutPolicy):
     """Lists a policy's versions, newest first."""
 
-    action, takes = "ListPolicyVersions", _ListPolicyVersionsParams
+    action, takes, access = "ListPolicyVersions", _ListPolicyVersionsParams, StoreAccess.SHORT_READ
 
     def perform(self, params: _ListPolicyVersionsParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return a page of versions."""

@@ -129,7 +129,7 @@ class _OpenIDConnectProviderAction(AboutArn):
 class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):
     """Shows a provider."""
 
-    action = "GetOpenIDConnectProvider"
+    action, access = "GetOpenIDConnectProvider", StoreAccess.SHORT_READ
 
     def perform(self, params: _OpenIDConnectProviderParams, caller: Caller, ctx: RequestContext) -> dict[str, Any]:
         """Return the provider. Its URL does not have https://, as on AWS."""
@@ -147,7 +147,7 @@ class GetOpenIDConnectProvider(_OpenIDConnectProviderAction):
 class ListOpenIDConnectProviders(IamAction[Nothing]):
     """Lists the account's providers."""
 
-    action, takes = "ListOpenIDConnectProviders", Nothing
+    action, takes, access = "ListOpenIDConnectProviders", Nothing, StoreAccess.SHORT_READ
 
     def resource(self, params: Nothing, caller: Caller, ctx: RequestContext) -> str:
         """Return the ARN pattern of all providers of the account."""
