@@ -11,7 +11,7 @@ import pytest
 from tests.sts.authenticator import new_user
 
 from daypass.authenticate.caller import Caller, federated_caller
-from daypass.authorize.gather import gather
+from daypass.authorize.gather import find_positions, gather
 from daypass.directory.identity import load_identity
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.tokens import open_session
@@ -48,7 +48,9 @@ def may(server: RunningServer, caller: Caller, action: str) -> bool:
     """Tell whether the engine allows an action of another service."""
     asking = PermissionCheck(action, "arn:aws:s3:::bucket/key", caller.account)
     question = AuthorizationRequest(asking.action, asking.resource, asking.account, caller.principal, {})
-    return isinstance(decide(question, gather(asking, caller, StoreCache(server.there.store).loading)), Allowed)
+    views = StoreCache(server.there.store).loading
+    policies = gather(asking, caller, find_positions(caller, asking.account, views), views)
+    return isinstance(decide(question, policies), Allowed)
 
 
 @pytest.mark.parametrize(

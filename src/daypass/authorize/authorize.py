@@ -3,8 +3,7 @@
 Owns the step from permissions to an Authorized or a Fault:
 
 - The first permission that is denied ends the check.
-- An operation's condition keys override the organization's, which override the request's. `daypass explain` builds its
-  requests with the same function.
+- `daypass explain` builds its requests with the same function as the server (merged_requests.py).
 - A decision or an explanation that is too much work for the event loop runs on a worker thread, within the account's
   share.
 - A refusal is in AWS's words. A denial of sts:AssumeRole has no reason: a caller must not learn whether a role is
@@ -17,15 +16,14 @@ from contextlib import nullcontext, suppress
 from typing import Any
 
 from daypass.authenticate.caller import Caller
-from daypass.authorize.context import RequestInfo, build_context, organization_keys
+from daypass.authorize.context import RequestInfo, build_context, request_keys
 from daypass.authorize.denial import describe_denial, is_own_side_only
-from daypass.authorize.gather import gather
-from daypass.directory.store import Views
+from daypass.authorize.merged_requests import build_lasting_request, build_request, is_lasting
 from daypass.errors import AccessDenied, Fault, Throttling
 from daypass.operations.authorization_message import seal_message
 from daypass.operations.operation import AnyOperation, Authorized, NoPermissionNeeded, PermissionCheck
 from daypass.operations.request_context import RequestContext
-from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys, PrincipalKind
+from daypass.policy.authorization_request import AuthorizationRequest, PrincipalKind
 from daypass.policy.decision import Allowed, Denied
 from daypass.policy.evaluate import Policies, decide, is_light
 from daypass.policy.reasons.denial_messages import because
@@ -34,24 +32,6 @@ from daypass.policy.reasons.explanation_text import name_statement
 
 _WITHOUT_REASON = frozenset({"sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:AssumeRoot"})
 _UNSIGNED = frozenset({PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS})
-
-
-def build_request(
-    check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
-) -> tuple[AuthorizationRequest, Policies]:
-    """Return the request and its policies. `common` has the request's keys."""
-    request = AuthorizationRequest(
-        action=check.action,
-        resource=check.resource,
-        resource_account=check.account,
-        principal=caller.principal,
-        context={
-            **common,
-            **organization_keys(caller, check.account, views),
-            **check.context,
-        },
-    )
-    return request, gather(check, caller, views)
 
 
 def authorize(
@@ -64,13 +44,17 @@ def authorize(
     checks = operation.permissions(params, caller, ctx)
     if isinstance(checks, NoPermissionNeeded):
         return Authorized(params, caller, checks)
-    common = build_context(caller, request_info)
-    proof = tuple([_decide(check, caller, common, ctx) for check in checks])
+    if is_lasting(caller):
+        build, common = build_lasting_request, request_keys(request_info)
+    else:
+        build, common = build_request, build_context(caller, request_info)
+    proof = tuple([_decide(check, *build(check, caller, common, ctx.views), caller, ctx) for check in checks])
     return Authorized(params, caller, proof, checks[0].role if checks else None)
 
 
-def _decide(check: PermissionCheck, caller: Caller, common: NewConditionKeys, ctx: RequestContext) -> Allowed:
-    request, policies = build_request(check, caller, common, ctx.views)
+def _decide(
+    check: PermissionCheck, request: AuthorizationRequest, policies: Policies, caller: Caller, ctx: RequestContext
+) -> Allowed:
     payer = caller.account or check.account
     if is_light(request, policies):
         decision = decide(request, policies)

@@ -12,18 +12,15 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import caller_keys, iso_of
-from daypass.directory.organization.organization_tree import load_place
-from daypass.directory.store import Views
-from daypass.policy.authorization_request import NewConditionKeys, PrincipalKind
+from daypass.directory.organization.organization_tree import AccountPosition
+from daypass.policy.authorization_request import NewConditionKeys
 from daypass.policy.language.known_keys import find_key
 from daypass.wire.http import HttpRequest
 
-__all__ = ["RequestInfo", "as_written", "build_context", "organization_keys"]
+__all__ = ["RequestInfo", "as_written", "build_context", "organization_keys", "request_keys"]
 
 # Patterns are compared with these headers, whose length the sender chooses.
 _LONGEST_HEADER = 1_024
-
-_UNSIGNED = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 
 class RequestInfo(msgspec.Struct, frozen=True):
@@ -39,6 +36,13 @@ class RequestInfo(msgspec.Struct, frozen=True):
 
 def build_context(caller: Caller, request_info: RequestInfo) -> NewConditionKeys:
     """Return the condition keys that all permission checks of a request share."""
+    context = request_keys(request_info)
+    context.update(caller_keys(caller, seconds=int(request_info.now.timestamp())))
+    return context
+
+
+def request_keys(request_info: RequestInfo) -> NewConditionKeys:
+    """Return the condition keys of a request without those of its caller."""
     seconds = int(request_info.now.timestamp())
     request = request_info.request
     context: NewConditionKeys = {
@@ -54,7 +58,6 @@ def build_context(caller: Caller, request_info: RequestInfo) -> NewConditionKeys
         value = request.header(header)
         if value:
             context[key] = value[:_LONGEST_HEADER].decode("latin-1")
-    context.update(caller_keys(caller, seconds=seconds))
     return context
 
 
@@ -64,10 +67,11 @@ def as_written(key: str) -> str:
     return key if known is None else known.name
 
 
-def organization_keys(caller: Caller, resource_account: str, views: Views) -> NewConditionKeys:
-    """Return the organization's keys of a caller and of the resource's owner."""
-    theirs = views.get(load_place, resource_account)
-    if caller.principal.kind in _UNSIGNED:
-        return dict(theirs.as_resource)  # An unsigned call does not belong to an account of this server.
-    ours = theirs if caller.account == resource_account else views.get(load_place, caller.account)
-    return {**ours.as_principal, **theirs.as_resource}
+def organization_keys(ours: AccountPosition | None, theirs: AccountPosition) -> NewConditionKeys:
+    """Return the organization's keys of a caller and of the resource's owner.
+
+    `ours` is None for an unsigned call, which does not belong to an account of this server.
+    """
+    if ours is None:
+        return dict(theirs.membership.as_resource)
+    return {**ours.membership.as_principal, **theirs.membership.as_resource}

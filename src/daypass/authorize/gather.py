@@ -7,7 +7,12 @@ Rules: IAM User Guide, "Policy evaluation logic".
 from daypass.authenticate.caller import Caller
 from daypass.directory.identity import compiled, load_scope_down_policy, load_session_policies
 from daypass.directory.managed_policies.root_tasks import task_limits
-from daypass.directory.organization.organization_tree import InheritedControls, load_inherited_controls
+from daypass.directory.organization.organization_tree import (
+    AccountPosition,
+    InheritedControls,
+    load_inherited_controls,
+    load_position,
+)
 from daypass.directory.store import Views
 from daypass.mint.session import Session
 from daypass.operations.operation import PermissionCheck
@@ -24,13 +29,31 @@ _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"
 _OF_ROOT = compile_set((compiled(_ROOT_POLICY, DocumentKind.IDENTITY, PolicySource(PolicyType.IDENTITY, "root")),))
 
 
-def gather(check: PermissionCheck, caller: Caller, views: Views) -> Policies:
-    """Return every policy that applies to a permission check of `caller`."""
-    account = check.account
+def find_positions(caller: Caller, account: str, views: Views) -> tuple[AccountPosition | None, AccountPosition]:
+    """Return the positions of the caller's account and of the resource's.
+
+    An unsigned caller does not belong to an account of this server.
+    """
+    theirs = views.get(load_position, account)
+    if caller.principal.kind in _OF_NO_ACCOUNT:
+        return None, theirs
+    return theirs if caller.account == account else views.get(load_position, caller.account), theirs
+
+
+def gather(
+    check: PermissionCheck,
+    caller: Caller,
+    positions: tuple[AccountPosition | None, AccountPosition],
+    views: Views,
+) -> Policies:
+    """Return every policy that applies to a permission check of `caller`.
+
+    `positions` are those of the caller's account and of the resource's.
+    """
+    ours, theirs = positions
     # AWS applies resource control policies to STS but not to IAM.
-    controls = None if check.action.startswith("iam:") else views.get(load_inherited_controls, account)
-    own = controls if caller.account == account else None
-    resource_control = () if controls is None else controls.resource_control
+    resource_control = () if check.action.startswith("iam:") else theirs.controls.resource_control
+    own = None if ours is None else ours.controls
     return _policies(caller, views, own, resource_control, check.resource_policy, check.trust)
 
 

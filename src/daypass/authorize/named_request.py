@@ -12,8 +12,8 @@ import msgspec
 
 from daypass.arn import Arn, is_account_id
 from daypass.authenticate.caller import Caller, role_caller, root_caller, user_caller
-from daypass.authorize.authorize import build_request
 from daypass.authorize.context import RequestInfo, build_context
+from daypass.authorize.merged_requests import build_request
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
 from daypass.directory.buckets import load_bucket

@@ -83,6 +83,9 @@ def span(value: ContextValue) -> int:
     """Return the cost, in characters, of comparing a pattern with a value."""
     if isinstance(value, str):
         return _span(len(value))
+    together = len("".join(value))
+    if together <= LONGEST_VALUE:  # and so is each string
+        return together + CALL * len(value)
     return sum([_span(len(text)) for text in value])
 
 
@@ -103,7 +106,8 @@ def _longest(values: tuple[ContextValue, ...]) -> int:
     try:
         "".join(values)  # type: ignore[arg-type] # the fastest test that all are strings: every request comes here
     except TypeError:
-        return max([len(value) if isinstance(value, str) else span(value) for value in values])
+        texts = [value for value in values if isinstance(value, str)]
+        return max(*map(len, texts), *[span(value) for value in values if not isinstance(value, str)])
     return max(map(len, values))
 
 

@@ -98,18 +98,20 @@ class PolicySet:
     """Several policies that are evaluated as one.
 
     Immutable except for a cache of each action's statements. `characters` is the number of pattern characters that may
-    be compared with a request, `action_characters` with an action.
+    be compared with a request, `action_characters` with an action. Without `has_denies`, no statement is a Deny.
     """
 
     policies: tuple[Policy, ...]
     characters: int = field(init=False, repr=False, compare=False)
     action_characters: int = field(init=False, repr=False, compare=False)
+    has_denies: bool = field(init=False, repr=False, compare=False)
     _by_action: dict[str, Candidates] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         statements = [statement for policy in self.policies for statement in policy.statements]
         actions = sum(statement.action.characters for statement in statements)
         object.__setattr__(self, "action_characters", actions)
+        object.__setattr__(self, "has_denies", not all(one.statement.allow for one in statements))
         object.__setattr__(self, "characters", actions + sum(one.weight.characters for one in statements))
 
     def candidates(self, action: str) -> Candidates:

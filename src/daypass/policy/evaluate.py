@@ -106,15 +106,16 @@ def _closed(failure: str, request: AuthorizationRequest, policies: Policies) -> 
 
 def _denied_anywhere(request: AuthorizationRequest, policies: Policies) -> Denied | None:
     """Return the first explicit deny, in AWS's order of policy types."""
+    # Most sets have no Deny at all: they are not searched.
     for level in policies.resource_control:
-        found = _find_deny_to_caller(level, request)
+        found = _find_deny_to_caller(level, request) if level.has_denies else None
         if found is not None:
             return _explicit(found, PolicyType.RESOURCE_CONTROL, request, policies)
     for level in policies.service_control:
-        found = _find(level.candidates(request.action)[0], request)
+        found = _find(level.candidates(request.action)[0], request) if level.has_denies else None
         if found is not None:
             return _explicit(found, PolicyType.SERVICE_CONTROL, request, policies)
-    if policies.resource is not None:
+    if policies.resource is not None and policies.resource.has_denies:
         found = _find_deny_to_caller(policies.resource, request)
         if found is not None:
             return _explicit(found, PolicyType.RESOURCE, request, policies)
@@ -124,17 +125,20 @@ def _denied_anywhere(request: AuthorizationRequest, policies: Policies) -> Denie
 def _denied_on_own_side(request: AuthorizationRequest, policies: Policies) -> Denied | None:
     # Written out, without a loop over the three types: every request comes here.
     action, boundary, session = request.action, policies.boundary, policies.session
-    found = _find(policies.identity.candidates(action)[0], request)
-    if found is not None:
-        return _explicit(found, PolicyType.IDENTITY, request, policies)
-    found = None if boundary is None else _find(boundary.candidates(action)[0], request)
-    if found is not None:
-        return _explicit(found, PolicyType.BOUNDARY, request, policies)
-    found = None if session is None else _find(session.candidates(action)[0], request)
-    if found is not None:
-        return _explicit(found, PolicyType.SESSION, request, policies)
+    if policies.identity.has_denies:
+        found = _find(policies.identity.candidates(action)[0], request)
+        if found is not None:
+            return _explicit(found, PolicyType.IDENTITY, request, policies)
+    if boundary is not None and boundary.has_denies:
+        found = _find(boundary.candidates(action)[0], request)
+        if found is not None:
+            return _explicit(found, PolicyType.BOUNDARY, request, policies)
+    if session is not None and session.has_denies:
+        found = _find(session.candidates(action)[0], request)
+        if found is not None:
+            return _explicit(found, PolicyType.SESSION, request, policies)
     for layer in policies.scoped:
-        found = _find(layer.candidates(action)[0], request)
+        found = _find(layer.candidates(action)[0], request) if layer.has_denies else None
         if found is not None:
             return _explicit(found, PolicyType.SESSION, request, policies)
     return None
@@ -202,8 +206,17 @@ def _decide_own_side(
 
     It skips those that the resource policy's Allow makes unnecessary (`bypass`).
     """
-    by: list[CompiledStatement] = []
     action, kind, session = request.action, request.principal.kind, policies.session
+    if (
+        named is not None
+        and bypass >= _BYPASS_IDENTITY
+        and policies.boundary is None
+        and session is None
+        and kind is not _FEDERATED_USER
+        and not policies.scoped
+    ):
+        return named.allowed  # every policy of the caller's own that exists is unnecessary
+    by: list[CompiledStatement] = []
     # The root user needs no identity policies.
     if bypass < _BYPASS_IDENTITY and kind is not _ROOT:
         found = _find(policies.identity.candidates(action)[1], request)

@@ -94,8 +94,9 @@ class PrincipalMatch:
             return self._bypass_of_others(caller)
         if caller.kind not in _SIGNED:
             return self._bypass_unsigned(caller)
-        best = self._past_everyone if self._names.everyone else PolicyBypass.NO_MATCH
-        best = max(best, self._bypass_by_name(caller))
+        best = self._bypass_by_name(caller)
+        if self._names.everyone and self._past_everyone > best:
+            best = self._past_everyone
         return min(best, PolicyBypass.BYPASS_BOUNDARY) if caller.delegated else best
 
     def denies(self, caller: Principal) -> bool:

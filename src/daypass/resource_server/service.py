@@ -16,8 +16,8 @@ import msgspec
 from daypass.audit.event import AuditRecord
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.sigv4.find import find_signature
-from daypass.authorize.authorize import build_request
 from daypass.authorize.context import RequestInfo, build_context
+from daypass.authorize.merged_requests import build_request
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.resource_servers import has_resource_servers, load_resource_server

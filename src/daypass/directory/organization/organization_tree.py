@@ -55,6 +55,14 @@ class OrganizationMembership:
     as_resource: Keys = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class AccountPosition:
+    """All that the organization adds to a decision: keys and control policies."""
+
+    membership: OrganizationMembership
+    controls: InheritedControls
+
+
 _NO_CONTROLS = InheritedControls()
 
 
@@ -84,6 +92,11 @@ def load_place(reader: Reader, account: str) -> OrganizationMembership:
             "aws:resourceorgpaths": (path,),
         },
     )
+
+
+def load_position(reader: Reader, account: str) -> AccountPosition:
+    """Return the position of an account with the policies that apply to it."""
+    return AccountPosition(load_place(reader, account), load_inherited_controls(reader, account))
 
 
 def load_inherited_controls(reader: Reader, account: str) -> InheritedControls:

@@ -97,6 +97,13 @@ def find_address(text: str) -> IPv4Address | IPv6Address | None:
     return address
 
 
+@lru_cache(maxsize=4096)
+def _locate(text: str) -> tuple[int, int] | None:
+    """Return the version and the number of an address, or None."""
+    address = find_address(text)
+    return None if address is None else (address.version, int(address))
+
+
 def find_network(text: str) -> Network | None:
     """Return the network of a CIDR or of a single address, or None.
 
@@ -149,10 +156,11 @@ def in_networks(values: Sequence[str]) -> Fits:
     otherwise = None if len(readable) < len(wanted) else False
 
     def fits(value: str, _: ConditionKeys) -> bool | None:
-        address = find_address(value)
-        if address is None:
+        # Longer strings are not kept in memory: the sender chooses their length.
+        located = _locate(value) if len(value) <= _LONGEST_ADDRESS else None
+        if located is None:
             return None
-        version, number = address.version, int(address)
+        version, number = located
         for of_version, ignored, base in readable:
             if of_version == version and number >> ignored == base:
                 return True

@@ -1,0 +1,103 @@
+"""Build an authorization request, and remember its lasting half.
+
+Owns the precedence of condition keys: an operation's override the organization's, which override the caller's, which
+override the request's.
+
+- For a user or root user with a long-term key and without an MFA code, the caller's and the organization's keys and all
+  policies follow from a few cached records. They are merged once for these records and remembered.
+- What is remembered is used only for the same records, by identity. A change of a user, a role, a policy or the
+  organization makes the cache load a new record, and a new record a new merger. Each request asks the cache for all of
+  the records, so that their freshness is that of every other request.
+- All other callers, such as sessions, have their keys and policies collected for each request.
+"""
+
+from typing import Final
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.authenticate.caller_keys import caller_keys
+from daypass.authorize.context import organization_keys
+from daypass.authorize.gather import find_positions, gather
+from daypass.bounded_memory import BoundedMemory
+from daypass.directory.organization.organization_tree import AccountPosition
+from daypass.directory.store import Views
+from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import AuthorizationRequest, ConditionKeys, NewConditionKeys, PrincipalKind
+from daypass.policy.compiled import PolicySet
+from daypass.policy.evaluate import Policies
+
+MOST_MERGED: Final = 1024
+MOST_CHARACTERS: Final = 16_384  # of policies; more is not kept alive for the sake of a microsecond
+_USER, _ROOT = PrincipalKind.USER, PrincipalKind.ROOT
+
+
+class Merged(msgspec.Struct, frozen=True):
+    """Condition keys and policies, and the records that they follow from."""
+
+    caller: Caller
+    ours: AccountPosition | None
+    theirs: AccountPosition
+    resource_policy: PolicySet | None
+    keys: ConditionKeys
+    policies: Policies
+
+
+_merged: BoundedMemory[tuple[int, int, int, bool, bool], Merged] = BoundedMemory(MOST_MERGED)
+
+
+def is_lasting(caller: Caller) -> bool:
+    """Return whether a caller's condition keys are the same at each moment."""
+    kind = caller.principal.kind
+    return (kind is _USER or kind is _ROOT) and caller.session is None and caller.mfa_at is None
+
+
+def build_request(
+    check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
+) -> tuple[AuthorizationRequest, Policies]:
+    """Return the request and its policies.
+
+    `common` has the keys of the request and of its caller.
+    """
+    positions = find_positions(caller, check.account, views)
+    context = {**common, **organization_keys(*positions), **check.context}
+    request = AuthorizationRequest(check.action, check.resource, check.account, caller.principal, context)
+    return request, gather(check, caller, positions, views)
+
+
+def build_lasting_request(
+    check: PermissionCheck, caller: Caller, common: NewConditionKeys, views: Views
+) -> tuple[AuthorizationRequest, Policies]:
+    """Return the request of a lasting caller, and its policies.
+
+    `common` has the keys of the request alone. Raises ValueError for another caller.
+    """
+    ours, theirs = find_positions(caller, check.account, views)
+    resource_policy, is_iam = check.resource_policy, check.action.startswith("iam:")
+    # The records are compared as well: an address may belong to another record by now.
+    merged = _merged.get((id(caller), id(resource_policy), id(theirs), check.trust, is_iam))
+    if (
+        merged is None
+        or merged.caller is not caller
+        or merged.resource_policy is not resource_policy
+        or merged.theirs is not theirs
+        or merged.ours is not ours
+    ):
+        merged = _merge(check, caller, (ours, theirs), views)
+    context = {**common, **merged.keys, **check.context}
+    request = AuthorizationRequest(check.action, check.resource, check.account, caller.principal, context)
+    return request, merged.policies
+
+
+def _merge(
+    check: PermissionCheck, caller: Caller, positions: tuple[AccountPosition | None, AccountPosition], views: Views
+) -> Merged:
+    if not is_lasting(caller):
+        raise ValueError("the condition keys of this caller change")
+    keys = {**caller_keys(caller, seconds=0), **organization_keys(*positions)}
+    policies = gather(check, caller, positions, views)
+    merged = Merged(caller, *positions, check.resource_policy, keys, policies)
+    if policies.characters <= MOST_CHARACTERS:
+        records = (id(caller), id(check.resource_policy), id(positions[1]))
+        _merged.put((*records, check.trust, check.action.startswith("iam:")), merged)
+    return merged
