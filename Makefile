@@ -44,6 +44,9 @@ bench: $(READY) ## measure against the bare server and peers (at most 5 minutes)
 bench-gateway: $(READY) ## measure the gateway beside nginx (at most 5 minutes), into build/bench-gateway.json
 	@$(BIN)/python -m bench.gateway
 
+bench-peers: $(READY) ## measure beside SeaweedFS and Ceph (at most 5 minutes), into build/bench-peers.json
+	@$(BIN)/python -m bench.peers
+
 fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
 	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)
 
@@ -62,4 +65,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers fuzz vectors serve lock setup

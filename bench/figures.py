@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from statistics import median
 
+_BESIDE = {"rps": ",.0f", "p50": ".2f", "p99": ".2f"}
+
 
 @dataclass(frozen=True, slots=True)
 class Round:
@@ -19,6 +21,7 @@ class Round:
     server_cpu_seconds: float
     p50_ms: float
     p99_ms: float
+    client_cpu_seconds: float = 0.0
 
     @property
     def cpu_us(self) -> float:
@@ -29,6 +32,11 @@ class Round:
     def per_second(self) -> float:
         """Return the requests answered in a second."""
         return self.requests / self.seconds
+
+    @property
+    def client_share(self) -> float:
+        """Return how busy the core of the load generator was. Near 1, the rate is that of the load generator."""
+        return self.client_cpu_seconds / self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +96,40 @@ def figures_of(name: str, rounds: Sequence[Round], bare: Sequence[Round]) -> lis
     ]
 
 
-def as_document(figures: Sequence[Figure], *, idle: bool) -> dict[str, object]:
-    """Return what build/bench.json holds. `idle` is whether nothing else kept the machine busy."""
-    return {"idle": idle, "figures": [asdict(figure) for figure in figures]}
+def as_document(figures: Sequence[Figure], *, idle: bool, **more: object) -> dict[str, object]:
+    """Return the content of a file of results. `idle` is whether nothing else kept the machine busy."""
+    return {"idle": idle, **more, "figures": [asdict(figure) for figure in figures]}
 
 
-def as_table(figures: Sequence[Figure], budgets: Sequence[Budget]) -> str:
-    """Return the figures as lines of text, each with its ratio and its bar where it has them."""
+def as_table(figures: Sequence[Figure], budgets: Sequence[Budget], *, judged: bool = True) -> str:
+    """Return the figures as lines of text, each with its ratio and its bar where it has them.
+
+    The rate and the latencies of a subject are in its line. Budgets are compared with the figures only if they may be
+    judged: see bench/machine.py.
+    """
     bars = {budget.figure: budget for budget in budgets}
-    lines = [f"{'figure':<36}{'value':>12}  {'unit':<16}{'ratio to bare':>13}  budget"]
+    known = {figure.name: figure for figure in figures}
+    beside = {f"{name}_{suffix}" for name in known for suffix in _BESIDE} - bars.keys()
+    lines = [f"{'figure':<44}{'value':>12}  {'unit':<15}{'to bare':>8}{'per s':>9}{'p50 ms':>9}{'p99 ms':>9}  budget"]
     for figure in figures:
+        if figure.name in beside:
+            continue
         ratio = "" if figure.ratio_to_bare is None else f"{figure.ratio_to_bare:.3f}"
-        bar = _verdict(bars.get(figure.name), figure)
-        lines.append(f"{figure.name:<36}{figure.value:>12,.2f}  {figure.unit:<16}{ratio:>13}  {bar}".rstrip())
+        more = "".join(_cell(known.get(f"{figure.name}_{suffix}"), form) for suffix, form in _BESIDE.items())
+        bar = _verdict(bars.get(figure.name), figure, judged=judged)
+        lines.append(f"{figure.name:<44}{figure.value:>12,.2f}  {figure.unit:<15}{ratio:>8}{more}  {bar}".rstrip())
+    lines += [f"{name:<44}{'-':>12}  not measured" for name in bars if name not in known]
     return "\n".join(lines)
 
 
-def _verdict(budget: Budget | None, figure: Figure) -> str:
+def _cell(figure: Figure | None, form: str) -> str:
+    return f"{'' if figure is None else format(figure.value, form):>9}"
+
+
+def _verdict(budget: Budget | None, figure: Figure, *, judged: bool) -> str:
     if budget is None:
         return ""
-    sign = "<=" if budget.at_most else ">="
-    return f"{sign} {budget.bar:,g} {'met' if budget.is_met_by(figure) else 'MISSED'}"
+    bar = f"{'<=' if budget.at_most else '>='} {budget.bar:,g}"
+    if not judged:
+        return f"{bar} not judged: the machine is not idle"
+    return f"{bar} {'met' if budget.is_met_by(figure) else 'MISSED'}"

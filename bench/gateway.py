@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from bench.bench import ROOT, ROOT_ENVIRONMENT, Load, load_on
+from bench.driver import Load, load_on
 from bench.figures import Budget, Figure, Round, as_document, as_table, ratio_to_bare
 from bench.gateway_decisions import decision_figure
 from bench.gateway_servers import Fronts, find_nginx, started_fronts
+from bench.machine import Watch, head_lines
 from bench.s3_requests import get_object, new_session, put_object
 from bench.servers import (
     BenchError,
@@ -26,13 +27,12 @@ from bench.servers import (
     Measured,
     Server,
     choose_cores,
-    idle_share,
-    is_idle,
     pinned,
     started_daypass,
+    trusting_context,
 )
-from bench.subjects import Subject
-from bench.transfers import download, slow_downloads, slow_uploads, trusting_context, upload
+from bench.subjects import ROOT, ROOT_ENVIRONMENT, Subject
+from bench.transfers import download, slow_downloads, slow_uploads, upload
 from bench.upload_bodies import SIGNED_CHUNKS_BAR, signed_chunk_figures
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -64,14 +64,14 @@ Transfer = Callable[[], float]
 """One transfer of a GiB. It returns the CPU seconds of the server."""
 
 
-def measure(cores: Cores, scratch: Path) -> list[Figure]:
+def measure(cores: Cores, scratch: Path, watch: Watch) -> list[Figure]:
     """Measure everything."""
     store = scratch / "gateway.db"
     with started_daypass(cores.server, store, ROOT_ENVIRONMENT) as daypass:
         session = new_session(daypass, ROOT)
         with started_fronts(cores, scratch, store) as fronts, load_on(cores.client) as load:
-            figures = small_figures(load, fronts, session)
-            figures += large_figures(cores, fronts, session)
+            figures = small_figures(load, fronts, session, watch)
+            figures += large_figures(cores, fronts, session, watch)
             figures.append(memory_figure(cores, fronts.plain, session))
         with pinned(cores.server):
             figures.append(decision_figure(store, scratch, session))
@@ -82,7 +82,7 @@ def measure(cores: Cores, scratch: Path) -> list[Figure]:
 # Small objects ----------------------------------------------------------------------------------------------
 
 
-def small_figures(load: Load, fronts: Fronts, session: Credentials) -> list[Figure]:
+def small_figures(load: Load, fronts: Fronts, session: Credentials, watch: Watch) -> list[Figure]:
     """Measure GET of 4 KiB through each front."""
     subjects = [_small("get_4k", fronts.plain, session)]
     if fronts.nginx is not None:
@@ -92,6 +92,7 @@ def small_figures(load: Load, fronts: Fronts, session: Credentials) -> list[Figu
         load.run(subject, 1.0)
     rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
     for _ in range(_SMALL_ROUNDS):
+        watch.calibrate()
         for subject in subjects:
             rounds[subject.name].append(load.run(subject, _SMALL_SECONDS))
     return small_figures_of(rounds)
@@ -119,7 +120,7 @@ def small_figures_of(rounds: Mapping[str, Sequence[Round]]) -> list[Figure]:
 # Large objects ----------------------------------------------------------------------------------------------
 
 
-def large_figures(cores: Cores, fronts: Fronts, session: Credentials) -> list[Figure]:
+def large_figures(cores: Cores, fronts: Fronts, session: Credentials, watch: Watch) -> list[Figure]:
     """Measure a GiB in each direction, plain and with TLS, through each front."""
     transfers = dict(_transfers("", fronts.plain, fronts.tls, session))
     if fronts.nginx is not None:
@@ -131,6 +132,7 @@ def large_figures(cores: Cores, fronts: Fronts, session: Credentials) -> list[Fi
             if number and time.monotonic() > end:
                 print(f"only {number} rounds of large objects: the time is up", file=sys.stderr)
                 break
+            watch.calibrate()
             for name, transfer in transfers.items():
                 costs[name].append(transfer())
     return large_figures_of(costs)
@@ -193,21 +195,22 @@ def main() -> int:
     """Measure everything, and print and write the figures."""
     began = time.monotonic()
     cores = choose_cores()
-    idle = is_idle()
+    watch = Watch(cores.server)
     if find_nginx() is None:
         print("nginx is not installed (Debian package nginx): its figures are left out", file=sys.stderr)
     try:
         with tempfile.TemporaryDirectory(prefix="daypass-bench-") as name:
-            figures = measure(cores, Path(name))
+            figures = measure(cores, Path(name), watch)
     except (BenchError, ClientError) as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
-    idle = is_idle() and idle
+    conditions = watch.conditions()
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(as_document(figures, idle=idle), indent=2) + "\n")
-    print(as_table(figures, BUDGETS))
-    if not idle:
-        print(f"\nThe machine was not idle ({idle_share():.0%} idle now): the figures are too high.")
+    RESULT.write_text(
+        json.dumps(as_document(figures, idle=conditions.is_idle, machine=conditions.as_document()), indent=2) + "\n"
+    )
+    print("\n".join(head_lines(conditions)) + "\n")
+    print(as_table(figures, BUDGETS, judged=conditions.is_idle))
     print(f"\n{time.monotonic() - began:.0f} s; the figures are medians, in {RESULT}")
     return 0
 

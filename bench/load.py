@@ -4,22 +4,29 @@ Owns the sockets and the stopwatch. It reads one job a line from standard input 
 to each, so that one process serves all rounds. Every answer's status and body are looked at: a fast refusal
 is no answer. No pipelining: a connection sends its next request when it has its answer. Connections are kept
 alive; one that the server closes after its answer is replaced, at the server's expense.
+
+Before the measured part of a round, every connection is opened and gets one answer. Then the generator writes a line
+`ready` and waits for a line, so that the driver can read what the server has cost until then.
 """
 
 import base64
 import json
 import os
+import resource
 import select
 import socket
+import ssl
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import cycle
 
 from bench.figures import percentile
+from bench.servers import trusting_context
 
 _HEAD_END = b"\r\n\r\n"
-_OK = b"HTTP/1.1 200"
+READY = "ready"
 _LENGTH = b"content-length:"
 _PATIENCE_SECONDS = 10
 
@@ -30,13 +37,20 @@ class BadAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One round: send `requests` in turn over `connections` for `seconds`, and want `marker` in each body."""
+    """One round: send `requests` in turn over `connections` for `seconds`.
+
+    Each answer must have the status and contain the marker. With `once`, no request is sent twice, and the round ends
+    early if there are no more.
+    """
 
     port: int
     requests: tuple[bytes, ...]
     marker: bytes
     connections: int
     seconds: float
+    status: int = 200
+    once: bool = False
+    tls: bool = False
 
 
 @dataclass(slots=True)
@@ -57,6 +71,9 @@ def parse_job(line: str) -> Job:
         marker=base64.b64decode(raw["marker"]),
         connections=raw["connections"],
         seconds=raw["seconds"],
+        status=raw["status"],
+        once=raw["once"],
+        tls=raw["tls"],
     )
 
 
@@ -68,6 +85,9 @@ def as_line(job: Job) -> str:
         "marker": base64.b64encode(job.marker).decode(),
         "connections": job.connections,
         "seconds": job.seconds,
+        "status": job.status,
+        "once": job.once,
+        "tls": job.tls,
     }
     return json.dumps(document)
 
@@ -90,9 +110,9 @@ def ends_connection(answer: bytes) -> bool:
     return b"\r\nconnection: close\r\n" in answer[: answer.find(_HEAD_END) + 2].lower()
 
 
-def check(answer: bytes, marker: bytes) -> None:
-    """Raise BadAnswerError unless `answer` is a 200 with `marker` in it."""
-    if not answer.startswith(_OK) or marker not in answer:
+def check(answer: bytes, marker: bytes, start: bytes = b"HTTP/1.1 200 ") -> None:
+    """Raise BadAnswerError unless `answer` has `start` and `marker` in it."""
+    if not answer.startswith(start) or marker not in answer:
         raise BadAnswerError(repr(answer[:600]))
 
 
@@ -101,65 +121,102 @@ class RoundOfLoad:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._requests = cycle(job.requests)
+        self._requests: Iterator[bytes] = iter(job.requests) if job.once else cycle(job.requests)
+        self._start = b"HTTP/1.1 %d " % job.status
+        self._tls = trusting_context() if job.tls else None
         self._poll = select.epoll()
         self._open: dict[int, Connection] = {}
         self.latencies_ns: list[int] = []
 
+    def open(self) -> None:
+        """Open every connection and get one answer on each, so that the server has accepted all of them."""
+        for _ in range(self._job.connections):
+            self._connect()
+        waiting = set(self._open)
+        for connection in list(self._open.values()):
+            if not self._send(connection):
+                raise BadAnswerError("there are fewer requests than connections")
+        while waiting:
+            for connection in self._answered():
+                number = connection.socket.fileno()
+                if ends_connection(connection.received):
+                    self._close(connection)
+                    self._connect()
+                waiting.discard(number)
+
     def run(self) -> None:
-        """Send until the time is up, then wait for every answer still owed.
+        """Send until the time or the requests are up, then wait for every answer still owed.
 
         The server's CPU time is divided by the answers counted here, so none may be left behind.
         """
         end = time.perf_counter_ns() + int(self._job.seconds * 1e9)
-        try:
-            for _ in range(self._job.connections):
-                self._send(self._connect())
-            while self._open:
-                self._receive(end)
-        finally:
-            for connection in self._open.values():
-                connection.socket.close()
-            self._poll.close()
+        for connection in list(self._open.values()):
+            if not self._send(connection):
+                self._close(connection)
+        while self._open:
+            for connection in self._answered():
+                self._count(connection, end)
 
-    def _receive(self, end: int) -> None:
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in self._open.values():
+            connection.socket.close()
+        self._poll.close()
+
+    def _answered(self) -> Iterator[Connection]:
+        """Wait, and yield the connections whose answer is complete."""
         ready = self._poll.poll(_PATIENCE_SECONDS)
         if not ready:
             raise BadAnswerError(f"no answer within {_PATIENCE_SECONDS} s")
         for number, _ in ready:
             connection = self._open[number]
-            chunk = connection.socket.recv(65536)
+            self._read(connection)
+            if is_whole(connection.received):
+                check(connection.received, self._job.marker, self._start)
+                yield connection
+
+    def _read(self, connection: Connection) -> None:
+        opened = connection.socket
+        while True:
+            chunk = opened.recv(65536)
             if not chunk:
                 raise BadAnswerError(f"the server hung up after {connection.received[:200]!r}")
             connection.received += chunk
-            if is_whole(connection.received):
-                self._count(connection, end)
+            # What TLS has decrypted already is not announced by epoll.
+            if self._tls is None or not isinstance(opened, ssl.SSLSocket) or not opened.pending():
+                return
 
     def _count(self, connection: Connection, end: int) -> None:
         now = time.perf_counter_ns()
-        answer = connection.received
-        check(answer, self._job.marker)
         self.latencies_ns.append(now - connection.sent_at)
         is_over = now >= end
-        if is_over or ends_connection(answer):
+        if is_over or ends_connection(connection.received):
             self._close(connection)
             if is_over:
                 return
             connection = self._connect()
-        self._send(connection)
+        if not self._send(connection):
+            self._close(connection)
 
     def _connect(self) -> Connection:
         opened = socket.create_connection(("127.0.0.1", self._job.port), timeout=_PATIENCE_SECONDS)
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._tls is not None:
+            opened = self._tls.wrap_socket(opened, server_hostname="localhost")
         connection = Connection(opened)
         self._open[opened.fileno()] = connection
         self._poll.register(opened.fileno(), select.EPOLLIN)
         return connection
 
-    def _send(self, connection: Connection) -> None:
+    def _send(self, connection: Connection) -> bool:
+        """Send the next request. Return False if there is none."""
+        request = next(self._requests, None)
+        if request is None:
+            return False
         connection.received = b""
         connection.sent_at = time.perf_counter_ns()
-        connection.socket.sendall(next(self._requests))
+        connection.socket.sendall(request)
+        return True
 
     def _close(self, connection: Connection) -> None:
         number = connection.socket.fileno()
@@ -168,27 +225,49 @@ class RoundOfLoad:
         connection.socket.close()
 
 
-def run(job: Job) -> dict[str, float]:
-    """Run one round and return its requests, seconds and latencies."""
+def _begin_at_once() -> None:
+    """Begin without a driver."""
+
+
+def run(job: Job, wait_to_begin: Callable[[], None] = _begin_at_once) -> dict[str, float]:
+    """Run one round and return its requests, seconds, latencies and the CPU seconds of this process."""
     current = RoundOfLoad(job)
-    started = time.perf_counter_ns()
-    current.run()
-    elapsed = time.perf_counter_ns() - started
+    try:
+        current.open()
+        wait_to_begin()
+        started, own = time.perf_counter_ns(), time.process_time()
+        current.run()
+        elapsed, own = time.perf_counter_ns() - started, time.process_time() - own
+    finally:
+        current.close()
     ordered = sorted(current.latencies_ns)
     return {
         "requests": len(ordered),
         "seconds": elapsed / 1e9,
         "p50_ms": percentile(ordered, 0.50) / 1e6,
         "p99_ms": percentile(ordered, 0.99) / 1e6,
+        "client_cpu_seconds": own,
     }
+
+
+def _say_ready() -> None:
+    print(READY, flush=True)
+    sys.stdin.readline()
+
+
+def allow_many_connections() -> None:
+    """Raise the limit of open files of this process to the greatest that it may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def main() -> None:
     """Answer jobs until standard input ends. The first argument is the core to stay on."""
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    for line in sys.stdin:
+    allow_many_connections()
+    while line := sys.stdin.readline():
         try:
-            answer: dict[str, object] = dict(run(parse_job(line)))
+            answer: dict[str, object] = dict(run(parse_job(line), _say_ready))
         except (BadAnswerError, OSError) as reason:
             answer = {"error": str(reason)}
         print(json.dumps(answer), flush=True)

@@ -1,7 +1,7 @@
 """GetRoleCredentials under measurement: a person signs in once, and a program gets credentials again and again.
 
 Owns the experiment's identity provider and role. The role's trust policy has two conditions, like that of the role that
-AssumeRole takes.
+AssumeRole takes. The requests are equal, as in reality: they have no signature, no time and no name of the session.
 """
 
 import json
@@ -9,28 +9,22 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-import boto3
 from bench.figures import Figure, Round
 from bench.servers import Server
-from bench.subjects import Keys, Subject
+from bench.subjects import Keys, Subject, client
 from tests.sso.people.person import Person, signed_in
 
 from daypass.testing.saml import SamlIdentityProvider
 
 NAME = "get_role_credentials"
 _VARIANTS = 256
+_SHARE = 0.5
 
 
 def role_credentials_subject(server: Server, admin: Keys) -> Subject:
     """Make provider and role, sign a person in, and return the subject."""
     url = f"http://127.0.0.1:{server.port}"
-    iam = boto3.client(
-        "iam",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id=admin.key_id,
-        aws_secret_access_key=admin.secret,
-    )
+    iam = client("iam", server.port, admin)
     idp = SamlIdentityProvider()
     provider: str = iam.create_saml_provider(Name="bench", SAMLMetadataDocument=idp.metadata_xml())["SAMLProviderArn"]
     role = iam.create_role(RoleName="bench-person", AssumeRolePolicyDocument=_trust_of(provider))["Role"]["Arn"]
@@ -42,7 +36,7 @@ def role_credentials_subject(server: Server, admin: Keys) -> Subject:
         f"Host: 127.0.0.1:{server.port}\r\nAccept-Encoding: identity\r\n"
         f"User-Agent: aws-cli/2.36.7 md/awscrt#0.36.0 ua/2.1\r\nx-amz-sso_bearer_token: {token}\r\n\r\n"
     )
-    return Subject(NAME, server, (request.encode(),) * _VARIANTS, b'"accessKeyId":"ASIA')
+    return Subject(NAME, server, (request.encode(),) * _VARIANTS, b'"accessKeyId":"ASIA', share=_SHARE)
 
 
 def to_assume_role(rounds: Mapping[str, Sequence[Round]]) -> Figure:

@@ -7,6 +7,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -19,7 +20,6 @@ from typing import Protocol
 _PATIENCE_SECONDS = 30
 _GRACE_SECONDS = 10
 _CPUCLOCK_SCHED = 2
-_IDLE_SHARE = 0.95
 
 
 class BenchError(Exception):
@@ -45,11 +45,11 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the CPU time of all its threads and child processes so far."""
-        return sum(_cpu_nanoseconds(pid) for pid in _family(self.process.pid)) / 1e9
+        return cpu_seconds_of(self.process.pid)
 
     def resident_mib(self) -> float:
         """Return the resident memory of it and its child processes."""
-        return sum(_resident_kib(pid) for pid in _family(self.process.pid)) / 1024
+        return resident_mib_of(self.process.pid)
 
 
 class Measured(Protocol):
@@ -75,11 +75,6 @@ def choose_cores() -> Cores:
     return Cores(server=allowed[0], client=allowed[-1])
 
 
-def is_idle() -> bool:
-    """Return whether other programs leave the machine alone, as seen for a second."""
-    return idle_share() >= _IDLE_SHARE
-
-
 def idle_share() -> float:
     """Return the share of the last second in which the cores of the machine were idle."""
     before = _cpu_times()
@@ -93,10 +88,10 @@ def _cpu_times() -> list[int]:
 
 
 @contextmanager
-def pinned(core: int) -> Iterator[None]:
-    """Keep this process, and whatever it starts meanwhile, on `core`."""
+def pinned(*cores: int) -> Iterator[None]:
+    """Keep this process, and whatever it starts meanwhile, on `cores`."""
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {core})
+    os.sched_setaffinity(0, set(cores))
     try:
         yield
     finally:
@@ -111,31 +106,50 @@ def free_port() -> int:
         return port
 
 
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """GET of `path` on `port` answers with `status` as soon as a server is ready."""
+
+    port: int
+    path: str
+    status: int = 200
+    tls: bool = False
+
+
 @contextmanager
 def started(
     name: str, command: Sequence[str], *, port: int, core: int, ready: str, environment: Mapping[str, str]
 ) -> Iterator[Server]:
     """Start `command` on `core`, wait until GET `ready` answers 200 on `port`, and stop it at the end."""
+    with started_on((core,), name, command, Readiness(port, ready), environment) as server:
+        yield server
+
+
+@contextmanager
+def started_on(
+    cores: Sequence[int], name: str, command: Sequence[str], ready: Readiness, environment: Mapping[str, str]
+) -> Iterator[Server]:
+    """Start `command` on several cores, wait until it is ready, and stop it at the end."""
     log = Path("build") / f"bench-{name}.log"
     log.parent.mkdir(exist_ok=True)
     began = time.perf_counter()
-    with pinned(core), log.open("wb") as output:
+    with pinned(*cores), log.open("wb") as output:
         process = subprocess.Popen(
             list(command),
-            env={**_clean_environment(), **environment},
+            env={**clean_environment(), **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, port, ready, log)
-        yield Server(name, process, port, (time.perf_counter() - began) * 1000)
+        _wait_until_ready(process, ready, log)
+        yield Server(name, process, ready.port, (time.perf_counter() - began) * 1000)
     finally:
         _stop(process)
 
 
-def _clean_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Return our environment without what changes how Python runs (bytecode, buffering, hash seed)."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
@@ -161,29 +175,55 @@ def started_moto(core: int) -> Iterator[Server]:
 @contextmanager
 def started_daypass(core: int, store: Path, environment: Mapping[str, str]) -> Iterator[Server]:
     """Start `daypass serve` with one worker on an SQLite store."""
-    port = free_port()
-    daypass = str(Path(sys.executable).with_name("daypass"))
-    command = [daypass, "serve", "--port", str(port), "--store", f"sqlite:///{store}"]
-    with started("daypass", command, port=port, core=core, ready="/readyz", environment=environment) as server:
+    command = _serve(port := free_port(), store)
+    with started_on((core,), "daypass", command, Readiness(port, "/readyz"), environment) as server:
         yield server
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], port: int, path: str, log: Path) -> None:
+@contextmanager
+def started_daypass_workers(cores: Sequence[int], store: Path, environment: Mapping[str, str]) -> Iterator[Server]:
+    """Start `daypass serve` with two workers, on several cores."""
+    command = [*_serve(port := free_port(), store), "--workers", "2"]
+    with started_on(cores, "daypass-workers", command, Readiness(port, "/readyz"), environment) as server:
+        yield server
+
+
+@contextmanager
+def started_daypass_tls(core: int, store: Path, environment: Mapping[str, str], certificate: Path) -> Iterator[Server]:
+    """Start `daypass serve` with one worker and TLS. `certificate` is a PEM file with its key."""
+    options = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
+    command, ready = [*_serve(port := free_port(), store), *options], Readiness(port, "/readyz", tls=True)
+    with started_on((core,), "daypass-tls", command, ready, environment) as server:
+        yield server
+
+
+def daypass_program() -> str:
+    """Return the path of `daypass`."""
+    return str(Path(sys.executable).with_name("daypass"))
+
+
+def _serve(port: int, store: Path) -> list[str]:
+    return [daypass_program(), "serve", "--port", str(port), "--store", f"sqlite:///{store}"]
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], ready: Readiness, log: Path) -> None:
     end = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
             raise BenchError(f"{process.args!r} ended with {process.returncode}:\n{_tail(log)}")
-        if _answers(port, path):
+        if _answers(ready):
             return
         time.sleep(0.005)
     raise BenchError(f"{process.args!r} was not ready within {_PATIENCE_SECONDS} s:\n{_tail(log)}")
 
 
-def _answers(port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+def _answers(ready: Readiness) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", ready.port, timeout=2)
+    if ready.tls:
+        connection = http.client.HTTPSConnection("127.0.0.1", ready.port, timeout=2, context=trusting_context())
     try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.HTTPStatus.OK
+        connection.request("GET", ready.path)
+        return connection.getresponse().status == ready.status
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -200,11 +240,20 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
 
 
+def trusting_context() -> ssl.SSLContext:
+    """Return a TLS context that accepts the certificate of a server under measurement."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it was made for this run
+    return context
+
+
 def _tail(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """Return `pid` and the processes below it."""
     found = [pid]
     for parent in found:
@@ -212,6 +261,16 @@ def _family(pid: int) -> list[int]:
             with suppress(FileNotFoundError):  # the thread ended between the listing and the reading
                 found += [int(child) for child in (task / "children").read_text().split()]
     return found
+
+
+def cpu_seconds_of(pid: int) -> float:
+    """Return the CPU time of `pid` and the processes below it so far."""
+    return sum(_cpu_nanoseconds(each) for each in family(pid)) / 1e9
+
+
+def resident_mib_of(pid: int) -> float:
+    """Return the resident memory of `pid` and the processes below it."""
+    return sum(_resident_kib(each) for each in family(pid)) / 1024
 
 
 def _cpu_nanoseconds(pid: int) -> int:

@@ -18,15 +18,6 @@ _SLOW_PAUSE_SECONDS = 0.05
 _OK = b"HTTP/1.1 200"
 
 
-def trusting_context() -> ssl.SSLContext:
-    """Return a TLS context that accepts the certificate of the benchmark."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it was made for this run
-    return context
-
-
 def download(port: int, request: bytes, size: int, context: ssl.SSLContext | None) -> None:
     """Read an object of `size` bytes. Raises BenchError."""
     with _connect(port, context) as connection:

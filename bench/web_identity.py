@@ -1,21 +1,23 @@
 """AssumeRoleWithWebIdentity under measurement: an issuer whose keys are pinned, its tokens, and bare signature checks.
 
 Owns the experiment's issuer. Its keys are pinned, so that no fetch is measured: a server fetches once in five minutes.
+A token is used several times, as an SDK does that reads it from a file, but each session has a new name.
 """
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import count, cycle, islice
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlencode
 
-import boto3
 from bench.figures import Figure
 from bench.servers import BenchError, Cores, Server, pinned
-from bench.subjects import Keys, Subject
+from bench.subjects import Keys, Subject, client
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -29,6 +31,7 @@ _AUDIENCE = "sts.amazonaws.com"
 _SUBJECT = "system:serviceaccount:bench:bench"
 _LIFE_SECONDS = 3600
 _VARIANTS = 256
+_SHARE = 0.5  # of a full round: the bar is on a ratio
 _CHECKS, _BATCHES = 500, 9
 
 
@@ -37,18 +40,23 @@ def web_identity_subjects(server: Server, store: Path, admin: Keys) -> Iterator[
     keys = {algorithm: SigningKey.generate(algorithm, algorithm) for algorithm in ALGORITHMS}
     role_arn = _set_stage(server, store, admin, keys)
     for algorithm, name in ALGORITHMS.items():
-        requests = (_request(server, role_arn, _token(keys[algorithm], number)) for number in range(_VARIANTS))
-        yield Subject(name, server, tuple(requests), b"<AccessKeyId>ASIA")
+        tokens = [_token(keys[algorithm], number) for number in range(_VARIANTS)]
+        requests = _requests(server, role_arn, tokens)
+        fresh = partial(_take, requests)
+        yield Subject(name, server, (), b"<AccessKeyId>ASIA", fresh=fresh, share=_SHARE)
+
+
+def _requests(server: Server, role_arn: str, tokens: Sequence[str]) -> Iterator[bytes]:
+    names = count()
+    return (_request(server, role_arn, token, f"bench-{next(names)}") for token in cycle(tokens))
+
+
+def _take(requests: Iterator[bytes], number: int) -> Iterable[bytes]:
+    return islice(requests, number)
 
 
 def _set_stage(server: Server, store: Path, admin: Keys, keys: Mapping[str, SigningKey]) -> str:
-    iam = boto3.client(
-        "iam",
-        endpoint_url=f"http://127.0.0.1:{server.port}",
-        region_name="us-east-1",
-        aws_access_key_id=admin.key_id,
-        aws_secret_access_key=admin.secret,
-    )
+    iam = client("iam", server.port, admin)
     made = iam.create_open_id_connect_provider(Url=f"https://{_ISSUER}", ClientIDList=[_AUDIENCE])
     provider = made["OpenIDConnectProviderArn"]
     published = store.with_name("bench-jwks.json")
@@ -84,12 +92,12 @@ def _token(key: SigningKey, number: int) -> str:
     return compact({"alg": key.alg, "typ": "JWT", "kid": key.kid}, claims, key)
 
 
-def _request(server: Server, role_arn: str, token: str) -> bytes:
+def _request(server: Server, role_arn: str, token: str, session: str) -> bytes:
     parameters = {
         "Action": "AssumeRoleWithWebIdentity",
         "Version": "2011-06-15",
         "RoleArn": role_arn,
-        "RoleSessionName": "bench",
+        "RoleSessionName": session,
         "WebIdentityToken": token,
     }
     body = urlencode(parameters).encode()

@@ -62,28 +62,30 @@ def radosgw(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
 
 
 @contextmanager
-def running_radosgw(folder: Path) -> Iterator[StoreServer]:
-    """Run a cluster of Ceph with one gateway."""
+def running_radosgw(folder: Path, more_settings: str = "") -> Iterator[StoreServer]:
+    """Run a cluster of Ceph with one gateway. `more_settings` are lines of its configuration."""
     fsid, osd, store = str(uuid.uuid4()), str(uuid.uuid4()), StoreServer("ceph", free_port())
     for name in ("mon", "osd", "rgw"):
         (folder / name).mkdir()
     text = _CONFIGURATION.format(fsid=fsid, monitor=(monitor := free_port()), folder=folder, port=store.port)
-    (folder / "ceph.conf").write_text(text)
+    (folder / "ceph.conf").write_text(text + more_settings)
     keys, monmap = str(folder / "keyring"), str(folder / "monmap")
     for number, (name, caps) in enumerate(_CAPS.items()):
         pairs = [word for kind, rule in zip(caps[::2], caps[1::2], strict=True) for word in ("--cap", kind, rule)]
-        _run(folder, "ceph-authtool", keys, *(() if number else ("--create-keyring",)), "--gen-key", "-n", name, *pairs)
-    _run(folder, "monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{monitor}]", monmap)
-    _run(folder, "ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keys)
+        run_ceph(
+            folder, "ceph-authtool", keys, *(() if number else ("--create-keyring",)), "--gen-key", "-n", name, *pairs
+        )
+    run_ceph(folder, "monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{monitor}]", monmap)
+    run_ceph(folder, "ceph-mon", "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keys)
     with ExitStack() as stack:
         stack.enter_context(_daemon(folder, "ceph-mon", "-i", "a"))
-        _run(folder, "ceph", "--connect-timeout", str(_SECONDS), "osd", "new", osd)
-        _run(folder, "ceph", "auth", "import", "-i", keys)
-        _run(folder, "ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
+        run_ceph(folder, "ceph", "--connect-timeout", str(_SECONDS), "osd", "new", osd)
+        run_ceph(folder, "ceph", "auth", "import", "-i", keys)
+        run_ceph(folder, "ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
         stack.enter_context(_daemon(folder, "ceph-osd", "-i", "0"))
-        _run(folder, "ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost")
+        run_ceph(folder, "ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost")
         user = ("--uid", "gateway", "--display-name", "gateway", "--access-key", ACCESS_KEY_ID, "--secret-key", SECRET)
-        _run(folder, "radosgw-admin", "-n", "client.rgw", "user", "create", *user)
+        run_ceph(folder, "radosgw-admin", "-n", "client.rgw", "user", "create", *user)
         process = stack.enter_context(_daemon(folder, "radosgw", "-n", "client.rgw"))
         wait_for_store(process, store.client().list_buckets, folder / "radosgw.output")
         yield store
@@ -98,7 +100,8 @@ def _command(folder: Path, program: str, *words: str) -> list[str]:
 _WITHOUT_FILE = frozenset({"ceph-authtool", "monmaptool"})
 
 
-def _run(folder: Path, program: str, *words: str) -> None:
+def run_ceph(folder: Path, program: str, *words: str) -> None:
+    """Run one of Ceph's programs in the cluster of a directory, and check that it succeeds."""
     done = subprocess.run(
         _command(folder, program, *words),
         cwd=folder,

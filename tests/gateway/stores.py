@@ -88,13 +88,14 @@ def running_seaweedfs(folder: Path) -> Iterator[StoreServer]:
     assert program is not None, "SeaweedFS is not installed"
     port = free_port()
     (folder / "s3.json").write_text(json.dumps({"identities": [_IDENTITY]}))
-    command = [program, "server", *_seaweedfs_options(folder, port)]
+    command = [program, "server", *seaweedfs_options(folder, port)]
     store = StoreServer("seaweedfs", port)
     with _running(command, folder, store):
         yield store
 
 
-def _seaweedfs_options(folder: Path, port: int) -> Iterator[str]:
+def seaweedfs_options(folder: Path, port: int) -> Iterator[str]:
+    """Yield the options of `weed server`, for a store of S3 alone on free ports."""
     yield from (f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3", f"-s3.port={port}")
     for name in ("master.port", "volume.port", "filer.port"):
         yield from (f"-{name}={free_port()}", f"-{name}.grpc={free_port()}")

@@ -5,10 +5,10 @@ from http.client import HTTPResponse
 from pathlib import Path
 
 import pytest
-from bench.bench import ROOT, ROOT_ENVIRONMENT
 from bench.gateway_servers import started_fronts
 from bench.s3_requests import get_object, new_session
 from bench.servers import choose_cores, started_daypass
+from bench.subjects import ROOT, ROOT_ENVIRONMENT
 
 pytestmark = pytest.mark.slow
 

@@ -19,6 +19,7 @@ import click
 import pytest
 from bench.figures import Figure, Round, as_document
 from bench.gateway import large_figures_of, small_figures_of
+from bench.peers import figures_of_peers
 from click.testing import CliRunner
 from tests.process.daypass import ROOT, run, serving
 from tests.project import public_names
@@ -241,6 +242,14 @@ def test_the_benchmark_writes_its_members() -> None:
     document: Any = as_document([Figure("bare", 1.0, "us")], idle=True)
     assert set(public_names.BENCH_FIELDS) <= set(document["figures"][0])
     assert set(public_names.BENCH_FIGURES) - _strings("bench") == set()
+
+
+def test_the_benchmark_beside_other_servers_has_its_figures() -> None:
+    """build/bench-peers.json has them all where SeaweedFS and Ceph are installed."""
+    one_round = [Round(1000, 1.0, 0.1, p50_ms=1.0, p99_ms=1.0)]
+    calls, servers = ("get_caller_identity", "assume_role"), ("daypass", "seaweedfs", "ceph")
+    figures = figures_of_peers({f"{call}_{server}": one_round for call in calls for server in servers})
+    assert set(public_names.PEER_BENCH_FIGURES) - {figure.name for figure in figures} == set()
 
 
 def test_the_benchmark_of_the_gateway_has_its_figures() -> None:
