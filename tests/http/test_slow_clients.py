@@ -5,14 +5,15 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
 import pytest
 import uvicorn
 from tests.sockets import connect
 
 from daypass.http.connection import Connection
+from daypass.wire.http import HttpResponse
 
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 LARGE = b"x" * (32 * 2**20)
@@ -40,17 +41,17 @@ async def _app(scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable
 
 @contextmanager
 def serving(
-    connection: type[Connection], keep_alive: int = 60, grace: int | None = None
+    connection: type[Connection], keep_alive: float = 60, grace: int | None = None, app: Any = None
 ) -> Iterator[tuple[uvicorn.Server, str]]:
     """Run uvicorn with such connections."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        _app,
+        app or _app,
         http=connection,
         ws="none",
         lifespan="off",
         log_config=None,
-        timeout_keep_alive=keep_alive,
+        timeout_keep_alive=cast("int", keep_alive),  # uvicorn only adds it to a time
         timeout_graceful_shutdown=grace,
     )
     server = uvicorn.Server(config)
@@ -103,6 +104,54 @@ def test_empty_lines_do_not_keep_a_connection() -> None:
         connection.sendall(b"\r\n")
         while connection.recv(65_536):
             continue
+
+
+class PlainApplication:
+    """An application that answers plain calls at once."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer any other request."""
+        await _app(scope, receive, send)
+
+    def call(self, *_values: Any, secure: bool) -> HttpResponse:
+        """Answer a plain call."""
+        return HttpResponse(204 if secure else 200, (), b"ok")
+
+
+def _ask(connection: socket.socket, request: bytes) -> float | None:
+    """Return the time before a request was sent, or None if the connection was closed instead of a response."""
+    connection.settimeout(30)
+    began, received = time.monotonic(), b""
+    with suppress(ConnectionError):
+        connection.sendall(request)
+        while not received.endswith(b"ok"):
+            piece = connection.recv(65_536)
+            if not piece:
+                return None
+            received += piece
+        return began
+    return None
+
+
+CALL = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "requests", [(CALL, CALL), (GET, CALL), (CALL, GET)], ids=["plain", "then plain", "plain then"]
+)
+def test_an_idle_connection_is_closed_after_its_last_response(requests: tuple[bytes, bytes]) -> None:
+    """Each response gives the client the whole time again, also one that does not set the timer."""
+    patience = 0.4
+    with serving(Connection, patience, app=PlainApplication()) as (_, url), connect(url) as connection:
+        last = _ask(connection, requests[0])
+        connection.settimeout(patience / 2)
+        with suppress(TimeoutError):
+            assert connection.recv(1) == b"", "the machine was too slow for a second request"
+        last = _ask(connection, requests[1]) or last
+        assert last is not None
+        with suppress(ConnectionError):
+            assert connection.recv(1) == b""
+        assert time.monotonic() - last > patience - 0.01  # The timer counts in milliseconds.
 
 
 @pytest.mark.parametrize("request_", [GET.replace(b"/ ", b"/large "), GET.replace(b"/ ", b"/large ") * 3])

@@ -29,7 +29,7 @@ from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Pipeline, StoreView, refuse
 from daypass.verify.remote_server.protocol import PREFIX as RESOURCE_SERVERS
 from daypass.wire.cors import METHODS, answer_options, cross_origin_headers
-from daypass.wire.http import HttpRequest, HttpResponse
+from daypass.wire.http import Headers, HttpRequest, HttpResponse
 from daypass.wire.other_services import find_other_service, refuse_unknown_path, render_not_served
 from daypass.wire.peer_network import peer_network
 
@@ -143,7 +143,21 @@ class App:
         """
         if scope["raw_path"] != b"/":
             return self._page_at_once(scope, body)
-        request, request_id = self._request(scope, body), self._request_ids()
+        return self._answer(self._request(scope, body))
+
+    def call(
+        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, peer: str, *, secure: bool
+    ) -> HttpResponse | Awaitable[HttpResponse]:
+        """Return the response to a plain call (plain_calls.py), as `at_once` does.
+
+        `peer` and `secure` describe the connection.
+        """
+        if not self.peers.trusts_nobody:
+            peer, secure = self.peers.resolve(peer, secure=secure, headers=headers)
+        return self._answer(HttpRequest("POST", b"/", b"", headers, body, peer, secure, False, by_name))  # noqa: FBT003 - positional: this constructor is the most frequent one
+
+    def _answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        request_id = self._request_ids()
         if _is_large(request):
             return self._answer_waiting(request, request_id, self.blocking_first)
         try:
@@ -276,6 +290,6 @@ def _is_large(request: HttpRequest) -> bool:
     """Return whether a request is too large to parse on the event loop."""
     body, query = request.body, request.query
     size = len(body) + len(query)
-    return size > _LIGHT_BYTES or (
-        size > _LIGHT_PARAMETERS and body.count(b"&") + query.count(b"&") > _LIGHT_PARAMETERS
-    )
+    if size <= _LIGHT_PARAMETERS:
+        return False
+    return size > _LIGHT_BYTES or body.count(b"&") + query.count(b"&") > _LIGHT_PARAMETERS

@@ -1,6 +1,7 @@
 """One connection: uvicorn's, with timeouts, and a fast path for the API.
 
-framing.py splits the bytes into requests and limits their heads; body.py limits bodies.
+framing.py splits the bytes into requests and limits their heads; plain_calls.py reads a call that arrives complete and
+in its plain form; body.py limits bodies.
 
 Without timeouts a client could hold connections for ever: by silence, incomplete requests, or unread responses.
 
@@ -11,10 +12,10 @@ other pages, large or unusual requests, responses that have to wait.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from daypass.http.asgi_messages import send_answer
 from daypass.http.connection_limits import ConnectionSlot
@@ -22,8 +23,10 @@ from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 -
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
+from daypass.http.plain_calls import PlainCall, read_plain_call
+from daypass.http.response_framing import ResponseFramer
 from daypass.wire.cors import cross_origin_headers
-from daypass.wire.http import HttpResponse
+from daypass.wire.http import Headers, HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
 _ROLE_CREDENTIALS = b"/federation/credentials?"
@@ -33,11 +36,24 @@ _LEAST_READ = 16_384  # bytes of a response that a client must read within its t
 AtOnce = Callable[[Any, bytes], HttpResponse | Awaitable[HttpResponse]]
 
 
+class AnswerCall(Protocol):
+    """Returns the response to a plain call, or an awaitable of it."""
+
+    def __call__(
+        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, peer: str, *, secure: bool
+    ) -> HttpResponse | Awaitable[HttpResponse]:
+        """Answer the call of a peer, whose own connection may be secure."""
+        ...
+
+
+_frame = ResponseFramer().frame
+
+
 class Connection(OneRequestAtATime):
     """Closes itself if the client is too slow.
 
     It may be silent, or send a request or read a response too slowly. An application's method `at_once` is called for
-    POST to / and for GetRoleCredentials.
+    POST to / and for GetRoleCredentials, and its method `call`, if it has one, for a plain call (PlainCall).
     """
 
     patience = 60.0  # seconds for a whole request, and for each part of a response that the client reads
@@ -51,6 +67,9 @@ class Connection(OneRequestAtATime):
     _tls_end: asyncio.TimerHandle | None = None
 
     _at_once: AtOnce | None = None
+    _call: AnswerCall | None = None
+    _peer, _secure = "", False
+    _idle_since = 0.0  # the time of the last response
     _kept: bytearray | None = None  # the body, so far, of a call on the fast path
     _awaited: Awaitable[HttpResponse] | None = None
     _answered = False  # in this turn: other connections come before a second answer
@@ -66,7 +85,10 @@ class Connection(OneRequestAtATime):
         super().connection_made(cast("asyncio.Transport", self._lingering))
         if self.client is not None:
             self.client = plain_address(self.client[0]), self.client[1]
+            self._peer = self.client[0]
+        self._secure = self.scheme == "https"
         self._at_once = getattr(self.app, "at_once", None)
+        self._call = getattr(self.app, "call", None)
         first = min(self.patience, self.patience_for_first_byte)
         self._deadline = self.loop.call_later(first, self._give_up)
 
@@ -75,6 +97,11 @@ class Connection(OneRequestAtATime):
         if self._lingering.is_lingering:
             self._lingering.drop(data)
             return
+        if self._call is not None and self._is_at_rest():
+            call = read_plain_call(data)
+            if call is not None:
+                self._answer_plain(self._call, call, data)
+                return
         self._answered = False
         super().data_received(data)
         self._watch_request()
@@ -137,15 +164,31 @@ class Connection(OneRequestAtATime):
         is_api = getattr(self, "url", b"").partition(b"?")[0] == b"/"  # no target before the first request
         extra = cross_origin_headers(tuple(self.headers)) if is_api else ()
         headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *extra)
-        self.transport.write(self._framed(HttpResponse(status, headers, text)))
+        self.transport.write(_frame(HttpResponse(status, headers, text), self.server_state.default_headers))
         self.transport.close()
 
     def on_response_complete(self) -> None:
         """Read the next request, or make sure that the connection ends."""
+        self._idle_since = self.loop.time()
         super().on_response_complete()
         if self.transport.is_closing():
             self._watch_writing()
             self._watch_tls_end()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if it was idle for long enough.
+
+        Otherwise, look again later: a plain call leaves the timer as it is, because a new one for each response would
+        cost more.
+        """
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_again(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _look_again(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def pause_writing(self) -> None:
         """Start to wait for the client to read."""
@@ -175,7 +218,7 @@ class Connection(OneRequestAtATime):
         self._lingering.close_now()
         if self.place is not None:
             self.place.leave()
-        for timer in (self._deadline, self._stalled, self._tls_end):
+        for timer in (self._deadline, self._stalled, self._tls_end, self.timeout_keep_alive_task):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -188,6 +231,7 @@ class Connection(OneRequestAtATime):
         return (
             (self.url == b"/" or self.url.startswith(_ROLE_CREDENTIALS))
             and self._at_once is not None
+            and self._awaited is None  # a plain call that has to wait
             and not self._answered
             and not self._is_last
             and self.parser.get_method() == (b"POST" if self.url == b"/" else b"GET")
@@ -212,7 +256,7 @@ class Connection(OneRequestAtATime):
         try:
             answer = self._at_once(scope, body)
             if isinstance(answer, HttpResponse):
-                self.transport.write(self._framed(answer))
+                self.transport.write(_frame(answer, self.server_state.default_headers))
                 self.on_response_complete()
                 return
         except Exception:
@@ -224,22 +268,45 @@ class Connection(OneRequestAtATime):
         super().take_head()
         super().take_end()
 
+    def _is_at_rest(self) -> bool:
+        """Return whether the next byte begins a request that may be answered at once."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return not (
+            self._in_message
+            or self._head_bytes  # empty lines, or a part of one
+            or self._buffer
+            or self._is_over
+            or self.flow.write_paused
+            or (cycle is not None and not cycle.response_complete)
+            or self.transport.is_closing()
+        )
+
+    def _answer_plain(self, answer_call: AnswerCall, call: PlainCall, data: bytes) -> None:
+        """Answer a plain call, which the parser does not see."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        headers, by_name, body = call
+        try:
+            answer = answer_call(headers, by_name, body, self._peer, secure=self._secure)
+            if isinstance(answer, HttpResponse):
+                self.transport.write(_frame(answer, self.server_state.default_headers))
+                self.server_state.total_requests += 1
+                self._idle_since = self.loop.time()
+                if self.timeout_keep_alive_task is None:
+                    self._look_again(self.timeout_keep_alive)
+                return
+        except Exception:
+            self.logger.exception("the response could not be created")
+            self.transport.close()
+            return
+        # It has to wait. The parser makes the request of it that ASGI needs, and the awaitable is its application.
+        self._awaited, self._answered = answer, False
+        super().data_received(data)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         awaited, self._awaited = self._awaited, None
         super()._start_asgi_task(cycle, _until_cancelled(cycle, app if awaited is None else _sending(awaited)))
-
-    def _framed(self, answer: HttpResponse) -> bytes:
-        headers = (*self.server_state.default_headers, *answer.headers)
-        lines = [name + b": " + value + b"\r\n" for name, value in headers]
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
-            raise ValueError("a header contains a line break")
-        return b"%bcontent-length: %d\r\n%b\r\n%b" % (
-            STATUS_LINE[answer.status],
-            len(answer.body),
-            head,
-            answer.body,
-        )
 
     def _watch_request(self) -> None:
         """Set the deadline of a request that has begun."""

@@ -67,7 +67,7 @@ def read_framing(method: bytes, target: bytes, version: str, headers: Headers) -
     if len(headers) > MOST_HEADERS:
         raise RefusedHeadError(f"The request has more than {MOST_HEADERS} headers.")
     names = [name for name, _ in headers]
-    if names.count(b"host") != 1 or not _is_host(headers[names.index(b"host")][1]):
+    if names.count(b"host") != 1 or not is_host(headers[names.index(b"host")][1]):
         _check_missing_host(target, version, names, headers)
     if _UNUSUAL.isdisjoint(names):
         return _content_length(names, headers), version == "1.0"
@@ -88,7 +88,7 @@ def find_absolute_target(target: bytes, scheme: str) -> AbsoluteTarget | None:
     if absolute[1].lower() != scheme.encode():
         raise RefusedHeadError(f"The target of the request must be a path or begin with {scheme}://.")
     authority, rest = absolute[2], absolute[3]
-    if not _is_host(authority):
+    if not is_host(authority):
         raise RefusedHeadError("The target of the request must name a host.")
     return AbsoluteTarget(authority, rest if rest.startswith(b"/") else b"/" + rest)
 
@@ -108,7 +108,8 @@ def expects_continue(version: str, headers: Headers) -> bool:
     return bool(expected)
 
 
-def _is_host(value: bytes) -> bool:
+def is_host(value: bytes) -> bool:
+    """Return whether a value of Host names a server."""
     return len(value) <= _LONGEST_HOST and _is_short_host(value)
 
 

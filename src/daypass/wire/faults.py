@@ -34,6 +34,8 @@ _COMMON: Headers = (
 )
 _XML: Headers = ((b"content-type", b"text/xml"), *_COMMON)
 _JSON: Headers = ((b"content-type", b"application/json"), *_COMMON)
+ORDINARY_HEADERS = (_XML, _JSON)
+"""The headers of most responses after the request id: the same for every caller and result."""
 
 
 def answer(body: bytes, *, request_id: str, wants_json: bool, extra: Headers = ()) -> HttpResponse:

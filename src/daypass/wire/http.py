@@ -4,6 +4,8 @@ They are not decoded or verified: signatures cover exactly these bytes. http/ re
 address.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -13,7 +15,9 @@ class HttpRequest(msgspec.Struct, frozen=True):
     """One request.
 
     Header names are lower case, in the order received, with duplicates, as in ASGI. `peer` is the client's address,
-    resolved through trusted proxies. `truncated`: the body was longer than the limit, and is empty here.
+    resolved through trusted proxies. `truncated`: the body was longer than the limit, and is empty here. `by_name`
+    contains the same headers if the request was read in its plain form (http/plain_calls.py): each name occurs once,
+    and each value consists of words of visible ASCII with single spaces between them. It is None otherwise.
     """
 
     method: str
@@ -24,9 +28,12 @@ class HttpRequest(msgspec.Struct, frozen=True):
     peer: str
     secure: bool
     truncated: bool = False
+    by_name: Mapping[bytes, bytes] | None = None
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of that lower-case name, or None."""
+        if self.by_name is not None:
+            return self.by_name.get(name)
         for key, value in self.headers:
             if key == name:
                 return value

@@ -6,6 +6,7 @@ strict_http.py.
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from tests.fuzz.strict_http import Found, Message, digest, read_answers, read_re
 from uvicorn.server import ServerState
 
 from daypass.http.connection import Connection
-from daypass.wire.http import HttpResponse
+from daypass.wire.http import Headers, HttpResponse
 
 _LOOP = asyncio.new_event_loop()
 _BODY = b"GET /inside HTTP/1.1\r\nHost: a\r\n\r\n"  # a body that would be a request itself
@@ -42,6 +43,10 @@ _PARTS = (
     b"Expect: 100-continue\r\n",
     b"X-Extra:  a \t b \r\n",
     b"X-Folded: a\r\n b\r\n",
+    b"User-Agent: a b\r\n",
+    b"Content-Type: a: b\r\n",
+    b"host: a\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc",
     b"Transfer-Encoding: gzip, chunked\r\n",
     b"Content-Length: +3\r\n",
     b"Host : a\r\n",
@@ -79,6 +84,14 @@ class Echo:
         """Respond where the request was read."""
         told = digest(Message(scope["method"], b"/", _headers(scope), body))
         return HttpResponse(200, ((b"x-request", told),), b"")
+
+    def call(
+        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, _peer: str, *, secure: bool
+    ) -> HttpResponse:
+        """Respond to a plain call. Streams that are cut do not come here."""
+        assert not secure
+        assert tuple(by_name.items()) == headers
+        return HttpResponse(200, ((b"x-request", digest(Message("POST", b"/", headers, body))),), b"")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Respond through ASGI."""

@@ -21,7 +21,7 @@ def find_signature(request: HttpRequest, *, form_params: Container[str] = ()) ->
     The Fault says which part is missing. `form_params` only serve to record an unsupported way of signing in the audit
     log.
     """
-    headers = fold_headers(request.headers)
+    headers = fold_headers(request.headers) if request.by_name is None else request.by_name
     authorization = headers.get(b"authorization")
     in_query = find_parameters(request.query) if request.query else None
     if authorization:

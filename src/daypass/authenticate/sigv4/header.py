@@ -14,6 +14,7 @@ from hashlib import sha256
 from daypass.authenticate.sigv4.canonical import Headers
 from daypass.authenticate.sigv4.credential import Credential, parse_credential
 from daypass.authenticate.sigv4.signature import ALGORITHM, UnverifiedSignature
+from daypass.authenticate.sigv4.template import CanonicalTemplate, make_template
 from daypass.authenticate.sigv4.timestamp import parse_date_header, parse_timestamp
 from daypass.errors import IncompleteSignature
 
@@ -33,11 +34,11 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
     before, _, signature = text.rpartition(", Signature=")
     usual = _read_usual(before) if signature.isalnum() and len(before) <= _LONGEST_REMEMBERED else None
     if usual is not None:
-        credential, signed_headers = usual
+        credential, signed_headers, template = usual
     else:
         claimed, signed, signature = _parameters(text, headers)
         credential = parse_credential(claimed)
-        signed_headers = _split(signed)
+        signed_headers, template = _split(signed), None
     stamp = headers.get(b"x-amz-date")
     if stamp is not None:
         timestamp = stamp.decode("latin-1")
@@ -53,13 +54,17 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
         signature,
         None if token is None else token.decode("latin-1"),
         False,  # noqa: FBT003 - by position: this constructor is the most frequent one
+        template,
     )
 
 
 @lru_cache(maxsize=1024)
-def _read_usual(before_signature: str) -> tuple[Credential, tuple[bytes, ...]] | None:
+def _read_usual(before_signature: str) -> tuple[Credential, tuple[bytes, ...], CanonicalTemplate | None] | None:
     usual = _BEFORE_SIGNATURE.fullmatch(before_signature)
-    return None if usual is None else (parse_credential(usual[1]), _split(usual[2]))
+    if usual is None:
+        return None
+    credential, signed_headers = parse_credential(usual[1]), _split(usual[2])
+    return credential, signed_headers, make_template(credential, signed_headers)
 
 
 def _split(signed: str) -> tuple[bytes, ...]:

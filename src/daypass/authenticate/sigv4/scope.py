@@ -11,6 +11,7 @@ from daypass.authenticate.sigv4.timestamp import BASIC_FORMAT
 from daypass.errors import SignatureDoesNotMatch
 
 SKEW = timedelta(minutes=15)
+_OLDEST = -SKEW
 
 # AWS ends the first two with a space, and joins all messages that apply.
 _WRONG_REGION = "Credential should be scoped to a valid region. "
@@ -42,7 +43,7 @@ def check_scope(
         raise SignatureDoesNotMatch(_wrong_scope(unverified, services, region_fits=region_fits))
     if b"host" not in unverified.signed_headers:
         raise SignatureDoesNotMatch(_HOST_UNSIGNED)
-    if not -SKEW <= now - unverified.signed_at <= SKEW:
+    if not _OLDEST <= now - unverified.signed_at <= SKEW:
         # Signatures contain whole seconds only, and so does the message that refuses one.
         _check_time(unverified, now.replace(microsecond=0))
 

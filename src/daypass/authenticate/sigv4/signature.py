@@ -7,6 +7,8 @@ from datetime import datetime
 
 import msgspec
 
+from daypass.authenticate.sigv4.template import CanonicalTemplate
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 TERMINATOR = "aws4_request"
 
@@ -15,7 +17,8 @@ class UnverifiedSignature(msgspec.Struct, frozen=True):
     """The claims of a request about its signer. Do not trust any of them yet.
 
     `date` to `terminator` are the credential scope, `timestamp` is the signed string and `signed_at` its instant.
-    `token` is None if absent; an empty token is still a token.
+    `token` is None if absent; an empty token is still a token. `template` was made of the same scope and signed
+    headers, or is None.
     """
 
     access_key_id: str
@@ -29,6 +32,7 @@ class UnverifiedSignature(msgspec.Struct, frozen=True):
     signature: str
     token: str | None
     presigned: bool
+    template: CanonicalTemplate | None = None
 
 
 class VerifiedSignature(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from daypass.authenticate.sigv4.canonical import (
+    Headers,
     canonical_headers,
     canonical_path,
     canonical_query,
@@ -44,22 +45,23 @@ def verify_signature(
     if request.truncated:
         # It reads as empty, and a signature over an empty body must not cover a long one.
         raise SignatureDoesNotMatch(_MISMATCH, detail="the body is too long to be read")
-    signed = unverified.signed_headers
-    headers = fold_headers(request.headers)
+    signed, by_name, template = unverified.signed_headers, request.by_name, unverified.template
+    headers = fold_headers(request.headers) if by_name is None else by_name
     if TOKEN_HEADER in headers and TOKEN_HEADER not in signed:
         raise SignatureDoesNotMatch(_TOKEN_UNSIGNED)
-    lines = canonical_headers(headers, signed)
-    if lines is None:
-        raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request, or is named twice")
-    canonical = canonical_request(
-        request.method,
-        b"/" if request.path == b"/" else canonical_path(request.path),
-        canonical_query(request.query) if request.query else b"",
-        lines,
-        signed,
-        sha256(request.body).hexdigest().encode(),
-    )
-    scope = f"{unverified.date}/{unverified.region}/{unverified.service}/{unverified.terminator}"
+    payload = sha256(request.body).hexdigest().encode()
+    canonical = None
+    if (
+        template is not None
+        and by_name is not None
+        and request.method == "POST"
+        and request.path == b"/"
+        and not request.query
+    ):
+        canonical, scope = template.fill(by_name, payload), template.scope
+    if canonical is None:
+        canonical = _canonical(request, headers, signed, payload)
+        scope = f"{unverified.date}/{unverified.region}/{unverified.service}/{unverified.terminator}"
     expected = signing_key.sign(string_to_sign(unverified.timestamp, scope, canonical).encode())
     if not compare_digest(expected.encode(), unverified.signature.encode()):
         raise SignatureDoesNotMatch(_MISMATCH)
@@ -70,6 +72,20 @@ def verify_signature(
         unverified.signed_at,
         signed,
         unverified.presigned,
+    )
+
+
+def _canonical(request: HttpRequest, headers: Headers, signed: tuple[bytes, ...], payload: bytes) -> bytes:
+    lines = canonical_headers(headers, signed)
+    if lines is None:
+        raise SignatureDoesNotMatch(_MISMATCH, detail="a signed header is not in the request, or is named twice")
+    return canonical_request(
+        request.method,
+        b"/" if request.path == b"/" else canonical_path(request.path),
+        canonical_query(request.query) if request.query else b"",
+        lines,
+        signed,
+        payload,
     )
 
 

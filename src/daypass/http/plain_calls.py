@@ -1,0 +1,80 @@
+"""Read a call that arrives complete and in its plain form. Pure.
+
+SDKs send nearly all calls in one form, and nearly all arrive in one piece. This module reads that form alone, in one
+pass. For any other piece of bytes it returns None: framing.py reads it, and makes every refusal. A plain call is
+exactly one request:
+
+- The request line is `POST / HTTP/1.1`. The length of the body is the Content-Length, in decimal without zeros in
+  front, and no byte follows.
+- A header line is one of `_NAMES`, a colon, one space and a value. No name occurs twice in any spelling.
+- The names do not include those that affect the framing (Transfer-Encoding, Expect) or the connection (Upgrade). A
+  Connection header is exactly `keep-alive`, which HTTP/1.1 means anyway.
+- A value consists of words of visible ASCII with single spaces between them. All parsers read the same value there, and
+  it is its own canonical form in a signature.
+- Host is valid, by the rule of head.py.
+
+tests/http/test_plain_calls.py compares this form with what framing.py reads from the same bytes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, cast
+
+from daypass.http.head import is_host
+from daypass.wire.http import Headers
+
+LONGEST = 32_768  # bytes of a whole call; the parser of framing.py allows more
+
+# Possessive: a mismatch is found in one pass, whatever the bytes are.
+_CALL = re.compile(rb"POST / HTTP/1\.1\r\n((?:[A-Za-z0-9-]++: [!-~]++(?: [!-~]++)*+\r\n)++)\r\n")
+_KEEP_ALIVE = frozenset({None, b"keep-alive", b"Keep-Alive"})
+
+
+def _spellings(names: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return the names in lower case by their usual spellings."""
+    spelled = {name: name for name in names}
+    return spelled | {name.title(): name for name in names} | {b"X-Amz-Content-SHA256": b"x-amz-content-sha256"}
+
+
+# Headers that clients and proxies send with a call. None of them affects the framing. With any other header, a call is
+# not plain.
+_NAMES: Mapping[bytes, bytes] = _spellings(
+    (
+        b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"amz-sdk-invocation-id",
+        b"amz-sdk-request", b"authorization", b"cache-control", b"connection", b"content-length", b"content-type",
+        b"date", b"forwarded", b"host", b"origin", b"pragma", b"referer", b"sec-fetch-dest", b"sec-fetch-mode",
+        b"sec-fetch-site", b"traceparent", b"tracestate", b"user-agent", b"via", b"x-amz-content-sha256",
+        b"x-amz-date", b"x-amz-security-token", b"x-amz-user-agent", b"x-amzn-trace-id", b"x-forwarded-for",
+        b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id",
+    )
+)  # fmt: skip
+
+
+class PlainCall(NamedTuple):
+    """A plain call. Header names are lower case, in the order received."""
+
+    headers: Headers
+    by_name: Mapping[bytes, bytes]
+    body: bytes
+
+
+def read_plain_call(data: bytes) -> PlainCall | None:
+    """Return the call if `data` is exactly one plain call, or None."""
+    found = _CALL.match(data) if len(data) <= LONGEST else None
+    if found is None:
+        return None
+    lines = found[1]
+    parts = lines.replace(b"\r\n", b": ").split(b": ")  # a name, its value, the next name...; an empty one is the last
+    by_name = dict(zip(map(_NAMES.get, parts[::2]), parts[1::2], strict=False))
+    count = lines.count(b"\r\n")
+    # A value that contains a colon and a space would count as two parts, and be read as a name and a value.
+    if len(parts) != 2 * count + 1 or len(by_name) != count or None in by_name:
+        return None
+    body = data[found.end() :]
+    if by_name.get(b"content-length") != b"%d" % len(body) or by_name.get(b"connection") not in _KEEP_ALIVE:
+        return None
+    host = by_name.get(b"host")
+    if host is None or not is_host(host):
+        return None
+    named = cast("Mapping[bytes, bytes]", by_name)
+    return PlainCall(tuple(named.items()), named, body)
