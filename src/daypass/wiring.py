@@ -24,6 +24,7 @@ from daypass.federation.oidc.network.trust_store import create_context
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
+from daypass.http.late_page import LatePage, Page
 from daypass.http.metrics import Metrics, serve_metrics
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import make_counter, make_recorder, report_bug
@@ -35,8 +36,6 @@ from daypass.maintenance import Maintenance
 from daypass.operations.registry import full_registry
 from daypass.operations.settings import Branding, SamlRules, ServiceSettings
 from daypass.pipeline import Pipeline
-from daypass.portal.app import Portal, build_portal
-from daypass.portal.site import Site
 from daypass.ports import Clock
 from daypass.regions import known_regions
 from daypass.resource_server.grants import GrantSource
@@ -125,6 +124,26 @@ def build_app(
     nonblocking = NonBlockingView(
         opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
     ).reading(loop_reads)
+
+    def build_portal() -> Page:
+        from daypass.portal import app
+        from daypass.portal.site import Site
+
+        return app.build_portal(
+            app.Portal(
+                site=Site(pipeline, blocking, settings),
+                fetcher=Fetcher(fetch_limits(config)),
+                issuer_keys=issuer_keys,
+                within_rate_limit=throttle.within_rate_limit,
+                new_request_id=RequestIds(),
+                report_bug=report_bug,
+                workers=workers,
+                audit_file=_audit_file(config),
+                rotate_days=config.rotate_keys_days,
+            )
+        )
+
+    portal = LatePage(build_portal)
     return App(
         pipeline=pipeline,
         nonblocking=nonblocking,
@@ -144,19 +163,7 @@ def build_app(
             on_refusal=metrics.connection_refused,
         ),
         issuers=IssuerPages(config.url, cache.cached_only, cache.loading, workers),
-        portal=build_portal(
-            Portal(
-                site=Site(pipeline, blocking, settings),
-                fetcher=Fetcher(fetch_limits(config)),
-                issuer_keys=issuer_keys,
-                within_rate_limit=throttle.within_rate_limit,
-                new_request_id=RequestIds(),
-                report_bug=report_bug,
-                workers=workers,
-                audit_file=_audit_file(config),
-                rotate_days=config.rotate_keys_days,
-            )
-        ),
+        portal=portal,
         sso=Sso(pipeline, nonblocking, blocking, issuer_keys, workers, RequestIds()),
         resource_servers=ResourceServerPage(
             ResourceServers(
@@ -171,8 +178,16 @@ def build_app(
             workers,
         ),
         shows_metrics=not config.metrics_port,
-        on_start=(*_metrics_of(config, metrics), cache.start, maintenance.start, webhook_sender.start),
-        on_stop=(webhook_sender.stop, maintenance.stop, cache.close, workers.shutdown, sink.close, opened.store.close),
+        on_start=(*_metrics_of(config, metrics), cache.start, maintenance.start, webhook_sender.start, portal.start),
+        on_stop=(
+            portal.stop,
+            webhook_sender.stop,
+            maintenance.stop,
+            cache.close,
+            workers.shutdown,
+            sink.close,
+            opened.store.close,
+        ),
         on_hangup=(sink.reopen,),
     )
 
@@ -202,12 +217,13 @@ def make_issuer_keys(config: Config, clock: Clock) -> IssuerKeys:
     Fetched within the operator's limits. Raises ConfigurationError.
     """
     limits = fetch_limits(config)
-    try:
-        create_context(limits.ca_bundle, frozenset())
-    except OSError as error:
-        raise ConfigurationError(
-            f"oidc_ca_bundle {limits.ca_bundle} cannot be read: {error.strerror or error}"
-        ) from error
+    if limits.ca_bundle is not None:  # The system's authorities are read at the first fetch.
+        try:
+            create_context(limits.ca_bundle, frozenset())
+        except OSError as error:
+            raise ConfigurationError(
+                f"oidc_ca_bundle {limits.ca_bundle} cannot be read: {error.strerror or error}"
+            ) from error
     return IssuerKeys(Fetcher(limits), clock, enforce_thumbprints=config.oidc_enforce_thumbprints)
 
 

@@ -5,13 +5,32 @@ Owns their form: text on a terminal, else JSON, on standard error. Requests are 
 
 import logging
 import sys
-from contextlib import suppress
-from typing import TextIO, cast
-
-import structlog
-from structlog.typing import Processor
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO, cast
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
+
+
+@contextmanager
+def _without(library: str) -> Iterator[None]:
+    """Make an optional library look as if it were not installed."""
+    if library in sys.modules:
+        yield
+        return
+    sys.modules[library] = None  # type: ignore[assignment] # as the import statement expects it
+    try:
+        yield
+    finally:
+        del sys.modules[library]
+
+
+# structlog formats tracebacks with rich if it is installed. We do not use that, and its import delays each start.
+with _without("rich"):
+    import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -58,13 +77,13 @@ class _Unfailing:
             sys.stderr.flush()
 
 
-def _renderers(*, on_terminal: bool) -> list[Processor]:
+def _renderers(*, on_terminal: bool) -> "list[Processor]":
     if on_terminal:
         return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 
 
-def _set_up_libraries(renderers: list[Processor]) -> None:
+def _set_up_libraries(renderers: "list[Processor]") -> None:
     """Format the logs of libraries like our own, so that a logged string cannot forge a line."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

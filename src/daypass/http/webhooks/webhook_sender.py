@@ -13,13 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-import aiohttp
 import msgspec
 import structlog
-from aiohttp.connector import AddrInfoType
-from yarl import URL
 
 from daypass.background import Background
 from daypass.directory import records
@@ -35,6 +32,10 @@ from daypass.federation.oidc.network.trust_store import create_context
 from daypass.http.webhooks.webhook_lanes import LONGEST_PAUSE, Lane, WebhookLanes
 from daypass.mint.web_identity import Algorithm
 from daypass.ports import Clock
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.connector import AddrInfoType
 
 SIGNATURE = "Daypass-Signature"
 
@@ -178,6 +179,10 @@ class WebhookSender(Background):
 
     async def _post(self, notification: Notification) -> str | None:
         """Post a notification once. Return the reason of a failure, or None."""
+        # Not at the start of the server, and outside of the time for the attempt.
+        import aiohttp
+        from yarl import URL
+
         url = URL(notification.url, encoded=True)
         body = self._vault.decrypt(notification.sealed_body, bound_to=notification.bound_to)
         headers = {
@@ -212,7 +217,9 @@ class WebhookSender(Background):
         }
         return issuer_rings.sign(Algorithm.ES384, claims, now=now)
 
-    def _connector(self) -> aiohttp.TCPConnector:
+    def _connector(self) -> "aiohttp.TCPConnector":
+        import aiohttp
+
         return aiohttp.TCPConnector(
             ssl=create_context(self._limits.ca_bundle, frozenset()),
             resolver=VettingResolver(SystemLookup(), self._limits.networks),
@@ -221,7 +228,7 @@ class WebhookSender(Background):
             socket_factory=self._open_socket,
         )
 
-    def _open_socket(self, address: AddrInfoType) -> socket.socket:
+    def _open_socket(self, address: "AddrInfoType") -> socket.socket:
         # Only this check sees literal addresses: aiohttp does not resolve them.
         family, kind, protocol, _, target = address
         if not is_allowed(str(target[0]), self._limits.networks):
@@ -257,6 +264,8 @@ def _forget(under_way: dict[str, Attempt], notification_id: str) -> Callable[[At
 
 
 def _lane(notification: Notification) -> Lane:
+    from yarl import URL
+
     host = (URL(notification.url, encoded=True).host or "").lower()
     return notification.requestor or host, host
 

@@ -8,15 +8,12 @@ Source: RFC 8725 sections 3.9 and 3.10; OWASP, "Server-Side Request Forgery Prev
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
-
-import aiohttp
-from aiohttp.connector import AddrInfoType
-from yarl import URL
+from typing import TYPE_CHECKING, Self
 
 from daypass.federation.oidc.network.addresses import Network, is_allowed
 from daypass.federation.oidc.network.resolver import (
@@ -28,6 +25,10 @@ from daypass.federation.oidc.network.resolver import (
 )
 from daypass.federation.oidc.network.trust_store import ThumbprintMismatchError, create_context
 from daypass.federation.oidc.provider import is_keys_url
+
+if TYPE_CHECKING:
+    import aiohttp
+    from aiohttp.connector import AddrInfoType
 
 MAX_DOCUMENT = 256 * 1024
 _CHUNK = 16 * 1024
@@ -122,9 +123,12 @@ class Fetcher:
     ) -> bytes:
         if not is_keys_url(url):
             raise UnacceptableAnswerError("the address is not a plain https URL")
+        await self._prepare()
+        import aiohttp
+
         try:
             async with asyncio.timeout(self._limits.seconds):
-                return await self._read(method, URL(url, encoded=True), thumbprints, form, headers)
+                return await self._read(method, url, thumbprints, form, headers)
         except TimeoutError:
             raise IssuerUnreachableError("no complete answer in time") from None
         except (ssl.SSLError, aiohttp.ClientSSLError) as fault:
@@ -134,14 +138,26 @@ class Fetcher:
         except (aiohttp.ClientError, OSError) as fault:
             raise _connection_fault(fault) from None
 
+    async def _prepare(self) -> None:
+        """Import aiohttp and read the authorities before the first fetch.
+
+        Both take a tenth of a second: too long for the start of a server, for the event loop and for a fetch's time.
+        """
+        if not _prepared.is_set():
+            await asyncio.to_thread(_import_and_read, self._limits.ca_bundle)
+            _prepared.set()
+
     async def _read(
         self,
         method: str,
-        url: URL,
+        url: str,
         thumbprints: frozenset[str],
         form: Mapping[str, str] | None,
         headers: Mapping[str, str],
     ) -> bytes:
+        import aiohttp
+        from yarl import URL
+
         context = create_context(self._limits.ca_bundle, thumbprints, self._accounts)
         async with (
             _FetchSockets(self._limits.networks) as line,
@@ -153,12 +169,14 @@ class Fetcher:
                 auto_decompress=False,
                 trust_env=False,
             ) as session,
-            session.request(method, url, data=form, allow_redirects=False) as response,
+            session.request(method, URL(url, encoded=True), data=form, allow_redirects=False) as response,
         ):
             _check_answer(response)
             return await _read_body(response)
 
-    def _connector(self, context: ssl.SSLContext, line: "_FetchSockets") -> aiohttp.TCPConnector:
+    def _connector(self, context: ssl.SSLContext, line: "_FetchSockets") -> "aiohttp.TCPConnector":
+        import aiohttp
+
         return aiohttp.TCPConnector(
             ssl=context,
             resolver=VettingResolver(self._lookup, self._limits.networks),
@@ -166,6 +184,16 @@ class Fetcher:
             force_close=True,
             socket_factory=line.open_socket,
         )
+
+
+_prepared = threading.Event()
+
+
+def _import_and_read(ca_bundle: Path | None) -> None:
+    import aiohttp  # noqa: F401 - for the imports in Fetcher, which then take no time
+
+    with suppress(OSError):  # The fetch meets the same error and translates it.
+        create_context(ca_bundle, frozenset())
 
 
 class _FetchSockets:
@@ -179,7 +207,7 @@ class _FetchSockets:
         self._networks = networks
         self._opened: list[socket.socket] = []
 
-    def open_socket(self, address: AddrInfoType) -> socket.socket:
+    def open_socket(self, address: "AddrInfoType") -> socket.socket:
         """Return a new socket for an address, or raise AddressRefusedError."""
         # The only check for literal addresses, which aiohttp does not resolve.
         family, kind, protocol, _, target = address
@@ -199,7 +227,7 @@ class _FetchSockets:
                 opened.shutdown(socket.SHUT_RDWR)
 
 
-def _check_answer(response: aiohttp.ClientResponse) -> None:
+def _check_answer(response: "aiohttp.ClientResponse") -> None:
     if response.status == _TOO_MANY or response.status >= _SERVER_FAULTS:
         raise IssuerUnreachableError(f"it answered {response.status}")
     if response.status in _DENIED:
@@ -213,7 +241,7 @@ def _check_answer(response: aiohttp.ClientResponse) -> None:
         raise UnacceptableAnswerError("its answer is larger than 256 KiB")
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: "aiohttp.ClientResponse") -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_chunked(_CHUNK):
         body += chunk

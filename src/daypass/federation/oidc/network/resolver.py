@@ -8,11 +8,15 @@ import asyncio
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Collection, Sequence
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import TYPE_CHECKING
 
 from daypass.federation.oidc.network.addresses import Network, is_allowed
 from daypass.federation.oidc.shares import Shares
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractResolver, ResolveResult
+else:
+    AbstractResolver = object  # aiohttp tests no type, and importing it would delay the start of the server
 
 MAX_PENDING = 256
 Lookup = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -41,7 +45,7 @@ class VettingResolver(AbstractResolver):
         host: str,
         port: int = 0,
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - aiohttp's signature; any will do
-    ) -> list[ResolveResult]:
+    ) -> "list[ResolveResult]":
         """Return the allowed addresses of `host`.
 
         Raises AddressRefusedError if it has no allowed one.
@@ -129,12 +133,12 @@ def _ask_system(host: str, port: int) -> Sequence[str] | OSError:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def _result(host: str, port: int, address: str) -> ResolveResult:
-    return ResolveResult(
-        hostname=host,
-        host=address,
-        port=port,
-        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-        proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
+def _result(host: str, port: int, address: str) -> "ResolveResult":
+    return {
+        "hostname": host,
+        "host": address,
+        "port": port,
+        "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+        "proto": 0,
+        "flags": socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    }
