@@ -7,6 +7,7 @@ is absent. Rules: IAM User Guide, "AWS global condition context keys".
 """
 
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -61,6 +62,7 @@ def request_keys(request_info: RequestInfo) -> NewConditionKeys:
     return context
 
 
+@lru_cache(maxsize=1024)  # most requests have the same keys
 def as_written(key: str) -> str:
     """Return a condition key as AWS writes it, if it is known."""
     known = find_key(key)

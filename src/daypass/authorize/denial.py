@@ -8,6 +8,7 @@ owns the format.
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import repeat
 
 import msgspec
 
@@ -15,7 +16,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authorize.context import as_written
 from daypass.authorize.remedy import closest_statements
 from daypass.operations.authorization_message import Condition, DenialNote, StatementNote, TypeNote
-from daypass.policy.authorization_request import AuthorizationRequest, ContextValue
+from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.compiled import CompiledStatement
 from daypass.policy.decision import Allowed, Denied, StatementRef
 from daypass.policy.evaluate import Policies
@@ -72,7 +73,9 @@ def describe_denial(request: AuthorizationRequest, policies: Policies, caller: C
 
 def _own_side(request: AuthorizationRequest, policies: Policies) -> tuple[AuthorizationRequest, Policies]:
     """Return the request for evaluation by the caller's account alone."""
-    context = {key: value for key, value in request.context.items() if not key.startswith(_OF_RESOURCE)}
+    context = request.context
+    if "resourcetag/" in "\n".join(context):
+        context = {key: value for key, value in context.items() if not key.startswith(_OF_RESOURCE)}
     alone = msgspec.structs.replace(request, resource_account=request.principal.account, context=context)
     return alone, Policies(
         identity=policies.identity,
@@ -125,9 +128,7 @@ def _in_order(request: AuthorizationRequest, trace: Trace) -> tuple[Condition, .
         for statement in policy.statements
         for reason in statement.reasons
     }
-    keys = sorted(request.context, key=lambda key: (key not in failed, key))
-    return tuple(Condition("", as_written(key), _values(request.context[key])) for key in keys)
-
-
-def _values(value: ContextValue) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
+    context = request.context
+    ordered = [*sorted(failed.intersection(context)), *sorted(set(context).difference(failed))]
+    values = [(value,) if isinstance(value, str) else value for value in map(context.__getitem__, ordered)]
+    return tuple(map(Condition, repeat(""), map(as_written, ordered), values))

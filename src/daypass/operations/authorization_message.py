@@ -175,12 +175,15 @@ def _short(text: str) -> str:
 
 
 def _short_list(items: Sequence[Any], short: Callable[[Any], Any], more: Any) -> tuple[Any, ...]:
-    kept = tuple(short(item) for item in items[:_ITEMS])
+    kept = tuple(map(short, items[:_ITEMS]))
     return (*kept, more) if len(items) > _ITEMS else kept
 
 
 def _short_condition(condition: Condition) -> Condition:
-    return Condition(condition.operator, _short(condition.key), _short_list(condition.values, _short, CUT))
+    values = condition.values
+    if len(condition.key) <= _TEXT and len(values) <= _ITEMS and len("".join(values)) <= _TEXT:
+        return condition  # the usual case: no part is too long
+    return Condition(condition.operator, _short(condition.key), _short_list(values, _short, CUT))
 
 
 def _short_statement(note: StatementNote) -> StatementNote:

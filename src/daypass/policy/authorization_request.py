@@ -6,6 +6,7 @@ are compared. Leaves their collection to authorize/. Source: IAM User Guide, "Th
 
 from collections.abc import Mapping
 from enum import Enum
+from itertools import filterfalse
 
 import msgspec
 
@@ -23,6 +24,7 @@ LONGEST_VALUE = LONGEST_REMEMBERED
 """The longest string, in characters, for which the quick estimate (`affordable`) is used."""
 
 CALL = 32  # minimum cost of a comparison, in characters
+_is_text = str.__instancecheck__  # isinstance(value, str) for map and filter
 _FORGOTTEN = 8  # cost factor for each character of a string that is too long for the cache of wildcard.py
 
 
@@ -106,8 +108,8 @@ def _longest(values: tuple[ContextValue, ...]) -> int:
     try:
         "".join(values)  # type: ignore[arg-type] # the fastest test that all are strings: every request comes here
     except TypeError:
-        texts = [value for value in values if isinstance(value, str)]
-        return max(*map(len, texts), *[span(value) for value in values if not isinstance(value, str)])
+        # The length of a tuple is the number of its strings, which is less than their span.
+        return max(*map(len, values), *map(span, filterfalse(_is_text, values)))
     return max(map(len, values))
 
 

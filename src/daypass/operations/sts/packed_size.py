@@ -28,12 +28,10 @@ def packed_percent(policies: Iterable[str], tags: Mapping[str, str]) -> int:
     `policies` are the inline policy and the ARNs of managed policies. The result may be above a hundred.
     """
     text = "\n".join(policy for policy in policies if policy)
-    size = _policy_parts(text) + _PER_BYTE * sum(map(_tag_bytes, tags.items()))
+    # UTF-8 encodes each character for itself, so that the strings may be encoded together.
+    tag_bytes = len("".join([*tags, *tags.values()]).encode()) + _TAG * len(tags)
+    size = _policy_parts(text) + _PER_BYTE * tag_bytes
     return -(-size * _WHOLE // (_SPACE * _PER_BYTE))
-
-
-def _tag_bytes(tag: tuple[str, str]) -> int:
-    return sum(len(part.encode()) for part in tag) + _TAG
 
 
 # Catalogs send the same policy again and again, and the search takes a millisecond for the longest.

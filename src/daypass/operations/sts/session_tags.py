@@ -10,12 +10,14 @@ Source: IAM User Guide, "Pass session tags in AWS STS"; the messages are AWS's.
 """
 
 from collections.abc import Mapping
+from operator import attrgetter
 
 import msgspec
 
 from daypass.errors import InvalidParameterValue
 from daypass.mint.session import Session
 
+_KEY, _VALUE = attrgetter("key"), attrgetter("value")
 MOST_TAGS = 50  # of a session, with the inherited ones
 _TOO_MANY = f"A session can have {MOST_TAGS} tags, those of the calling session that are transitive included."
 
@@ -49,17 +51,19 @@ def read_tags(tags: tuple[SessionTag, ...], transitive: tuple[str, ...]) -> Sess
     """
     if not tags and not transitive:
         return SessionTags()
-    folded = {tag.key.lower() for tag in tags}
+    keys = list(map(_KEY, tags))
+    folded = set(map(str.lower, keys))
     if len(folded) != len(tags):
         raise InvalidParameterValue(_DUPLICATE)
-    if any(key.startswith("aws:") for key in folded):
+    # One search of all keys together; only if it finds something, each key is looked at.
+    if "aws:" in "\n".join(folded) and any(key.startswith("aws:") for key in folded):
         raise InvalidParameterValue(_RESERVED)
     wanted = {key.lower() for key in transitive}
     if len(wanted) != len(transitive):
         raise InvalidParameterValue(_DUPLICATE)
     if not wanted <= folded:
         raise InvalidParameterValue(_NOT_REQUESTED)
-    return SessionTags({tag.key: tag.value for tag in tags}, transitive)
+    return SessionTags(dict(zip(keys, map(_VALUE, tags), strict=True)), transitive)
 
 
 def inherit_tags(requested: SessionTags, calling: Session | None) -> SessionTags:
@@ -80,8 +84,8 @@ def tags_context(tags: SessionTags) -> dict[str, str | tuple[str, ...]]:
     context: dict[str, str | tuple[str, ...]] = {}
     if tags.tags:
         context["aws:tagkeys"] = tuple(tags.tags)
-        for key, value in tags.tags.items():
-            context["aws:requesttag/" + key.lower()] = value
+        names = map("aws:requesttag/".__add__, map(str.lower, tags.tags))
+        context.update(zip(names, tags.tags.values(), strict=True))
     if tags.transitive:
         context["sts:transitivetagkeys"] = tags.transitive
     return context
