@@ -23,6 +23,15 @@ _ROLE = (
     b"&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader"
 )
 _CATALOG, _REGISTRY = Catalog.load(), full_registry()
+_KEY = SigningKey.generate("ES256", "one")
+_TOKENS = tuple(
+    compact({"alg": "ES256", "typ": "JWT"}, {"iss": "https://issuer.example", "sub": name}, _KEY)
+    for name in ("alice", "bob")
+)
+_WEB = (
+    "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=session"
+    "&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader&WebIdentityToken="
+)
 
 
 def _request(body: bytes, *headers: tuple[bytes, bytes], **more: Any) -> HttpRequest:
@@ -94,7 +103,8 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
         _ROLE + b"&SerialNumber=arn%3Aaws%3Aiam%3A%3A123456789012%3Amfa%2Fphone&TokenCode=123456",
         _ROLE + b"&Policy=%7B%22Version%22%3A%222012-10-17%22%2C"
         b"%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22Action%22%3A%22*%22%2C%22Resource%22%3A%22*%22%7D%7D",
-        _ROLE + b"&ignored=" + b"x" * 1024,
+        _ROLE + b"&ignored=" + b"x" * 4096,
+        (_WEB + _TOKENS[0]).encode() + b"&ignored=" + b"x" * 1024,
         b"Action=ListUsers&Version=2010-05-08",
     ],
 )
@@ -105,6 +115,50 @@ def test_secrets_long_forms_and_what_needs_the_store_are_not_kept(body: bytes) -
     assert parsed_requests.find(_request(body)) is None
 
 
+def _tagged(value: str, session_name: str = "session") -> bytes:
+    tags = "".join([f"&Tags.member.{n}.Key=k{n}&Tags.member.{n}.Value={value}" for n in range(1, 51)])
+    return _ROLE.replace(b"=session", b"=" + session_name.encode()) + tags.encode()
+
+
+def test_forms_with_many_tags_are_read_once() -> None:
+    """They are found for another session name, and not for another tag."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    kept = _keep(parsed_requests, _request(_tagged("v")))
+    found = parsed_requests.find(_request(_tagged("v", "other")))
+    assert found is not None
+    assert found.typed_params().tags == kept.params.tags
+    assert found.parameters == {**kept.parameters, "RoleSessionName": "other"}
+    assert parsed_requests.find(_request(_tagged("w"))) is None
+
+
+def test_long_forms_replace_only_long_forms() -> None:
+    """They are few, and the short forms of other clients stay."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_ROLE))
+    for number in range(65):
+        _keep(parsed_requests, _request(_tagged(f"v{number}")))
+    assert parsed_requests.find(_request(_tagged("v0"))) is None
+    assert parsed_requests.find(_request(_tagged("v64"))) is not None
+    assert parsed_requests.find(_request(_ROLE)) is not None
+
+
+def test_forms_of_clients_without_a_signature_replace_only_each_other() -> None:
+    """Anyone can send them."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_ROLE))
+    for number in range(1025):
+        _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode() + b"&DurationSeconds=%d" % (900 + number)))
+    assert parsed_requests.find(_request(_ROLE)) is not None
+
+
+def test_the_headers_of_a_plain_call_count_like_all_others() -> None:
+    """An entry is found by Content-Type and Accept, whichever way the headers were read."""
+    parsed_requests = ParsedRequestCache(HIDDEN)
+    _keep(parsed_requests, _request(_WHO, _FORM, _JSON))
+    assert parsed_requests.find(_request(_WHO, _FORM, _JSON, by_name=dict((_FORM, _JSON)))) is not None
+    assert parsed_requests.find(_request(_WHO, _FORM, by_name=dict((_FORM,)))) is None
+
+
 def test_the_oldest_leave_first() -> None:
     """Clients cannot fill the memory with forms."""
     parsed_requests = ParsedRequestCache(HIDDEN)
@@ -113,17 +167,6 @@ def test_the_oldest_leave_first() -> None:
         _keep(parsed_requests, _request(body))
     assert parsed_requests.find(_request(bodies[0])) is None
     assert parsed_requests.find(_request(bodies[-1])) is not None
-
-
-_KEY = SigningKey.generate("ES256", "one")
-_TOKENS = tuple(
-    compact({"alg": "ES256", "typ": "JWT"}, {"iss": "https://issuer.example", "sub": name}, _KEY)
-    for name in ("alice", "bob")
-)
-_WEB = (
-    "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleSessionName=session"
-    "&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Freader&WebIdentityToken="
-)
 
 
 def test_a_token_is_read_each_time_and_never_kept() -> None:

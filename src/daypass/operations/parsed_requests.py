@@ -7,7 +7,7 @@ give each session another name: a form with a plain RoleSessionName is cached wi
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,31 +16,28 @@ from daypass.operations.operation import AnyOperation, NamedSession, StoreAccess
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
 
-_MOST = 1024
-_LONGEST = 1024  # bytes of a body without its proof, and of its Content-Type and Accept
-_LONGEST_HEADER = 128
+_MOST, _LONGEST = 1024, 1024  # entries, and the bytes of a body without its variable values
+_MOST_LONG, _LONGEST_LONG = 64, 4096  # the same for longer bodies, such as those with 50 tags
+_LONGEST_HEADER = 128  # bytes of Content-Type and Accept
 
 _OF_WORDS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
-class _Variable(NamedTuple):
+class _Variable:
     """A parameter whose value differs from request to request. Plain values are cut out of an unparsed form."""
 
-    name: str
-    shortest: int
-    longest: int
+    __slots__ = ("longest", "mark", "name", "shortest")
 
-    @property
-    def mark(self) -> bytes:
-        """The bytes in front of the value."""
-        return b"&%b=" % self.name.encode()
+    def __init__(self, name: str, shortest: int, longest: int) -> None:
+        self.name, self.shortest, self.longest = name, shortest, longest
+        self.mark = b"&%b=" % name.encode()  # the bytes in front of the value
 
 
 _PROOF = _Variable("WebIdentityToken", 4, 20_000)
 _SESSION_NAME = _Variable("RoleSessionName", 2, 64)
 
-# A form without its variable values, what was cut out, Content-Type and Accept.
-_Key = tuple[bytes, tuple[bool, bool], bytes | None, bytes | None]
+# A form without its variable values, whether it had none of each, Content-Type and Accept.
+_Key = tuple[bytes, bool, bool, bytes | None, bytes | None]
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
@@ -74,7 +71,10 @@ class ParsedRequestCache:
 
     def __init__(self, secret: frozenset[str]) -> None:
         self._secret = secret
-        self._parsed_requests: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
+        # Anyone can send many forms with proofs, which are unsigned. They replace only each other.
+        self._unsigned: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
+        self._short: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
+        self._long: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST_LONG)
 
     def find(self, request: HttpRequest) -> ParsedRequest | None:
         """Return the parsed request if an equal one was parsed before."""
@@ -82,17 +82,18 @@ class ParsedRequestCache:
         if request.method != "POST" or request.query or request.truncated:
             return None
         form = _cut(request.body)
-        if len(form.body) > _LONGEST:
+        body, proof, session_name = form
+        if len(body) > (_LONGEST if proof else _LONGEST_LONG):
             return None
-        known = self._parsed_requests.get(_key(request, form))
-        if known is None or not (form.proof or form.session_name):
+        known = self._memory(body, proof).get(_key(request, form))
+        if known is None or not (proof or session_name):
             return known
         parameters = dict(known.parameters)
-        if form.proof:
-            parameters[_PROOF.name] = form.proof
-        if form.session_name:
-            parameters[_SESSION_NAME.name] = form.session_name
-        return ParsedRequest(known.call, known.operation, parameters, known.params, form.proof, form.session_name)
+        if proof:
+            parameters[_PROOF.name] = proof
+        if session_name:
+            parameters[_SESSION_NAME.name] = session_name
+        return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
         """Cache a request if it is small, has no secret and uses only the cache."""
@@ -101,42 +102,47 @@ class ParsedRequestCache:
         if parsed.operation.store_access(parsed.params) is not StoreAccess.CACHE:
             return
         form = _cut(request.body)
-        kept = _without(parsed, request.body, form) if form.proof or form.session_name else parsed
-        if kept is None or len(form.body) > _LONGEST or self._secret & kept.parameters.keys():
+        body, proof, session_name = form
+        kept = _without(parsed, request.body, form) if proof or session_name else parsed
+        longest = _LONGEST if proof else _LONGEST_LONG
+        if kept is None or len(body) > longest or self._secret & kept.parameters.keys():
             return
         key = _key(request, form)
-        if any(header is not None and len(header) > _LONGEST_HEADER for header in key[2:]):
+        if any(header is not None and len(header) > _LONGEST_HEADER for header in key[3:]):
             return
-        self._parsed_requests.put(key, kept)
+        self._memory(body, proof).put(key, kept)
+
+    def _memory(self, body: bytes, proof: str) -> BoundedMemory[_Key, ParsedRequest]:
+        if proof:
+            return self._unsigned
+        return self._short if len(body) <= _LONGEST else self._long
 
 
-class _Form(NamedTuple):
-    """A form without its variable values, and the values or ""."""
-
-    body: bytes
-    proof: str
-    session_name: str
+# A form without its variable values, and the values or "".
+_Form = tuple[bytes, str, str]
 
 
 def _cut(body: bytes) -> _Form:
     """Cut the first plainly named token and session name out of a form."""
-    body, proof = _cut_one(body, _PROOF)
-    if len(body) > _LONGEST + _SESSION_NAME.longest:
-        return _Form(body, proof, "")
-    body, session_name = _cut_one(body, _SESSION_NAME)
-    return _Form(body, proof, session_name)
+    proof = session_name = ""
+    at = body.find(_PROOF.mark, 0, _LONGEST)
+    if at >= 0:
+        body, proof = _cut_value(body, at, _PROOF)
+    if len(body) <= _LONGEST_LONG + _SESSION_NAME.longest:
+        at = body.find(_SESSION_NAME.mark, 0, _LONGEST)
+        if at >= 0:
+            body, session_name = _cut_value(body, at, _SESSION_NAME)
+    return body, proof, session_name
 
 
-def _cut_one(body: bytes, variable: _Variable) -> tuple[bytes, str]:
-    mark, longest = variable.mark, variable.longest
-    at = body.find(mark, 0, _LONGEST) + len(mark)
-    if at < len(mark):
-        return body, ""
-    end = body.find(b"&", at, at + longest + 1)
-    value = body[at:] if end < 0 else body[at:end]
+def _cut_value(body: bytes, at: int, variable: _Variable) -> tuple[bytes, str]:
+    longest = variable.longest
+    start = at + len(variable.mark)
+    end = body.find(b"&", start, start + longest + 1)
+    value = body[start:] if end < 0 else body[start:end]
     if not variable.shortest <= len(value) <= longest or value.translate(None, _OF_WORDS):
         return body, ""
-    return body[:at] + body[at + len(value) :], value.decode("ascii")
+    return body[:start] + body[start + len(value) :], value.decode("ascii")
 
 
 def _without(parsed: ParsedRequest, body: bytes, form: _Form) -> ParsedRequest | None:
@@ -146,14 +152,15 @@ def _without(parsed: ParsedRequest, body: bytes, form: _Form) -> ParsedRequest |
     """
     operation, form_params, params = parsed.operation, parsed.call.form_params, parsed.params
     parameters = dict(parsed.parameters)
-    if form.session_name:
-        is_used = _is_used(form_params, body, _SESSION_NAME, form.session_name)
+    _, proof, session_name = form
+    if session_name:
+        is_used = _is_used(form_params, body, _SESSION_NAME, session_name)
         if not isinstance(operation, NamedSession) or not is_used:
             return None
         # The name keeps its place among the parameters.
         params, parameters[_SESSION_NAME.name] = operation.with_session_name(params, ""), ""
-    if form.proof:
-        if not isinstance(operation, StrippableProof) or not _is_used(form_params, body, _PROOF, form.proof):
+    if proof:
+        if not isinstance(operation, StrippableProof) or not _is_used(form_params, body, _PROOF, proof):
             return None
         params = operation.strip_proof(params)
         del parameters[_PROOF.name]
@@ -170,10 +177,9 @@ def _is_used(form_params: Mapping[str, str], body: bytes, variable: _Variable, v
 
 
 def _key(request: HttpRequest, form: _Form) -> _Key:
-    content_type = accept = None
-    for name, value in request.headers:
-        if name == b"content-type" and content_type is None:
-            content_type = value
-        elif name == b"accept" and accept is None:
-            accept = value
-    return form.body, (bool(form.proof), bool(form.session_name)), content_type, accept
+    body, proof, session_name = form
+    named = request.by_name
+    if named is not None:
+        return body, not proof, not session_name, named.get(b"content-type"), named.get(b"accept")
+    content_type, accept = request.header(b"content-type"), request.header(b"accept")
+    return body, not proof, not session_name, content_type, accept
