@@ -9,12 +9,16 @@ from contextlib import ExitStack, closing, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.costs.loop import Key, LoopServer, loop_server
 
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import User
+from daypass.operations.iam.policies.policy_documents import show_document
 from daypass.operations.operation import StoreAccess
 from daypass.operations.registry import full_registry
 from daypass.storage.loop_reads import REQUEST_LIMITS
@@ -190,6 +194,12 @@ def test_the_event_loop_answers_as_a_worker_thread_does(tmp_path: Path) -> None:
             assert _without_ids(at_once) == _without_ids(server.take())
 
     _run(tmp_path, scenario)
+
+
+@given(st.text())
+def test_a_document_is_encoded_as_a_url(text: str) -> None:
+    """Every character except the unreserved ones of RFC 3986 is encoded."""
+    assert show_document(text) == quote(text, safe="")
 
 
 def test_each_call_is_recorded_once(tmp_path: Path) -> None:

@@ -56,11 +56,11 @@ def _read(reads: LoopReads, seconds: HandSeconds, *, lasting: float = 0.0) -> bo
     return True
 
 
-@pytest.mark.parametrize(("slow", "pause"), [(0.03, 3.0), (0.5, 50.0), (10.0, 60.0)])
+@pytest.mark.parametrize(("slow", "pause"), [(0.06, 3.0), (0.5, 25.0), (10.0, 60.0)])
 def test_a_slow_read_sends_the_next_ones_to_worker_threads(
     memory: Store, seconds: HandSeconds, slow: float, pause: float
 ) -> None:
-    """The pause is 100 times as long as the read, and at most a minute."""
+    """The pause is 50 times as long as the read, and at most a minute."""
     reads = LoopReads(memory, monotonic=seconds)
     assert _read(reads, seconds, lasting=slow)
     seconds.seconds += pause - 0.001
@@ -70,7 +70,7 @@ def test_a_slow_read_sends_the_next_ones_to_worker_threads(
 
 
 def test_usual_reads_have_no_pause(memory: Store, seconds: HandSeconds) -> None:
-    """A read may take 25 ms."""
+    """A read may take 50 ms."""
     reads = LoopReads(memory, monotonic=seconds)
     assert all(_read(reads, seconds, lasting=SLOW_SECONDS - 0.001) for _ in range(3))
 

@@ -208,7 +208,7 @@ def test_an_error_of_the_driver_is_left_to_a_worker_thread(
 
         for query in (QUERIES["find"], QUERIES["page"], QUERIES["count"]):
             with store.read_at_once(AMPLE) as reader:
-                reader._query = fail  # type: ignore[attr-defined] # as the driver does
+                reader._query = reader._query_one = fail  # type: ignore[attr-defined] # as the driver does
                 with pytest.raises(WouldBlockError):
                     query(reader)
             assert not _can_read(store)

@@ -34,7 +34,7 @@ from daypass.directory.store import (
     is_little,
     is_short,
 )
-from daypass.storage.cache_entries import CacheEntry, Entries
+from daypass.storage.cache_entries import CacheEntry, Entries, Key
 from daypass.storage.invalidation import invalidated_keys
 from daypass.storage.loop_reads import LOAD_LIMITS, LoopReads
 from daypass.storage.recording_reader import RecordingReader
@@ -280,7 +280,7 @@ class StoreCache:
                 self._changing.release()
         return loaded.value
 
-    def _keep(self, key: Hashable, loaded: CacheEntry, revision: int) -> None:
+    def _keep(self, key: Key, loaded: CacheEntry, revision: int) -> None:
         """Keep a value that was derived at this revision. The caller holds `_changing`."""
         if revision >= self._revision:
             self._entries.put(key, loaded)

@@ -10,7 +10,7 @@ cache.py holds a lock around all other calls.
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from daypass.storage.invalidation import Dependency
@@ -18,6 +18,8 @@ from daypass.storage.invalidation import Dependency
 _OVERHEAD_BYTES = 1024  # an entry without its value: keys, index, objects
 _BYTES_PER_BODY_BYTE = 4  # the size of a parsed and compiled value, relative to its stored body
 _SPARE_NOTES = 64
+
+Key = tuple[Any, ...]  # a loader and its arguments
 
 
 class CacheEntry:
@@ -47,7 +49,7 @@ class _Share:
     __slots__ = ("entries", "weight")
 
     def __init__(self) -> None:
-        self.entries: OrderedDict[Hashable, CacheEntry] = OrderedDict()
+        self.entries: OrderedDict[Key, CacheEntry] = OrderedDict()
         self.weight = 0
 
 
@@ -62,7 +64,7 @@ class _Shares:
         self._by_owner: dict[str, _Share] = {}
         self._notes: list[tuple[int, str]] = []
 
-    def add(self, key: Hashable, entry: CacheEntry) -> None:
+    def add(self, key: Key, entry: CacheEntry) -> None:
         share = self._by_owner.setdefault(entry.owner, _Share())
         share.entries[key] = entry
         share.weight += entry.weight
@@ -72,7 +74,7 @@ class _Shares:
         else:
             heapq.heappush(self._notes, (-share.weight, entry.owner))
 
-    def remove(self, key: Hashable, entry: CacheEntry) -> None:
+    def remove(self, key: Key, entry: CacheEntry) -> None:
         share = self._by_owner[entry.owner]
         del share.entries[key]
         share.weight -= entry.weight
@@ -97,9 +99,10 @@ class Entries:
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._entries: dict[Hashable, CacheEntry] = {}
+        self._entries: dict[Key, CacheEntry] = {}
         self._shares = _Shares()
-        self._dependents: dict[Dependency, set[Hashable]] = {}
+        # One key by itself, or a set of several: most records have one dependent, and a set takes 216 bytes.
+        self._dependents: dict[Dependency, Key | set[Key]] = {}
         self._weight = 0
         # Grows after an entry was removed. Otherwise a reader could keep the removed value under the new number.
         self.generation = 0
@@ -113,7 +116,7 @@ class Entries:
         """The approximate number of bytes of all entries."""
         return self._weight
 
-    def put(self, key: Hashable, entry: CacheEntry) -> None:
+    def put(self, key: Key, entry: CacheEntry) -> None:
         """Store an entry, and evict others if there are too many.
 
         An entry larger than the limit is not stored.
@@ -125,11 +128,11 @@ class Entries:
         self._shares.add(key, entry)
         self._weight += entry.weight
         for dependency in entry.dependencies:
-            self._dependents.setdefault(dependency, set()).add(key)
+            self._add_dependent(dependency, key)
         while len(self._entries) > self._max_entries or self._weight > self._max_bytes:
             self._let_one_go()
 
-    def drop(self, key: Hashable) -> None:
+    def drop(self, key: Key) -> None:
         """Remove an entry if it exists."""
         entry = self._entries.pop(key, None)
         if entry is None:
@@ -138,15 +141,29 @@ class Entries:
         self._shares.remove(key, entry)
         self._weight -= entry.weight
         for dependency in entry.dependencies:
-            keys = self._dependents[dependency]
-            keys.discard(key)
-            if not keys:
-                del self._dependents[dependency]
+            self._remove_dependent(dependency, key)
 
     def drop_dependents(self, dependency: Dependency) -> None:
         """Remove every entry that depends on this query."""
-        for key in tuple(self._dependents.get(dependency, ())):
+        known = self._dependents.get(dependency)
+        if known is None:
+            return
+        for key in tuple(known) if isinstance(known, set) else (known,):
             self.drop(key)
+
+    def _add_dependent(self, dependency: Dependency, key: Key) -> None:
+        known = self._dependents.setdefault(dependency, key)
+        if isinstance(known, set):
+            known.add(key)
+        elif known != key:
+            self._dependents[dependency] = {known, key}
+
+    def _remove_dependent(self, dependency: Dependency, key: Key) -> None:
+        known = self._dependents[dependency]
+        if isinstance(known, set):
+            known.discard(key)
+        if not isinstance(known, set) or not known:
+            del self._dependents[dependency]
 
     def clear(self) -> None:
         """Remove all entries."""

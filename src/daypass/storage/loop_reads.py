@@ -1,8 +1,8 @@
 """Reads of the store on the event loop.
 
 Owns the limits of one such read, and the guard against a slow disk: a read is bounded in queries, rows and bytes, but
-not in time. After a slow read the event loop stops to read for 100 times as long, and worker threads read. So it spends
-at most one percent of its time on slow reads.
+not in time. After a slow read, worker threads read for 50 times as long. So the event loop spends at most two percent
+of its time on slow reads, unless one takes longer than a second.
 """
 
 import time
@@ -17,8 +17,8 @@ from daypass.directory.store import Reader, ReadLimits, Store, WouldBlockError
 REQUEST_LIMITS = ReadLimits(queries=128, rows=128, body_bytes=24_576)
 # The cache parses and compiles what it loads: 4 KiB of policies take up to a millisecond.
 LOAD_LIMITS = ReadLimits(queries=16, rows=16, body_bytes=4_096)
-SLOW_SECONDS = 0.025
-_PAUSE_FACTOR = 100
+SLOW_SECONDS = 0.05  # more than a busy machine usually stops a thread
+_PAUSE_FACTOR = 50
 _LONGEST_PAUSE_SECONDS = 60.0
 
 

@@ -31,8 +31,9 @@ class LimitedSqliteReader(SqliteReader):
     It raises WouldBlockError beyond them, and instead of waiting. A record that was found is not read again.
     """
 
-    def __init__(self, connection: sqlite3.Connection, limits: ReadLimits) -> None:
+    def __init__(self, connection: sqlite3.Connection, cursor: sqlite3.Cursor, limits: ReadLimits) -> None:
         super().__init__(connection)
+        self._query_one = cursor.execute  # a new cursor for each query takes longer
         self._queries = limits.queries
         self._row_count = limits.rows
         self._body_bytes = limits.body_bytes
@@ -41,9 +42,10 @@ class LimitedSqliteReader(SqliteReader):
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
         place = (kind, account, key)
-        if place not in self._found:
-            self._found[place] = super().find(kind, account, key)
-        return self._found[place]
+        if place in self._found:
+            return self._found[place]
+        found = self._found[place] = super().find(kind, account, key)
+        return found
 
     def count_sources(self, kind: str, target: str) -> int:
         if not is_storable(kind, target):
@@ -53,8 +55,9 @@ class LimitedSqliteReader(SqliteReader):
         return number
 
     def _row(self, statement: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        self._count_query()
         try:
-            row: Sequence[Any] | None = self._begin(statement, values).fetchone()
+            row: Sequence[Any] | None = self._query_one(statement, values).fetchone()
         except sqlite3.Error as error:
             raise self._fail() from error
         if row is not None:
@@ -62,8 +65,9 @@ class LimitedSqliteReader(SqliteReader):
         return row
 
     def _rows(self, statement: str, values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        self._count_query()
         try:
-            with closing(self._begin(statement, values)) as cursor:  # an open one keeps the snapshot after its end
+            with closing(self._query(statement, values)) as cursor:  # an open one keeps the snapshot after its end
                 for row in cursor:
                     self._charge(1, len(row[-1]))
                     yield row
@@ -71,17 +75,17 @@ class LimitedSqliteReader(SqliteReader):
             raise self._fail() from error
 
     def _number(self, statement: str, values: Sequence[Any] = ()) -> int:
+        self._count_query()
         try:
-            row = self._begin(statement, values).fetchone()
+            row = self._query_one(statement, values).fetchone()
         except sqlite3.Error as error:
             raise self._fail() from error
         return 0 if row is None else int(row[0])
 
-    def _begin(self, statement: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    def _count_query(self) -> None:
         self._queries -= 1
         if self._queries < 0:
             raise WouldBlockError
-        return self._query(statement, values)
 
     def _charge(self, rows: int, body_bytes: int) -> None:
         self._row_count -= rows
@@ -174,7 +178,7 @@ def _begun(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
 class SnapshotAtOnce:
     """A context with one snapshot on the event loop's connection."""
 
-    __slots__ = ("_connection", "_driver", "_limits", "_reader")
+    __slots__ = ("_connection", "_cursor", "_limits", "_reader")
 
     def __init__(self, connection: ConnectionAtOnce, limits: ReadLimits) -> None:
         self._connection = connection
@@ -182,20 +186,21 @@ class SnapshotAtOnce:
 
     def __enter__(self) -> LimitedSqliteReader:
         """Begin the snapshot, or raise WouldBlockError."""
-        self._driver = self._connection.take()
-        self._reader = LimitedSqliteReader(self._driver, self._limits)
+        driver = self._connection.take()
         try:
-            self._driver.execute("BEGIN")
+            self._cursor = driver.cursor()
+            self._cursor.execute("BEGIN")
         except sqlite3.Error as error:
             self._connection.give_back(has_failed=True)
             raise WouldBlockError from error
+        self._reader = LimitedSqliteReader(driver, self._cursor, self._limits)
         return self._reader
 
     def __exit__(self, *_: object) -> None:
         """End the snapshot. An error of the driver here does not alter what was read."""
         has_failed = self._reader.has_failed
         try:
-            self._driver.execute("ROLLBACK")
+            self._cursor.execute("ROLLBACK")
         except sqlite3.Error:
             has_failed = True
         self._connection.give_back(has_failed=has_failed)

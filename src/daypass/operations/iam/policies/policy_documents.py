@@ -19,6 +19,8 @@ from daypass.policy.language.document import Document, DocumentKind, check_size,
 from daypass.policy.language.saved_documents import check_beginning, parse_new_document
 from daypass.policy.wildcard import compile_wildcard, tokens_of
 
+# Each byte of UTF-8 as it is in an answer.
+_ENCODED = tuple(quote(bytes((byte,)), safe="") for byte in range(256))
 # The actions that a trust policy can contain. A pattern must match at least one of them.
 TRUST_ACTIONS = (
     "sts:assumerole",
@@ -31,8 +33,11 @@ TRUST_ACTIONS = (
 
 
 def show_document(text: str) -> str:
-    """Return a document in the encoding of answers."""
-    return quote(text, safe="")
+    """Return a document in the encoding of answers.
+
+    Source: RFC 3986 section 2.1, with every character encoded that is not unreserved.
+    """
+    return "".join(map(_ENCODED.__getitem__, text.encode()))
 
 
 def check_managed(text: str, most: int) -> None:
