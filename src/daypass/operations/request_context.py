@@ -25,6 +25,10 @@ def _alone(_account: str) -> AbstractContextManager[None]:
     return nullcontext()
 
 
+def _may_wait() -> None:
+    """Return: the caller has its thread to itself."""
+
+
 class RequestContext(msgspec.Struct, frozen=True):
     """One request's access to everything outside it.
 
@@ -33,6 +37,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     keys that seal tokens, `issuer_keys` the cached keys of OpenID Connect issuers. `heavy_work` is a context, entered
     with the account that it counts for, around work that is too slow for the event loop: it raises WouldBlockError
     there, and Throttling if the account has too much running. `store_trust` converts a trust policy to its stored form.
+    `wait` raises WouldBlockError on the event loop, for an operation that finds out late that it is too slow for it.
     """
 
     now: datetime
@@ -49,6 +54,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     issuer_keys: KeysAtHand = NO_KEYS
     heavy_work: Callable[[str], AbstractContextManager[None]] = _alone
     store_trust: StoreTrust = store_principals
+    wait: Callable[[], None] = _may_wait
 
     @property
     def sealing_ring(self) -> SealingRing:

@@ -201,6 +201,7 @@ class NonBlockingView:
             transaction,
             self._issuer_keys,
             self.heavy_work,
+            wait=self.wait,
         )
 
 

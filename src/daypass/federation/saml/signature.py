@@ -25,6 +25,8 @@ from daypass.federation.saml.xml_parser import CANONICAL, UnreadableXmlError, cu
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
+_QUICK_RSA = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedXmlSignature:
@@ -88,6 +90,13 @@ def verify_signed_element(element: etree._Element, keys: Sequence[PublicKey], *,
         raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
     except etree.LxmlError as problem:  # relative namespace names do not have a canonical form in libxml2
         raise bad_signature(f"the signed element has no canonical form: {problem}") from None
+
+
+def is_quick(key: PublicKey) -> bool:
+    """Return whether a signature is verified with this key in about 0.1 ms."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size <= _QUICK_RSA
+    return isinstance(key.curve, ec.SECP256R1)
 
 
 def key_hash(key: PublicKey) -> str:
