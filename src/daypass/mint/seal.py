@@ -6,7 +6,7 @@ Owns the format.
 - The bytes before base64: tag of purpose and version (3), key ID (6), salt (24), then AES-256-GCM of the payload and
   its padding.
 - The salt derives a key for this one string, so the nonce may be constant, and the number of strings is far from any
-  bound.
+  bound (docs/decisions/0027-one-key-per-token.md).
 - Tag, key ID and bound name are associated data.
 - Base64 is URL-safe, and the padding inside the seal makes every length a multiple of three bytes: without `=` and
   spare bits, a string has exactly one spelling.
