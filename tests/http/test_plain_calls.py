@@ -128,8 +128,10 @@ def check_alike(*pieces: bytes) -> PlainApplication:
         found = read_plain_call(piece)
         assert plain.plain >= (found is not None)
         if found is not None:
-            assert (found.headers, found.body) == (parsed.seen[0].headers, parsed.seen[0].body)
-            assert all(b" ".join(value.split()) == value and value.isascii() for _, value in found.headers)
+            headers, by_name, body = found
+            assert (headers, body) == (parsed.seen[0].headers, parsed.seen[0].body)
+            assert headers == tuple(by_name.items())
+            assert all(b" ".join(value.split()) == value and value.isascii() for _, value in headers)
     return plain
 
 
@@ -141,6 +143,8 @@ PLAIN = {
     "kept alive": call(b"connection: keep-alive"),
     "kept alive, in another spelling": call(b"Connection: Keep-Alive"),
     "a proxy's headers": call(b"X-Forwarded-For: 10.0.0.1, 10.0.0.2", b"X-Forwarded-Proto: https", b"Via: 1.1 a"),
+    "a colon and a space in the value": call(b"Accept: a: b"),
+    "two headers in a value": without(b"User-Agent", b"User-Agent: a: Accept: b: Origin: c"),
     "a token": call(b"X-Amz-Security-Token: " + b"A/+=" * 2_000),
     "a body of bytes": without(b"Content-Length", b"Content-Length: 8").removesuffix(BODY) + b"\r\n\r\n\0\xff: ",
     "another request as its body": call(
@@ -235,9 +239,7 @@ NOT_PLAIN = {
     "a space behind the value": call(b"Accept: a "),
     "two spaces in the value": call(b"Accept: a  b"),
     "a tab in the value": call(b"Accept: a\tb"),
-    "a colon and a space in the value": call(b"Accept: a: b"),
     "a header in a value": call(b"User-Agent: a: Host: b"),
-    "two headers in a value": without(b"User-Agent", b"User-Agent: a: Accept: b: Origin: c"),
     "a line feed in the value": call(b"Accept: a\nHost: b"),
     "a carriage return in the value": call(b"Accept: a\rHost: b"),
     "a NUL in the value": call(b"Accept: a\0b"),

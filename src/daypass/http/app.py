@@ -158,7 +158,7 @@ class App:
 
     def _answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         request_id = self._request_ids()
-        if _is_large(request):
+        if len(request.body) + len(request.query) > _LIGHT_PARAMETERS and _is_large(request):
             return self._answer_waiting(request, request_id, self.blocking_first)
         try:
             return self.pipeline.answer(request, request_id, self.nonblocking)
@@ -289,7 +289,4 @@ class App:
 def _is_large(request: HttpRequest) -> bool:
     """Return whether a request is too large to parse on the event loop."""
     body, query = request.body, request.query
-    size = len(body) + len(query)
-    if size <= _LIGHT_PARAMETERS:
-        return False
-    return size > _LIGHT_BYTES or body.count(b"&") + query.count(b"&") > _LIGHT_PARAMETERS
+    return len(body) + len(query) > _LIGHT_BYTES or body.count(b"&") + query.count(b"&") > _LIGHT_PARAMETERS

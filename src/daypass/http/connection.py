@@ -278,7 +278,7 @@ class Connection(OneRequestAtATime):
             or self._is_over
             or self.flow.write_paused
             or (cycle is not None and not cycle.response_complete)
-            or self.transport.is_closing()
+            or self._lingering.is_closing()
         )
 
     def _answer_plain(self, answer_call: AnswerCall, call: PlainCall, data: bytes) -> None:

@@ -21,12 +21,9 @@ class PeerRule:
 
     def __init__(self, trusted: Sequence[Network]) -> None:
         self._trusted = tuple(trusted)
+        self.trusts_nobody = not self._trusted
+        """Whether forwarded headers never count."""
         self._is_trusted = lru_cache(maxsize=4096)(self._in_networks)
-
-    @property
-    def trusts_nobody(self) -> bool:
-        """Return whether forwarded headers never count."""
-        return not self._trusted
 
     def is_trusted(self, address: str) -> bool:
         """Return whether an address belongs to a trusted proxy."""

@@ -18,7 +18,6 @@ tests/http/test_plain_calls.py compares this form with what framing.py reads fro
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, cast
 
 from daypass.http.head import is_host
 from daypass.wire.http import Headers
@@ -41,21 +40,17 @@ def _spellings(names: Iterable[bytes]) -> dict[bytes, bytes]:
 _NAMES: Mapping[bytes, bytes] = _spellings(
     (
         b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"amz-sdk-invocation-id",
-        b"amz-sdk-request", b"authorization", b"cache-control", b"connection", b"content-length", b"content-type",
-        b"date", b"forwarded", b"host", b"origin", b"pragma", b"referer", b"sec-fetch-dest", b"sec-fetch-mode",
-        b"sec-fetch-site", b"traceparent", b"tracestate", b"user-agent", b"via", b"x-amz-content-sha256",
+        b"amz-sdk-request", b"amz-sdk-retry", b"authorization", b"cache-control", b"connection",
+        b"content-length", b"content-type", b"date", b"forwarded", b"host", b"origin", b"pragma", b"referer",
+        b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"traceparent", b"tracestate", b"user-agent", b"via", b"x-amz-content-sha256",
         b"x-amz-date", b"x-amz-security-token", b"x-amz-user-agent", b"x-amzn-trace-id", b"x-forwarded-for",
         b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id",
     )
 )  # fmt: skip
 
 
-class PlainCall(NamedTuple):
-    """A plain call. Header names are lower case, in the order received."""
-
-    headers: Headers
-    by_name: Mapping[bytes, bytes]
-    body: bytes
+# Headers (names in lower case, in the order received), the same by name, and the body.
+PlainCall = tuple[Headers, Mapping[bytes, bytes], bytes]
 
 
 def read_plain_call(data: bytes) -> PlainCall | None:
@@ -63,18 +58,20 @@ def read_plain_call(data: bytes) -> PlainCall | None:
     found = _CALL.match(data) if len(data) <= LONGEST else None
     if found is None:
         return None
-    lines = found[1]
-    parts = lines.replace(b"\r\n", b": ").split(b": ")  # a name, its value, the next name...; an empty one is the last
-    by_name = dict(zip(map(_NAMES.get, parts[::2]), parts[1::2], strict=False))
-    count = lines.count(b"\r\n")
-    # A value that contains a colon and a space would count as two parts, and be read as a name and a value.
-    if len(parts) != 2 * count + 1 or len(by_name) != count or None in by_name:
+    lines = found[1].splitlines()
+    by_name: dict[bytes, bytes] = {}
+    try:
+        for line in lines:
+            name, _, value = line.partition(b": ")
+            by_name[_NAMES[name]] = value
+    except KeyError:
         return None
     body = data[found.end() :]
-    if by_name.get(b"content-length") != b"%d" % len(body) or by_name.get(b"connection") not in _KEEP_ALIVE:
+    if (
+        len(by_name) != len(lines)  # A name occurs twice.
+        or by_name.get(b"content-length") != b"%d" % len(body)
+        or by_name.get(b"connection") not in _KEEP_ALIVE
+        or not is_host(by_name.get(b"host", b""))
+    ):
         return None
-    host = by_name.get(b"host")
-    if host is None or not is_host(host):
-        return None
-    named = cast("Mapping[bytes, bytes]", by_name)
-    return PlainCall(tuple(named.items()), named, body)
+    return tuple(by_name.items()), by_name, body
