@@ -42,9 +42,10 @@ _NAMES: Mapping[bytes, bytes] = _spellings(
         b"accept", b"accept-charset", b"accept-encoding", b"accept-language", b"amz-sdk-invocation-id",
         b"amz-sdk-request", b"amz-sdk-retry", b"authorization", b"cache-control", b"connection",
         b"content-length", b"content-type", b"date", b"forwarded", b"host", b"origin", b"pragma", b"referer",
-        b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"traceparent", b"tracestate", b"user-agent", b"via", b"x-amz-content-sha256",
-        b"x-amz-date", b"x-amz-security-token", b"x-amz-user-agent", b"x-amzn-trace-id", b"x-forwarded-for",
-        b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip", b"x-request-id",
+        b"sec-fetch-dest", b"sec-fetch-mode", b"sec-fetch-site", b"traceparent", b"tracestate", b"user-agent", b"via",
+        b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token", b"x-amz-user-agent", b"x-amzn-trace-id",
+        b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-proto", b"x-real-ip",
+        b"x-request-id",
     )
 )  # fmt: skip
 
