@@ -4,8 +4,10 @@ Owns how a round's cost is read and how many requests are signed for it. bench/l
 """
 
 import json
+import math
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -98,10 +100,14 @@ def load_on(core: int, *, connections: int = 16) -> Iterator[Load]:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many rounds there are, and how long a round of a subject with the share 1 is."""
+    """How many rounds there are, and how long a round of a subject with the share 1 is.
+
+    No further round begins after `until`, a time of the monotonic clock.
+    """
 
     rounds: int
     seconds: float
+    until: float = math.inf
 
 
 def interleave(load: Load, subjects: Sequence[Subject], plan: Plan, watch: Watch) -> dict[str, list[Round]]:
@@ -110,6 +116,9 @@ def interleave(load: Load, subjects: Sequence[Subject], plan: Plan, watch: Watch
         load.run(subject, plan.seconds * subject.share / 2)
     rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
     for number in range(plan.rounds):
+        if number and time.monotonic() > plan.until:
+            print(f"only {number} rounds: the time is up", file=sys.stderr)
+            break
         print(f"round {number + 1} of {plan.rounds}", file=sys.stderr)
         watch.calibrate()
         for subject in subjects:

@@ -36,7 +36,7 @@ _BORN = datetime(2026, 1, 1, tzinfo=UTC)
 _TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}'
 _CALLER = "AIDABENCHBENCHBENCH01"
 _COLD_ROUND = 3_000  # requests of a round at most, so that the roles suffice for eight rounds
-_COLD_ROLES = 32_000
+_COLD_ROLES, _PLAIN_ROLES = 32_000, 8_000
 _LOADED_BEFORE, _LOADED = 2_000, 5_000
 _LONG_ENOUGH_SECONDS = 30.0
 SHARE = 0.75  # of a full round
@@ -146,53 +146,67 @@ def _assume_role(role: str, session: str) -> dict[str, str]:
 # Roles that are not cached -----------------------------------------------------------------------------------
 
 
-def cold_subject(running: ExitStack, cores: Cores, scratch: Path, admin: Keys) -> Subject:
-    """Fill a store with roles that one user may assume, start a server on it, and return the subject.
+@dataclass(frozen=True, slots=True)
+class RolesOnce:
+    """Roles that are assumed once each: `cold` with two conditions, for their cost, and `plain` with none."""
 
-    Each role has a trust policy of its own, with two conditions. Each is assumed once.
+    cold: Subject
+    plain: Subject
+
+    def memory(self, load: Load) -> list[Figure]:
+        """Return the memory that a cached role takes. The bar is on a plain one: conditions take more."""
+        return [
+            Figure("kib_per_cached_role", _kib_per_role(load, self.plain), "KiB"),
+            Figure("kib_per_cached_role_with_conditions", _kib_per_role(load, self.cold), "KiB"),
+        ]
+
+
+def roles_once(running: ExitStack, cores: Cores, scratch: Path, admin: Keys) -> RolesOnce:
+    """Fill a store with roles that one user may assume, start a server on it, and return the subjects.
+
+    Each of the roles with conditions has a trust policy of its own.
     """
     store = scratch / "cold.db"
     with _filled(store, admin) as there, there.store.write() as writer:
-        caller = User(account=_ACCOUNT, id=_CALLER, name="cold", path="/", created=_BORN)
-        records.insert(writer, caller)
-        for number in range(_COLD_ROLES):
-            records.insert(writer, _role(_ACCOUNT, number, _cold_trust(number)))
+        records.insert(writer, User(account=_ACCOUNT, id=_CALLER, name="cold", path="/", created=_BORN))
+        for number in range(_COLD_ROLES + _PLAIN_ROLES):
+            records.insert(writer, _role(_ACCOUNT, number, _trust_of(number)))
     server = running.enter_context(started_daypass(cores.server, store, {}))
     key = client("iam", server.port, admin).create_access_key(UserName="cold")["AccessKey"]
     signer = Signer(key_id=key["AccessKeyId"], secret=key["SecretAccessKey"], port=server.port)
-    requests = (signer.sign(_assume_cold_role(number)) for number in range(_COLD_ROLES))
+    return RolesOnce(
+        _once("assume_role_cold", server, signer, range(_COLD_ROLES)),
+        _once("assume_role_plain", server, signer, range(_COLD_ROLES, _COLD_ROLES + _PLAIN_ROLES)),
+    )
+
+
+def _once(name: str, server: Server, signer: Signer, numbers: range) -> Subject:
+    requests = (signer.sign(_assume_role_once(number)) for number in numbers)
 
     def fresh(number: int) -> Iterable[bytes]:
         return islice(requests, number)
 
-    name = "assume_role_cold"
     return Subject(name, server, (), b"<AccessKeyId>ASIA", fresh=fresh, most=_COLD_ROUND, share=SIDE)
 
 
-def _cold_trust(number: int) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": _CALLER},
-        "Action": "sts:AssumeRole",
-        "Condition": {
+def _trust_of(number: int) -> str:
+    statement: dict[str, object] = {"Effect": "Allow", "Principal": {"AWS": _CALLER}, "Action": "sts:AssumeRole"}
+    if number < _COLD_ROLES:
+        statement["Condition"] = {
             "StringEquals": {"sts:ExternalId": f"external-{number}"},
             "IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "::1/128"]},
-        },
-    }
+        }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def _assume_cold_role(number: int) -> dict[str, str]:
+def _assume_role_once(number: int) -> dict[str, str]:
     role = f"arn:aws:iam::{_ACCOUNT}:role/role-{number}"
     return {**_assume_role(role, f"bench-{number}"), "ExternalId": f"external-{number}"}
 
 
-def memory_of_roles(load: Load, cold: Subject) -> Figure:
-    """Return the memory that a cached role takes: a server assumes roles that are new to it.
-
-    Others are assumed first, so that everything else that grows has its size.
-    """
-    load.run(replace(cold, most=_LOADED_BEFORE), _LONG_ENOUGH_SECONDS)
-    before = cold.server.resident_mib()
-    loaded = load.run(replace(cold, most=_LOADED), _LONG_ENOUGH_SECONDS).requests
-    return Figure("kib_per_cached_role", (cold.server.resident_mib() - before) * 1024 / loaded, "KiB")
+def _kib_per_role(load: Load, subject: Subject) -> float:
+    """Assume roles that are new to the server. Others come first, so that everything else that grows has its size."""
+    load.run(replace(subject, most=_LOADED_BEFORE), _LONG_ENOUGH_SECONDS)
+    before = subject.server.resident_mib()
+    loaded = load.run(replace(subject, most=_LOADED), _LONG_ENOUGH_SECONDS).requests
+    return (subject.server.resident_mib() - before) * 1024 / loaded

@@ -30,6 +30,7 @@ _CONNECTIONS = 32
 _OURS = "daypass"
 _CALLS = ("get_caller_identity", "assume_role")
 _LIMIT = 0.95
+_LAST_ROUND_SECONDS = 270.0  # since the start
 _STARTS = {"seaweedfs": ("seaweedfs", started_seaweedfs), "ceph": ("radosgw", started_ceph)}
 
 BUDGETS = (
@@ -98,6 +99,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.peers", description="Measure Daypass beside its peers.")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round")
+    parser.add_argument("--result", type=Path, default=RESULT, help="the file for the figures")
     return parser.parse_args()
 
 
@@ -106,25 +108,26 @@ def main() -> int:
     began, options = time.monotonic(), _arguments()
     allow_many_connections()
     cores = choose_cores()
+    plan = Plan(options.rounds, options.seconds, began + _LAST_ROUND_SECONDS)
     watch = Watch(cores.server)
     try:
         with tempfile.TemporaryDirectory(prefix="daypass-bench-") as name:
-            figures, notes = measure(cores, Path(name), Plan(options.rounds, options.seconds), watch)
+            figures, notes = measure(cores, Path(name), plan, watch)
     except (BenchError, ClientError, BotoCoreError) as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
     conditions = watch.conditions()
-    RESULT.parent.mkdir(exist_ok=True)
+    options.result.parent.mkdir(exist_ok=True)
     document = as_document(
         figures, idle=conditions.is_idle, machine=conditions.as_document(), checks=CHECKS, notes=notes
     )
-    RESULT.write_text(json.dumps(document, indent=2) + "\n")
+    options.result.write_text(json.dumps(document, indent=2) + "\n")
     print("\n".join(head_lines(conditions)) + "\n")
     print(as_table(figures, BUDGETS, judged=conditions.is_idle))
     print("\nchecks of each request:")
     print("\n".join(f"  {name}: {checks}" for name, checks in CHECKS.items()))
     print("\n".join(notes))
-    print(f"\n{time.monotonic() - began:.0f} s; figures are medians of {options.rounds} rounds, in {RESULT}")
+    print(f"\n{time.monotonic() - began:.0f} s; figures are medians of {options.rounds} rounds, in {options.result}")
     return 0
 
 

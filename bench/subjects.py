@@ -9,7 +9,7 @@ sends the same few bytes again.
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 import boto3
@@ -197,18 +197,6 @@ def assume_role_tagged(name: str, stage: Stage, **more: Any) -> Subject:
         tags[f"Tags.member.{number}.Key"] = f"k{number}"
         tags[f"Tags.member.{number}.Value"] = "v"
     return assume_role(name, stage, parameters=tags, **more)
-
-
-def assume_other_roles(name: str, stage: Stage, names: Iterable[str], **more: Any) -> Subject:
-    """Return the subject that assumes each of the roles once, so that none of them is cached."""
-    signer, unused, account = stage.signer(), iter(names), stage.caller_arn.split(":")[4]
-
-    def fresh(number: int) -> Iterable[bytes]:
-        for role in islice(unused, number):
-            asked = _assume_role_of(f"arn:aws:iam::{account}:role/{role}")
-            yield signer.sign({**asked, "RoleSessionName": f"of-{role}"})
-
-    return Subject(name, stage.server, (), b"<AccessKeyId>ASIA", fresh=fresh, **more)
 
 
 def get_scoped_credentials(name: str, stage: Stage, **more: Any) -> Subject:

@@ -1,0 +1,40 @@
+"""The benchmarks run to their end. Figures of a machine that runs tests mean nothing, so they are not compared."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.project import public_names
+
+_ROOT = Path(__file__).parents[2]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def _figures(folder: Path, module: str, *words: str) -> set[str]:
+    """Run a benchmark, and return the names of its figures."""
+    file = folder / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--rounds", "1", "--seconds", "0.1", "--result", str(file), *words],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {figure["name"] for figure in json.loads(file.read_text())["figures"]}
+
+
+def test_the_benchmark_has_every_figure(tmp_path: Path) -> None:
+    """`make bench` measures each subject with its own requests, which the servers accept."""
+    names = _figures(tmp_path, "bench.bench", "--roles", "1000")
+    assert set(public_names.BENCH_FIGURES) - names == set()
+
+
+@pytest.mark.component("seaweedfs")
+def test_the_benchmark_beside_seaweedfs_compares_both_calls(tmp_path: Path) -> None:
+    """SeaweedFS really answers both calls with the signature of the load generator."""
+    names = _figures(tmp_path, "bench.peers")
+    assert {"get_caller_identity_to_seaweedfs", "assume_role_to_seaweedfs"} <= names
