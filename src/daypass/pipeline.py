@@ -26,6 +26,7 @@ from typing import Any, Protocol
 import msgspec
 
 from daypass.audit.event import HIDDEN, AuditRecord
+from daypass.audit.joined_lines import encode_parameters
 from daypass.audit.required import RequiredLog
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.caller import Caller
@@ -107,6 +108,7 @@ class RequestTrace(msgspec.Struct):
     is_recorded: bool = False
     operation: AnyOperation | None = None
     sign_in: Mapping[str, str] | None = None
+    encoded_parameters: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Pipeline:
     regions: frozenset[str] = frozenset()
     required_log: RequiredLog | None = None
     signature_now: Callable[[datetime], datetime] | None = None
-    parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN))
+    parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN, encode_parameters))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -240,7 +242,7 @@ class Pipeline:
             params = operation.parse(parameters)
             self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, params))
         else:
-            trace.parameters = known.parameters
+            trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace)
         # 8. render
@@ -301,7 +303,9 @@ class Pipeline:
             trace.caller or (signer.caller if signer else None),
             trace.parameters,
             trace.fault,
-            sign_in=trace.sign_in,
+            None,
+            trace.sign_in,
+            trace.encoded_parameters,
         )
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daypass.audit.event import HIDDEN
+from daypass.audit.joined_lines import encode_parameters
 from daypass.errors import Fault, InvalidIdentityToken
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import full_registry
@@ -50,7 +51,7 @@ def _keep(parsed_requests: ParsedRequestCache, request: HttpRequest) -> ParsedRe
 
 def test_the_same_form_is_read_once() -> None:
     """The sender and other headers do not affect the meaning of a form."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     kept = _keep(parsed_requests, _request(_ROLE))
     found = parsed_requests.find(_request(_ROLE, _FORM, (b"x-amz-date", b"20260101T000000Z"), peer="192.0.2.2"))
     assert found is not None
@@ -60,10 +61,10 @@ def test_the_same_form_is_read_once() -> None:
 @pytest.mark.parametrize("name", ["ab", "x" * 64, "i-0123456789abcdef0", "a.b_c-D"])
 def test_a_form_with_another_session_name_is_read_once(name: str) -> None:
     """SDKs give each session another name; the parameters keep their order for the audit log."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_ROLE))
     other = _request(_ROLE.replace(b"=session", b"=" + name.encode()))
-    fresh, found = _keep(ParsedRequestCache(HIDDEN), other), parsed_requests.find(other)
+    fresh, found = _keep(ParsedRequestCache(HIDDEN, encode_parameters), other), parsed_requests.find(other)
     assert found is not None
     assert found.typed_params() == fresh.params
     assert list(found.parameters.items()) == list(fresh.parameters.items())
@@ -72,7 +73,7 @@ def test_a_form_with_another_session_name_is_read_once(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "a", "x" * 65, "a%40b", "a+b", "a=b", "a\xe9", "a&RoleSessionName=bc"])
 def test_a_session_name_that_is_not_plain_is_read_anew(name: str) -> None:
     """It may be invalid, or mean another name than its bytes."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_ROLE))
     assert parsed_requests.find(_request(_ROLE.replace(b"=session", b"=" + name.encode("latin-1")))) is None
 
@@ -92,7 +93,7 @@ def test_a_session_name_that_is_not_plain_is_read_anew(name: str) -> None:
 )
 def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None:
     """The key of an entry contains all input of the parser: method, query, body, Content-Type and Accept."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_ROLE))
     assert parsed_requests.find(other) is None
 
@@ -110,7 +111,7 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
 )
 def test_secrets_long_forms_and_what_needs_the_store_are_not_kept(body: bytes) -> None:
     """Proofs, and parameters that may contain secrets, do not stay in memory longer than their request."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(body))
     assert parsed_requests.find(_request(body)) is None
 
@@ -122,7 +123,7 @@ def _tagged(value: str, session_name: str = "session") -> bytes:
 
 def test_forms_with_many_tags_are_read_once() -> None:
     """They are found for another session name, and not for another tag."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     kept = _keep(parsed_requests, _request(_tagged("v")))
     found = parsed_requests.find(_request(_tagged("v", "other")))
     assert found is not None
@@ -133,7 +134,7 @@ def test_forms_with_many_tags_are_read_once() -> None:
 
 def test_long_forms_replace_only_long_forms() -> None:
     """They are few, and the short forms of other clients stay."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_ROLE))
     for number in range(65):
         _keep(parsed_requests, _request(_tagged(f"v{number}")))
@@ -144,7 +145,7 @@ def test_long_forms_replace_only_long_forms() -> None:
 
 def test_forms_of_clients_without_a_signature_replace_only_each_other() -> None:
     """Anyone can send them."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_ROLE))
     for number in range(1025):
         _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode() + b"&DurationSeconds=%d" % (900 + number)))
@@ -153,7 +154,7 @@ def test_forms_of_clients_without_a_signature_replace_only_each_other() -> None:
 
 def test_the_headers_of_a_plain_call_count_like_all_others() -> None:
     """An entry is found by Content-Type and Accept, whichever way the headers were read."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_WHO, _FORM, _JSON))
     assert parsed_requests.find(_request(_WHO, _FORM, _JSON, by_name=dict((_FORM, _JSON)))) is not None
     assert parsed_requests.find(_request(_WHO, _FORM, by_name=dict((_FORM,)))) is None
@@ -161,7 +162,7 @@ def test_the_headers_of_a_plain_call_count_like_all_others() -> None:
 
 def test_the_oldest_leave_first() -> None:
     """Clients cannot fill the memory with forms."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     bodies = [_WHO + b"&n=%d" % number for number in range(1025)]
     for body in bodies:
         _keep(parsed_requests, _request(body))
@@ -171,7 +172,7 @@ def test_the_oldest_leave_first() -> None:
 
 def test_a_token_is_read_each_time_and_never_kept() -> None:
     """The form around a token is cached, the token is not: another token in its place is used."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
     assert _TOKENS[0].split(".")[1] not in repr(vars(parsed_requests))
     assert "alice" not in repr(vars(parsed_requests))
@@ -183,7 +184,7 @@ def test_a_token_is_read_each_time_and_never_kept() -> None:
 
 def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
     """A form that was parsed before does not make its present token valid."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
     found = parsed_requests.find(_request((_WEB + "none.of.these").encode()))
     assert found is not None
@@ -194,7 +195,7 @@ def test_what_is_no_token_is_refused_in_a_remembered_form_too() -> None:
 @pytest.mark.parametrize("value", ["", "abc", "%41%41%41%41", "a b c d"])
 def test_a_form_without_a_token_is_none_that_was_remembered(value: str) -> None:
     """A cached entry lacks its token, and does not match a form without a token."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request((_WEB + _TOKENS[0]).encode()))
     assert parsed_requests.find(_request((_WEB + value).encode())) is None
 
@@ -235,13 +236,13 @@ _FORMS = st.tuples(_PAIRS, _HEADS, _PAIRS).map(
 @given(first=_FORMS, second=_FORMS, token=st.sampled_from(_TOKENS), name=_NAMES)
 def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: bytes, token: str, name: str) -> None:
     """For any spelling and repetition of names, the cached result equals the parsed one."""
-    parsed_requests = ParsedRequestCache(HIDDEN)
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     renamed = first.replace(b"Name=session", b"Name=" + name.encode()).replace(b"Name=abcd", b"Name=" + name.encode())
     for body in (first, second, first.replace(_TOKENS[0].encode(), token.encode()), renamed):
         request = _request(body)
         found = parsed_requests.find(request)
         try:
-            fresh = _keep(ParsedRequestCache(HIDDEN), request)
+            fresh = _keep(ParsedRequestCache(HIDDEN, encode_parameters), request)
         except Fault:
             if found is not None:
                 with pytest.raises(Fault):

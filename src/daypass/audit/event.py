@@ -95,7 +95,8 @@ class AuditRecord(msgspec.Struct, frozen=True):
     """The outcome of one request. `fault` is None for a success.
 
     `data` is set for a request to a resource server. Its caller is there, and `caller` is None. `sign_in` has the
-    members of the sign-in session that the caller used, in additionalEventData.
+    members of the sign-in session that the caller used, in additionalEventData. `encoded_parameters` is the result of
+    joined_lines.encode_parameters for `parameters`, if that is known.
     """
 
     at: datetime
@@ -110,6 +111,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     fault: Fault | None
     data: DataEvent | None = None
     sign_in: Mapping[str, str] | None = None
+    encoded_parameters: bytes | None = None
 
     @property
     def is_proven(self) -> bool:
@@ -190,7 +192,7 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
         request.peer[:_LONGEST_ADDRESS],
         _agent_text((request.header(b"user-agent") or b"")[:_LONGEST_AGENT]),
         record.request_id,
-        _identity(record),
+        identity_of(record),
         _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
     )
     if record.sign_in is not None:
@@ -241,7 +243,8 @@ def _refused(event: Event, fault: Fault, *, is_short: bool) -> Event:
     )
 
 
-def _identity(record: AuditRecord) -> UserIdentity:
+def identity_of(record: AuditRecord) -> UserIdentity:
+    """Return the caller of a request."""
     if record.data is not None and record.data.caller is not None:
         return _verified_identity(record.data.caller)
     caller = record.caller

@@ -5,6 +5,7 @@ Owns the encoding, the limit of a line and the ids of events. event.py chooses t
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from daypass.audit.bounds import CUT, cut_text, encode_json
 from daypass.audit.event import AuditRecord, Event, to_event
+from daypass.audit.joined_lines import join_line
 
 LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of up to four times that
 LARGEST_UNPROVEN_LINE = 4_096  # of a refused unauthenticated call
@@ -53,6 +55,15 @@ def to_line(record: AuditRecord, event_id: str) -> bytes:
 
     The line has a part of the event if it cannot be encoded in full.
     """
+    with suppress(UnicodeEncodeError):
+        line = join_line(record, event_id)
+        if line is not None:
+            return line
+    return encode_line(record, event_id)
+
+
+def encode_line(record: AuditRecord, event_id: str) -> bytes:
+    """Return the line of any event."""
     try:
         line = encode_event(to_event(record, event_id))
     except Exception as problem:  # noqa: BLE001 - a request is recorded with any input

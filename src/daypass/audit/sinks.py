@@ -141,7 +141,7 @@ class LineSink:
 
         It is only counted if the queue is full, or in a group of similar refusals.
         """
-        if record.is_unproven_refusal and not self._is_first(record):
+        if record.fault is not None and record.is_unproven_refusal and not self._is_first(record):
             return
         if self._queue.put(to_line(record, self._new_id())):
             self._wake.set()

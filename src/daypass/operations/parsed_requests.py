@@ -6,7 +6,7 @@ parameters that may contain secrets are kept: a form with a token is cached with
 give each session another name: a form with a plain RoleSessionName is cached without it, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -35,6 +35,7 @@ class _Variable:
 
 _PROOF = _Variable("WebIdentityToken", 4, 20_000)
 _SESSION_NAME = _Variable("RoleSessionName", 2, 64)
+_ENCODED_NAME = b'"roleSessionName":""'  # it cannot be part of a value, whose quotes are escaped
 
 # A form without its variable values, whether it had none of each, Content-Type and Accept.
 _Key = tuple[bytes, bool, bool, bytes | None, bytes | None]
@@ -43,7 +44,9 @@ _Key = tuple[bytes, bool, bool, bytes | None, bytes | None]
 class ParsedRequest(msgspec.Struct, frozen=True):
     """A request's body as its operation parsed it.
 
-    `proof` and `session_name` are the values that were left out of `params`, or "".
+    `proof` and `session_name` are the values that were left out of `params`, or "". `encoded_parameters` are those of
+    the audit event; in an entry of the cache, without the name of the session, and with what follows it in
+    `encoded_rest`.
     """
 
     call: Call
@@ -52,6 +55,8 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     params: Any
     proof: str = ""
     session_name: str = ""
+    encoded_parameters: bytes | None = None
+    encoded_rest: bytes = b""
 
     def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
@@ -66,11 +71,13 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 class ParsedRequestCache:
     """Caches small parsed forms, and drops the oldest.
 
-    `secret` are the parameters that are never kept.
+    `secret` are the parameters that are never kept. `encode` returns the parameters as their audit event has them, or
+    None.
     """
 
-    def __init__(self, secret: frozenset[str]) -> None:
+    def __init__(self, secret: frozenset[str], encode: Callable[[Mapping[str, Any]], bytes | None]) -> None:
         self._secret = secret
+        self._encode = encode
         # Anyone can send many forms with proofs, which are unsigned. They replace only each other.
         self._unsigned: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
         self._short: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
@@ -93,7 +100,10 @@ class ParsedRequestCache:
             parameters[_PROOF.name] = proof
         if session_name:
             parameters[_SESSION_NAME.name] = session_name
-        return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name)
+        encoded = known.encoded_parameters
+        if encoded is not None and session_name:
+            encoded += session_name.encode() + known.encoded_rest
+        return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name, encoded)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
         """Cache a request if it is small, has no secret and uses only the cache."""
@@ -110,7 +120,17 @@ class ParsedRequestCache:
         key = _key(request, form)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[3:]):
             return
-        self._memory(body, proof).put(key, kept)
+        self._memory(body, proof).put(key, self._with_encoded(kept, proof, session_name))
+
+    def _with_encoded(self, kept: ParsedRequest, proof: str, session_name: str) -> ParsedRequest:
+        """Return an entry with its encoded parameters. The value of a proof is hidden, and its name is last."""
+        encoded = self._encode({**kept.parameters, _PROOF.name: ""} if proof else kept.parameters)
+        rest = b""
+        if encoded is not None and session_name:
+            # A plain name needs no escapes and no cut.
+            place = encoded.index(_ENCODED_NAME) + len(_ENCODED_NAME) - 1
+            encoded, rest = encoded[:place], encoded[place:]
+        return msgspec.structs.replace(kept, encoded_parameters=encoded, encoded_rest=rest)
 
     def _memory(self, body: bytes, proof: str) -> BoundedMemory[_Key, ParsedRequest]:
         if proof:
