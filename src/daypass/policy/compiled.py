@@ -5,17 +5,19 @@ Owns the compilation of a document, once, and the search for the statements abou
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
+from daypass.arn import account_in_arn
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.condition import Holds, compile_condition
 from daypass.policy.decision import DECIDED, Allowed, StatementRef
 from daypass.policy.index import ResourceIndex
 from daypass.policy.language.document import Document, DocumentKind
-from daypass.policy.language.statement import Statement
+from daypass.policy.language.statement import ConditionTest, Statement
 from daypass.policy.principal import PrincipalMatch
 from daypass.policy.resource import ResourceMatch, compile_resources, literal_heads
 from daypass.policy.source import PolicySource, PolicyType
-from daypass.policy.weight import Weight, weigh
+from daypass.policy.weight import ConditionSize, Weight, weigh, weigh_condition
 from daypass.policy.wildcard import Match, compile_wildcard, tokens_of
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "compile_set",
 ]
 
+_SHARED_CHARACTERS = 256  # longer elements are rarely equal, and would make the caches large
+_CompiledCondition = tuple[Holds, ConditionSize]
 _CACHED_ACTIONS = 512  # more than any service has; a flood of invented action names only empties the cache
 
 
@@ -160,11 +164,47 @@ def _compile_statement(statement: Statement, document: Document, source: PolicyS
         resource = compile_resources(
             statement.resources, inverted=statement.not_resource, allow=allow, variables=variables
         )
-    conditions = tuple(
-        compile_condition(test, variables=variables, on_doubt=not allow) for test in statement.conditions
-    )
-    action = ActionMatch(statement.actions, inverted=statement.not_action)
+    conditions = [_condition(test, variables, not allow, account_in_arn(source.owner)) for test in statement.conditions]
+    action = _action(statement.actions, inverted=statement.not_action)
     heads = literal_heads(statement.resources, inverted=statement.not_resource, variables=variables)
-    weight = weigh(statement, variables=variables)
+    weight = weigh(statement, tuple(size for _, size in conditions), variables=variables)
     allowed = Allowed((ref,), DECIDED)
-    return CompiledStatement(ref, statement, action, principal, resource, heads, conditions, weight, allowed)
+    holds = tuple(one for one, _ in conditions)
+    return CompiledStatement(ref, statement, action, principal, resource, heads, holds, weight, allowed)
+
+
+def _action(patterns: tuple[str, ...], *, inverted: bool) -> ActionMatch:
+    """Return a compiled element. Statements with the same short element share it."""
+    if sum(map(len, patterns)) > _SHARED_CHARACTERS:
+        return ActionMatch(patterns, inverted=inverted)
+    return _shared_action(patterns, inverted)
+
+
+def _condition(test: ConditionTest, variables: bool, on_doubt: bool, account: str) -> _CompiledCondition:  # noqa: FBT001 - a key of the cache
+    """Return a compiled condition. Roles of an account often have the same, and then share it.
+
+    Accounts do not share them: the time of a compilation must not tell the conditions of another account.
+    """
+    if not account or len(test.key) + sum(map(len, test.values)) > _SHARED_CHARACTERS:
+        return _compile(test, variables, on_doubt)
+    return _shared_condition(test, variables, on_doubt, account)
+
+
+def _compile(test: ConditionTest, variables: bool, on_doubt: bool) -> _CompiledCondition:  # noqa: FBT001
+    holds = compile_condition(test, variables=variables, on_doubt=on_doubt)
+    return holds, weigh_condition(test, variables=variables)
+
+
+@lru_cache(maxsize=1024)
+def _shared_condition(
+    test: ConditionTest,
+    variables: bool,  # noqa: FBT001
+    on_doubt: bool,  # noqa: FBT001
+    account: str,  # noqa: ARG001 - a part of the cache's key
+) -> _CompiledCondition:
+    return _compile(test, variables, on_doubt)
+
+
+@lru_cache(maxsize=1024)
+def _shared_action(patterns: tuple[str, ...], inverted: bool) -> ActionMatch:  # noqa: FBT001
+    return ActionMatch(patterns, inverted=inverted)

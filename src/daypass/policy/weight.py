@@ -54,13 +54,16 @@ class Weight(msgspec.Struct, frozen=True):
         return total
 
 
-def weigh(statement: Statement, *, variables: bool) -> Weight:
-    """Return the weight of a statement.
+ConditionSize = tuple[str, PatternSize]
+"""The key of a condition in lower case, and the size of its values."""
+
+
+def weigh(statement: Statement, conditions: tuple[ConditionSize, ...], *, variables: bool) -> Weight:
+    """Return the weight of a statement with these sizes of its conditions.
 
     `variables`: its patterns can contain variables.
     """
     resources = _size([resource_parts(pattern, variables=variables) for pattern in statement.resources or ()])
-    conditions = tuple((test.key.lower(), _condition(test, variables=variables)) for test in statement.conditions)
     sizes = (resources, *(size for _, size in conditions))
     return Weight(
         resources=resources,
@@ -69,7 +72,12 @@ def weigh(statement: Statement, *, variables: bool) -> Weight:
     )
 
 
-def _condition(test: ConditionTest, *, variables: bool) -> PatternSize:
+def weigh_condition(test: ConditionTest, *, variables: bool) -> ConditionSize:
+    """Return the size of a condition."""
+    return test.key.lower(), _values_size(test, variables=variables)
+
+
+def _values_size(test: ConditionTest, *, variables: bool) -> PatternSize:
     use = find_operator(test.operator)
     family = Family.LIKE if use is None else use.operator.family
     if family not in _PATTERNS | _TEXTS:

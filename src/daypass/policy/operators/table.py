@@ -99,6 +99,10 @@ _PREFIXES: Mapping[str, Quantifier] = MappingProxyType({"ForAnyValue": Quantifie
 
 def find_operator(name: str) -> OperatorUse | None:
     """Return the operator with this name, or None if it does not exist."""
+    return _USES.get(name)
+
+
+def _compose(name: str) -> OperatorUse | None:
     prefix, colon, rest = name.rpartition(":")
     quantifier = _PREFIXES.get(prefix) if colon else Quantifier.NONE
     bare = rest.removesuffix("IfExists")
@@ -109,3 +113,14 @@ def find_operator(name: str) -> OperatorUse | None:
     if operator.family is Family.NULL and not plain:
         return None  # Null itself tests whether the key exists
     return OperatorUse(operator, quantifier, if_exists=bare != rest)
+
+
+_NAMES = (
+    f"{prefix}{operator}{suffix}"
+    for prefix in ("", *(f"{prefix}:" for prefix in _PREFIXES))
+    for operator in OPERATORS
+    for suffix in ("", "IfExists")
+)
+_USES: Mapping[str, OperatorUse] = MappingProxyType(
+    {name: use for name in _NAMES if (use := _compose(name)) is not None}
+)
