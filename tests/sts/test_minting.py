@@ -129,6 +129,16 @@ def minted(grant: Grant, caller: Caller, entropy: Stream) -> dict[str, Any]:
     return mint_credentials(grant, authorized, cast("RequestContext", ctx))
 
 
+class Proven(Caller, frozen=True, kw_only=True):
+    """A caller with a key chain of its own, as the bearer of a token or of an assertion has."""
+
+    chain: KeyChain
+
+    def key_chain(self, now: int) -> KeyChain:  # noqa: ARG002 - the chain has its own times
+        """Return the keys behind the proof."""
+        return self.chain
+
+
 _words = st.text(max_size=12)
 _maps = st.dictionaries(_words, _words, max_size=3)
 _keys = st.lists(st.sampled_from(["AKIAQNZGKIQY56JQ7WML", "ASIAQNZGKIQY56JQ7WMM", "chosen-key", "ASIA2"]), unique=True)
@@ -164,7 +174,20 @@ _sessions = st.builds(
     st.lists(_words.filter(bool), max_size=2),
     st.sampled_from(["", "dr-" + "0" * 32]),
 )
+_chains = st.sampled_from(
+    (
+        KeyChain(),
+        KeyChain(("AKIAQNZGKIQY56JQ7WML",), (NOW - 60,)),
+        KeyChain(("AKIAQNZGKIQY56JQ7WML",), (NOW,)),
+        KeyChain(("AKIAQNZGKIQY56JQ7WML", "ASIA2"), (NOW - 60, NOW - 30), is_complete=False),
+    )
+)
 _callers = st.one_of(
+    st.builds(
+        lambda chain, key: Proven(ACCOUNT, USER.arn, USER.id, key, user_caller(USER, key).principal, USER, chain=chain),
+        _chains,
+        st.sampled_from(["", "AKIAQNZGKIQY56JQ7WMQ"]),
+    ),
     st.sampled_from(["AKIAQNZGKIQY56JQ7WML", "chosen-key", ""]).map(lambda key: user_caller(USER, key)),
     _sessions.map(lambda session: role_caller(USER, session)),
     _sessions.map(lambda session: user_caller(USER, session.access_key_id, session)),
@@ -211,6 +234,15 @@ def test_every_random_byte_is_used_once(more: Mapping[str, Any]) -> None:
     entropy = Stream()
     minted(_plain(**more), user_caller(USER, "AKIAQNZGKIQY56JQ7WML"), entropy)
     assert entropy.draws == [5 + 30 + 24]
+
+
+def test_the_chain_behind_a_proof_is_kept() -> None:
+    """A caller without a session may have a chain of its own, whose keys end the new session."""
+    behind = KeyChain(("AKIAQNZGKIQY56JQ7WML",), (NOW - 60,))
+    caller = Proven(ACCOUNT, USER.arn, USER.id, "", user_caller(USER, "").principal, USER, chain=behind)
+    made = minted(_plain(), caller, Stream())
+    opened = open_session(made["SessionToken"], access_key_id=made["AccessKeyId"], sealing_ring=RING)
+    assert opened.key_chain == behind
 
 
 def test_two_sessions_have_no_random_byte_in_common() -> None:

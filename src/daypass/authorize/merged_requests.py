@@ -49,7 +49,8 @@ _merged: BoundedMemory[tuple[int, int, int, bool, bool], Merged] = BoundedMemory
 def is_lasting(caller: Caller) -> bool:
     """Return whether a caller's condition keys are the same at each moment."""
     kind = caller.principal.kind
-    return (kind is _USER or kind is _ROOT) and caller.session is None and caller.mfa_at is None
+    is_plain = type(caller) is Caller and caller.session is None and caller.mfa_at is None
+    return is_plain and (kind is _USER or kind is _ROOT)
 
 
 def build_request(

@@ -126,7 +126,8 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
 
 def _encode_key_chain(grant: Grant, caller: Caller, now: int) -> tuple[bytes, int]:
     """Return the key chain of the new session, and the time of issue."""
-    if caller.session is None and grant.approval is None and grant.issued is None:
+    is_long_term = type(caller) is Caller and caller.session is None  # other classes have chains of their own
+    if is_long_term and grant.approval is None and grant.issued is None:
         return encode_first_step(caller.access_key_id), now
     chain, issued = caller.key_chain(now), now if grant.issued is None else grant.issued
     if grant.approval is not None:
