@@ -137,6 +137,25 @@ def test_an_unusual_request_has_the_same_result_with_a_template(name: str) -> No
         assert not isinstance(found, VerifiedRequest)
 
 
+class SignedWithTheScopeOfToday(Signing):
+    """A request with the scope of another day than that of its time."""
+
+    @property
+    def scope(self) -> str:
+        """Return the scope of the first request."""
+        return Signing().scope
+
+
+def test_the_day_of_the_scope_is_checked_with_a_template() -> None:
+    """A scope of today does not extend to the last second of yesterday."""
+    both(Signing().block_by_header(), make_keys())
+    block = SignedWithTheScopeOfToday(when=NOW - timedelta(seconds=1)).block_by_header()
+    assert has_template(block)
+    found = both(block, make_keys())
+    assert isinstance(found, tuple)
+    assert found[0] is VerifyReason.WRONG_DATE
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_time_of_a_signature_is_checked_with_a_template(sign: int) -> None:
     """Fifteen minutes are valid, and a microsecond more is not."""

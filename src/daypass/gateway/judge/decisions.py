@@ -37,9 +37,10 @@ from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.s3.errors import S3Error, s3_error
 from daypass.verify.s3.permissions.actions import Permission, current_permission
-from daypass.verify.s3.permissions.conditions import keys_of_action, permission_keys
+from daypass.verify.s3.permissions.conditions import MOMENT_KEYS, add_moment, keys_of_action, permission_keys
 from daypass.verify.s3.permissions.lookups import LookUp, look_ups, named_keys, unknown_keys
 from daypass.verify.s3.permissions.refusals import denial
+from daypass.verify.signature import VerifiedRequest
 
 _TLS_VERSION = "s3:tlsversion"
 _NULL_VERSION = "null"
@@ -165,6 +166,25 @@ class Decider:
             return None
         self._require_thread()
         return None if self._tools.versions.has_versions(bucket) else refused
+
+    def common_part(
+        self, permission: Permission, bucket: Bucket, verified: VerifiedRequest
+    ) -> tuple[Policies, ConditionKeys] | None:
+        """Return what this decision shares with those about other keys, later.
+
+        These are the policies, and the condition keys except those of the time. Returns None if a decision needs more
+        than the request, such as a look-up.
+        """
+        request, combined = self._build(permission, bucket)
+        has_unknown, needed = combined.needs(permission.action)
+        if has_unknown or needed or (self._is_tls_unknown and combined.names_tls_version(permission.action)):
+            return None
+        if not MOMENT_KEYS.isdisjoint(self._caller.context) or not MOMENT_KEYS.isdisjoint(bucket.resource_keys):
+            return None
+        keys = {name: value for name, value in request.context.items() if name not in MOMENT_KEYS}
+        later = dict(keys)
+        add_moment(later, verified, self._now)
+        return (combined.policies, keys) if later == request.context else None
 
     def _refuses(
         self, permission: Permission, bucket: Bucket | None, added: Mapping[str, str | tuple[str, ...]] | None

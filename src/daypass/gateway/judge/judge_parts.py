@@ -12,6 +12,7 @@ from daypass.gateway.audit_events import ExchangeLog
 from daypass.gateway.buckets.buckets import BucketMap, Buckets, BucketWriter
 from daypass.gateway.judge.decisions import DecisionTools
 from daypass.gateway.judge.lookups import ObjectCalls
+from daypass.gateway.judge.read_templates import ReadTemplates
 from daypass.gateway.judge.uploads import KnownUploads
 from daypass.gateway.plan import Backend
 from daypass.gateway.stores.profiles import StoreProfile
@@ -57,6 +58,7 @@ class JudgeParts(msgspec.Struct, frozen=True):
     on_alarm: Callable[[str], None]
     domains: tuple[str, ...] = ()
     uploads: KnownUploads = msgspec.field(default_factory=KnownUploads)
+    reads: ReadTemplates = msgspec.field(default_factory=ReadTemplates)
     only_rule: KeyRule | None = None
 
     def __post_init__(self) -> None:

@@ -10,7 +10,8 @@ Owns their order: signature, operation, bucket, permissions, the answer here or 
 - A bucket that nothing maps does not exist.
 - A body with condition keys, or with the names of objects, is read and verified before the decision.
 
-Leaves the parts that all operations share to judged_request.py, and answers of stores to edit.py.
+Leaves the parts that all operations share to judged_request.py, reads like an earlier one to similar_reads.py, and
+answers of stores to edit.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,9 +33,9 @@ from daypass.gateway.buckets.bucket_operations import (
 )
 from daypass.gateway.judge.edit import NotedAnswers
 from daypass.gateway.judge.form_upload import FieldsOfForm, FileOfForm, answer_form
-from daypass.gateway.judge.judged_request import JudgedRequest
 from daypass.gateway.judge.list_buckets import buckets_of_account, render_buckets
 from daypass.gateway.judge.other_services import answer_other_service, find_other_service
+from daypass.gateway.judge.similar_reads import SimilarReads
 from daypass.gateway.plan import Collect, Forward, HeaderPairs, Plan, Respond
 from daypass.verify.refusals import VerifyError
 from daypass.verify.s3.documents.delete_objects import (
@@ -70,7 +71,7 @@ _OK, _INVALID, _MISSING, _DELETE_MARKER = 200, 400, 404, 405  # statuses of Head
 _XML: HeaderPairs = ((b"content-type", b"application/xml"),)
 
 
-class Judgement(JudgedRequest):
+class Judgement(SimilarReads):
     """One request, from its head to its plan."""
 
     __slots__ = ()
@@ -83,6 +84,9 @@ class Judgement(JudgedRequest):
         parts = self._parts
         try:
             verified = self._verify(self._verify_head)
+            similar = None if verified is None else self._plan_similar(verified)
+            if similar is not None:
+                return similar
             request = parse_s3_request(self._head, verified, domains=parts.domains, key_rules=self._rule_of)
         except (S3Error, VerifyError):
             service = find_other_service(self._head)
@@ -90,7 +94,10 @@ class Judgement(JudgedRequest):
                 raise
             return answer_other_service(self._exchange, self._head, service)
         self._route(request, verified)
-        return _STEPS.get(request.operation, Judgement._about_bucket)(self)
+        plan = _STEPS.get(request.operation, Judgement._about_bucket)(self)
+        if verified is not None:
+            self._keep_template(plan, verified)
+        return plan
 
     # Operations on the service, and new buckets -------------------------------------------------------------
 

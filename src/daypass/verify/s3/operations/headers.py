@@ -106,6 +106,14 @@ def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
     return {**headers, **changed} if changed else headers
 
 
+def are_settled(operation: S3Operation, names: tuple[bytes, ...]) -> bool:
+    """Return whether settle_headers() keeps headers of these names.
+
+    It then returns them as they are, whatever their values are.
+    """
+    return not _names_to_check(names) and not operation.has_metadata and b"content-encoding" not in names
+
+
 def _names_to_check(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
     """Return those of a request's headers that S3 may obey. Clients have few lists of headers."""
     known = _to_check.get(names)

@@ -83,6 +83,17 @@ def encode_path(bucket: str, key: str) -> bytes:
     return quote_from_bytes(raw, _UNRESERVED + "/").encode() if raw.translate(None, _PLAIN_PATH) else raw
 
 
+def split_plain_path(path: bytes) -> tuple[str, str] | None:
+    """Return bucket and key of a path in path style that has one spelling only.
+
+    Returns None for a path with any other character than those that encode_path() leaves as they are.
+    """
+    if path.translate(None, _PLAIN_PATH):
+        return None
+    bucket, _, key = path[1:].decode().partition("/")
+    return bucket, key
+
+
 def check_bucket_name(name: str) -> None:
     """Raise S3Error unless the name is a valid bucket name.
 

@@ -141,15 +141,12 @@ def request_keys(
 
     Without those of the caller, which decide() adds, and those of the resource, which permission_keys() adds.
     """
-    instant = now.timestamp()
-    seconds = int(instant)
     keys: NewConditionKeys = {
-        "aws:currenttime": _iso(seconds),
-        "aws:epochtime": str(seconds),
         "aws:securetransport": "true" if connection.secure else "false",
         "aws:requestedregion": connection.region,
         "aws:viaawsservice": "false",
     }
+    add_moment(keys, verified, now)
     if connection.address:
         keys["aws:sourceip"] = connection.address
     if connection.tls_version:
@@ -161,13 +158,31 @@ def request_keys(
     if referer:
         keys["aws:referer"] = referer[:_LONGEST_HEADER].decode("latin-1")
     if verified is not None:
-        _add_signature(keys, request, verified, instant)
+        _add_signature(keys, request, verified)
     for name in request.parameters:
         if name in _BY_PARAMETER:
             keys[_BY_PARAMETER[name]] = request.parameters[name]
     if request.operation in _HEADER_KEYS:
         _add_headers(keys, request, now)
     return keys
+
+
+MOMENT_KEYS = frozenset({"aws:currenttime", "aws:epochtime", "aws:multifactorauthage", "s3:signatureage"})
+"""The condition keys of add_moment()."""
+
+
+def add_moment(keys: NewConditionKeys, verified: VerifiedRequest | None, now: datetime) -> None:
+    """Add the condition keys that depend on the time of the request."""
+    instant = now.timestamp()
+    seconds = int(instant)
+    keys["aws:currenttime"] = _iso(seconds)
+    keys["aws:epochtime"] = str(seconds)
+    if verified is None:
+        return
+    keys["s3:signatureage"] = str(max(0, int((instant - verified.signed_at.timestamp()) * 1000)))
+    mfa_at = verified.caller.mfa_at
+    if mfa_at is not None:
+        keys["aws:multifactorauthage"] = str(max(0, seconds - mfa_at))
 
 
 def permission_keys(
@@ -270,17 +285,13 @@ _HEADER_KEYS: Mapping[str, tuple[tuple[bytes, str], ...]] = MappingProxyType(
 )
 
 
-def _add_signature(keys: NewConditionKeys, request: S3Request, verified: VerifiedRequest, instant: float) -> None:
+def _add_signature(keys: NewConditionKeys, request: S3Request, verified: VerifiedRequest) -> None:
     if request.operation == POST_OBJECT:
         keys["s3:authtype"] = "POST"
     else:
         keys["s3:authtype"] = "REST-QUERY-STRING" if verified.presigned else "REST-HEADER"
     keys["s3:signatureversion"] = "AWS4-HMAC-SHA256"
-    keys["s3:signatureage"] = str(max(0, int((instant - verified.signed_at.timestamp()) * 1000)))
     keys["s3:x-amz-content-sha256"] = verified.payload.value
-    mfa_at = verified.caller.mfa_at
-    if mfa_at is not None:
-        keys["aws:multifactorauthage"] = str(max(0, int(instant) - mfa_at))
 
 
 def _add_headers(keys: NewConditionKeys, request: S3Request, now: datetime) -> None:
