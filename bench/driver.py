@@ -32,7 +32,7 @@ class Load:
 
     def run(self, subject: Subject, seconds: float) -> Round:
         """Run one round against a subject, and read what it cost the server meanwhile."""
-        self._write(as_line(self._job(subject, seconds)))
+        self._write(as_line(self.job_of(subject, seconds)))
         ready = self._read()
         if ready == READY:
             before = subject.server.cpu_seconds()
@@ -52,7 +52,8 @@ class Load:
             client_cpu_seconds=answer["client_cpu_seconds"],
         )
 
-    def _job(self, subject: Subject, seconds: float) -> Job:
+    def job_of(self, subject: Subject, seconds: float) -> Job:
+        """Return the next round against a subject, with as many new requests as it may need."""
         connections = subject.connections or self.connections
         requests, once = subject.requests, subject.fresh is not None
         if subject.fresh is not None:

@@ -5,12 +5,14 @@ stand-in for the store have another. CPU times are those of all processes of the
 server of the ratios is nginx as a proxy that decides nothing. Without nginx, its figures are left out.
 """
 
+import argparse
 import json
 import ssl
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -64,14 +66,27 @@ Transfer = Callable[[], float]
 """One transfer of a GiB. It returns the CPU seconds of the server."""
 
 
-def measure(cores: Cores, scratch: Path, watch: Watch) -> list[Figure]:
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """Rounds with a calibration before each."""
+
+    rounds: int
+    watch: Watch
+
+    def __iter__(self) -> Iterator[int]:
+        for number in range(self.rounds):
+            self.watch.calibrate()
+            yield number
+
+
+def measure(cores: Cores, scratch: Path, rounds: int, watch: Watch) -> list[Figure]:
     """Measure everything."""
     store = scratch / "gateway.db"
     with started_daypass(cores.server, store, ROOT_ENVIRONMENT) as daypass:
         session = new_session(daypass, ROOT)
         with started_fronts(cores, scratch, store) as fronts, load_on(cores.client) as load:
-            figures = small_figures(load, fronts, session, watch)
-            figures += large_figures(cores, fronts, session, watch)
+            figures = small_figures(load, fronts, session, Watched(rounds, watch))
+            figures += large_figures(cores, fronts, session, Watched(min(rounds, _LARGE_ROUNDS), watch))
             figures.append(memory_figure(cores, fronts.plain, session))
         with pinned(cores.server):
             figures.append(decision_figure(store, scratch, session))
@@ -82,7 +97,7 @@ def measure(cores: Cores, scratch: Path, watch: Watch) -> list[Figure]:
 # Small objects ----------------------------------------------------------------------------------------------
 
 
-def small_figures(load: Load, fronts: Fronts, session: Credentials, watch: Watch) -> list[Figure]:
+def small_figures(load: Load, fronts: Fronts, session: Credentials, rounds_of: Watched) -> list[Figure]:
     """Measure GET of 4 KiB through each front."""
     subjects = [_small("get_4k", fronts.plain, session)]
     if fronts.nginx is not None:
@@ -91,8 +106,7 @@ def small_figures(load: Load, fronts: Fronts, session: Credentials, watch: Watch
     for subject in subjects:
         load.run(subject, 1.0)
     rounds: dict[str, list[Round]] = {subject.name: [] for subject in subjects}
-    for _ in range(_SMALL_ROUNDS):
-        watch.calibrate()
+    for _ in rounds_of:
         for subject in subjects:
             rounds[subject.name].append(load.run(subject, _SMALL_SECONDS))
     return small_figures_of(rounds)
@@ -120,7 +134,7 @@ def small_figures_of(rounds: Mapping[str, Sequence[Round]]) -> list[Figure]:
 # Large objects ----------------------------------------------------------------------------------------------
 
 
-def large_figures(cores: Cores, fronts: Fronts, session: Credentials, watch: Watch) -> list[Figure]:
+def large_figures(cores: Cores, fronts: Fronts, session: Credentials, rounds_of: Watched) -> list[Figure]:
     """Measure a GiB in each direction, plain and with TLS, through each front."""
     transfers = dict(_transfers("", fronts.plain, fronts.tls, session))
     if fronts.nginx is not None:
@@ -128,11 +142,10 @@ def large_figures(cores: Cores, fronts: Fronts, session: Credentials, watch: Wat
     costs: dict[str, list[float]] = {name: [] for name in transfers}
     end = time.monotonic() + _LARGE_DEADLINE_SECONDS
     with pinned(cores.client):
-        for number in range(_LARGE_ROUNDS):
+        for number in rounds_of:
             if number and time.monotonic() > end:
                 print(f"only {number} rounds of large objects: the time is up", file=sys.stderr)
                 break
-            watch.calibrate()
             for name, transfer in transfers.items():
                 costs[name].append(transfer())
     return large_figures_of(costs)
@@ -193,14 +206,16 @@ def memory_figure(cores: Cores, server: Server, session: Credentials) -> Figure:
 
 def main() -> int:
     """Measure everything, and print and write the figures."""
-    began = time.monotonic()
+    parser = argparse.ArgumentParser(prog="python -m bench.gateway", description="Measure the gateway.")
+    parser.add_argument("--rounds", type=int, default=_SMALL_ROUNDS)
+    began, options = time.monotonic(), parser.parse_args()
     cores = choose_cores()
     watch = Watch(cores.server)
     if find_nginx() is None:
         print("nginx is not installed (Debian package nginx): its figures are left out", file=sys.stderr)
     try:
         with tempfile.TemporaryDirectory(prefix="daypass-bench-") as name:
-            figures = measure(cores, Path(name), watch)
+            figures = measure(cores, Path(name), options.rounds, watch)
     except (BenchError, ClientError) as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
