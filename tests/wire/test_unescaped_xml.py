@@ -115,6 +115,41 @@ def test_a_list_that_can_be_read_once_is_written(catalog: Catalog) -> None:
     assert operation.render({"Users": users()}, "id") == operation.render({"Users": list(users())}, "id")
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"UserName": "<b>"},
+        {"UserName": None},
+        {"CreateDate": None},
+        {"PasswordLastUsed": datetime(2031, 1, 1, tzinfo=UTC)},
+        {"Tags": [{"Key": "k", "Value": "v"}]},
+        {},
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("place", [0, 1, 6])
+def test_one_element_of_a_list_that_differs(odd: Mapping[str, Any], place: int) -> None:
+    """It has an escape, another member, or a member that is None."""
+    model = _MODELS["iam"]
+    users = [{**_USER, "UserName": f"user{number}"} for number in range(7)]
+    users[place] = {**users[place], **odd}
+    fast = compile_unescaped(model.shapes, "ListUsersResponse", xml_seconds, _AROUND)
+    try:
+        written = fast({"Users": users, "IsTruncated": False}, "id")
+    except NOT_WRITTEN:
+        assert odd.get("UserName")
+    else:
+        assert written == _old(model, "ListUsersResponse", {"Users": users, "IsTruncated": False})
+
+
+@pytest.mark.parametrize("odd", [{"UserName": 1}, {"Usernam": "x"}, {"CreateDate": "x"}, {"CreateDate": 1}], ids=repr)
+def test_one_element_of_a_list_that_does_not_fit_is_a_bug(catalog: Catalog, odd: Mapping[str, Any]) -> None:
+    """The other elements do not hide it."""
+    operation = catalog.find("ListUsers", "2010-05-08")
+    with pytest.raises((ValueError, TypeError, AttributeError)):
+        operation.render({"Users": [_USER, {**_USER, **odd}, _USER]}, "id")
+
+
 def test_the_order_of_members_is_that_of_the_model(catalog: Catalog) -> None:
     """The result's order has no influence."""
     operation = catalog.find("GetCallerIdentity", "2011-06-15")

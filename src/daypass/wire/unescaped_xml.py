@@ -9,10 +9,10 @@ Nearly all answers are such. Owns the fast way beside response_shapes.py, which 
 - The strings around the values of a structure depend on its members alone, and are made once for each set of members.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from daypass.wire.model import Shape
 from daypass.wire.response_shapes import Write, xml
@@ -54,17 +54,11 @@ def compile_unescaped(shapes: Mapping[str, Shape], name: str, timestamp: Write, 
 def _compile(shapes: Mapping[str, Shape], name: str, scalars: Mapping[str, Write]) -> Append:
     shape = shapes[name]
     if shape.type == "structure":
-        kinds = {member: shapes[ref.shape].type for member, ref in shape.members.items()}
-        return _structure(
-            {
-                member: _compile(shapes, ref.shape, scalars)
-                for member, ref in shape.members.items()
-                if kinds[member] not in scalars
-            },
-            {member: scalars[kind] for member, kind in kinds.items() if kind in scalars},
-            tuple(shape.members),
-        )
+        return _StructureWriter(shapes, shape, scalars).append
     if shape.type == "list" and shape.member:
+        element = shapes[shape.member.shape]
+        if element.type == "structure":
+            return _list_of_structures(_StructureWriter(shapes, element, scalars))
         return _list(_compile(shapes, shape.member.shape, scalars))
     if shape.type == "map" and shape.key and shape.value:
         return _map(_compile(shapes, shape.key.shape, scalars), _compile(shapes, shape.value.shape, scalars))
@@ -80,32 +74,59 @@ def _scalar(write: Write) -> Append:
     return append
 
 
-def _structure(nested: Mapping[str, Append], scalars: Mapping[str, Write], order: tuple[str, ...]) -> Append:
-    plans: dict[tuple[str, ...], Append] = {}
+class _Plan(NamedTuple):
+    """How the structures that have one set of members are written.
 
-    def append(value: Mapping[str, Any], strings: list[str]) -> int:
-        names = tuple(value)
-        plan = plans.get(names)
-        if plan is None:
-            if not value.keys() <= set(order):
-                raise LookupError("unknown members")
-            present = [name for name in order if name in value]
-            plan = _flat(scalars, present) if nested.keys().isdisjoint(present) else _steps(nested, scalars, present)
-            if len(plans) < _MOST_PLANS:
-                plans[names] = plan
-        return plan(value, strings)
+    `append_all` writes a list of them, if they have scalars only. It returns -1, and writes no string, if one of the
+    members is None.
+    """
 
-    return append
+    append: Append
+    append_all: Append | None = None
 
 
-def _flat(scalars: Mapping[str, Write], names: list[str]) -> Append:
-    """Return the writer of a structure that has exactly these scalars."""
-    if len(names) < 2:  # noqa: PLR2004 - itemgetter returns a tuple for two names or more
-        return _steps({}, scalars, names)
+class _StructureWriter:
+    """Writes the values of a structure, by a plan for each set of members."""
+
+    def __init__(self, shapes: Mapping[str, Shape], shape: Shape, scalars: Mapping[str, Write]) -> None:
+        self._order = tuple(shape.members)
+        kinds = {member: shapes[ref.shape].type for member, ref in shape.members.items()}
+        self._scalars = {member: scalars[kind] for member, kind in kinds.items() if kind in scalars}
+        self._nested = {
+            member: _compile(shapes, ref.shape, scalars)
+            for member, ref in shape.members.items()
+            if kinds[member] not in scalars
+        }
+        self._plans: dict[tuple[str, ...], _Plan] = {}
+
+    def append(self, value: Mapping[str, Any], strings: list[str]) -> int:
+        """Append one structure."""
+        return self.plan(tuple(value)).append(value, strings)
+
+    def plan(self, names: tuple[str, ...]) -> _Plan:
+        """Return the plan for a set of members. Raises LookupError for an unknown one."""
+        return self._plans.get(names) or self._make(names)
+
+    def _make(self, names: tuple[str, ...]) -> _Plan:
+        given = set(names)
+        if not given <= set(self._order):
+            raise LookupError("unknown members")
+        present = [name for name in self._order if name in given]
+        # itemgetter returns a tuple for two names or more.
+        is_flat = self._nested.keys().isdisjoint(present) and len(present) > 1
+        plan = _flat(self._scalars, present) if is_flat else _Plan(_steps(self._nested, self._scalars, present))
+        if len(self._plans) < _MOST_PLANS:
+            self._plans[names] = plan
+        return plan
+
+
+def _flat(scalars: Mapping[str, Write], names: list[str]) -> _Plan:
+    """Return the plan of structures that have exactly these scalars."""
     pick = itemgetter(*names)
     between = [f"</{before}><{name}>" for before, name in pairwise(names)]
     pieces = [""] * (2 * len(names) + 1)  # a value goes between two strings
     pieces[::2] = (f"<{names[0]}>", *between, f"</{names[-1]}>")
+    in_list = [f"<member>{pieces[0]}", *pieces[1:-1], f"{pieces[-1]}</member>"]
     converted = [(2 * at + 1, scalars[name]) for at, name in enumerate(names) if scalars[name] is not xml_text]
     markup = _OF_TAGS * len(names)
     some = _steps({}, scalars, names)
@@ -121,7 +142,18 @@ def _flat(scalars: Mapping[str, Write], names: list[str]) -> Append:
         strings += parts
         return markup
 
-    return append
+    def append_all(values: Sequence[Mapping[str, Any]], strings: list[str]) -> int:
+        parts = in_list * len(values)
+        for at, column in enumerate(zip(*map(pick, values), strict=True)):
+            if None in column:
+                return -1
+            parts[2 * at + 1 :: len(in_list)] = column
+        for at, write in converted:
+            parts[at :: len(in_list)] = map(write, parts[at :: len(in_list)])
+        strings += parts
+        return (markup + _OF_TAGS) * len(values)
+
+    return _Plan(append, append_all)
 
 
 def _steps(nested: Mapping[str, Append], scalars: Mapping[str, Write], names: list[str]) -> Append:
@@ -151,6 +183,23 @@ def _list(append_element: Append) -> Append:
             markup += append_element(value, strings)
             strings.append("</member>")
         return markup
+
+    return append
+
+
+def _list_of_structures(writer: _StructureWriter) -> Append:
+    append_each = _list(writer.append)
+
+    def append(values: Any, strings: list[str]) -> int:
+        # Structures with the same members are written column by column.
+        if isinstance(values, list | tuple) and set(map(type, values)) == {dict}:
+            members = set(map(tuple, values))
+            append_all = writer.plan(members.pop()).append_all
+            if not members and append_all is not None:
+                markup = append_all(values, strings)
+                if markup >= 0:
+                    return markup
+        return append_each(values, strings)
 
     return append
 
