@@ -106,7 +106,9 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
         b"%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22Action%22%3A%22*%22%2C%22Resource%22%3A%22*%22%7D%7D",
         _ROLE + b"&ignored=" + b"x" * 4096,
         (_WEB + _TOKENS[0]).encode() + b"&ignored=" + b"x" * 1024,
-        b"Action=ListUsers&Version=2010-05-08",
+        b"Action=CreateUser&UserName=a&Version=2010-05-08",
+        b"Action=GetAccountSummary&Version=2010-05-08",
+        b"Action=ListUsers&Version=2010-05-08&PathPrefix=/" + b"a" * 480 + b"/",
     ],
 )
 def test_secrets_long_forms_and_what_needs_the_store_are_not_kept(body: bytes) -> None:
@@ -130,6 +132,20 @@ def test_forms_with_many_tags_are_read_once() -> None:
     assert found.typed_params().tags == kept.params.tags
     assert found.parameters == {**kept.parameters, "RoleSessionName": "other"}
     assert parsed_requests.find(_request(_tagged("w"))) is None
+
+
+def test_short_reads_replace_only_each_other() -> None:
+    """The names of users and roles differ, and there are many of them."""
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
+    _keep(parsed_requests, _request(_WHO))
+    bodies = [b"Action=GetUser&Version=2010-05-08&UserName=u%d" % number for number in range(257)]
+    for body in bodies:
+        kept = _keep(parsed_requests, _request(body))
+    found = parsed_requests.find(_request(bodies[-1]))
+    assert found is not None
+    assert (found.typed_params(), found.parameters) == (kept.params, kept.parameters)
+    assert parsed_requests.find(_request(bodies[0])) is None
+    assert parsed_requests.find(_request(_WHO)) is not None
 
 
 def test_long_forms_replace_only_long_forms() -> None:

@@ -18,6 +18,7 @@ from daypass.wire.http import HttpRequest
 
 _MOST, _LONGEST = 1024, 1024  # entries, and the bytes of a body without its variable values
 _MOST_LONG, _LONGEST_LONG = 64, 4096  # the same for longer bodies, such as those with 50 tags
+_MOST_READS, _LONGEST_READ = 256, 512  # the same for reads of the store, whose names and markers differ
 _LONGEST_HEADER = 128  # bytes of Content-Type and Accept
 
 _OF_WORDS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
@@ -82,6 +83,7 @@ class ParsedRequestCache:
         self._unsigned: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
         self._short: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
         self._long: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST_LONG)
+        self._reads: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST_READS)
 
     def find(self, request: HttpRequest) -> ParsedRequest | None:
         """Return the parsed request if an equal one was parsed before."""
@@ -92,7 +94,8 @@ class ParsedRequestCache:
         body, proof, session_name = form
         if len(body) > (_LONGEST if proof else _LONGEST_LONG):
             return None
-        known = self._memory(body, proof).get(_key(request, form))
+        key = _key(request, form)
+        known = self._memory(body, proof).get(key) or self._reads.get(key)
         if known is None or not (proof or session_name):
             return known
         parameters = dict(known.parameters)
@@ -106,10 +109,12 @@ class ParsedRequestCache:
         return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name, encoded)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
-        """Cache a request if it is small, has no secret and uses only the cache."""
+        """Cache a request if it is small, has no secret, and is answered by the event loop."""
         if request.method != "POST" or request.query or request.truncated:
             return
-        if parsed.operation.store_access(parsed.params) is not StoreAccess.CACHE:
+        access = parsed.operation.store_access(parsed.params)
+        is_read = access is StoreAccess.SHORT_READ and len(request.body) <= _LONGEST_READ
+        if not is_read and access is not StoreAccess.CACHE:
             return
         form = _cut(request.body)
         body, proof, session_name = form
@@ -120,7 +125,8 @@ class ParsedRequestCache:
         key = _key(request, form)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[3:]):
             return
-        self._memory(body, proof).put(key, self._with_encoded(kept, proof, session_name))
+        memory = self._reads if is_read else self._memory(body, proof)
+        memory.put(key, self._with_encoded(kept, proof, session_name))
 
     def _with_encoded(self, kept: ParsedRequest, proof: str, session_name: str) -> ParsedRequest:
         """Return an entry with its encoded parameters. The value of a proof is hidden, and its name is last."""
