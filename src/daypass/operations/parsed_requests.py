@@ -109,7 +109,7 @@ class ParsedRequestCache:
         return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name, encoded)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
-        """Cache a request if it is small, has no secret, and is answered by the event loop."""
+        """Cache a small request without a secret that the loop answers."""
         if request.method != "POST" or request.query or request.truncated:
             return
         access = parsed.operation.store_access(parsed.params)

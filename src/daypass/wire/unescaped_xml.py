@@ -104,7 +104,10 @@ class _StructureWriter:
         return self.plan(tuple(value)).append(value, strings)
 
     def plan(self, names: tuple[str, ...]) -> _Plan:
-        """Return the plan for a set of members. Raises LookupError for an unknown one."""
+        """Return the plan for a set of members.
+
+        Raises LookupError for an unknown member.
+        """
         return self._plans.get(names) or self._make(names)
 
     def _make(self, names: tuple[str, ...]) -> _Plan:
