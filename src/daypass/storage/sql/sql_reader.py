@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, func, select, tuple_
 
 from daypass.directory.store import Link, Record
 from daypass.storage.sql import tables
+from daypass.storage.sql.driver_connection import fixed
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = (
@@ -25,13 +26,15 @@ _RECORD = (
 _LINK = (tables.links.c.kind, tables.links.c.source, tables.links.c.target, tables.links.c.body)
 
 _LOGGED = select(tables.changes.c.touched)
-_REVISION = select(tables.revision.c.number)
-_BY_KEY = select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key"))
-_BY_ID = select(*_RECORD).where(tables.named(tables.records, "unique_id"))
-_COUNT = select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account"))
-_LINK_BY_ENDS = select(*_LINK).where(tables.named(tables.links, "kind", "source", "target"))
+_REVISION = fixed(select(tables.revision.c.number))
+_BY_KEY = fixed(select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key")))
+_BY_ID = fixed(select(*_RECORD).where(tables.named(tables.records, "unique_id")))
+_COUNT = fixed(select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account")))
+_LINK_BY_ENDS = fixed(select(*_LINK).where(tables.named(tables.links, "kind", "source", "target")))
 _LINKS_OF = {end: select(*_LINK).where(tables.named(tables.links, "kind", end)) for end in ("source", "target")}
-_COUNT_SOURCES = select(func.count()).select_from(tables.links).where(tables.named(tables.links, "kind", "target"))
+_COUNT_SOURCES = fixed(
+    select(func.count()).select_from(tables.links).where(tables.named(tables.links, "kind", "target"))
+)
 
 
 class SqlReader:

@@ -18,6 +18,7 @@ from daypass.directory.store import Changes, Reader, ReadLimits, StoreChange, St
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.sql import tables
+from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
 from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
@@ -25,7 +26,7 @@ from daypass.storage.sql.sql_writer import SqlWriter
 from daypass.storage.sql.transactions import transaction
 
 # This lock serializes writers. SQLite, whose BEGIN IMMEDIATE does so already, omits FOR UPDATE.
-_LOCK = select(tables.revision.c.number).with_for_update()
+_LOCK = fixed(select(tables.revision.c.number).with_for_update())
 _log_entry = msgspec.msgpack.Decoder(list[StoreChange])
 
 
@@ -56,7 +57,8 @@ class SqlStore:
     def write(self) -> Iterator[SqlWriter]:
         is_committing = False
         try:
-            with self._in_turn(), transaction(self._engines.writing) as connection:
+            with self._in_turn(), transaction(self._engines.writing) as opened:
+                connection = on_driver(opened)
                 number = int(connection.execute(_LOCK).scalar_one())
                 writer = SqlWriter(connection, clock=self._clock, revision=number)
                 yield writer

@@ -17,6 +17,7 @@ from daypass.directory.store import Link, LinkChange, Record, RecordExistsError,
 from daypass.ports import Clock
 from daypass.storage.invalidation import change_of
 from daypass.storage.sql import tables
+from daypass.storage.sql.driver_connection import fixed
 from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.upserts import upserts_for
@@ -25,16 +26,16 @@ from daypass.storage.storable_text import require_storable
 LOG_LENGTH = 4096  # revisions in the log of changes
 _LOG_ENTRY_BYTES = 65_536  # a larger set of changes is logged as unknown
 
-_REPLACE = (
+_REPLACE = fixed(
     update(tables.records)
     .where(tables.named(tables.records, "kind", "account", "key", prefix="old_"))
     .values(sort=bindparam("sort"), unique_id=bindparam("unique_id"), body=bindparam("body"))
 )
-_DELETE = delete(tables.records).where(tables.named(tables.records, "kind", "account", "key"))
-_UNLINK = delete(tables.links).where(tables.named(tables.links, "kind", "source", "target"))
-_SET_REVISION = update(tables.revision).values(number=bindparam("number"))
-_LOG = insert(tables.changes)
-_FORGET = delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest"))
+_DELETE = fixed(delete(tables.records).where(tables.named(tables.records, "kind", "account", "key")))
+_UNLINK = fixed(delete(tables.links).where(tables.named(tables.links, "kind", "source", "target")))
+_SET_REVISION = fixed(update(tables.revision).values(number=bindparam("number")))
+_LOG = fixed(insert(tables.changes))
+_FORGET = fixed(delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest")))
 
 
 class SqlWriter(SqlReader):

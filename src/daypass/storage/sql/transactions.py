@@ -1,5 +1,6 @@
 """Transactions through SQLAlchemy, and the translation of driver errors."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,8 +22,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     try:
         with engine.begin() as connection:
             yield connection
-    except (IntegrityError, DataError):
+    except (IntegrityError, DataError, sqlite3.IntegrityError, sqlite3.DataError):
         raise
+    except sqlite3.Error as error:  # of a statement that SQLite's driver itself executed
+        raise unavailable(error) from error
     except DBAPIError as error:
         raise unavailable(error.orig) from error
     except PoolTimeout as error:

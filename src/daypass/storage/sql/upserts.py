@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam
 
 from daypass.storage.sql import tables
+from daypass.storage.sql.driver_connection import fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,15 @@ def upserts_for(dialect: str) -> Upserts:
     records, links = _insert(dialect, tables.records), _insert(dialect, tables.links)
     counts, claims = _insert(dialect, tables.counts), _insert(dialect, tables.claims)
     return Upserts(
-        insert_record=records.on_conflict_do_nothing().execution_options(preserve_rowcount=True),
-        put_link=links.on_conflict_do_update(
-            index_elements=["kind", "source", "target"], set_={"body": links.excluded.body}
+        insert_record=fixed(records.on_conflict_do_nothing().execution_options(preserve_rowcount=True)),
+        put_link=fixed(
+            links.on_conflict_do_update(index_elements=["kind", "source", "target"], set_={"body": links.excluded.body})
         ),
-        add_to_count=counts.on_conflict_do_update(
-            index_elements=["kind", "account"],
-            set_={"number": tables.counts.c.number + counts.excluded.number},
+        add_to_count=fixed(
+            counts.on_conflict_do_update(
+                index_elements=["kind", "account"],
+                set_={"number": tables.counts.c.number + counts.excluded.number},
+            )
         ),
         take_claim=claims.on_conflict_do_update(
             index_elements=["key"],
