@@ -1,7 +1,7 @@
 """A writer's connection to SQLite, faster for fixed statements.
 
-Owns their compilation, once; the driver itself executes them. The work of SQLAlchemy around a statement costs several times the
-statement. Its engine still opens, begins and commits the transaction, and executes every other statement.
+Owns their compilation, once; the driver itself executes them. The work of SQLAlchemy around a statement costs several
+times the statement. Its engine still opens, begins and commits the transaction, and executes every other statement.
 """
 
 import sqlite3
