@@ -24,9 +24,9 @@ _LONGEST_VALUES = 512  # bytes of the two headers of the client that are parts o
 
 
 class ReadTemplate(msgspec.Struct, frozen=True, eq=False):
-    """The common part of the plans of similar reads. It does not have a decision.
+    """The common part of the plans of similar reads.
 
-    `keys` are the condition keys without those of the time.
+    It does not have a decision. `keys` are the condition keys without those of the time.
     """
 
     caller: VerifiedCaller

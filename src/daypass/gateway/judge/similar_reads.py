@@ -1,6 +1,6 @@
-"""Reads that are like an earlier one of the same caller, client and bucket.
+"""Reads that are like an earlier one.
 
-Owns the plan of such a read. Most requests of a gateway are reads of objects that differ in key, time and signature
+Owns the plan of a read like one of the same caller, client and bucket. Most requests of a gateway are reads of objects that differ in key, time and signature
 alone. The rules:
 
 - A template is kept only after the whole way has judged a request and forwarded it. It has what depends on the caller,

@@ -84,9 +84,10 @@ def encode_path(bucket: str, key: str) -> bytes:
 
 
 def split_plain_path(path: bytes) -> tuple[str, str] | None:
-    """Return bucket and key of a path in path style that has one spelling only.
+    """Return bucket and key of a path that has one spelling only.
 
-    Returns None for a path with any other character than those that encode_path() leaves as they are.
+    The path is in path style. Returns None if it has another character than those that encode_path() leaves as they
+    are.
     """
     if path.translate(None, _PLAIN_PATH):
         return None
