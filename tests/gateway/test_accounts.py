@@ -10,8 +10,9 @@ import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config as BotoConfig
+from botocore.exceptions import ClientError
 from tests.gateway.refusals import refusal, refused_with
-from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, document, running_gateway
+from tests.gateway.running_gateway import ALLOW_ALL, RunningGateway, Statement, document, running_gateway
 from tests.gateway.stores import StoreServer
 
 from daypass.bootstrap import RootKey
@@ -294,6 +295,39 @@ def test_a_revoked_session_ends_with_the_next_request(gateway: RunningGateway, b
     s3.get_object(Bucket=bucket, Key="x")
     iam.update_access_key(UserName="leaver", AccessKeyId=key["AccessKeyId"], Status="Inactive")
     assert refused_with(s3.get_object, Bucket=bucket, Key="x") == (403, "InvalidAccessKeyId")
+
+
+def test_a_change_counts_for_a_read_like_the_last_one(gateway: RunningGateway, bucket: str) -> None:
+    """The gateway keeps a part of the plan of such reads, and never the decision."""
+    iam = client_factory(gateway.server)("iam")
+    iam.create_user(UserName="reader")
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    s3, owner = gateway.s3(key), gateway.s3()
+
+    def read() -> tuple[int, str]:
+        try:
+            return s3.get_object(Bucket=bucket, Key="x")["ResponseMetadata"]["HTTPStatusCode"], ""
+        except ClientError as error:
+            return error.response["ResponseMetadata"]["HTTPStatusCode"], error.response["Error"]["Code"]
+
+    def allow(*statements: Statement) -> None:
+        iam.put_user_policy(UserName="reader", PolicyName="s3", PolicyDocument=document(*statements))
+
+    denied, deny = (403, "AccessDenied"), {**ALLOW_ALL, "Effect": "Deny"}
+    assert read() == denied
+    allow(ALLOW_ALL)
+    assert [read() for _ in range(3)] == [(200, "")] * 3
+    allow(ALLOW_ALL, deny)
+    assert read() == denied
+    allow(ALLOW_ALL)
+    assert [read() for _ in range(3)] == [(200, "")] * 3
+    resource = {"Resource": f"arn:aws:s3:::{bucket}/*", "Principal": "*"}
+    owner.put_bucket_policy(Bucket=bucket, Policy=document({**deny, **resource}))
+    assert read() == denied
+    owner.delete_bucket_policy(Bucket=bucket)
+    assert [read() for _ in range(3)] == [(200, "")] * 3
+    iam.update_access_key(UserName="reader", AccessKeyId=key["AccessKeyId"], Status="Inactive")
+    assert read() == (403, "InvalidAccessKeyId")
 
 
 def test_a_presigned_url_ends_with_its_session(gateway: RunningGateway, bucket: str) -> None:

@@ -1,12 +1,17 @@
 """Heads of a store's answers that are refused, and what a client sees of the others."""
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 from tests.gateway.transfers.data_path_fixtures import MakePath
 from tests.gateway.transfers.scripted_store import always
 
 from daypass.gateway.stores.store_answers import StoreAnswers
-from daypass.gateway.transfers.store_head import CHUNKED, TO_THE_END, StoreError, parse_store_head
+from daypass.gateway.transfers import store_head
+from daypass.gateway.transfers.store_head import CHUNKED, TO_THE_END, StoreError, StoreHead, parse_store_head
 from daypass.verify.s3.errors import s3_error
 
 MALFORMED = [
@@ -42,6 +47,37 @@ def test_a_malformed_head_is_refused(block: bytes) -> None:
     """Each of them has more than one meaning."""
     with pytest.raises(StoreError):
         parse_store_head(block, is_head=False)
+
+
+_LENGTHS = (b"2", b" 2 ", b" 02", b" +2", b"", b" 1234567890123456789")
+_OTHERS = (b"Transfer-Encoding: chunked", b"Connection: close", b"Connection: keep-alive", b"Trailer: a", b"ETag: a")
+_LINES = st.sampled_from(
+    [
+        *(b"Content-Length:" + value for value in _LENGTHS),
+        *_OTHERS,
+        *(b"content-length: 2", b"etag:b", b"X-Empty:", b"X-Long: " + b"a" * 128, b"X-Amz-Meta-A:\tb c\t"),
+    ]
+)
+
+
+@given(
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 200 OK", b"HTTP/1.1 206", b"HTTP/1.1 204 -", b"HTTP/1.1 404 -"]),
+    st.lists(_LINES, max_size=4),
+    st.booleans(),
+)
+def test_the_usual_head_is_read_like_every_other(first: bytes, lines: list[bytes], is_head: bool) -> None:  # noqa: FBT001
+    """The fast way has the result of the loop over the lines, or steps aside."""
+    every = [first, *lines]
+
+    def read(way: Callable[[], StoreHead]) -> StoreHead | str:
+        try:
+            return way()
+        except StoreError as error:
+            return str(error)
+
+    block, status = b"\r\n".join(every), int(first[9:12])
+    expected = read(lambda: store_head._read_lines(every, status, is_head=is_head))
+    assert read(lambda: parse_store_head(block, is_head=is_head)) == expected
 
 
 @pytest.mark.parametrize(

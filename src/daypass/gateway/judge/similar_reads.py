@@ -1,7 +1,7 @@
 """Reads that are like an earlier one.
 
-Owns the plan of a read like one of the same caller, client and bucket. Most requests of a gateway are reads of objects that differ in key, time and signature
-alone. The rules:
+Owns the plan of a read like one of the same caller, client and bucket. Most requests of a gateway are reads of objects
+that differ in key, time and signature alone. The rules:
 
 - A template is kept only after the whole way has judged a request and forwarded it. It has what depends on the caller,
   the bucket, the names of the headers, and the values that are parts of its name: operation, action, policies, form of

@@ -30,6 +30,7 @@ _LONGEST_KEPT = 128  # bytes of a line
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"upgrade", b"trailer"})
 _NO_CONTENT = 204
 _BODILESS = frozenset({_NO_CONTENT, 304})
+_WITH_BODY = frozenset({200, 206})
 
 
 class StoreError(Exception):
@@ -55,6 +56,26 @@ def parse_store_head(block: bytes, *, is_head: bool) -> StoreHead:
         raise StoreError("the head of the answer is not well-formed")
     lines = block.split(b"\r\n")
     status = int(lines[0][9:12])
+    usual = None if is_head or status not in _WITH_BODY else _read_usual(lines, status)
+    return usual or _read_lines(lines, status, is_head=is_head)
+
+
+def _read_usual(lines: list[bytes], status: int) -> StoreHead | None:
+    """Return the head of the usual answer with a body, or None.
+
+    It has each header once, short lines, and no header of the framing but Content-Length.
+    """
+    if lines[0][:8] != b"HTTP/1.1" or max(map(len, lines)) > _LONGEST_KEPT:
+        return None
+    headers = dict(map(_read_line, lines[1:]))
+    is_repeated = len(headers) != len(lines) - 1
+    length = headers.pop(b"content-length", b"")
+    if is_repeated or not _FRAMING.isdisjoint(headers) or not length.isdigit() or len(length) > _LONGEST_LENGTH:
+        return None
+    return StoreHead(status, tuple(headers.items()), int(length), length, is_last=False)
+
+
+def _read_lines(lines: list[bytes], status: int, *, is_head: bool) -> StoreHead:
     headers: list[tuple[bytes, bytes]] = []
     framing: dict[bytes, bytes] = {}
     for line in lines[1:]:
@@ -68,7 +89,7 @@ def parse_store_head(block: bytes, *, is_head: bool) -> StoreHead:
     announced = framing.get(b"content-length")
     if announced is not None and not (announced.isdigit() and len(announced) <= _LONGEST_LENGTH):
         raise StoreError("the length of the answer is not valid")
-    is_last = block.startswith(b"HTTP/1.0") or b"close" in framing.get(b"connection", b"").lower()
+    is_last = lines[0].startswith(b"HTTP/1.0") or b"close" in framing.get(b"connection", b"").lower()
     length = _length(framing, announced)
     if is_head or status in _BODILESS or status < 200:  # noqa: PLR2004
         # The body that a broken store announces may still come. The next request must not take it for its answer.
