@@ -14,7 +14,7 @@ from tests.client.machine import ACCOUNT, ANYTHING, Machine, prepared, trusting
 from tests.documents import deny, document
 from tests.sts.authenticator import Authenticator, enrol, new_device
 
-from daypass.cli.shared.session_options import select
+from daypass.cli.shared.selection import select
 from daypass.client.problems import ExpiredError, RefusedError, SignInNeededError
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.get_credentials import cache_key, with_endpoint

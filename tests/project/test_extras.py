@@ -25,6 +25,7 @@ from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
 SOURCE = REPOSITORY / "src/daypass"
 # Modules of an extra that the client uses if it is installed.
 OPTIONAL = {"keyring"}
+_MODULES_OF_THE_CLIENT = (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.entry", "daypass.cli.main")
 
 
 def _contract(key: str) -> set[str]:
@@ -65,7 +66,7 @@ def test_the_contract_forbids_every_part_of_the_server() -> None:
 def test_the_contract_covers_every_command_for_people() -> None:
     """The command's module or its package is listed, and so is each other package of the client."""
     covered = _contract("source_modules")
-    for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main"):
+    for module in _MODULES_OF_THE_CLIENT:
         parents = {module.rsplit(".", depth)[0] for depth in range(module.count("."))}
         assert covered & (parents | {module}) - {"daypass.cli"}, module
     assert {f"daypass.{name}" for name in (CLIENT_PACKAGES - {"cli"}) | CLIENT_PARTS} <= covered
@@ -108,7 +109,10 @@ def _files_of_the_client() -> set[Path]:
     found |= {path for name in CLIENT_PARTS for path in SOURCE.glob(f"{name.replace('.', '/')}/**/*.py")}
     alone = (name.replace(".", "/") for name in CLIENT_PACKAGES | CLIENT_PARTS)
     found |= {SOURCE / f"{name}.py" for name in alone if (SOURCE / f"{name}.py").exists()}
-    waiting = [_file(module) for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.main")]
+    waiting = [
+        _file(module)
+        for module in (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.entry", "daypass.cli.main")
+    ]
     while waiting:
         path = waiting.pop()
         if path not in found:

@@ -9,13 +9,16 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
 import click
-from click.shell_completion import CompletionItem
 
 from daypass.cli.shared.exit_codes import CommandError, Exit, show_usage_error
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Command name -> the module with `command`, and its summary in `daypass --help`. Reading the summaries from the modules
 # would import the whole server.
@@ -118,8 +121,7 @@ class _Lazy(click.Group):
             return None
         if cmd_name in FOR_OPERATORS and not _is_server_installed():
             return _NeedsServer(cmd_name)
-        with _uncollected():
-            command: click.Command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        command: click.Command = _import(COMMANDS[cmd_name][0]).command
         if ctx.resilient_parsing:
             from daypass.cli.shared.completion import add_completion
 
@@ -137,8 +139,10 @@ class _Lazy(click.Group):
             ctx.fail(f"Command {args[0]!r} does not exist." + (f" Did you mean {' or '.join(near)}?" if near else ""))
         return super().resolve_command(ctx, args)
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Return the commands with this prefix, without importing them."""
+        from click.shell_completion import CompletionItem
+
         found = [
             CompletionItem(name, help=words) for name, (_, words) in COMMANDS.items() if name.startswith(incomplete)
         ]
@@ -151,15 +155,16 @@ class _Lazy(click.Group):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector out of the import of modules.
+def _import(module: str) -> ModuleType:
+    """Import a command without the garbage collector.
 
-    They live as long as the process. To search them again and again takes a fifth of the start of a server.
+    Modules live as long as the process. To search them again and again takes a fifth of the start of a server.
     """
+    if module in sys.modules:
+        return sys.modules[module]
     gc.disable()
     try:
-        yield
+        return importlib.import_module(module)
     finally:
         gc.freeze()
         gc.enable()
@@ -188,13 +193,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
+    except Exception as error:  # noqa: BLE001 - every exception becomes one sentence
+        stop(error)
+    sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def stop(error: Exception) -> NoReturn:
+    """Print an error in one sentence and exit with its code."""
+    if isinstance(error, BrokenPipeError):
         # The reader of our output has closed the pipe: exit without an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(Exit.OK)
-    except Exception as error:  # noqa: BLE001 - every exception becomes one sentence
-        sys.exit(_explain(error))
-    sys.exit(code if isinstance(code, int) else Exit.OK)
+    sys.exit(_explain(error))
+
+
+def stop_interrupted() -> NoReturn:
+    """Exit as after Ctrl+C in a command."""
+    click.echo(err=True)
+    sys.exit(Exit.INTERRUPTED)
 
 
 def _explain(error: Exception) -> int:

@@ -4,7 +4,6 @@ Owns its conversion from and to a profile. Pure. Every setting that changes the 
 that two requests never share an entry.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ from typing import Any
 
 from daypass.client.durations import parse_duration
 from daypass.client.problems import MisconfiguredError
+from daypass.client.sha256 import sha256_hex
 
 _VERSION = 2
 _FORMER_VERSION = 1
@@ -78,7 +78,7 @@ class CredentialRequest:
 
 
 def _digest(content: list[Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return sha256_hex(json.dumps(content, sort_keys=True, ensure_ascii=True).encode())
 
 
 _LISTS = frozenset({"role_arn", "policy_arns", "tags", "transitive_tags"})

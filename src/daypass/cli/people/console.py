@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import click
 
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
 from daypass.client.json_http import checked_url, request_json
 from daypass.client.partitions import AWS, find_partition
 from daypass.client.problems import BadUsageError, MisconfiguredError, RefusedError

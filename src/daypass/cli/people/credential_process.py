@@ -3,12 +3,11 @@
 Standard output contains only the JSON document; prompts go to the terminal.
 """
 
-import json
-
 import click
 
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
-from daypass.client.credentials import process_form
+from daypass.cli.shared.cached_process import document_of
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
 
 
 @click.command()
@@ -19,4 +18,4 @@ def command(selection: Selection) -> None:
 
     They are those of PROFILE, which --profile names too.
     """
-    click.echo(json.dumps(process_form(selection.get_credentials().credentials)))
+    click.echo(document_of(selection))

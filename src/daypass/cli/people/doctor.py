@@ -16,7 +16,8 @@ from daypass.cli.people.doctor_endpoint import DoctorFinding, Patient, check_end
 from daypass.cli.shared.exit_codes import Exit
 from daypass.cli.shared.output import output_option, show
 from daypass.cli.shared.profile_writer import places
-from daypass.cli.shared.session_options import PLACE, means_of, now
+from daypass.cli.shared.selection import means_of, now
+from daypass.cli.shared.session_options import PLACE
 from daypass.cli.shared.session_options import options as with_options
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import find_fault

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 
-from daypass.cli.shared.session_options import Selection, select
+from daypass.cli.shared.selection import Selection, select
 from daypass.client.json_http import opener
 from daypass.client.problems import SignInNeededError, UserFacingError
 from daypass.client.sessions.client_context import ClientContext

@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from daypass.cli.shared.credentials_output import emit, shell_option
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
 from daypass.client.programs.child_environment import CLEARED, cleared
 from daypass.client.programs.shells import find_shell, script
 

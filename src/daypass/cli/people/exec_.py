@@ -15,7 +15,8 @@ import click
 
 from daypass.cli.shared.credentials_output import own_variables, profile_of, region_of, s3_url_of
 from daypass.cli.shared.exit_codes import CommandError, show_usage_error
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, now, selecting
+from daypass.cli.shared.selection import Selection, now
+from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
 from daypass.client.credentials import container_form
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import TEMPORARY

@@ -8,7 +8,8 @@ from dataclasses import replace
 import click
 
 from daypass.cli.shared.credentials_output import emit, format_option, shell_option
-from daypass.cli.shared.session_options import CODE, LASTING, LIMITS, TAGS, Selection, selecting
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import CODE, LASTING, LIMITS, TAGS, selecting
 
 
 @click.command()

@@ -20,7 +20,8 @@ from daypass.cli.shared.profile_writer import (
     saved_wanted,
     server_endpoints,
 )
-from daypass.cli.shared.session_options import LASTING, Selection, means_of, select
+from daypass.cli.shared.selection import Selection, means_of, select
+from daypass.cli.shared.session_options import LASTING
 from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import (
     SignInProof,

@@ -10,7 +10,7 @@ import click
 
 from daypass.cli.shared.profile_writer import report
 from daypass.cli.shared.role_profiles import Form, ProfileForm, RoleProfile, plan_profiles, profile_text, write_profiles
-from daypass.cli.shared.session_options import Selection
+from daypass.cli.shared.selection import Selection
 from daypass.cli.shared.sign_in import chosen_roles
 from daypass.client.sessions.cache import CachedCredentials
 from daypass.client.sessions.get_credentials import get_credentials

@@ -5,7 +5,7 @@ It does not revoke the sessions of roles: they expire, or an operator runs `dayp
 
 import click
 
-from daypass.cli.shared.session_options import means_of
+from daypass.cli.shared.selection import means_of
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import BadUsageError
 from daypass.client.profiles.endpoints import named_at_hand

@@ -21,7 +21,8 @@ from daypass.cli.shared.profile_writer import (
     save_profile,
     server_endpoints,
 )
-from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS, Selection, means_of, select
+from daypass.cli.shared.selection import Selection, means_of, select
+from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS
 from daypass.cli.shared.session_options import options as with_options
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials

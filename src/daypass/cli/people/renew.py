@@ -6,7 +6,7 @@ import click
 
 from daypass.cli.people.login import sign_in_again
 from daypass.cli.shared.credentials_output import describe
-from daypass.cli.shared.session_options import means_of
+from daypass.cli.shared.selection import means_of
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.problems import BadUsageError, SignInNeededError
 from daypass.client.profiles.endpoints import named_at_hand

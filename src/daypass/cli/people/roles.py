@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import CODE, HOW, PLACE, means_of, select
+from daypass.cli.shared.selection import means_of, select
+from daypass.cli.shared.session_options import CODE, HOW, PLACE
 from daypass.cli.shared.session_options import options as with_options
 from daypass.cli.shared.sign_in import read_assertion
 from daypass.client.sessions.get_credentials import get_credentials, with_endpoint

@@ -10,17 +10,8 @@ import click
 
 from daypass.cli.people.exec_ import ChildCommand, run_with_credentials
 from daypass.cli.shared.credentials_output import emit, format_option, shell_option
-from daypass.cli.shared.session_options import (
-    MFA,
-    ROLE,
-    SESSION,
-    TAGS,
-    Duration,
-    Selection,
-    read_policy_file,
-    selecting,
-    with_session,
-)
+from daypass.cli.shared.selection import Selection, with_session
+from daypass.cli.shared.session_options import MFA, ROLE, SESSION, TAGS, Duration, read_policy_file, selecting
 from daypass.client.problems import BadUsageError
 from daypass.client.sessions.scoped_session import READ_ONLY, Scope, get_scoped, policy_of
 

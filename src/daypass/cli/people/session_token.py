@@ -7,7 +7,8 @@ import click
 
 from daypass.cli.shared.credentials_output import emit, format_option, shell_option
 from daypass.cli.shared.profile_writer import save_option, save_profile
-from daypass.cli.shared.session_options import LASTING, MFA, Selection, selecting
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import LASTING, MFA, selecting
 
 
 @click.command()

@@ -7,7 +7,8 @@ import click
 
 from daypass.cli.people.exec_ import run_with
 from daypass.cli.shared.credentials_output import describe
-from daypass.cli.shared.session_options import ASSUMING, ROLE, Selection, selecting
+from daypass.cli.shared.selection import Selection
+from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
 
 
 @click.command()

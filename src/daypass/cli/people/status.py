@@ -11,7 +11,8 @@ import click
 
 from daypass.cli.shared.exit_codes import Exit
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import Duration, means_of, now
+from daypass.cli.shared.selection import means_of, now
+from daypass.cli.shared.session_options import Duration
 from daypass.client.credentials import instant
 from daypass.client.durations import say_duration
 from daypass.client.problems import UserFacingError

@@ -13,7 +13,8 @@ from typing import Any
 import click
 
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import CODE, HOW, PLACE, means_of, select
+from daypass.cli.shared.selection import means_of, select
+from daypass.cli.shared.session_options import CODE, HOW, PLACE
 from daypass.cli.shared.session_options import options as with_options
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from daypass.cli.shared.output import output_option, query_option, show
-from daypass.cli.shared.session_options import CODE, HOW, PLACE, means_of, now, options
+from daypass.cli.shared.selection import means_of, now
+from daypass.cli.shared.session_options import CODE, HOW, PLACE, options
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials, instant
 from daypass.client.durations import say_duration

@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from daypass.cli.shared.session_options import Selection, now
+from daypass.cli.shared.selection import Selection, now
 from daypass.client.credentials import process_form, sts_form
 from daypass.client.durations import say_duration
 from daypass.client.problems import BadUsageError

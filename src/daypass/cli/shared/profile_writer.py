@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from daypass.cli.shared.session_options import Selection
+from daypass.cli.shared.selection import Selection
 from daypass.client.credential_request import PREFIX, SETTINGS, CredentialRequest, options_of
 from daypass.client.credentials import Credentials
 from daypass.client.problems import BadUsageError, LockedError

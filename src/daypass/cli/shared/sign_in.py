@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from daypass.cli.shared.session_options import Selection
+from daypass.cli.shared.selection import Selection
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import verify_credentials
 from daypass.client.partitions import partition_name

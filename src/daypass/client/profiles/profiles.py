@@ -5,7 +5,6 @@ to write, since a credential process that returns cached credentials must be qui
 Source: AWS SDKs and Tools Reference Guide, "Shared config and credentials files" and "Service-specific endpoints".
 """
 
-import hashlib
 import json
 import re
 import shlex
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from daypass.client.credential_request import CredentialRequest, request_from
 from daypass.client.problems import BadUsageError, MisconfiguredError
 from daypass.client.profiles.aws_files import Edit, Places, edit, read_sections
+from daypass.client.sha256 import sha256_hex
 
 if TYPE_CHECKING:
     from daypass.client.profiles.ini_edit import Value
@@ -52,7 +52,7 @@ class Profile:
     def fingerprint(self) -> str:
         """Return a digest that changes with any setting of the profile."""
         content = json.dumps([self.name, self.options], sort_keys=True).encode("utf-8", "surrogatepass")
-        return hashlib.sha256(content).hexdigest()
+        return sha256_hex(content)
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,53 @@ def get_credentials(request: CredentialRequest, client_context: ClientContext) -
     return _refresh(request, client_context, key, started)
 
 
+def find_cached(request: CredentialRequest, client_context: ClientContext) -> CachedCredentials | None:
+    """Return the credentials that get_credentials would find cached, or None.
+
+    It only reads files. It also returns None if get_credentials might do more than that: run a program, unlock the
+    keyring, ask STS for an account, or record a profile that uses the entry of another.
+    """
+    _verify_chain(request, client_context)
+    request = with_endpoint(request, client_context)
+    runs_a_program = request.method in {"keys", "oidc"} or client_context.cache.keyring
+    if runs_a_program or not client_context.keeps or client_context.fresh:
+        return None
+    now = client_context.now()
+    if request.method == "portal":
+        from daypass.client.sessions.server_sign_in import SignInStore
+
+        signed_in = SignInStore(client_context.cache).find_id(request.endpoint_url)
+        return _find_own(request, client_context, request.cache_key(f"sign-in {signed_in}"), now) if signed_in else None
+    former = _former_key(request, client_context)
+    if not former:
+        return None
+    kept = client_context.cache.find(former, now=now)
+    if kept is not None:
+        return kept
+    try:
+        request = with_accounts(request, client_context, _unresolved)
+    except _UnresolvedError:
+        return None
+    return _find_own(request, client_context, cache_key(request, client_context), now)
+
+
+def _find_own(
+    request: CredentialRequest, client_context: ClientContext, key: str, now: datetime
+) -> CachedCredentials | None:
+    """Return an entry that the requested profile uses already."""
+    kept = client_context.cache.find(key, now=now)
+    is_own = kept is not None and (not request.profile or request.profile in kept.profiles)
+    return kept if is_own else None
+
+
+class _UnresolvedError(Exception):
+    """Only STS knows the account of a role."""
+
+
+def _unresolved(request: CredentialRequest) -> tuple[str, ...]:  # noqa: ARG001 - the form of a resolver
+    raise _UnresolvedError
+
+
 def _verify_chain(request: CredentialRequest, client_context: ClientContext) -> None:
     """Raise MisconfiguredError if the chain of the signing profile does not end at credentials."""
     name = request.profile or request.source_profile

@@ -3,7 +3,6 @@
 Owns the file that remembers the account of each access key: a key never moves to another account, so STS is asked once.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from daypass.client.partitions import partition_name
 from daypass.client.roles import account_of, needs_account, role_arns
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.source_keys import long_term_key
+from daypass.client.sha256 import sha256_hex
 
 _NAME = "accounts"
 _MOST = 200
@@ -45,7 +45,7 @@ def with_accounts(request: CredentialRequest, client_context: ClientContext, res
     if not key_id:
         return request
     known = _load(client_context)
-    digest = hashlib.sha256(f"{request.endpoint_url}\n{key_id}".encode()).hexdigest()
+    digest = sha256_hex(f"{request.endpoint_url}\n{key_id}".encode())
     if digest in known:
         partition, account = known[digest]
         return replace(request, role_arn=role_arns(roles, account, partition))

@@ -10,10 +10,8 @@ the credentials of a role. With `DAYPASS_KEYRING=1` the tokens are in the keyrin
 """
 
 import contextlib
-import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from daypass.client.problems import BadUsageError, LockedError, SignInNeededErro
 from daypass.client.roles import account_of, role_arns, role_name
 from daypass.client.sessions.cache import CachedCredentials, CredentialCache
 from daypass.client.sessions.client_context import ClientContext
+from daypass.client.sha256 import sha256_hex
 
 _SPARE_SECONDS = 60.0
 # A registration must outlast the sign-in that uses it, or the sign-in cannot be refreshed. Servers keep it for 90 days.
@@ -166,7 +165,7 @@ class SignInStore:
         return locked(self._path(server).with_suffix(".lock"), what="another refresh of this sign-in")
 
     def _path(self, server: str) -> Path:
-        return self._folder / f"{hashlib.sha256(server_name(server).encode()).hexdigest()}.json"
+        return self._folder / f"{sha256_hex(server_name(server).encode())}.json"
 
     def _from_keyring(self, server: str) -> dict[str, Any]:
         from daypass.client.sessions.secret_keeper import find_secret
@@ -209,6 +208,8 @@ def registered(server: str, client_context: ClientContext) -> Any:
 
 def begin(server: str, client: Any, tokens: Any, client_context: ClientContext) -> ServerSignIn:
     """Store a new sign-in, and return it."""
+    import secrets
+
     found = ServerSignIn(
         id=secrets.token_hex(16),
         server=server_name(server),

@@ -6,7 +6,6 @@ identity.
 Source: AWS SDKs and Tools Reference Guide, "Standardized credential providers".
 """
 
-import hashlib
 from collections.abc import Mapping
 
 from daypass.client.credential_request import CredentialRequest
@@ -14,7 +13,7 @@ from daypass.client.profiles.endpoints import profile_at_hand
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.profiles.role_profiles import OF_PROFILE, find_request, its_own_source
 from daypass.client.sessions.cache import CredentialCache
-from daypass.client.sign_in.token_claims import read_claims, read_web_identity_file
+from daypass.client.sha256 import sha256_hex
 
 # Settings of a profile that AWS's tools use before its keys, and the token that marks keys of a session.
 _KEYS_OVERRIDDEN = frozenset(
@@ -153,14 +152,18 @@ def _of_container(environment: Mapping[str, str]) -> str:
     container = "\n".join(environment.get(name, "") for name in _OF_CONTAINERS)
     if not container.strip():
         return ""
-    return f"container {hashlib.sha256(container.encode('utf-8', 'surrogateescape')).hexdigest()}"
+    return f"container {sha256_hex(container.encode('utf-8', 'surrogateescape'))}"
 
 
 def _of_token(path: str) -> str:
+    from daypass.client.sign_in.token_claims import read_web_identity_file
+
     return of_proof(read_web_identity_file(path))
 
 
 def of_proof(token: str) -> str:
     """Return the issuer and the subject of a token."""
+    from daypass.client.sign_in.token_claims import read_claims
+
     claims = read_claims(token)
     return f"token {claims.issuer} {claims.subject}"
