@@ -1,7 +1,7 @@
 """Make the credential request and the client context of a command.
 
-Owns how the options of a command for people and the profile make the request. It does not import click, so that credentials from the
-cache can be printed without it. session_options.py has the options.
+Owns how the options of a command for people and the profile make the request. It does not import click, so that
+credentials from the cache can be printed without it. session_options.py has the options.
 """
 
 import os
