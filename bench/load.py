@@ -255,16 +255,20 @@ def _say_ready() -> None:
     sys.stdin.readline()
 
 
-def allow_many_connections() -> None:
-    """Raise the limit of open files of this process to the greatest that it may have."""
+def allow_connections(wanted: int) -> bool:
+    """Raise the limit of open files as far as possible. Return whether a server and a client may have so many.
+
+    A server keeps half of its files, or 256, for other uses.
+    """
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most == resource.RLIM_INFINITY or most >= 2 * wanted
 
 
 def main() -> None:
     """Answer jobs until standard input ends. The first argument is the core to stay on."""
     os.sched_setaffinity(0, {int(sys.argv[1])})
-    allow_many_connections()
+    allow_connections(0)
     while line := sys.stdin.readline():
         try:
             answer: dict[str, object] = dict(run(parse_job(line), _say_ready))

@@ -18,7 +18,6 @@ from statistics import median
 
 from bench.driver import Plan, interleave, load_on
 from bench.figures import Budget, Figure, Round, as_document, as_table
-from bench.load import allow_many_connections
 from bench.machine import Watch, head_lines
 from bench.peer_servers import CHECKS, missing_reason, started_ceph, started_seaweedfs
 from bench.servers import BenchError, Cores, choose_cores, started_daypass
@@ -106,7 +105,6 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Measure everything, and print and write the figures."""
     began, options = time.monotonic(), _arguments()
-    allow_many_connections()
     cores = choose_cores()
     plan = Plan(options.rounds, options.seconds, began + _LAST_ROUND_SECONDS)
     watch = Watch(cores.server)
