@@ -1,15 +1,19 @@
 """A plain call means the same as for the parser, and any other bytes are left to the parser."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.costs.loop import Wire
+from tests.costs.loop import Wire, loop_server
 from tests.http import test_framing as framing
 from tests.http.raw import signed
 from tests.http.segments import connected
@@ -90,7 +94,15 @@ class PlainApplication(Application):
 _LOOP = asyncio.new_event_loop()
 
 
-def feed(application: Application, pieces: Iterable[bytes]) -> tuple[bytes, bool]:
+class TlsWire(Wire):
+    """A transport that says that it is encrypted."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Return a property of the transport."""
+        return True if name == "sslcontext" else super().get_extra_info(name, default)
+
+
+def feed(application: Application, pieces: Iterable[bytes], make_wire: Callable[[], Wire] = Wire) -> tuple[bytes, bool]:
     """Return what a connection writes for pieces of bytes, and whether it closes."""
     config = uvicorn.Config(
         application,
@@ -103,7 +115,7 @@ def feed(application: Application, pieces: Iterable[bytes]) -> tuple[bytes, bool
     config.load()
 
     async def run() -> tuple[bytes, bool]:
-        wire = Wire()
+        wire = make_wire()
         connection = Connection(config=config, server_state=ServerState(), app_state={}, _loop=_LOOP)
         connection.connection_made(wire)
         for piece in pieces:
@@ -157,6 +169,15 @@ PLAIN = {
 def test_a_plain_call_is_what_the_parser_reads(data: bytes) -> None:
     """The application gets the same headers and body, and the client the same response."""
     assert check_alike(data).plain == 1
+
+
+@pytest.mark.parametrize("make_wire", [Wire, TlsWire])
+def test_both_ways_know_the_peer_and_its_connection(make_wire: Callable[[], Wire]) -> None:
+    """A condition such as aws:SecureTransport has the same value."""
+    parsed, plain = Application(), PlainApplication()
+    assert feed(plain, [call()], make_wire) == feed(parsed, [call()], make_wire)
+    assert plain.seen == parsed.seen
+    assert (plain.plain, plain.seen[0].peer, plain.seen[0].secure) == (1, "127.0.0.1", make_wire is TlsWire)
 
 
 def test_calls_after_each_other_are_read_in_both_ways() -> None:
@@ -376,3 +397,41 @@ def test_the_calls_of_the_sdk_are_plain(shared_server: RunningServer) -> None:
         for number, (each, status) in enumerate([(data, 200), (changed, 403), (moved, 403), (data, 200)] * 2):
             connection.sendall(each)
             assert read_answer(connection)[0] == status, number
+
+
+def test_both_ways_have_one_response_and_one_audit_event(tmp_path: Path) -> None:
+    """A proxy's client has its own address, and a refusal its own reason."""
+
+    async def run() -> None:
+        proxies = (ip_network("127.0.0.0/8"),)
+        async with loop_server(tmp_path, {"trusted_proxies": proxies}) as server:
+            usual = server.sign(server.root, "sts", {"Action": "GetCallerIdentity"})
+            session = server.sign(server.root, "sts", {"Action": "GetSessionToken"})
+            proxied = usual.replace(
+                b"Host: ", b"X-Forwarded-For: 10.1.1.1, 10.9.8.7\r\nX-Forwarded-Proto: https\r\nHost: "
+            )
+            forged, stale = usual.replace(b"Date: 2", b"Date: 3"), usual.replace(b"Date: 20", b"Date: 19")
+            unsigned = usual.replace(b"Authorization: ", b"Referer: ")
+            for plain in (usual, usual, session, proxied, forged, stale, unsigned):
+                assert read_plain_call(plain) is not None
+                other = plain.replace(b"Host: ", b"X-Other: a\r\nHost: ")
+                one, two = [await server.send(each) for each in (plain, other)]
+                assert _without_ids(one) == _without_ids(two), plain
+
+    asyncio.run(run())
+    events = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    own = {"eventID", "requestID", "eventTime", "responseElements"}
+    # The log counts refusals of the same kind instead of writing them.
+    served = [event for event in events if "errorCode" not in event]
+    told = [{name: value for name, value in event.items() if name not in own} for event in served]
+    assert len(told) == 8
+    assert told[::2] == told[1::2]
+    assert [event["sourceIPAddress"] for event in told].count("10.9.8.7") == 2
+
+
+def _without_ids(response: bytes) -> set[bytes]:
+    """Return the lines of a response without the values that differ between two equal calls."""
+    response = re.sub(rb"(?i)(x-amzn-requestid: |<RequestId>)[0-9a-f-]+", rb"\1", response)
+    response = re.sub(rb"(<(?:AccessKeyId|SecretAccessKey|SessionToken|Expiration)>)[^<]+", rb"\1", response)
+    lines = response.split(b"\r\n")
+    return {line for line in lines if not line.lower().startswith((b"date:", b"content-length:"))}
