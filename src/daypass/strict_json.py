@@ -22,7 +22,7 @@ _LONGEST_ECHO = 64
 _MOST_DIGITS = 19
 _BLANK = re.compile(r"[ \t\n\r]*")
 # An unterminated string matches to the end: retries at each quote would be quadratic.
-_BRACKETS = re.compile(r'"(?:[^"\\]++|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*"?|([\[{])|([\]}])', re.DOTALL)
 _UNSAFE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
