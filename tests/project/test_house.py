@@ -115,3 +115,15 @@ def test_the_layers_hold() -> None:
         [str(linter), "--no-cache", "--no-logo"], cwd=_ROOT, capture_output=True, check=False, text=True
     )
     assert run.returncode == 0, run.stdout
+
+
+def test_no_pattern_has_a_possessive_group() -> None:
+    """Python before 3.11.5 matches possessive and atomic groups wrongly (CPython issue 106052).
+
+    There, a pattern could accept input that it refuses elsewhere. Possessive single characters and sets are correct.
+    """
+    group = re.compile(r"\)(?:[*+?]|\{[0-9,]+\})\+|\(\?" + ">")
+    sources = [path for path in _tracked_files() if path.suffix == ".py" and "src" in path.parts]
+    found = [f"{path.relative_to(_ROOT)}: {match[0]}" for path in sources for match in group.finditer(path.read_text())]
+    assert sources
+    assert not found
