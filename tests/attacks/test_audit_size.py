@@ -1,6 +1,7 @@
 """An event has a maximum size, for all strings of a caller."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.http.raw import send, signed
 from tests.slow_cases import quick_first
 
 from daypass.audit import bounds
+from daypass.audit import event as event_module
 from daypass.audit.bounds import cut_text, cut_value, encode_json
 from daypass.audit.event import AuditRecord, to_event
 from daypass.audit.lines import LARGEST_LINE, LARGEST_UNPROVEN_LINE, new_event_ids, to_line
@@ -193,3 +195,28 @@ def test_a_list_is_cut_like_its_elements(values: list[Any]) -> None:
         each_one = [cut_value({"inner": one}, given_bounds)["inner"] for one in values[: given_bounds.items]]
         expected = each_one if len(values) <= given_bounds.items else [*each_one, "…"]
         assert cut_value(values, given_bounds) == expected
+
+
+_TEXTS = st.text(max_size=60) | st.sampled_from(["a" * 42, "a" * 43, "\x01" * 43, "é" * 300, "a" * 2_049, "\ud800"])
+_VALUES = _TEXTS | st.integers(-1, 2**63 - 1) | st.booleans() | st.lists(_TEXTS, max_size=2)
+
+
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=12), st.dictionaries(_TEXTS, _TEXTS, max_size=3), st.booleans())
+def test_short_fields_of_a_data_event_are_what_a_cut_leaves(
+    additional: dict[str, object],
+    fields: dict[str, str],
+    is_short: bool,  # noqa: FBT001
+) -> None:
+    """The quick test for fields that need no cut does not change an event."""
+    limits = event_module._UNPROVEN if is_short else event_module._OF_DATA
+
+    def read(cut: Callable[[], object]) -> object:
+        try:
+            return cut()
+        except UnicodeEncodeError:
+            return UnicodeEncodeError
+
+    expected = read(lambda: cut_value(additional, limits))
+    assert read(lambda: event_module._cut_additional(additional, limits)) == expected
+    expected = read(lambda: {name: cut_text(value, limits.text_bytes) for name, value in fields.items()})
+    assert read(lambda: event_module._cut_fields(fields, limits)) == expected

@@ -66,6 +66,7 @@ _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 # A key has at most 1,024 bytes, and its ARN must be whole for a search.
 _OF_DATA = Bounds(characters=2_048, text_bytes=8_192, items=50, inner_items=10)
 EVENT_VERSION = "1.11"
+_PLAIN = frozenset({int, str})
 _SOURCES = {
     "sts": "sts.amazonaws.com",
     "iam": "iam.amazonaws.com",
@@ -205,7 +206,7 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
 def _with_data(event: Event, data: DataEvent, bounds: Bounds) -> Event:
     return msgspec.structs.replace(
         event,
-        additional_event_data=cut_value(data.additional, bounds) or None,
+        additional_event_data=_cut_additional(data.additional, bounds) or None,
         read_only=data.read_only,
         resources=tuple([_cut_fields(each, bounds) for each in data.resources]) or None,
         management_event=False,
@@ -215,8 +216,23 @@ def _with_data(event: Event, data: DataEvent, bounds: Bounds) -> Event:
     )
 
 
+def _cut_additional(fields: Mapping[str, Any], bounds: Bounds) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = dict(fields) if _are_short(fields, bounds) else cut_value(fields, bounds)
+    return found
+
+
 def _cut_fields(fields: Mapping[str, str], bounds: Bounds) -> dict[str, str]:
+    if _are_short(fields, bounds):
+        return dict(fields)
     return {name: cut_text(value, bounds.text_bytes) for name, value in fields.items()}
+
+
+def _are_short(fields: Mapping[str, Any], bounds: Bounds) -> bool:
+    """Return whether no field is cut for sure, without a look at each of them."""
+    values = fields.values()
+    if len(fields) > bounds.items or not _PLAIN.issuperset(map(type, values)):
+        return False
+    return max(map(len, (*fields, *map(str, values))), default=0) <= bounds.uncut
 
 
 # Most requests share these values, so they are cached. Both caches are small for any input.
