@@ -6,6 +6,7 @@ their own keys, assertions and tokens their claims. All values are strings, all 
 is absent. Rules: IAM User Guide, "AWS global condition context keys".
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 
@@ -44,22 +45,45 @@ def build_context(caller: Caller, request_info: RequestInfo) -> NewConditionKeys
 
 def request_keys(request_info: RequestInfo) -> NewConditionKeys:
     """Return the condition keys of a request without those of its caller."""
-    seconds = int(request_info.now.timestamp())
     request = request_info.request
-    context: NewConditionKeys = {
-        "aws:currenttime": iso_of(seconds),
-        "aws:epochtime": str(seconds),
-        "aws:securetransport": "true" if request.secure else "false",
-        "aws:requestedregion": request_info.region,
+    agent, referer = request.header(b"user-agent"), request.header(b"referer")
+    return {
+        **_client_keys(
+            request.secure,
+            request.peer,
+            request_info.region,
+            agent and agent[:_LONGEST_HEADER],
+            referer and referer[:_LONGEST_HEADER],
+        ),
+        **_time_keys(int(request_info.now.timestamp())),
+    }
+
+
+@lru_cache(maxsize=256)  # most requests come from a few clients
+def _client_keys(
+    secure: bool,  # noqa: FBT001 - a cache's keys are positions
+    peer: str,
+    region: str,
+    agent: bytes | None,
+    referer: bytes | None,
+) -> Mapping[str, str]:
+    keys = {
+        "aws:securetransport": "true" if secure else "false",
+        "aws:requestedregion": region,
         "aws:viaawsservice": "false",
     }
-    if request.peer:  # A connection through a Unix socket has no address.
-        context["aws:sourceip"] = request.peer
-    for header, key in ((b"user-agent", "aws:useragent"), (b"referer", "aws:referer")):
-        value = request.header(header)
-        if value:
-            context[key] = value[:_LONGEST_HEADER].decode("latin-1")
-    return context
+    if peer:  # A connection through a Unix socket has no address.
+        keys["aws:sourceip"] = peer
+    if agent:
+        keys["aws:useragent"] = agent.decode("latin-1")
+    if referer:
+        keys["aws:referer"] = referer.decode("latin-1")
+    return keys
+
+
+@lru_cache(maxsize=16)
+def _time_keys(seconds: int) -> Mapping[str, str]:
+    return {"aws:currenttime": iso_of(seconds), "aws:epochtime": str(seconds)}
 
 
 @lru_cache(maxsize=1024)  # most requests have the same keys

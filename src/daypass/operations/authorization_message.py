@@ -7,6 +7,8 @@ report; sts:DecodeAuthorizationMessage and `daypass explain` show them.
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ _STEP = 256  # lengths are multiples of this
 _TEXT = 200  # a longer string is cut and ends with `…`
 _ITEMS = 8  # a longer list is cut and ends with `…`
 CUT = "…"
+_KEY, _VALUES = attrgetter("key"), attrgetter("values")
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
@@ -142,7 +145,7 @@ def fit(note: DenialNote, room: int) -> DenialNote:
         ("matched", map(_short_statement, note.matched)),
         ("closest", map(_short_statement, note.closest)),
         ("missing", note.missing),
-        ("context", map(_short_condition, note.context)),
+        ("context", _short_conditions(note.context)),
     )
     lists = {name: tuple(wanted) for name, wanted in wishes}
     whole = msgspec.structs.replace(fitted, **lists)
@@ -180,10 +183,15 @@ def _short_list(items: Sequence[Any], short: Callable[[Any], Any], more: Any) ->
 
 
 def _short_condition(condition: Condition) -> Condition:
-    values = condition.values
-    if len(condition.key) <= _TEXT and len(values) <= _ITEMS and len("".join(values)) <= _TEXT:
-        return condition  # the usual case: no part is too long
-    return Condition(condition.operator, _short(condition.key), _short_list(values, _short, CUT))
+    return Condition(condition.operator, _short(condition.key), _short_list(condition.values, _short, CUT))
+
+
+def _short_conditions(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    values = list(map(_VALUES, conditions))
+    longest = max(map(len, chain(map(_KEY, conditions), *values)), default=0)
+    if longest <= _TEXT and max(map(len, values), default=0) <= _ITEMS:
+        return conditions  # the usual case: no part is too long
+    return tuple(map(_short_condition, conditions))
 
 
 def _short_statement(note: StatementNote) -> StatementNote:

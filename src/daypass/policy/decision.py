@@ -6,6 +6,8 @@ Leaves AWS's wording to reasons/denial_messages.py and the explanation to reason
 from dataclasses import InitVar, dataclass
 from typing import Final
 
+import msgspec
+
 from daypass.policy.source import PolicySource, PolicyType
 
 
@@ -22,8 +24,7 @@ TOO_MUCH_WORK: Final = "TooMuchWork"
 """The `failure` of a decision that was not made because it is too much work."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementRef:
+class StatementRef(msgspec.Struct, frozen=True):
     """A statement of a policy, by its index from zero."""
 
     source: PolicySource

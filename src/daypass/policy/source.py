@@ -4,8 +4,9 @@ Owns the types of policy and the name of one policy. Source: IAM User Guide, "Po
 types".
 """
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class PolicyType(Enum):
@@ -13,6 +14,8 @@ class PolicyType(Enum):
 
     A role's trust policy is a resource policy.
     """
+
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a call of Python
 
     IDENTITY = "identity-based policy"
     BOUNDARY = "permissions boundary"
@@ -22,8 +25,7 @@ class PolicyType(Enum):
     RESOURCE = "resource-based policy"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicySource:
+class PolicySource(msgspec.Struct, frozen=True):
     """One policy: its type, its ARN or inline name, and its owner.
 
     The owner is the ARN of a user, group or role.

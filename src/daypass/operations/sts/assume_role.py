@@ -23,7 +23,6 @@ from daypass.operations.operation import (
 )
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
-    RoleGrant,
     RoleName,
     carried_context,
     find_role,
@@ -119,10 +118,8 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
         They are sts:TagSession and sts:SetSourceIdentity.
         """
         role = find_role(params.role, ctx)
-        context = {
-            **session_context(params.members.role_session_name, params.tags),
-            **role_tags(role),
-        }
+        context = session_context(params.members.role_session_name, params.tags)
+        context.update(role_tags(role))
         if params.members.external_id is not None:
             context["sts:externalid"] = params.members.external_id
         inherited = inherit_tags(params.tags, caller.session)
@@ -134,7 +131,7 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
             actions.append("sts:TagSession")
         if source_identity:
             actions.append("sts:SetSourceIdentity")
-        return tuple(role_check(action, params.role, role, context) for action in actions)
+        return tuple([role_check(action, params.role, role, context) for action in actions])
 
     def run(self, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
@@ -145,16 +142,14 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
         tags = inherit_tags(params.tags, caller.session)
         return grant_role(
             authorized,
-            RoleGrant(
-                session_name=params.members.role_session_name,
-                seconds=seconds,
-                policies=params.policies,
-                tags=tags,
-                source_identity=keep_source_identity(params.members.source_identity, caller.session),
-                mfa_time=caller.mfa_at,
-                context=carried_context(caller.session),
-                chained=chained,
-                token_size=params.members.minimum_session_token_size,
-            ),
             ctx,
+            session_name=params.members.role_session_name,
+            seconds=seconds,
+            policies=params.policies,
+            tags=tags,
+            source_identity=keep_source_identity(params.members.source_identity, caller.session),
+            mfa_time=caller.mfa_at,
+            context=carried_context(caller.session),
+            chained=chained,
+            token_size=params.members.minimum_session_token_size,
         )

@@ -24,7 +24,6 @@ from daypass.operations.operation import Authorized, Declares, Parameters, Permi
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
 from daypass.operations.sts.role_session import (
-    RoleGrant,
     RoleName,
     federated_checks,
     find_role,
@@ -148,19 +147,23 @@ class AssumeRoleWithSAML(Declares):
         """Mint the session, and return the identity in the assertion."""
         members, role, claims = authorized.params.members, get_role(authorized), _claims_of(authorized.caller)
         longest = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
-        grant = RoleGrant(
+        seconds = session_seconds(claims, requested=longest, now=ctx.now)
+        tags, context = _session_tags(claims), _kept(claims)
+        self.use_up(claims, ctx)
+        granted = grant_role(
+            authorized,
+            ctx,
             session_name=claims.session_name,
-            seconds=session_seconds(claims, requested=longest, now=ctx.now),
+            seconds=seconds,
             policies=authorized.params.policies,
-            tags=_session_tags(claims),
+            tags=tags,
             source_identity=claims.source_identity or "",
             token_size=members.minimum_session_token_size,
             provider=claims.provider,
-            context=_kept(claims),
+            context=context,
         )
-        self.use_up(claims, ctx)
         return {
-            **grant_role(authorized, grant, ctx),
+            **granted,
             "Subject": claims.subject,
             "SubjectType": claims.subject_type,
             "Issuer": claims.issuer,

@@ -38,7 +38,6 @@ from daypass.operations.operation import (
 )
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.role_session import (
-    RoleGrant,
     RoleName,
     federated_checks,
     find_role,
@@ -201,17 +200,15 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
         web = bearer.web
         granted = grant_role(
             authorized,
-            RoleGrant(
-                session_name=params.members.role_session_name,
-                seconds=seconds,
-                policies=params.policies,
-                tags=bearer.tags,
-                source_identity=web.source_identity or "",
-                token_size=params.members.minimum_session_token_size,
-                provider=web.provider_arn,
-                context=_kept(bearer),
-            ),
             ctx,
+            session_name=params.members.role_session_name,
+            seconds=seconds,
+            policies=params.policies,
+            tags=bearer.tags,
+            source_identity=web.source_identity or "",
+            token_size=params.members.minimum_session_token_size,
+            provider=web.provider_arn,
+            context=_kept(bearer),
         )
         return {
             **granted,

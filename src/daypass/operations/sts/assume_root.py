@@ -20,7 +20,7 @@ from daypass.mint.durations import root_task_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_token
 from daypass.operations.sts.role_session import carried_context
 from daypass.operations.sts.session_policies import PolicyArn
 from daypass.policy.compiled import PolicySet, PolicySource, PolicyType, compile_set
@@ -104,7 +104,7 @@ class AssumeRoot(Signed[AssumeRootRequest]):
             ctx,
         )
         shown = {"SourceIdentity": source_identity} if source_identity else {}
-        return {"Credentials": credentials, **shown, **token_size(credentials["SessionToken"])}
+        return {"Credentials": credentials, **shown, **size_of_token(credentials["SessionToken"])}
 
 
 def _read_target(text: str) -> str:

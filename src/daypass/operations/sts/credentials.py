@@ -161,7 +161,7 @@ def first_key_of(caller: Caller) -> str:
     return "" if session is None else session.first_key or session.issuing_key
 
 
-def token_size(token: str) -> dict[str, int]:
+def size_of_token(token: str) -> dict[str, int]:
     """Return the members for the length of a session token."""
     return {
         "SessionTokenSize": len(token),

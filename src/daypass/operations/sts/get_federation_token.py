@@ -13,7 +13,7 @@ from daypass.mint.durations import root_user_duration, user_duration
 from daypass.mint.session import SessionKind
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_token
 from daypass.operations.sts.session_policies import (
     PolicyArn,
     SessionPolicies,
@@ -97,5 +97,5 @@ class GetFederationToken(Signed[GetFederationTokenRequest]):
             },
             # Unlike AssumeRole, this action returns 0 if there are neither policies nor tags.
             "PackedPolicySize": percentage or 0,
-            **token_size(credentials["SessionToken"]),
+            **size_of_token(credentials["SessionToken"]),
         }

@@ -21,7 +21,7 @@ from daypass.errors import AccessDenied, InsufficientSessionLifetime, InvalidSub
 from daypass.mint.session import Session
 from daypass.operations.operation import Authorized, Parameters, PermissionCheck, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_token
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage, read_session_policies
 
 MOST_SCOPED: Final = 3
@@ -143,7 +143,7 @@ class GetScopedCredentials(Signed[GetScopedCredentialsRequest]):
             "SessionInfo": {"ScopedSessionId": caller.user_id, "Arn": caller.arn},
             "ScopedPoliciesCount": len(session.scoped_policies) + bool(params.policy.inline),
             **shown,
-            **token_size(credentials["SessionToken"]),
+            **size_of_token(credentials["SessionToken"]),
         }
 
 

@@ -13,7 +13,7 @@ from daypass.mint.session import SessionKind
 from daypass.operations.mfa import verify_mfa
 from daypass.operations.operation import Authorized, NoPermissionNeeded, Result, Signed, StoreAccess
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_token
 
 _OPEN = NoPermissionNeeded("sts:GetSessionToken")
 
@@ -59,4 +59,4 @@ class GetSessionToken(Signed[GetSessionTokenParams]):
             authorized,
             ctx,
         )
-        return {"Credentials": credentials, **token_size(credentials["SessionToken"])}
+        return {"Credentials": credentials, **size_of_token(credentials["SessionToken"])}

@@ -6,6 +6,7 @@ Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebI
 """
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -17,11 +18,12 @@ from daypass.federation.propagation import PropagatedIdentity, carried_keys
 from daypass.mint.session import Session, SessionKind
 from daypass.operations.operation import Authorized, PermissionCheck
 from daypass.operations.request_context import RequestContext
-from daypass.operations.sts.credentials import Grant, mint_credentials, token_size
+from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_token
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
 from daypass.policy.authorization_request import NewConditionKeys, resource_tags
 
+_NO_CONTEXT: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _FIXED = "The source identity is already set for this assume role session"
 
 
@@ -31,21 +33,6 @@ class RoleName(msgspec.Struct, frozen=True):
     arn: str
     account: str
     name: str
-
-
-class RoleGrant(msgspec.Struct, frozen=True):
-    """The properties of a new role session."""
-
-    session_name: str
-    seconds: int
-    policies: SessionPolicies
-    tags: SessionTags = msgspec.field(default_factory=SessionTags)
-    source_identity: str = ""
-    mfa_time: int | None = None
-    chained: bool = False
-    token_size: int = 0
-    provider: str = ""
-    context: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
 def read_role_arn(text: str) -> RoleName:
@@ -84,16 +71,9 @@ def role_check(
 
     A missing role trusts no caller.
     """
-    return PermissionCheck(
-        action=action,
-        resource=name.arn,
-        account=name.account,
-        context=context,
-        resource_policy=None if role is None else role.trust,
-        trust=True,
-        refusal=refusal,
-        role=role,
-    )
+    trust = None if role is None else role.trust
+    # By position: every role session comes here.
+    return PermissionCheck(action, name.arn, name.account, context, trust, True, refusal, role)  # noqa: FBT003
 
 
 def federated_checks(
@@ -157,32 +137,47 @@ def keep_source_identity(params: str, calling: Session | None) -> str:
     return fixed or params
 
 
-def grant_role(authorized: Authorized[Any], grant: RoleGrant, ctx: RequestContext) -> dict[str, Any]:
+def grant_role(  # noqa: PLR0913 - the properties of a session, by name
+    authorized: Authorized[Any],
+    ctx: RequestContext,
+    *,
+    session_name: str,
+    seconds: int,
+    policies: SessionPolicies,
+    tags: SessionTags,
+    source_identity: str = "",
+    mfa_time: int | None = None,
+    provider: str = "",
+    context: Mapping[str, tuple[str, ...]] = _NO_CONTEXT,
+    chained: bool = False,
+    token_size: int = 0,
+) -> dict[str, Any]:
     """Mint a session of the evaluated role.
 
     Returns the common part of the three answers.
     """
     role = get_role(authorized)
-    grant.policies.require_account(role.account, ctx)
-    percentage = packed_percentage(grant.policies, grant.tags.tags)
+    policies.require_account(role.account, ctx)
+    percentage = packed_percentage(policies, tags.tags)
     credentials = mint_credentials(
+        # By position: this many names cost more than the rest of the value.
         Grant(
-            kind=SessionKind.ROLE,
-            account=role.account,
-            principal_id=role.id,
-            principal_name=role.name,
-            session_name=grant.session_name,
-            seconds=grant.seconds,
-            policy=grant.policies.inline,
-            policy_arns=grant.policies.arns,
-            tags=grant.tags.tags,
-            transitive_tag_keys=grant.tags.transitive,
-            source_identity=grant.source_identity,
-            mfa_time=grant.mfa_time,
-            provider=grant.provider,
-            context=grant.context,
-            chained=grant.chained,
-            token_size=grant.token_size,
+            SessionKind.ROLE,
+            role.account,
+            role.id,
+            role.name,
+            session_name,
+            seconds,
+            policies.inline,
+            policies.arns,
+            tags.tags,
+            tags.transitive,
+            source_identity,
+            mfa_time,
+            provider,
+            context,
+            chained,
+            token_size=token_size,
         ),
         authorized,
         ctx,
@@ -190,13 +185,13 @@ def grant_role(authorized: Authorized[Any], grant: RoleGrant, ctx: RequestContex
     answer: dict[str, Any] = {
         "Credentials": credentials,
         "AssumedRoleUser": {
-            "AssumedRoleId": f"{role.id}:{grant.session_name}",
-            "Arn": assumed_role_arn(role.account, role.name, grant.session_name),
+            "AssumedRoleId": f"{role.id}:{session_name}",
+            "Arn": assumed_role_arn(role.account, role.name, session_name),
         },
-        **token_size(credentials["SessionToken"]),
+        **size_of_token(credentials["SessionToken"]),
     }
     if percentage is not None:
         answer["PackedPolicySize"] = percentage
-    if grant.source_identity:
-        answer["SourceIdentity"] = grant.source_identity
+    if source_identity:
+        answer["SourceIdentity"] = source_identity
     return answer

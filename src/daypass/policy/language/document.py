@@ -7,10 +7,11 @@ Organizations User Guide, "SCP syntax", "RCP syntax".
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 from daypass.errors import LimitExceeded
 from daypass.policy.language.document_text import read_json, without_white_space
@@ -27,6 +28,8 @@ _FULL_ACCESS = ("*",)
 class DocumentKind(Enum):
     """The purpose of a document, which decides the allowed elements."""
 
+    __hash__ = object.__hash__  # each member is one object; Enum's own hash is a call of Python
+
     IDENTITY = "identity"
     SESSION = "session"
     TRUST = "trust"
@@ -35,8 +38,7 @@ class DocumentKind(Enum):
     RESOURCE_CONTROL = "resource control"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A policy that AWS would accept."""
 
     kind: DocumentKind

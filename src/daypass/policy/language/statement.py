@@ -4,11 +4,10 @@ Owns the values. Leaves their meaning to compiled.py and the modules that it imp
 policy elements reference".
 """
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class ConditionTest:
+class ConditionTest(msgspec.Struct, frozen=True):
     """One key under one operator, both as the author wrote them."""
 
     operator: str
@@ -16,8 +15,7 @@ class ConditionTest:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PrincipalName:
+class PrincipalName(msgspec.Struct, frozen=True):
     """One name of a Principal element.
 
     Its type is AWS, Service, Federated or CanonicalUser.
@@ -27,8 +25,7 @@ class PrincipalName:
     value: str
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """One statement.
 
     `principals` and `resources` are None if the element is absent.
