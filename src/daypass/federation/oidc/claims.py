@@ -184,6 +184,8 @@ def _methods(value: object) -> tuple[str, ...]:
 
 def _issuer_claims(token: VerifiedToken, provider: ProviderTerms) -> dict[str, Value]:
     names = _claims_of_issuer(provider.key_prefix)
+    if not names:
+        return {}
     found = ((name, find_value(name, _find(token.claims, name))) for name in names)
     return {name: value for name, value in found if value is not None}
 

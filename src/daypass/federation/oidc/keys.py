@@ -118,11 +118,13 @@ class KeySet:
         A token with a key id needs a key with that id, or else one without an id; other tokens may use any key. If
         several fit, the result is None: otherwise the order of a list would decide which key is trusted.
         """
-        fitting = [key for key in self.keys if algorithm in key.algorithms]
-        if kid is not None:
-            named = [key for key in self.keys if key.kid == kid]
-            wanted = kid if named else None
-            fitting = [key for key in fitting if key.kid == wanted]
+        if kid is None:
+            fitting = [key for key in self.keys if algorithm in key.algorithms]
+        else:
+            named = [key for key in self.keys if key.kid == kid] or [key for key in self.keys if key.kid is None]
+            fitting = [key for key in named if algorithm in key.algorithms]
+            if len(fitting) == 1:
+                return fitting[0]
         return fitting[0] if len({key.identity for key in fitting}) == 1 else None
 
 

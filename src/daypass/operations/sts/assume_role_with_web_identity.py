@@ -170,8 +170,8 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
         web = identify_for(params.role.account, params.unverified_token, ctx)
         verified_claims = params.unverified_token.unverified_claims
         chain = _chain_behind(web, verified_claims, ctx)
-        bearer = bearer_of(web, params.role.arn, chain)
-        return msgspec.structs.replace(bearer, carried=_origin_behind(web, verified_claims, ctx))
+        bearer, carried = bearer_of(web, params.role.arn, chain), _origin_behind(web, verified_claims, ctx)
+        return msgspec.structs.replace(bearer, carried=carried) if carried else bearer
 
     def permissions(
         self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
@@ -241,6 +241,10 @@ def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext)
     return found
 
 
+def _is_ours(web: WebIdentity, ctx: RequestContext) -> bool:
+    return web.issuer.startswith(issuer_url(ctx.settings.public_url, ""))
+
+
 def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: RequestContext) -> KeyChain:
     """Return the access keys behind a token.
 
@@ -248,7 +252,7 @@ def _chain_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: Req
     revoked, or the token is one of subject mode OriginIdentity. Tokens of other issuers, and our own of 0.1.0, do not
     name any.
     """
-    if not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
+    if not _is_ours(web, ctx):
         return NO_KEYS
     if SUBJECT_MODE_CLAIM in verified_claims:
         # Another identity provider chose its subject, which could look like a caller that a trust policy here names.
@@ -271,7 +275,7 @@ def _origin_behind(web: WebIdentity, verified_claims: Mapping[str, Any], ctx: Re
 
     Raises InvalidIdentityToken if the claim does not open. Tokens of other issuers do not have one.
     """
-    if origin_claim.CLAIM not in verified_claims or not web.issuer.startswith(issuer_url(ctx.settings.public_url, "")):
+    if origin_claim.CLAIM not in verified_claims or not _is_ours(web, ctx):
         return {}
     sealed, token_id = verified_claims[origin_claim.CLAIM], verified_claims.get("jti")
     try:
