@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 import click
 
-from daypass.cli.shared.selection import select
 from daypass.client.durations import parse_duration
 from daypass.client.problems import BadUsageError
 
@@ -121,6 +120,8 @@ def selecting(method: str, *groups: tuple[Any, ...]) -> Callable[[F], Any]:
     def decorate(function: F) -> Any:
         @functools.wraps(function)
         def run(**given: Any) -> Any:
+            from daypass.cli.shared.selection import select  # not for --help
+
             mine = {name: given.pop(name) for name in names if name in given}
             mine["profile"] = _one_profile(mine["profile"], given.pop("profile_word", ""))
             return function(select(method, mine, given.pop("role_words", ())), **given)
