@@ -240,7 +240,8 @@ class Pipeline:
             self.registry.require_supported(call.model, call.form_params)
             parameters = trace.parameters = call.model.parse(call.form_params)
             params = operation.parse(parameters)
-            self.parsed_requests.keep(request, ParsedRequest(call, operation, parameters, params))
+            parsed = ParsedRequest(call, operation, parameters, params)
+            trace.encoded_parameters = self.parsed_requests.keep(request, parsed)
         else:
             trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
             params = known.typed_params()

@@ -202,7 +202,10 @@ def test_a_remembered_form_is_recorded_alike(form: str, session_name: str) -> No
     parameters = call.model.parse(call.form_params)
     params = operation.parse(parameters)
     assert operation.store_access(params) is StoreAccess.CACHE
-    cache.keep(first, ParsedRequest(call, operation, parameters, params))
+    encoded = cache.keep(first, ParsedRequest(call, operation, parameters, params))
+    if encoded is not None:
+        record = _record(action=call.action, parameters=parameters, encoded_parameters=encoded)
+        assert join_line(record, "event") == _general(record)
     found = cache.find(second)
     assert found is not None
     record = _record(action=call.action, parameters=found.parameters, encoded_parameters=found.encoded_parameters)

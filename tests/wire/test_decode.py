@@ -311,3 +311,12 @@ def test_a_form_is_read_alike_with_and_without_a_repeated_name(pairs: list[bytes
         except MalformedQueryString as refused:
             outcomes.append([("", refused.detail)])
     assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize(
+    "raw", [b"a" * 5_000_000, b"&" + b"a" * 5_000_000, b"a" * 5_000_000 + b"&b=1", b"=" * 5_000_000]
+)
+def test_a_form_is_read_in_linear_time(raw: bytes) -> None:
+    """Time that grows with the square of the length would take hours here."""
+    params = read_form(raw)
+    assert len(params) <= 2

@@ -103,37 +103,40 @@ class ParsedRequestCache:
             parameters[_PROOF.name] = proof
         if session_name:
             parameters[_SESSION_NAME.name] = session_name
-        encoded = known.encoded_parameters
-        if encoded is not None and session_name:
-            encoded += session_name.encode() + known.encoded_rest
+        encoded = _encoded(known, session_name)
         return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name, encoded)
 
-    def keep(self, request: HttpRequest, parsed: ParsedRequest) -> None:
-        """Cache a small request without a secret that the loop answers."""
+    def keep(self, request: HttpRequest, parsed: ParsedRequest) -> bytes | None:
+        """Cache a small request without a secret that the loop answers.
+
+        Returns the encoded parameters of its audit event, if they were encoded for the entry.
+        """
         if request.method != "POST" or request.query or request.truncated:
-            return
+            return None
         access = parsed.operation.store_access(parsed.params)
         is_read = access is StoreAccess.SHORT_READ and len(request.body) <= _LONGEST_READ
         if not is_read and access is not StoreAccess.CACHE:
-            return
+            return None
         form = _cut(request.body)
         body, proof, session_name = form
         kept = _without(parsed, request.body, form) if proof or session_name else parsed
         longest = _LONGEST if proof else _LONGEST_LONG
         if kept is None or len(body) > longest or self._secret & kept.parameters.keys():
-            return
+            return None
         key = _key(request, form)
         if any(header is not None and len(header) > _LONGEST_HEADER for header in key[3:]):
-            return
+            return None
+        entry = self._with_encoded(kept, proof, session_name)
         memory = self._reads if is_read else self._memory(body, proof)
-        memory.put(key, self._with_encoded(kept, proof, session_name))
+        memory.put(key, entry)
+        # The name of a proof is last in the entry, and not in the request.
+        return None if proof else _encoded(entry, session_name)
 
     def _with_encoded(self, kept: ParsedRequest, proof: str, session_name: str) -> ParsedRequest:
         """Return an entry with its encoded parameters. The value of a proof is hidden, and its name is last."""
         encoded = self._encode({**kept.parameters, _PROOF.name: ""} if proof else kept.parameters)
         rest = b""
         if encoded is not None and session_name:
-            # A plain name needs no escapes and no cut.
             place = encoded.index(_ENCODED_NAME) + len(_ENCODED_NAME) - 1
             encoded, rest = encoded[:place], encoded[place:]
         return msgspec.structs.replace(kept, encoded_parameters=encoded, encoded_rest=rest)
@@ -142,6 +145,12 @@ class ParsedRequestCache:
         if proof:
             return self._unsigned
         return self._short if len(body) <= _LONGEST else self._long
+
+
+def _encoded(entry: ParsedRequest, session_name: str) -> bytes | None:
+    encoded = entry.encoded_parameters
+    # A plain name needs no escapes and no cut.
+    return encoded + session_name.encode() + entry.encoded_rest if encoded is not None and session_name else encoded
 
 
 # A form without its variable values, and the values or "".

@@ -13,6 +13,7 @@ from daypass.errors import MalformedQueryString
 MAX_PARAMETERS = 4_096
 
 _WORDS = "The query string contains a syntax error."
+_NOT_SEPARATORS = bytes(set(range(256)) - set(b"&="))
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -20,18 +21,20 @@ def read_form(raw: bytes) -> dict[str, str]:
     """Return the decoded parameters of a form."""
     if raw.count(b"&") >= MAX_PARAMETERS:
         raise MalformedQueryString(_WORDS, detail=f"more than {MAX_PARAMETERS} parameters")
-    pairs = _as_text(raw).split("&")
-    return _find_plain(pairs) or _read_pairs(pairs)
+    text = _as_text(raw)
+    plain = _find_plain(raw, text)
+    return _read_pairs(text.split("&")) if plain is None else plain
 
 
-def _find_plain(pairs: list[str]) -> dict[str, str] | None:
-    """Return the parameters if each pair has an =, and each name occurs once and has no escape."""
-    try:
-        params = dict([pair.split("=", 1) for pair in pairs])
-    except ValueError:
+def _find_plain(raw: bytes, text: str) -> dict[str, str] | None:
+    """Return the parameters if each pair has one =, and each name occurs once and has no escape."""
+    count = raw.count(b"&") + 1
+    if raw.translate(None, _NOT_SEPARATORS) != (b"=&" * count)[:-1]:
         return None
+    parts = text.replace("&", "=").split("=")
+    params = dict(zip(parts[::2], parts[1::2], strict=True))
     names = "".join(params)
-    if len(params) != len(pairs) or "%" in names or "+" in names:
+    if len(params) != count or "%" in names or "+" in names:
         return None
     for name in [name for name, value in params.items() if "%" in value or "+" in value]:
         params[name] = _decoded(params[name])

@@ -60,11 +60,18 @@ class RequestLayout(NamedTuple):
             names = [members[name][0] for name in columns]
             if not all(members[name][1](column) for name, column in zip(columns, values, strict=True)):
                 return None
-            elements = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
+            elements = _elements(names, values)
             if not all(rule.holds(elements) for rule in shape.rules):
                 return None
             found[shape.member] = elements
         return found
+
+
+def _elements(names: list[str], columns: list[list[str]]) -> list[dict[str, str]]:
+    if len(names) == 2:  # noqa: PLR2004 - those of tags; a third of the time
+        first, second = names
+        return [{first: one, second: other} for one, other in zip(*columns, strict=True)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 class ListLayouts:
