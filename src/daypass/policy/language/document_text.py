@@ -16,7 +16,7 @@ MAX_DEPTH = 16  # the language itself needs six
 _LINE = MAX_TEXT * 2
 _READER = JsonReader(max_depth=MAX_DEPTH, max_characters=MAX_TEXT, integer=NumberText, decimal=NumberText)
 # A string without an end is one token too: retries at each quote would cost the square of its length.
-_TEXT = r'"(?:[^"\\]|\\.)*+"?'
+_TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*"?'
 _TOKENS = re.compile(rf"{_TEXT}|[][{{}}:]|\n", re.DOTALL)
 _STRINGS_OR_SPACE = re.compile(rf"({_TEXT})|[ \t\r\n]+", re.DOTALL)
 
