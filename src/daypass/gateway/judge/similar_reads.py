@@ -106,6 +106,9 @@ class SimilarReads(JudgedRequest):
             return
         if not outline.is_bare or head.query or verified.presigned or self._parts.domains or request.key[-1:] == "/":
             return
+        # Buckets that are made anew for each request could not be compared.
+        if self._parts.buckets.find(request.bucket) is not bucket:
+            return
         operation, names, store = OPERATIONS[request.operation], split_plain_path(head.path), self._store()
         if names != (request.bucket, request.key) or not are_settled(operation, outline.names):
             return
@@ -114,8 +117,7 @@ class SimilarReads(JudgedRequest):
         if body.make is not None or body.headers or body.payload != verified.payload.value or len(needed) != 1:
             return
         found = self._decider.common_part(needed[0], bucket, verified)
-        # Buckets that are made anew for each request could not be compared.
-        if found is None or self._parts.buckets.find(request.bucket) is not bucket:
+        if found is None:
             return
         policies, keys = found
         template = ReadTemplate(
