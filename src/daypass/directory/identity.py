@@ -51,13 +51,20 @@ class AssumableRole:
     max_signin_seconds: int | None = None
 
 
+_SHORT_DOCUMENT = 2048  # characters, AWS's quota of a trust policy; longer documents are not kept in memory twice
+
+
 @lru_cache(maxsize=1024)
 def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
     """Return the compiled form of a document.
 
-    Each document and source is compiled once.
+    Each document and source is compiled once. Roles often have the same trust policy, which is parsed once for all.
     """
-    return compile_document(parse_document(text, kind), source)
+    document = _parsed(text, kind) if len(text) <= _SHORT_DOCUMENT else parse_document(text, kind)
+    return compile_document(document, source)
+
+
+_parsed = lru_cache(maxsize=512)(parse_document)
 
 
 def managed_text(reader: Reader, arn: str) -> str | None:
