@@ -32,6 +32,7 @@ _HARMLESS_OF = frozenset(
         ("CopySource", "key"),
         ("Forward", "is_head"),
         ("GatewaySettings", "tls_key"),
+        ("HeadForm", "head"),
         ("JudgeParts", "keys"),
         ("JudgeParts", "signature"),
         ("LocalAnswer", "headers"),
@@ -46,7 +47,6 @@ _HARMLESS_OF = frozenset(
         ("StoreProfile", "keys"),
         ("TlsFiles", "key"),
         ("TransferLimits", "head_seconds"),
-        ("_HeadForm", "head"),
     }
 )
 

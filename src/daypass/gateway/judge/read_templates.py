@@ -12,6 +12,7 @@ from daypass.policy.authorization_request import ConditionKeys
 from daypass.policy.evaluate import Policies
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.head import HeaderOutline, RequestHead
+from daypass.verify.hidden_members import hidden_repr, hidden_rich_repr
 from daypass.verify.s3.operations.object_keys import KeyRule
 from daypass.verify.s3.resign import BackendAddress, HeadForm
 from daypass.verify.signature import VerifiedRequest
@@ -39,6 +40,9 @@ class ReadTemplate(msgspec.Struct, frozen=True, eq=False):
     key_rule: KeyRule
     backend: Backend
     address: BackendAddress
+
+    __repr__ = hidden_repr
+    __rich_repr__ = hidden_rich_repr
 
 
 class ReadTemplates:
