@@ -137,10 +137,13 @@ GET_ROLE = CALLS[0]
 
 
 def _run(
-    scratch: Path, scenario: Callable[[LoopServer], Awaitable[None]], read_clock: Callable[[], float] = lambda: 0.0
+    scratch: Path,
+    scenario: Callable[[LoopServer], Awaitable[None]],
+    read_clock: Callable[[], float] = lambda: 0.0,
+    settings: Mapping[str, Any] | None = None,
 ) -> None:
     async def run() -> None:
-        async with loop_server(scratch, read_clock=read_clock) as server:
+        async with loop_server(scratch, settings, read_clock) as server:
             for call in SETUP:
                 await server.call(server.root, "iam", call)
             # The cache catches up, and a worker thread opens the event loop's connection.
@@ -291,6 +294,19 @@ def test_a_slow_disk_does_not_stop_the_event_loop(tmp_path: Path) -> None:
             assert b"<RoleName>worker" in await server.wait()
 
     _run(tmp_path, scenario, read_clock=lambda: float(next(seconds)) if is_slow else 0.0)
+
+
+def test_a_required_log_does_not_wait_for_reads(tmp_path: Path) -> None:
+    """A short read changes no data, so that its event needs no transaction."""
+
+    async def scenario(server: LoopServer) -> None:
+        assert _send(server, GET_ROLE)
+        await server.wait()
+        assert not _send(server, {"Action": "CreateGroup", "GroupName": "other"})
+        assert b"<GroupName>other" in await server.wait()
+
+    _run(tmp_path, scenario, settings={"audit_log_required": True})
+    assert len(_events(tmp_path, "CreateGroup")) == 2
 
 
 def test_a_role_that_is_not_in_the_cache_is_assumed_at_once(tmp_path: Path) -> None:
