@@ -61,14 +61,14 @@ def build_app(
     *,
     sink: ServerSink | None = None,
     signature_now: Callable[[datetime], datetime] | None = None,
-    read_clock: Callable[[], float] = time.monotonic,
+    loop_reads: LoopReads | None = None,
 ) -> App:
     """Return the application of one server process.
 
-    It closes the store when it stops. `signature_now` is for tests: see Pipeline. `read_clock` measures the event
-    loop's reads of the store; a test that interrupts them sets it.
+    It closes the store when it stops. `signature_now` is for tests: see Pipeline. `loop_reads` are the event
+    loop's reads of the store, if a test measures their time itself.
     """
-    loop_reads = LoopReads(opened.store, monotonic=read_clock)
+    loop_reads = loop_reads or LoopReads(opened.store)
     cache = StoreCache(
         opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds, loop_reads=loop_reads
     )

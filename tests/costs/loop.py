@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from daypass.config import Config
 from daypass.directory.store import Store
 from daypass.http.app import App
 from daypass.http.connection import Connection
+from daypass.storage.loop_reads import LoopReads
 from daypass.storage.master_key import MasterKeySource
 from daypass.wire.http import HttpRequest
 from daypass.wiring import build_app
@@ -186,7 +188,7 @@ async def loop_server(
             entropy=opened.entropy,
             vault=opened.vault,
         )
-    app = build_app(config, opened, read_clock=read_clock)
+    app = build_app(config, opened, loop_reads=LoopReads(opened.store, monotonic=read_clock, waits=count().__next__))
     for start in app.on_start:
         start()
     try:

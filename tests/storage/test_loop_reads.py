@@ -1,5 +1,8 @@
 """Reads on the event loop: the guard against a slow disk, and the cache's short loads."""
 
+import threading
+from itertools import count
+
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
@@ -7,7 +10,7 @@ from tests.storage.test_cache import ACCOUNT, HandSeconds
 
 from daypass.directory.store import Reader, Record, Store, WouldBlockError, short_load
 from daypass.storage.cache import StoreCache
-from daypass.storage.loop_reads import LOAD_LIMITS, REQUEST_LIMITS, SLOW_SECONDS, LoopReads
+from daypass.storage.loop_reads import LOAD_LIMITS, REQUEST_LIMITS, SLOW_SECONDS, LoopReads, count_waits
 from daypass.storage.memory import MemoryStore
 
 
@@ -61,7 +64,7 @@ def test_a_slow_read_sends_the_next_ones_to_worker_threads(
     memory: Store, seconds: HandSeconds, slow: float, pause: float
 ) -> None:
     """The pause is 50 times as long as the read, and at most a minute."""
-    reads = LoopReads(memory, monotonic=seconds)
+    reads = LoopReads(memory, monotonic=seconds, waits=count().__next__)
     assert _read(reads, seconds, lasting=slow)
     seconds.seconds += pause - 0.001
     assert not _read(reads, seconds)
@@ -69,9 +72,23 @@ def test_a_slow_read_sends_the_next_ones_to_worker_threads(
     assert _read(reads, seconds)
 
 
+def test_a_busy_processor_is_not_a_slow_disk(memory: Store, seconds: HandSeconds) -> None:
+    """A thread that was interrupted has not waited."""
+    reads = LoopReads(memory, monotonic=seconds, waits=lambda: 7)
+    assert all(_read(reads, seconds, lasting=1.0) for _ in range(3))
+
+
+def test_waits_of_a_thread_are_counted() -> None:
+    """A lock that another one holds makes it wait, as a disk does."""
+    before, lock = count_waits(), threading.Lock()
+    lock.acquire()
+    assert not lock.acquire(timeout=0.001)
+    assert count_waits() > before
+
+
 def test_usual_reads_have_no_pause(memory: Store, seconds: HandSeconds) -> None:
     """A read may take 50 ms."""
-    reads = LoopReads(memory, monotonic=seconds)
+    reads = LoopReads(memory, monotonic=seconds, waits=count().__next__)
     assert all(_read(reads, seconds, lasting=SLOW_SECONDS - 0.001) for _ in range(3))
 
 
@@ -83,7 +100,7 @@ def _exceed(reader: Reader, seconds: HandSeconds) -> None:
 
 def test_a_slow_read_beyond_its_limits_is_slow(memory: Store, seconds: HandSeconds) -> None:
     """Its exception is passed on."""
-    reads = LoopReads(memory, monotonic=seconds)
+    reads = LoopReads(memory, monotonic=seconds, waits=count().__next__)
     with pytest.raises(WouldBlockError), reads.open(REQUEST_LIMITS) as reader:
         _exceed(reader, seconds)
     assert not _read(reads, seconds)
