@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.verify.signing import ACCOUNT, KEY_ID, NOW, SECRET, Signing
 
@@ -245,6 +245,7 @@ _POLICIES = st.sampled_from(
 )
 
 
+@settings(max_examples=50)  # of up to four requests each
 @given(st.data())
 def test_any_request_has_the_same_plan(data: st.DataObject) -> None:
     """Whatever the memory holds: requests of all kinds, over policies with all kinds of conditions."""
