@@ -42,6 +42,20 @@ def call(*more: bytes, line: bytes = LINE, lines: tuple[bytes, ...] = LINES, bod
     return b"\r\n".join((line, *lines, *more)) + b"\r\n\r\n" + body
 
 
+GET = b"GET /federation/credentials?role_name=admin&account_id=111122223333 HTTP/1.1"
+GET_LINES = (
+    b"Host: sts.example.com:7777",
+    b"Accept-Encoding: identity",
+    b"User-Agent: aws-cli/2.36.7 md/awscrt#0.36.0 ua/2.1",
+    b"x-amz-sso_bearer_token: aoaAAAAAGd",
+)
+
+
+def get(*more: bytes, line: bytes = GET, lines: tuple[bytes, ...] = GET_LINES, body: bytes = b"") -> bytes:
+    """Return the bytes of a call of GetRoleCredentials."""
+    return call(*more, line=line, lines=lines, body=body)
+
+
 def without(name: bytes, *instead: bytes) -> bytes:
     """Return a call that has other lines in place of a header."""
     return call(*instead, lines=tuple(line for line in LINES if not line.startswith(name)))
@@ -55,6 +69,7 @@ class Seen:
     body: bytes
     peer: str
     secure: bool
+    query: bytes | None = None
 
 
 @dataclass
@@ -66,9 +81,12 @@ class Application:
 
     def at_once(self, scope: Any, body: bytes) -> HttpResponse:
         """Keep a call that the parser read."""
-        assert scope["method"] == "POST"
-        assert (scope["raw_path"], scope["query_string"]) == (b"/", b"")
-        self.seen.append(Seen(tuple(scope["headers"]), body, scope["client"][0], scope["scheme"] == "https"))
+        query = scope["query_string"] if scope["method"] == "GET" else None
+        assert scope["method"] == ("POST" if query is None else "GET")
+        assert scope["raw_path"] == (b"/" if query is None else b"/federation/credentials")
+        assert query is not None or scope["query_string"] == b""
+        secure = scope["scheme"] == "https"
+        self.seen.append(Seen(tuple(scope["headers"]), body, scope["client"][0], secure, query))
         return HttpResponse(200, ((b"x-id", b"1"),), b"ok")
 
     async def __call__(self, _scope: Any, _receive: Any, send: Any) -> None:
@@ -82,12 +100,19 @@ class PlainApplication(Application):
     """An application that has plain calls too."""
 
     def call(
-        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, peer: str, *, secure: bool
+        self,
+        headers: Headers,
+        by_name: Mapping[bytes, bytes],
+        body: bytes,
+        peer: str,
+        *,
+        secure: bool,
+        query: bytes | None,
     ) -> HttpResponse:
         """Keep a plain call."""
         self.plain += 1
         assert by_name == dict(headers)
-        self.seen.append(Seen(headers, body, peer, secure))
+        self.seen.append(Seen(headers, body, peer, secure, query))
         return HttpResponse(200, ((b"x-id", b"1"),), b"ok")
 
 
@@ -140,8 +165,8 @@ def check_alike(*pieces: bytes) -> PlainApplication:
         found = read_plain_call(piece)
         assert plain.plain >= (found is not None)
         if found is not None:
-            headers, by_name, body = found
-            assert (headers, body) == (parsed.seen[0].headers, parsed.seen[0].body)
+            headers, by_name, body, query = found
+            assert (headers, body, query) == (parsed.seen[0].headers, parsed.seen[0].body, parsed.seen[0].query)
             assert headers == tuple(by_name.items())
             assert all(b" ".join(value.split()) == value and value.isascii() for _, value in headers)
     return plain
@@ -159,6 +184,11 @@ PLAIN = {
     "two headers in a value": without(b"User-Agent", b"User-Agent: a: Accept: b: Origin: c"),
     "a token": call(b"X-Amz-Security-Token: " + b"A/+=" * 2_000),
     "a body of bytes": without(b"Content-Length", b"Content-Length: 8").removesuffix(BODY) + b"\r\n\r\n\0\xff: ",
+    "credentials of a role": get(),
+    "credentials of a role with escapes": get(
+        line=b"GET /federation/credentials?role_name=a%2Bb+c%3D&account_id= HTTP/1.1"
+    ),
+    "credentials of a role, asked by a proxy": get(b"Connection: keep-alive", b"X-Forwarded-For: 10.0.0.1"),
     "another request as its body": call(
         lines=(b"Host: a", b"Content-Length: %d" % len(framing.SMUGGLED)), body=framing.SMUGGLED
     ),
@@ -277,6 +307,26 @@ NOT_PLAIN = {
     "more headers than are allowed": call(*[b"X-%d: a" % number for number in range(257)]),
     "nothing": b"",
     "a part of the line": LINE,
+    "credentials in capitals": get(line=GET.replace(b"federation", b"Federation")),
+    "credentials without a query": get(line=b"GET /federation/credentials HTTP/1.1"),
+    "credentials with an empty query": get(line=b"GET /federation/credentials? HTTP/1.1"),
+    "credentials with two question marks": get(line=GET.replace(b"?", b"??")),
+    "credentials with a fragment": get(line=GET.replace(b"333 ", b"333# ")),
+    "credentials with a slash in the query": get(line=GET.replace(b"admin", b"a/b")),
+    "credentials with a byte beyond ASCII": get(line=GET.replace(b"admin", b"\xe9")),
+    "credentials with a longer path": get(line=GET.replace(b"credentials?", b"credentials/?")),
+    "credentials with an escaped path": get(line=GET.replace(b"federation", b"federatio%6e")),
+    "credentials at an absolute target": get(line=GET.replace(b"GET ", b"GET http://sts.example.com:7777")),
+    "credentials by HEAD": get(line=GET.replace(b"GET ", b"HEAD ")),
+    "credentials by POST": get(b"Content-Length: 0", line=GET.replace(b"GET ", b"POST ")),
+    "credentials with a body": get(b"Content-Length: 1", body=b"x"),
+    "credentials with an empty body": get(b"Content-Length: 0"),
+    "credentials with bytes behind them": get(body=b"x"),
+    "credentials twice": get() + get(),
+    "credentials with two tokens": get(b"x-amz-sso_bearer_token: b"),
+    "credentials with two tokens in two spellings": get(b"X-Amz-Sso_Bearer_Token: b"),
+    "credentials with an expectation": get(b"Expect: 100-continue"),
+    "credentials in chunks": get(b"Transfer-Encoding: chunked", body=b"0\r\n\r\n"),
 }  # fmt: skip
 
 

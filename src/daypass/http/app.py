@@ -25,6 +25,7 @@ from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
 from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
+from daypass.http.plain_calls import ROLE_CREDENTIALS
 from daypass.http.request_ids import RequestIds
 from daypass.pipeline import Pipeline, StoreView, refuse
 from daypass.verify.remote_server.protocol import PREFIX as RESOURCE_SERVERS
@@ -142,18 +143,29 @@ class App:
         A body of None was too large.
         """
         if scope["raw_path"] != b"/":
-            return self._page_at_once(scope, body)
+            return self._page_at_once(self._request(scope, body))
         return self._answer(self._request(scope, body))
 
     def call(
-        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, peer: str, *, secure: bool
+        self,
+        headers: Headers,
+        by_name: Mapping[bytes, bytes],
+        body: bytes,
+        peer: str,
+        *,
+        secure: bool,
+        query: bytes | None = None,
     ) -> HttpResponse | Awaitable[HttpResponse]:
         """Return the response to a plain call (plain_calls.py), as `at_once` does.
 
-        `peer` and `secure` describe the connection.
+        `peer` and `secure` describe the connection. `query` is that of a GET of GetRoleCredentials.
         """
         if not self.peers.trusts_nobody:
             peer, secure = self.peers.resolve(peer, secure=secure, headers=headers)
+        if query is not None:
+            return self._page_at_once(
+                HttpRequest("GET", ROLE_CREDENTIALS, query, headers, b"", peer, secure, by_name=by_name)
+            )
         return self._answer(HttpRequest("POST", b"/", b"", headers, body, peer, secure, False, by_name))  # noqa: FBT003 - positional: this constructor is the most frequent one
 
     def _answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
@@ -167,13 +179,13 @@ class App:
         except KeysNeededError as needed:
             return self._answer_with_keys(needed, request, request_id)
 
-    def _page_at_once(self, scope: Scope, body: bytes | None) -> HttpResponse | Awaitable[HttpResponse]:
-        other = self._find_other_service(scope)
+    def _page_at_once(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        other = self._find_other_service(request)
         if other is not None:
             return other
         if self.sso is None:
             return HttpResponse(404, _PLAIN, _NO_PAGE)
-        return self.sso.at_once(self._request(scope, body))
+        return self.sso.at_once(request)
 
     async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         try:
@@ -230,7 +242,7 @@ class App:
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
-        other = self._find_other_service(scope)
+        other = self._find_other_service(self._request(scope, b""))
         if other is not None:
             await send_answer(send, other)
         elif path == "/healthz" and method in {"GET", "HEAD"}:
@@ -257,12 +269,11 @@ class App:
             unknown = refuse_unknown_path(self._request(scope, b""), self._request_ids())
             await send_answer(send, unknown or HttpResponse(404, _PLAIN, _NO_PAGE))
 
-    def _find_other_service(self, scope: Scope) -> HttpResponse | None:
+    def _find_other_service(self, request: HttpRequest) -> HttpResponse | None:
         """Return the refusal of a request for a path of another service.
 
-        Its body is not read: it may be a large upload.
+        It does not look at the body: it may be a large upload, which is not read.
         """
-        request = self._request(scope, b"")
         refusal = find_other_service(request)
         return None if refusal is None else render_not_served(refusal, request, self._request_ids())
 

@@ -23,13 +23,13 @@ from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 -
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
-from daypass.http.plain_calls import PlainCall, read_plain_call
+from daypass.http.plain_calls import ROLE_CREDENTIALS, PlainCall, read_plain_call
 from daypass.http.response_framing import ResponseFramer
 from daypass.wire.cors import cross_origin_headers
 from daypass.wire.http import Headers, HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
-_ROLE_CREDENTIALS = b"/federation/credentials?"
+_ROLE_CREDENTIALS = ROLE_CREDENTIALS + b"?"
 _LEAST_READ = 16_384  # bytes of a response that a client must read within its timeout
 
 # Returns the response to a complete request, or an awaitable of it.
@@ -40,7 +40,14 @@ class AnswerCall(Protocol):
     """Returns the response to a plain call, or an awaitable of it."""
 
     def __call__(
-        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, peer: str, *, secure: bool
+        self,
+        headers: Headers,
+        by_name: Mapping[bytes, bytes],
+        body: bytes,
+        peer: str,
+        *,
+        secure: bool,
+        query: bytes | None,
     ) -> HttpResponse | Awaitable[HttpResponse]:
         """Answer the call of a peer, whose own connection may be secure."""
         ...
@@ -286,9 +293,9 @@ class Connection(OneRequestAtATime):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        headers, by_name, body = call
+        headers, by_name, body, query = call
         try:
-            answer = answer_call(headers, by_name, body, self._peer, secure=self._secure)
+            answer = answer_call(headers, by_name, body, self._peer, secure=self._secure, query=query)
             if isinstance(answer, HttpResponse):
                 self.transport.write(_frame(answer, self.server_state.default_headers))
                 self.server_state.total_requests += 1
