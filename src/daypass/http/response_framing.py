@@ -10,6 +10,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from daypass.wire.faults import ORDINARY_HEADERS
 from daypass.wire.http import Headers, HttpResponse
+from daypass.wire.rest_json import JSON_SERVICE_HEADERS
 
 _LINE_BREAK = "a header contains a line break"
 
@@ -23,7 +24,9 @@ def _frame_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     return block
 
 
-_ORDINARY: Mapping[Headers, bytes] = {headers: _frame_lines(headers) for headers in ORDINARY_HEADERS}
+_ORDINARY: Mapping[Headers, bytes] = {
+    headers: _frame_lines(headers) for headers in (*ORDINARY_HEADERS, JSON_SERVICE_HEADERS)
+}
 
 
 class ResponseFramer:

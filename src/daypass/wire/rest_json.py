@@ -65,6 +65,15 @@ class RestOperation:
     render: Callable[[Mapping[str, Any]], bytes]
 
 
+JSON_SERVICE_HEADERS: Headers = (
+    (b"content-type", b"application/json"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"pragma", b"no-cache"),
+)
+"""The headers of most responses after the request id: the same for every caller and result."""
+
+
 class RestCatalog:
     """The operations of the JSON services by method and path."""
 
@@ -308,12 +317,4 @@ def _write_scalar(value: Any) -> Any:
 
 def answer(body: bytes, request_id: str, *, status: int = 200, extra: Headers = ()) -> HttpResponse:
     """Return a response of a JSON service. Caches must not store it."""
-    headers: Headers = (
-        (b"content-type", b"application/json"),
-        (b"x-amzn-requestid", request_id.encode()),
-        (b"x-content-type-options", b"nosniff"),
-        (b"cache-control", b"no-store"),
-        (b"pragma", b"no-cache"),
-        *extra,
-    )
-    return HttpResponse(status, headers, body)
+    return HttpResponse(status, ((b"x-amzn-requestid", request_id.encode()), *JSON_SERVICE_HEADERS, *extra), body)
