@@ -39,13 +39,13 @@ check: $(READY) ## lint, formatting, types and the layers
 	@$(BIN)/lint-imports --no-cache --no-logo
 
 bench: $(READY) ## measure against the bare server and peers (at most 5 minutes), into build/bench.json
-	@$(BIN)/python -m bench.bench
+	@python=$$(.ci/bench-python) && "$$python" -m bench.bench
 
 bench-gateway: $(READY) ## measure the gateway beside nginx (at most 5 minutes), into build/bench-gateway.json
-	@$(BIN)/python -m bench.gateway
+	@python=$$(.ci/bench-python) && "$$python" -m bench.gateway
 
 bench-peers: $(READY) ## measure beside SeaweedFS and Ceph (at most 5 minutes), into build/bench-peers.json
-	@$(BIN)/python -m bench.peers
+	@python=$$(.ci/bench-python) && "$$python" -m bench.peers
 
 fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
 	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)

@@ -1,11 +1,9 @@
-"""The machine and the interpreter of a run: whether figures of this run may be judged.
+"""The machine of a run: whether figures of this run may be judged.
 
 Owns the calibration loop, the share of other programs, and the verdict. A budget counts only on an idle machine. Linux.
 """
 
 import os
-import sys
-import sysconfig
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from bench.interpreter import interpreter_line
 from bench.servers import family, idle_share, pinned
 
 _LOOPS = 7
@@ -20,7 +19,6 @@ _STEPS = 1_000_000
 _LARGEST_SPREAD = 0.15
 _LARGEST_SHARE = 0.05
 _KERNEL = 2  # the parent of its threads, which also serve our own packets and files
-_FLAGS = ("--enable-optimizations", "--with-lto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +113,6 @@ def ticks_of(stat: str) -> int:
     if int(fields[1]) == _KERNEL:
         return 0
     return sum(map(int, fields[11:15]))  # utime, stime, cutime and cstime of proc(5)
-
-
-def missing_optimizations(arguments: str) -> tuple[str, ...]:
-    """Return the optimizations that the arguments of Python's `configure` lack."""
-    return tuple(flag for flag in _FLAGS if flag not in arguments.replace("=full", "").replace("=thin", ""))
-
-
-def interpreter_line() -> str:
-    """Return one line about the Python that runs the servers."""
-    version = f"Python {'.'.join(map(str, sys.version_info[:3]))}"
-    missing = missing_optimizations(str(sysconfig.get_config_var("CONFIG_ARGS") or ""))
-    if missing:
-        return f"interpreter: {version}, built without {' and '.join(missing)}: an optimized one is 10 to 15 % faster"
-    return f"interpreter: {version}, built with {' and '.join(_FLAGS)}"
 
 
 def machine_line(conditions: Conditions) -> str:

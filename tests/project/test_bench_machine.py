@@ -1,7 +1,8 @@
 """The verdict of the benchmarks about the machine, and the parsers that it needs."""
 
 import pytest
-from bench.machine import Conditions, machine_line, missing_optimizations, ticks_of
+from bench.interpreter import missing_optimizations
+from bench.machine import Conditions, machine_line, ticks_of
 
 
 @pytest.mark.parametrize(
