@@ -5,6 +5,8 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
+
 from daypass.http.late_page import THREAD, LatePage, Page
 
 Given = Callable[[], Awaitable[Any]]
@@ -74,6 +76,25 @@ def test_a_failure_is_retried() -> None:
         failed = await asyncio.gather(_ask(page, "/a"), _ask(page, "/b"), return_exceptions=True)
         assert [type(each) for each in failed] == [OSError, OSError]
         assert await _ask(page, "/c") == ["/c"]
+
+    asyncio.run(steps())
+
+
+def test_a_thread_that_cannot_start_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system at its limit of threads fails the request, and not all later ones."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def steps() -> None:
+        build = _Build()
+        build.go_on.set()
+        page = LatePage(build)
+        with monkeypatch.context() as limited:
+            limited.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(RuntimeError):
+                await _ask(page, "/a")
+        assert await asyncio.wait_for(_ask(page, "/b"), 30) == ["/b"]
 
     asyncio.run(steps())
 

@@ -53,14 +53,16 @@ class LatePage:
     def _begin(self) -> "asyncio.Future[Page]":
         if self._building is None:
             loop = asyncio.get_running_loop()
-            building = self._building = loop.create_future()
+            building: asyncio.Future[Page] = loop.create_future()
 
             def work() -> None:
                 built = self._try_to_build()
                 with suppress(RuntimeError):  # the event loop has ended
                     loop.call_soon_threadsafe(self._end, building, built)
 
+            # It raises RuntimeError if the system has no more threads. Then the next request tries again.
             threading.Thread(target=work, name=THREAD).start()
+            self._building = building
         return self._building
 
     def _try_to_build(self) -> Page | Exception:
