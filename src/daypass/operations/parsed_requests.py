@@ -2,8 +2,9 @@
 
 Most clients send the same few bodies. Owns a bounded cache in the process. An entry is a pure function of the bytes
 that are its key, so it cannot be stale; each request is authenticated and authorized again. Neither proofs nor
-parameters that may contain secrets are kept: a form with a token is cached without it, and each token is parsed. SDKs
-give each session another name: a form with a plain RoleSessionName is cached without it, too.
+parameters that may contain secrets are kept: a form with a token is cached without it, and each token is parsed. A form
+that names a parameter twice, or contains a parameter of a signature, is not kept. SDKs give each session another name:
+a form with a plain RoleSessionName is cached without it, too.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,12 +16,14 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.operations.operation import AnyOperation, NamedSession, StoreAccess, StrippableProof
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
+from daypass.wire.supported import is_protocol
 
 _MOST, _LONGEST = 1024, 1024  # entries, and the bytes of a body without its variable values
 _MOST_LONG, _LONGEST_LONG = 64, 4096  # the same for longer bodies, such as those with 50 tags
 _MOST_READS, _LONGEST_READ = 256, 512  # the same for reads of the store, whose names and markers differ
 _LONGEST_HEADER = 128  # bytes of Content-Type and Accept
 
+_NAMES_OF_CALL = frozenset({"Action", "Version"})
 _OF_WORDS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
@@ -119,6 +122,8 @@ class ParsedRequestCache:
         is_read = access is StoreAccess.SHORT_READ and len(request.body) <= _LONGEST_READ
         if not is_read and access is not StoreAccess.CACHE:
             return None
+        if _has_unread_values(request.body, parsed.call.form_params):
+            return None
         form = _cut(request.body)
         body, proof, session_name = form
         if len(body) > _LONGEST and not self._long_seen.get(hash(body)):
@@ -150,6 +155,16 @@ class ParsedRequestCache:
         if proof:
             return self._unsigned
         return self._short if len(body) <= _LONGEST else self._long
+
+
+def _has_unread_values(body: bytes, form_params: Mapping[str, str]) -> bool:
+    """Return whether the key of the form would contain values that its operation does not read.
+
+    They may be secrets that the parsed parameters lack: the second of two tokens, or a signature.
+    """
+    if body.count(b"&") + 1 != len(form_params):
+        return True  # a name occurs twice
+    return any(is_protocol(name) and name not in _NAMES_OF_CALL for name in form_params)
 
 
 def _encoded(entry: ParsedRequest, session_name: str) -> bytes | None:

@@ -95,7 +95,8 @@ def compile_supported(shapes: Shapes, name: str | None, declared: Declared | Non
             try:
                 node = _follow(root, parameter, text)
             except _UnsupportedError as found:
-                if not _is_protocol(parameter, text):
+                # An empty body is one parameter without a name and a value.
+                if (parameter or text) and not is_protocol(parameter):
                     unsupported[".".join(parameter.split(".")[: found.length])] = None
             else:
                 if node.scalar and len(scalars) < most and len(parameter) <= _MAX_ECHO:
@@ -120,9 +121,9 @@ def _follow(root: _Node, parameter: str, text: str) -> _Node:
     return node
 
 
-def _is_protocol(parameter: str, text: str) -> bool:
-    # An empty body is one parameter without a name and a value.
-    return parameter in PROTOCOL or parameter.lower().startswith(_PRESIGNED) or not (parameter or text)
+def is_protocol(parameter: str) -> bool:
+    """Return whether a parameter belongs to the request and not to the action."""
+    return parameter in PROTOCOL or parameter.lower().startswith(_PRESIGNED)
 
 
 def _words(unsupported: Iterable[str]) -> str:
