@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from daypass.arn import Arn
+from daypass.arn import Arn, account_in_arn
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
@@ -17,7 +17,7 @@ from daypass.directory.managed_policies.aws_managed import find_aws_policy
 from daypass.directory.store import Reader, charged_to, keeps_little, short_load
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.language.document import DocumentKind, parse_document
+from daypass.policy.language.document import Document, DocumentKind, parse_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,17 @@ _SHORT_DOCUMENT = 2048  # characters, AWS's quota of a trust policy; longer docu
 def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
     """Return the compiled form of a document.
 
-    Each document and source is compiled once. Roles often have the same trust policy, which is parsed once for all.
+    Each document and source is compiled once. Roles of an account often have the same trust policy, which is parsed
+    once for all of them. Accounts do not share it: the time of a request must not tell the policies of another account.
     """
-    document = _parsed(text, kind) if len(text) <= _SHORT_DOCUMENT else parse_document(text, kind)
-    return compile_document(document, source)
+    account = account_in_arn(source.owner)
+    is_shared = account and len(text) <= _SHORT_DOCUMENT
+    return compile_document(_parsed(text, kind, account) if is_shared else parse_document(text, kind), source)
 
 
-_parsed = lru_cache(maxsize=512)(parse_document)
+@lru_cache(maxsize=512)
+def _parsed(text: str, kind: DocumentKind, account: str) -> Document:  # noqa: ARG001 - a part of the cache's key
+    return parse_document(text, kind)
 
 
 def managed_text(reader: Reader, arn: str) -> str | None:
