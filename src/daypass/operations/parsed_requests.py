@@ -120,9 +120,8 @@ class ParsedRequestCache:
             return None
         access = parsed.operation.store_access(parsed.params)
         is_read = access is StoreAccess.SHORT_READ and len(request.body) <= _LONGEST_READ
-        if not is_read and access is not StoreAccess.CACHE:
-            return None
-        if _has_unread_values(request.body, parsed.call.form_params):
+        is_cached = is_read or access is StoreAccess.CACHE
+        if not is_cached or _has_unread_values(request.body, parsed.call.form_params):
             return None
         form = _cut(request.body)
         body, proof, session_name = form
