@@ -10,7 +10,9 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+from tests.costs.loop import Wire
 from tests.sockets import connect
+from uvicorn.server import ServerState
 
 from daypass.http.connection import Connection
 from daypass.wire.http import HttpResponse
@@ -165,6 +167,49 @@ def test_a_client_that_does_not_read_is_given_up(request_: bytes, ending: bytes)
         while server.server_state.connections:
             assert time.monotonic() < end
             time.sleep(0.01)  # the server does not announce it
+
+
+class Unread(Wire):
+    """A transport whose client has not read the last bytes, which fit into the buffer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.aborted = asyncio.Event()
+
+    def get_write_buffer_size(self) -> int:
+        """Return a few bytes, at all times."""
+        return 5
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self.aborted.set()
+
+
+class BrokenApplication(PlainApplication):
+    """An application that fails for a plain call."""
+
+    def call(self, *_values: Any, secure: bool) -> HttpResponse:
+        """Fail."""
+        raise ArithmeticError(secure)
+
+
+@pytest.mark.parametrize("request_", [GET, CALL], ids=["parsed", "plain"])
+@pytest.mark.parametrize("app", [PlainApplication(), BrokenApplication()], ids=["idle", "broken"])
+def test_an_unread_response_is_dropped_after_the_connection_ended(request_: bytes, app: Any) -> None:
+    """Also if it is short enough for the buffer, so that writing was never paused."""
+
+    async def steps() -> None:
+        config = uvicorn.Config(app, http=Hasty, lifespan="off", log_config=None, timeout_keep_alive=0)
+        config.load()
+        wire, loop = Unread(), asyncio.get_running_loop()
+        connection = Hasty(config=config, server_state=ServerState(), app_state={}, _loop=loop)
+        connection.connection_made(wire)
+        connection.data_received(request_)
+        await asyncio.wait_for(wire.aborted.wait(), 30)
+        assert wire.closing
+        connection.connection_lost(None)
+
+    asyncio.run(steps())
 
 
 def test_a_body_that_is_missing_when_the_server_stops_is_no_error(caplog: pytest.LogCaptureFixture) -> None:

@@ -193,6 +193,7 @@ class Connection(OneRequestAtATime):
             self._look_again(left)
         else:
             super().timeout_keep_alive_handler()
+            self._watch_writing()
 
     def _look_again(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
@@ -270,6 +271,7 @@ class Connection(OneRequestAtATime):
             # The calling parser would treat the exception as a malformed request.
             self.logger.exception("the response could not be created")
             self.transport.close()
+            self._watch_writing()
             return
         self._awaited = answer
         super().take_head()
@@ -306,6 +308,7 @@ class Connection(OneRequestAtATime):
         except Exception:
             self.logger.exception("the response could not be created")
             self.transport.close()
+            self._watch_writing()
             return
         # It has to wait. The parser makes the request of it that ASGI needs, and the awaitable is its application.
         self._awaited, self._answered = answer, False
