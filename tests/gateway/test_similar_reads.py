@@ -219,6 +219,10 @@ _HEADERS = st.dictionaries(
             "expect",
             "content-length",
             "x-amz-server-side-encryption-customer-algorithm",
+            "x-amz-decoded-content-length",
+            "x-amz-trailer",
+            "x-amz-sdk-checksum-algorithm",
+            "content-md5",
             "x-unknown",
         ]
     ),
@@ -504,6 +508,16 @@ def test_an_unusual_request_takes_the_whole_way(name: str) -> None:
     judged = Judged()
     judged.plan(_UNUSUAL[name])
     judged.plan(_UNUSUAL[name])
+    assert judged.templates == 0
+
+
+@pytest.mark.parametrize("name", ["x-amz-decoded-content-length", "x-amz-trailer", "content-md5"])
+def test_a_header_about_a_body_takes_the_whole_way(name: str) -> None:
+    """Its value is examined for each request, also if the request does not have a body."""
+    judged = Judged()
+    for value in ("0", "5", "x", "1B2M2Y8AsgTpgAmY7PhCfg=="):
+        judged.plan(get(headers={name: value}))
+        judged.plan(get(headers={name: "5"}))
     assert judged.templates == 0
 
 

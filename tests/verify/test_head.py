@@ -161,6 +161,16 @@ def test_known_names_do_not_change_the_meaning(lines: list[bytes]) -> None:
         assert known == head_module._headers([b"Host: a", *lines])
 
 
+def test_long_lists_of_names_do_not_have_an_outline() -> None:
+    """Each memory that is keyed by an outline keeps its names, of which a client may send 64 KiB."""
+    for names in ([f"x-{'a' * 240}-{number}" for number in range(5)], [f"x-{number}" for number in range(48)]):
+        head = parse_head(b"\r\n".join([_VALID, *(f"{name}: 1".encode() for name in names)]))
+        assert head.outline is None
+        assert all(head.headers[name.encode()] == b"1" for name in names)
+    few = parse_head(b"\r\n".join([_VALID, *(b"x-%d: 1" % number for number in range(47))]))
+    assert few.outline is not None
+
+
 def test_heads_with_the_same_names_share_an_outline() -> None:
     """Names in another order or spelling are another outline, and a head with a repeated name has none."""
     first = parse_head(_VALID + b"\r\nX-A: 1\r\nRange: 2").outline

@@ -133,6 +133,7 @@ def _check_tabs(name: bytes) -> None:
 
 
 _LONGEST_OUTLINE = 1_024  # bytes
+_MOST_NAMES = 48  # the memory of an outline is mostly that of its names as objects
 _outlines: BoundedMemory[tuple[bytes, ...], HeaderOutline] = BoundedMemory(1024)  # by the names as they were sent
 _OF_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 
@@ -140,6 +141,7 @@ _OF_BODY = frozenset({b"content-length", b"expect", b"transfer-encoding"})
 def _usual_headers(lines: list[bytes]) -> tuple[HeaderOutline, dict[bytes, bytes]] | None:
     """Return the headers of `lines` and their outline, or None if a name is not valid or occurs twice.
 
+    Also None if the names are too many or too long to be kept: what others keep of an outline must be small too.
     Without a loop over the lines, because every request comes here.
     """
     try:
@@ -152,11 +154,12 @@ def _usual_headers(lines: list[bytes]) -> tuple[HeaderOutline, dict[bytes, bytes
 
 
 def _outline_of(raw_names: tuple[bytes, ...]) -> HeaderOutline | None:
+    if len(raw_names) > _MOST_NAMES or sum(map(len, raw_names)) > _LONGEST_OUTLINE:
+        return None
     names = tuple([name for name in map(_find_name, raw_names) if name is not None])
     if len(set(names)) != len(raw_names):
         return None
-    outline = HeaderOutline(names, _OF_BODY.isdisjoint(names))
-    return _outlines.put(raw_names, outline) if sum(map(len, names)) <= _LONGEST_OUTLINE else outline
+    return _outlines.put(raw_names, HeaderOutline(names, _OF_BODY.isdisjoint(names)))
 
 
 def _headers(lines: list[bytes]) -> dict[bytes, bytes]:

@@ -39,6 +39,14 @@ _BODY_HEADERS = frozenset(
 _WITHOUT_BODY = {value: BodyPlan(value, {}, None) for value in (EMPTY_SHA256, PayloadKind.UNSIGNED.value)}
 
 
+def are_without_body(names: tuple[bytes, ...]) -> bool:
+    """Return whether no header of these names describes a body.
+
+    The plan of a read then depends on the form of the body alone, and not on values of headers.
+    """
+    return _BODY_HEADERS.isdisjoint(names)
+
+
 def plan_request_body(
     head: RequestHead, request: S3Request, verified: VerifiedRequest | None, profile: BodyProfile
 ) -> BodyPlan:

@@ -18,7 +18,7 @@ Leaves the whole way to judgement.py, and the memory to read_templates.py.
 from daypass.gateway.judge.edit import ObjectAnswers
 from daypass.gateway.judge.judged_request import JudgedRequest
 from daypass.gateway.judge.read_templates import ReadTemplate, read_name
-from daypass.gateway.judge.request_body import plan_request_body
+from daypass.gateway.judge.request_body import are_without_body, plan_request_body
 from daypass.gateway.plan import Forward, Plan
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed
@@ -107,10 +107,11 @@ class SimilarReads(JudgedRequest):
         if not outline.is_bare or head.query or verified.presigned or self._parts.domains or request.key[-1:] == "/":
             return
         # Buckets that are made anew for each request could not be compared.
-        if self._parts.buckets.find(request.bucket) is not bucket:
+        found_again = self._parts.buckets.find(request.bucket)
+        if found_again is not bucket or split_plain_path(head.path) != (request.bucket, request.key):
             return
-        operation, names, store = OPERATIONS[request.operation], split_plain_path(head.path), self._store()
-        if names != (request.bucket, request.key) or not are_settled(operation, outline.names):
+        operation, store = OPERATIONS[request.operation], self._store()
+        if not are_settled(operation, outline.names) or not are_without_body(outline.names):
             return
         body = plan_request_body(head, request, verified, store.profile.bodies)
         needed = permissions(request)
