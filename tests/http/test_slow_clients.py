@@ -53,6 +53,7 @@ def serving(
         ws="none",
         lifespan="off",
         log_config=None,
+        proxy_headers=False,  # uvicorn's own application around the given one has no plain calls
         timeout_keep_alive=cast("int", keep_alive),  # uvicorn only adds it to a time
         timeout_graceful_shutdown=grace,
     )
@@ -115,7 +116,7 @@ class PlainApplication:
         """Answer any other request."""
         await _app(scope, receive, send)
 
-    def call(self, *_values: Any, secure: bool) -> HttpResponse:
+    def call(self, *_values: Any, secure: bool, **_query: bytes) -> HttpResponse:
         """Answer a plain call."""
         return HttpResponse(204 if secure else 200, (), b"ok")
 
@@ -188,7 +189,7 @@ class Unread(Wire):
 class BrokenApplication(PlainApplication):
     """An application that fails for a plain call."""
 
-    def call(self, *_values: Any, secure: bool) -> HttpResponse:
+    def call(self, *_values: Any, secure: bool, **_query: bytes) -> HttpResponse:
         """Fail."""
         raise ArithmeticError(secure)
 
@@ -199,7 +200,9 @@ def test_an_unread_response_is_dropped_after_the_connection_ended(request_: byte
     """Also if it is short enough for the buffer, so that writing was never paused."""
 
     async def steps() -> None:
-        config = uvicorn.Config(app, http=Hasty, lifespan="off", log_config=None, timeout_keep_alive=0)
+        config = uvicorn.Config(
+            app, http=Hasty, lifespan="off", log_config=None, proxy_headers=False, timeout_keep_alive=0
+        )
         config.load()
         wire, loop = Unread(), asyncio.get_running_loop()
         connection = Hasty(config=config, server_state=ServerState(), app_state={}, _loop=loop)
