@@ -23,8 +23,9 @@ _SEAWEEDFS_ACCOUNT = "000000000000"
 _STS_KEY = "rgw sts key = bench-only-16-ch\nrgw s3 auth use sts = true\n"
 
 CHECKS = {
-    "daypass": "SigV4 signature; trust policy with two conditions (external id, address of the caller), policies of the"
-    " caller, permissions boundary, session limits; one audit event a request",
+    "daypass": "SigV4 signature; trust policy with a principal (in assume_role_conditions with two conditions too:"
+    " external id, address of the caller), policies of the caller, permissions boundary, session limits; one audit"
+    " event a request",
     "seaweedfs": "SigV4 signature; trust policy with a principal (it refuses every AssumeRole of a role with one of the"
     " two conditions), denials in policies of the caller; no audit event",
     "ceph": "SigV4 signature; trust policy with a principal; no audit event",

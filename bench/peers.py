@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -21,13 +22,14 @@ from bench.figures import Budget, Figure, Round, as_document, as_table
 from bench.machine import Watch, head_lines
 from bench.peer_servers import CHECKS, missing_reason, started_ceph, started_seaweedfs
 from bench.servers import BenchError, Cores, choose_cores, started_daypass
-from bench.subjects import ROOT, ROOT_ENVIRONMENT, Stage, Subject, assume_role, get_caller_identity, set_stage
+from bench.subjects import ROOT, ROOT_ENVIRONMENT, Stage, Subject, assume_role, get_caller_identity, set_stage, trust_of
 from botocore.exceptions import BotoCoreError, ClientError
 
 RESULT = Path("build/bench-peers.json")
 _CONNECTIONS = 32
 _OURS = "daypass"
 _CALLS = ("get_caller_identity", "assume_role")
+_CONDITIONS = f"assume_role_conditions_{_OURS}"
 _LIMIT = 0.95
 _LAST_ROUND_SECONDS = 270.0  # since the start
 _STARTS = {"seaweedfs": ("seaweedfs", started_seaweedfs), "ceph": ("radosgw", started_ceph)}
@@ -43,7 +45,8 @@ def measure(cores: Cores, scratch: Path, plan: Plan, watch: Watch) -> tuple[list
     notes = []
     with ExitStack() as running:
         daypass = running.enter_context(started_daypass(cores.server, scratch / "load.db", ROOT_ENVIRONMENT))
-        subjects = subjects_of(_OURS, set_stage(daypass, ROOT))
+        stage = set_stage(daypass, ROOT, has_conditions=False)
+        subjects = [*subjects_of(_OURS, stage), assume_role(_CONDITIONS, _with_conditions(stage))]
         for name, (component, start) in _STARTS.items():
             reason = missing_reason(component)
             if reason:
@@ -69,6 +72,12 @@ def subjects_of(name: str, stage: Stage) -> list[Subject]:
         get_caller_identity(f"get_caller_identity_{name}", stage),
         assume_role(f"assume_role_{name}", stage, marker=b"<AccessKeyId>"),
     ]
+
+
+def _with_conditions(stage: Stage) -> Stage:
+    """Return the stage with another role, whose trust policy has the two conditions that SeaweedFS refuses."""
+    wanted = {"RoleName": "bench-conditions", "AssumeRolePolicyDocument": trust_of(stage.caller_arn)}
+    return replace(stage, role_arn=stage.client("iam", stage.admin).create_role(**wanted)["Role"]["Arn"])
 
 
 def figures_of_peers(rounds: Mapping[str, Sequence[Round]]) -> list[Figure]:

@@ -106,28 +106,29 @@ def client(service: str, port: int, keys: Keys, *, ca: str = "") -> Any:
     )
 
 
-def set_stage(server: Server, admin: Keys, *, ca: str = "") -> Stage:
-    """Create a user with a key and a role that trusts it under two conditions."""
+def set_stage(server: Server, admin: Keys, *, ca: str = "", has_conditions: bool = True) -> Stage:
+    """Create a user with a key and a role that trusts it, under two conditions."""
     iam = client("iam", server.port, admin, ca=ca)
     user_arn: str = iam.create_user(UserName="bench")["User"]["Arn"]
     key = iam.create_access_key(UserName="bench")["AccessKey"]
-    trust = trust_of(user_arn)
+    trust = trust_of(user_arn, has_conditions=has_conditions)
     role_arn: str = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     keys = Keys(key["AccessKeyId"], key["SecretAccessKey"])
     return Stage(server, admin, keys, user_arn, role_arn, ca)
 
 
-def trust_of(user_arn: str) -> str:
+def trust_of(user_arn: str, *, has_conditions: bool = True) -> str:
     """Return the trust policy of the roles of the experiment: one user, under two conditions."""
-    statement = {
+    statement: dict[str, Any] = {
         "Effect": "Allow",
         "Principal": {"AWS": user_arn},
         "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": {
+    }
+    if has_conditions:
+        statement["Condition"] = {
             "StringEquals": {"sts:ExternalId": _EXTERNAL_ID},
             "IpAddress": {"aws:SourceIp": ["127.0.0.0/8", "::1/128"]},
-        },
-    }
+        }
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
