@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from lxml import etree
 from tests.saml.conftest import PROVIDER, Stage, granting, registered
 
 from daypass.audit.event import AuditRecord
 from daypass.config import Config
-from daypass.testing.saml import SamlIdentityProvider
+from daypass.federation.saml.verify import is_plain
+from daypass.testing.saml import SamlIdentityProvider, encode
 from daypass.testing.saml_forge import KeyPair, make_key_pair
 from daypass.testing.server import running_server
 
@@ -78,6 +80,56 @@ def test_a_long_response_is_judged_by_a_worker(shared: Stage) -> None:
     padded = longest + " " * (12_289 - len(longest))
     assert _answering_thread(shared, padded[:-1], role) == loop
     assert _answering_thread(shared, padded, role) != loop
+
+
+_ATTRIBUTES = " ".join(f"x{number}=''" for number in range(30))
+_NAMESPACES = " ".join(f"xmlns:n{number}='n'" for number in range(65))
+_UMLAUTS = "\u00e4" * 64
+_LONG = "n" * 65
+
+
+@pytest.mark.parametrize(
+    ("xml", "is_quick"),
+    [
+        ("<b/>" * 500, True),
+        ("<b/>" * 520, False),
+        (f"<b {_ATTRIBUTES}/>" * 16, True),
+        (f"<b {_ATTRIBUTES}/>" * 17, False),
+        (f"<a:b xmlns:a='{_LONG[1:]}'/>", True),
+        (f"<a:b xmlns:a='{_LONG}'/>", False),
+        (f'<b xmlns="{_LONG}"/>', False),
+        (f'<a:b xmlns:a  =\n"{_LONG}"/>', False),
+        (f"<a:b xmlns:a='\"{_LONG}'/>", False),
+        (f"<{_UMLAUTS}:b xmlns:{_UMLAUTS}='{_LONG}'/>", False),
+        (f"<b {_NAMESPACES}/>", False),
+    ],
+)
+def test_the_form_of_a_response_decides_too(xml: str, *, is_quick: bool) -> None:
+    """Many small parts and repeated namespaces take more time than the length of a response tells."""
+    assert is_plain(encode(xml.encode())) is is_quick
+
+
+def test_a_string_that_is_not_base64_is_refused_at_once() -> None:
+    """It does not need a worker."""
+    assert is_plain("PHg+A")
+    assert is_plain("\u00e4")
+
+
+@pytest.mark.parametrize("number", [50, 500])
+def test_a_response_of_many_parts_is_judged_by_a_worker(shared: Stage, number: int) -> None:
+    """The owner of a provider can sign a thousand elements that repeat a long namespace."""
+    role = shared.role(f"parts-{number}")
+    root = shared.idp.unsigned_response(granting(role), now=shared.server.clock.now())
+    [statement] = root.iter("{*}AttributeStatement")
+    [attribute, *_] = statement
+    added = etree.SubElement(statement, str(attribute.tag), Name="added")
+    value = etree.SubElement(added, str(attribute[0].tag))
+    for _ in range(number):
+        etree.SubElement(value, "b")
+    shared.idp.seal(root, signed="assertion")
+    response = encode(root)
+    assert len(response) <= 12_288
+    assert (_answering_thread(shared, response, role) == _loop_thread(shared)) is (number == 50)
 
 
 @pytest.mark.parametrize(
