@@ -69,6 +69,8 @@ if __name__ == "__main__":
     parser.add_argument("--functions", action="store_true", help="bytecodes and calls by function")
     parser.add_argument("--record", action="store_true", help="keep the counts as the figures of this Python version")
     wanted = parser.parse_args()
+    if wanted.names and wanted.record:
+        parser.error("--record keeps the counts of all operations")
     uvloop.install()
     asyncio.run(_main(wanted.names, wanted.time, with_functions=wanted.functions, is_recorded=wanted.record))
     sys.exit(0)

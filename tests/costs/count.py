@@ -6,8 +6,11 @@ Each count is the same on every machine with one version of Python.
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import FrameType
+from threading import get_ident
+from types import CodeType, FrameType
 from typing import Any
+
+_MONITORING = (3, 12)
 
 
 @dataclass
@@ -27,7 +30,12 @@ class Counts:
 def count_python(call: Callable[[], None], counts: Counts) -> None:
     """Call, and count bytecodes and Python functions."""
     functions = counts.functions
+    (_monitor if sys.version_info >= _MONITORING else _trace)(call, functions)
+    counts.bytecodes = sum(bytecodes for bytecodes, _ in functions.values())
+    counts.calls = sum(calls for _, calls in functions.values())
 
+
+def _trace(call: Callable[[], None], functions: dict[str, list[int]]) -> None:
     def trace(frame: FrameType, event: str, _arg: object) -> Any:
         if event == "opcode":
             functions[frame.f_code.co_qualname][0] += 1
@@ -41,8 +49,33 @@ def count_python(call: Callable[[], None], counts: Counts) -> None:
         call()
     finally:
         sys.settrace(None)
-    counts.bytecodes = sum(bytecodes for bytecodes, _ in functions.values())
-    counts.calls = sum(calls for _, calls in functions.values())
+
+
+def _monitor(call: Callable[[], None], functions: dict[str, list[int]]) -> None:
+    # From Python 3.12 on, settrace misses bytecodes of functions that are already running.
+    monitoring: Any = vars(sys)["monitoring"]
+    started, executed = monitoring.events.PY_START, monitoring.events.INSTRUCTION
+
+    own = get_ident()  # the events are those of all threads
+
+    def on_start(code: CodeType, _offset: int) -> None:
+        if get_ident() == own:
+            functions.setdefault(code.co_qualname, [0, 0])[1] += 1
+
+    def on_instruction(code: CodeType, _offset: int) -> None:
+        if get_ident() == own:
+            functions.setdefault(code.co_qualname, [0, 0])[0] += 1
+
+    tool = monitoring.PROFILER_ID
+    monitoring.use_tool_id(tool, "costs")
+    try:
+        monitoring.register_callback(tool, started, on_start)
+        monitoring.register_callback(tool, executed, on_instruction)
+        monitoring.set_events(tool, started | executed)
+        call()
+    finally:
+        monitoring.set_events(tool, 0)
+        monitoring.free_tool_id(tool)
 
 
 def count_builtins(call: Callable[[], None], counts: Counts) -> None:

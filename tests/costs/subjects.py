@@ -18,6 +18,7 @@ from daypass.directory.store import Store
 _EXTERNAL_ID = "costs-external-id"
 _TAGS = 50
 _WARM_UP = 60
+_REQUESTS = 8  # of which the least counts
 _ROLES_AT_ONCE = 500
 
 
@@ -119,19 +120,38 @@ def _session(body: bytes) -> Key:
 
 
 async def count_subject(server: LoopServer, subject: Subject) -> Counts:
-    """Return the work of one request. Raises ValueError if it has another answer.
+    """Return the least work of a few requests. Raises ValueError for a wrong answer.
 
-    The work of a worker thread is counted without that of the connection.
+    What is made once a second, or after a change of the store, is not in it. The work of a worker thread is counted
+    without that of the connection.
     """
-    for _ in range(_WARM_UP):
-        _check(subject, await server.send(subject.next_request()))
+    at_once = [await _is_at_once(server, subject) for _ in range(_WARM_UP)]
+    is_at_once = any(at_once[-_REQUESTS:])
+    feed = server.feed if is_at_once else server.feed_pipeline
+    found = [await _count_once(server, subject, feed, is_at_once=is_at_once) for _ in range(_REQUESTS)]
+    whole = [each for each in found if each is not None]
+    least = min(whole, key=lambda each: each.bytecodes)
+    least.c_calls = min(each.c_calls for each in whole)
+    return least
+
+
+async def _is_at_once(server: LoopServer, subject: Subject) -> bool:
     server.feed(subject.next_request())
     is_at_once = bool(server.wire.written)
     _check(subject, await server.wait())
+    return is_at_once
+
+
+async def _count_once(
+    server: LoopServer, subject: Subject, feed: Callable[[bytes], None], *, is_at_once: bool
+) -> Counts | None:
+    """Return the work of one request, or None if it went to a worker thread this time."""
     counts = Counts(is_at_once=is_at_once)
-    feed = server.feed if is_at_once else server.feed_pipeline
     for count_work in (count_python, count_builtins):
         count_work(partial(feed, subject.next_request()), counts)
+        if not server.wire.written:
+            _check(subject, await server.wait())
+            return None
         _check(subject, server.take())
     return counts
 
