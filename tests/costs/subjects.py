@@ -88,6 +88,13 @@ async def make_subjects(server: LoopServer) -> AsyncIterator[Subject]:
     yield Subject("assume_role", lambda: sts(caller, **wanted()), b"<AccessKeyId>ASIA")
     yield Subject("assume_role_cold", lambda: sts(caller, **wanted(RoleArn=next(cold_roles))), b"<AccessKeyId>ASIA")
     yield Subject("assume_role_50_tags", lambda: sts(caller, **wanted(**tags)), b"<AccessKeyId>ASIA")
+    # SDKs keep the order of the caller's arguments.
+    yield Subject("assume_role_50_tags_first", lambda: sts(caller, **tags, **wanted()), b"<AccessKeyId>ASIA")
+    yield Subject(
+        "assume_role_50_new_tags",
+        lambda: sts(caller, **wanted(**{**tags, "Tags.member.7.Value": f"{next(numbers)}"})),
+        b"<AccessKeyId>ASIA",
+    )
     yield Subject("assume_role_denied", lambda: sts(caller, **wanted(ExternalId="other")), b"<Code>AccessDenied")
     yield Subject("get_session_token", lambda: sts(caller, Action="GetSessionToken"), b"<AccessKeyId>ASIA")
     yield Subject("get_role", lambda: iam(Action="GetRole", RoleName="costs"), b"<RoleName>costs")

@@ -15,6 +15,7 @@ from daypass.testing.tokens import SigningKey, compact
 from daypass.wire.catalog import Catalog
 from daypass.wire.decode import decode
 from daypass.wire.http import HttpRequest
+from daypass.wire.supported import PROTOCOL
 
 _FORM = (b"content-type", b"application/x-www-form-urlencoded")
 _JSON = (b"accept", b"application/json")
@@ -104,7 +105,7 @@ def test_what_might_mean_something_else_is_read_anew(other: HttpRequest) -> None
         _ROLE + b"&SerialNumber=arn%3Aaws%3Aiam%3A%3A123456789012%3Amfa%2Fphone&TokenCode=123456",
         _ROLE + b"&Policy=%7B%22Version%22%3A%222012-10-17%22%2C"
         b"%22Statement%22%3A%7B%22Effect%22%3A%22Deny%22%2C%22Action%22%3A%22*%22%2C%22Resource%22%3A%22*%22%7D%7D",
-        _ROLE + b"&ignored=" + b"x" * 4096,
+        _ROLE + b"&ignored=" + b"x" * 8192,
         (_WEB + _TOKENS[0]).encode() + b"&ignored=" + b"x" * 1024,
         (_WEB + _TOKENS[0]).encode() + b"&WebIdentityToken=" + _TOKENS[1].encode(),
         (_WEB + _TOKENS[0]).encode() + b"&WebIdentity%54oken=" + _TOKENS[1].encode(),
@@ -139,6 +140,56 @@ def test_forms_with_many_tags_are_read_once() -> None:
     assert found.typed_params().tags == kept.params.tags
     assert found.parameters == {**kept.parameters, "RoleSessionName": "other"}
     assert parsed_requests.find(_request(_tagged("w"))) is None
+
+
+_NAME = b"&RoleSessionName="
+_TAGS_FIRST = _tagged("a-long-value").replace(_NAME + b"session", b"")
+
+
+@pytest.mark.parametrize("rest", [b"", b"&ExternalId=external", b"&DurationSeconds=900&ExternalId=external"])
+def test_a_session_name_after_the_tags_is_cut_out_too(rest: bytes) -> None:
+    """SDKs send parameters in the order of the caller's arguments."""
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
+    for name in (b"first", b"second"):
+        _keep(parsed_requests, _request(_TAGS_FIRST + _NAME + name + rest))
+    other = _request(_TAGS_FIRST + _NAME + b"third" + rest)
+    fresh, found = _keep(ParsedRequestCache(HIDDEN, encode_parameters), other), parsed_requests.find(other)
+    assert found is not None
+    assert found.typed_params() == fresh.params
+    assert list(found.parameters.items()) == list(fresh.parameters.items())
+    assert found.encoded_parameters == encode_parameters(fresh.parameters)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        b"&RoleSessio%6EName=another&RoleSessionName=third",
+        b"&RoleSessionName=th%69rd",
+        b"&RoleSessionName=third&RoleSessionName=another",
+        b"&RoleSessionName=",
+        b"&RoleSessionName=" + b"x" * 65,
+        b"&ExternalId=a&RoleSessionName=third",
+        b"&RoleSessionName=third&Signature=third",
+    ],
+)
+def test_another_end_of_a_long_form_is_read_anew(end: bytes) -> None:
+    """Only a plain name that is the operation's own is cut out, wherever it is."""
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
+    for name in (b"first", b"second"):
+        _keep(parsed_requests, _request(_TAGS_FIRST + _NAME + name))
+    assert parsed_requests.find(_request(_TAGS_FIRST + end)) is None
+
+
+@pytest.mark.parametrize("name", sorted({*PROTOCOL, "X-Amz-Date", "x-amz-signature", "X-AMZ-Security-Token"}))
+@pytest.mark.parametrize("start", [_ROLE, _TAGS_FIRST + _NAME + b"session"])
+def test_a_form_with_a_parameter_of_a_signature_is_not_kept(start: bytes, name: str) -> None:
+    """Short or long, whichever parameter it is."""
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
+    is_of_call = f"{name}=" in start.decode()
+    body = start if is_of_call else start + f"&{name}=x".encode()
+    for _ in range(3):
+        _keep(parsed_requests, _request(body))
+    assert (parsed_requests.find(_request(body)) is not None) == is_of_call
 
 
 def test_short_reads_replace_only_each_other() -> None:

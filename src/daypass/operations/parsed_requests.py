@@ -16,14 +16,15 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.operations.operation import AnyOperation, NamedSession, StoreAccess, StrippableProof
 from daypass.wire.decode import Call
 from daypass.wire.http import HttpRequest
-from daypass.wire.supported import is_protocol
+from daypass.wire.supported import PRESIGNED, PROTOCOL, is_protocol
 
 _MOST, _LONGEST = 1024, 1024  # entries, and the bytes of a body without its variable values
-_MOST_LONG, _LONGEST_LONG = 64, 4096  # the same for longer bodies, such as those with 50 tags
+_MOST_LONG, _LONGEST_LONG = 64, 8192  # the same for longer bodies, such as those with 50 tags
 _MOST_READS, _LONGEST_READ = 256, 512  # the same for reads of the store, whose names and markers differ
 _LONGEST_HEADER = 128  # bytes of Content-Type and Accept
 
 _NAMES_OF_CALL = frozenset({"Action", "Version"})
+_NAMES_OF_SIGNATURE = PROTOCOL - _NAMES_OF_CALL
 _OF_WORDS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
 
 
@@ -120,15 +121,14 @@ class ParsedRequestCache:
             return None
         access = parsed.operation.store_access(parsed.params)
         is_read = access is StoreAccess.SHORT_READ and len(request.body) <= _LONGEST_READ
-        is_cached = is_read or access is StoreAccess.CACHE
-        if not is_cached or _has_unread_values(request.body, parsed.call.form_params):
+        if not is_read and access is not StoreAccess.CACHE:
             return None
         form = _cut(request.body)
         body, proof, session_name = form
         if len(body) > _LONGEST and not self._long_seen.get(hash(body)):
             self._long_seen.put(hash(body), value=True)
             return None
-        kept = _without(parsed, request.body, form) if proof or session_name else parsed
+        kept = _without(parsed, request.body, form)
         longest = _LONGEST if proof else _LONGEST_LONG
         if kept is None or len(body) > longest or self._secret & kept.parameters.keys():
             return None
@@ -163,6 +163,8 @@ def _has_unread_values(body: bytes, form_params: Mapping[str, str]) -> bool:
     """
     if body.count(b"&") + 1 != len(form_params):
         return True  # a name occurs twice
+    if PRESIGNED not in "\n".join(form_params).lower():
+        return not form_params.keys().isdisjoint(_NAMES_OF_SIGNATURE)
     return any(is_protocol(name) and name not in _NAMES_OF_CALL for name in form_params)
 
 
@@ -183,7 +185,7 @@ def _cut(body: bytes) -> _Form:
     if at >= 0:
         body, proof = _cut_value(body, at, _PROOF)
     if len(body) <= _LONGEST_LONG + _SESSION_NAME.longest:
-        at = body.find(_SESSION_NAME.mark, 0, _LONGEST)
+        at = body.find(_SESSION_NAME.mark)  # SDKs keep the caller's order: it may come after 50 tags
         if at >= 0:
             body, session_name = _cut_value(body, at, _SESSION_NAME)
     return body, proof, session_name
@@ -202,11 +204,15 @@ def _cut_value(body: bytes, at: int, variable: _Variable) -> tuple[bytes, str]:
 def _without(parsed: ParsedRequest, body: bytes, form: _Form) -> ParsedRequest | None:
     """Return an entry without the values that were cut out.
 
-    Returns None if the operation used another value than the cut one.
+    Returns None if the operation used another value than the cut one, or does not read a value that was not cut out.
     """
     operation, form_params, params = parsed.operation, parsed.call.form_params, parsed.params
-    parameters = dict(parsed.parameters)
+    if _has_unread_values(body, form_params):
+        return None
     _, proof, session_name = form
+    if not (proof or session_name):
+        return parsed
+    parameters = dict(parsed.parameters)
     if session_name:
         is_used = _is_used(form_params, body, _SESSION_NAME, session_name)
         if not isinstance(operation, NamedSession) or not is_used:

@@ -40,7 +40,7 @@ PROTOCOL = frozenset(
         "Timestamp",
     }
 )
-_PRESIGNED = "x-amz-"
+PRESIGNED = "x-amz-"  # what the names of a presigned request's parameters start with, in lower case
 
 # The maximum number of refused names in a message, and the maximum length of each.
 _MAX_NAMES = 10
@@ -123,7 +123,7 @@ def _follow(root: _Node, parameter: str, text: str) -> _Node:
 
 def is_protocol(parameter: str) -> bool:
     """Return whether a parameter belongs to the request and not to the action."""
-    return parameter in PROTOCOL or parameter.lower().startswith(_PRESIGNED)
+    return parameter in PROTOCOL or parameter.lower().startswith(PRESIGNED)
 
 
 def _words(unsupported: Iterable[str]) -> str:
