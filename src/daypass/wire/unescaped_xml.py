@@ -101,7 +101,9 @@ class _StructureWriter:
 
     def append(self, value: Mapping[str, Any], strings: list[str]) -> int:
         """Append one structure."""
-        return self.plan(tuple(value)).append(value, strings)
+        names = tuple(value)
+        # The body of `plan`, inlined: each structure of each answer comes here.
+        return (self._plans.get(names) or self._make(names)).append(value, strings)
 
     def plan(self, names: tuple[str, ...]) -> _Plan:
         """Return the plan for a set of members.
@@ -115,9 +117,12 @@ class _StructureWriter:
         if not given <= set(self._order):
             raise LookupError("unknown members")
         present = [name for name in self._order if name in given]
-        # itemgetter returns a tuple for two names or more.
-        is_flat = self._nested.keys().isdisjoint(present) and len(present) > 1
-        plan = _flat(self._scalars, present) if is_flat else _Plan(_steps(self._nested, self._scalars, present))
+        if len(present) < 2:  # noqa: PLR2004 - itemgetter returns a tuple for two names or more
+            plan = _Plan(_steps(self._nested, self._scalars, present))
+        elif self._nested.keys().isdisjoint(present):
+            plan = _flat(self._scalars, present)
+        else:
+            plan = _Plan(_mixed(self._nested, self._scalars, present))
         if len(self._plans) < _MOST_PLANS:
             self._plans[names] = plan
         return plan
@@ -125,10 +130,7 @@ class _StructureWriter:
 
 def _flat(scalars: Mapping[str, Write], names: list[str]) -> _Plan:
     """Return the plan of structures that have exactly these scalars."""
-    pick = itemgetter(*names)
-    between = [f"</{before}><{name}>" for before, name in pairwise(names)]
-    pieces = [""] * (2 * len(names) + 1)  # a value goes between two strings
-    pieces[::2] = (f"<{names[0]}>", *between, f"</{names[-1]}>")
+    pick, pieces = itemgetter(*names), _pieces(names)
     in_list = [f"<member>{pieces[0]}", *pieces[1:-1], f"{pieces[-1]}</member>"]
     converted = [(2 * at + 1, scalars[name]) for at, name in enumerate(names) if scalars[name] is not xml_text]
     markup = _OF_TAGS * len(names)
@@ -157,6 +159,41 @@ def _flat(scalars: Mapping[str, Write], names: list[str]) -> _Plan:
         return (markup + _OF_TAGS) * len(values)
 
     return _Plan(append, append_all)
+
+
+def _mixed(nested: Mapping[str, Append], scalars: Mapping[str, Write], names: list[str]) -> Append:
+    """Return the writer of a structure that has these members, scalars and others."""
+    pick, pieces = itemgetter(*names), _pieces(names)
+    places = [(2 * at + 1, name) for at, name in enumerate(names)]
+    converted = [(at, scalars[name]) for at, name in places if name not in nested and scalars[name] is not xml_text]
+    inner = [(at, nested[name]) for at, name in places if name in nested]
+    markup = _OF_TAGS * len(names)
+    some = _steps(nested, scalars, names)
+
+    def append(value: Mapping[str, Any], strings: list[str]) -> int:
+        values = pick(value)
+        if None in values:
+            return some(value, strings)
+        parts = pieces.copy()
+        parts[1::2] = values
+        for at, write in converted:
+            parts[at] = write(parts[at])
+        start, expected = 0, markup
+        for at, append_member in inner:
+            strings += parts[start:at]
+            expected += append_member(parts[at], strings)
+            start = at + 1
+        strings += parts[start:]
+        return expected
+
+    return append
+
+
+def _pieces(names: list[str]) -> list[str]:
+    """Return the strings around the values of members, with a place for each value between two of them."""
+    pieces = [""] * (2 * len(names) + 1)
+    pieces[::2] = (f"<{names[0]}>", *[f"</{one}><{two}>" for one, two in pairwise(names)], f"</{names[-1]}>")
+    return pieces
 
 
 def _steps(nested: Mapping[str, Append], scalars: Mapping[str, Write], names: list[str]) -> Append:
