@@ -46,4 +46,6 @@ def test_the_keys_of_a_request(
         "aws:referer": (referer or b"")[:1024].decode("latin-1"),
     }
     assert keys == {key: value for key, value in expected.items() if value}
+    by_name = HttpRequest("POST", b"/", b"", headers, b"", peer, secure, by_name=dict(headers))
+    assert request_keys(RequestInfo(now, by_name, region)) == keys
     keys["aws:sourceip"] = "203.0.113.9"  # a caller of the function may add keys

@@ -104,6 +104,37 @@ def test_members_that_are_none_are_left_out(catalog: Catalog) -> None:
     assert operation.render({"User": dict.fromkeys(_USER)}, "id") == operation.render({"User": {}}, "id")
 
 
+_CREDENTIALS = {
+    "AccessKeyId": "ASIA",
+    "SecretAccessKey": "s/+",
+    "SessionToken": "DPs1",
+    "Expiration": datetime(2030, 1, 1, tzinfo=UTC),
+}
+_ASSUMED = {
+    "Credentials": _CREDENTIALS,
+    "AssumedRoleUser": {"AssumedRoleId": "AROA:a", "Arn": "arn"},
+    "PackedPolicySize": 3,
+    "SourceIdentity": "i",
+}
+
+
+@pytest.mark.parametrize("value", [None, "<&>", "é", 0, {}, {"Arn": None}, {"Arn": "<"}], ids=repr)
+@pytest.mark.parametrize("name", _ASSUMED)
+def test_a_structure_of_scalars_and_structures(name: str, value: Any) -> None:
+    """Both writers agree on each value of each member, or the fast one leaves the answer to the general one."""
+    model = _MODELS["sts"]
+    fast = compile_unescaped(model.shapes, "AssumeRoleResponse", xml_seconds, _AROUND)
+    assert fast(_ASSUMED, "id") == _old(model, "AssumeRoleResponse", _ASSUMED)
+    result = {**_ASSUMED, name: value}
+    try:
+        written = fast(result, "id")
+    except NOT_WRITTEN:
+        assert value is not None
+    else:
+        assert written == _old(model, "AssumeRoleResponse", result)
+    assert fast(_ASSUMED, "id") == _old(model, "AssumeRoleResponse", _ASSUMED), "no value stays in the plan"
+
+
 def test_a_list_that_can_be_read_once_is_written(catalog: Catalog) -> None:
     """The fast way leaves an iterator to the general way before it reads it."""
     operation = catalog.find("ListUsers", "2010-05-08")

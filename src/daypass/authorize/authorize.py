@@ -48,7 +48,10 @@ def authorize(
         build, common = build_lasting_request, request_keys(request_info)
     else:
         build, common = build_request, build_context(caller, request_info)
-    proof = tuple([_decide(check, *build(check, caller, common, ctx.views), caller, ctx) for check in checks])
+    proof: tuple[Allowed, ...] = ()
+    for check in checks:  # most calls have one
+        request, policies = build(check, caller, common, ctx.views)
+        proof += (_decide(check, request, policies, caller, ctx),)
     return Authorized(params, caller, proof, checks[0].role if checks else None)
 
 

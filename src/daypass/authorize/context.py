@@ -46,7 +46,11 @@ def build_context(caller: Caller, request_info: RequestInfo) -> NewConditionKeys
 def request_keys(request_info: RequestInfo) -> NewConditionKeys:
     """Return the condition keys of a request without those of its caller."""
     request = request_info.request
-    agent, referer = request.header(b"user-agent"), request.header(b"referer")
+    named = request.by_name
+    if named is not None:  # the body of `header`, inlined: every request comes here
+        agent, referer = named.get(b"user-agent"), named.get(b"referer")
+    else:
+        agent, referer = request.header(b"user-agent"), request.header(b"referer")
     return {
         **_client_keys(
             request.secure,

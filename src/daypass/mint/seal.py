@@ -67,12 +67,15 @@ def seal_with_salt(
     used for anything else.
     """
     form: SealFormat = purpose._value_  # the property `value` is a call of Python
-    if sealed_length(len(payload)) > form.longest:
+    smallest = _SMALLEST + len(payload)
+    if (smallest + 2) // 3 * 4 > form.longest:  # sealed_length, inlined: every new session comes here
         raise PayloadTooLargeError
     key = sealing_ring.active(now)
     head = _head(form.tag, key.id)
     cipher = AESGCM(key.material.token_key(purpose, salt))
-    sealed = cipher.encrypt(_NONCE, _pad(payload), head + _name_bytes(bound_to))
+    # ISO/IEC 9797-1, padding method 2, up to a length that base64 encodes without `=`.
+    padded = payload + b"\x80" + bytes(-smallest % 3)
+    sealed = cipher.encrypt(_NONCE, padded, head + bound_to.encode("utf-8", "surrogatepass"))
     return binascii.b2a_base64(head + salt + sealed, newline=False).translate(_FROM_STANDARD).decode()
 
 
@@ -90,7 +93,9 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingR
         raise SealBrokenError
     cipher = AESGCM(key.material.token_key(purpose, raw[_SALT_AT:_SEALED_AT]))
     try:
-        padded = cipher.decrypt(_NONCE, raw[_SEALED_AT:], raw[:_SALT_AT] + _name_bytes(bound_to))
+        # A request's name must not cause other exceptions than ours.
+        name = bound_to.encode("utf-8", "surrogatepass")
+        padded = cipher.decrypt(_NONCE, raw[_SEALED_AT:], raw[:_SALT_AT] + name)
     except InvalidTag as error:
         raise SealBrokenError from error
     return _unpad(padded)
@@ -99,16 +104,6 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingR
 @lru_cache(maxsize=256)  # a few purposes, a few keys
 def _head(tag: str, key_id: str) -> bytes:
     return binascii.a2b_base64(tag) + bytes.fromhex(key_id)
-
-
-def _name_bytes(name: str) -> bytes:
-    # A request's name must not cause other exceptions than ours.
-    return name.encode("utf-8", "surrogatepass")
-
-
-def _pad(payload: bytes) -> bytes:
-    # ISO/IEC 9797-1, padding method 2, up to a length that base64 encodes without `=`.
-    return payload + b"\x80" + bytes(-(_SMALLEST + len(payload)) % 3)
 
 
 def _unpad(padded: bytes) -> bytes:

@@ -95,8 +95,8 @@ def seal_written(
 
     `salt` are SALT_BYTES random bytes, which seal_with_salt describes.
     """
-    payload = _lay_out(written, scoped_policies)
-    short = at_least - sealed_length(len(payload))
+    payload = _lay_out(written, scoped_policies) if scoped_policies else _encode(written)
+    short = at_least and at_least - sealed_length(len(payload))
     if short > 0:
         # Four characters encode three bytes, so a token grows by four.
         payload = _lay_out(replace(written, filler=written.filler + bytes(-(-short // 4) * 3)), scoped_policies)

@@ -65,10 +65,12 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
     def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
-        operation, params = self.operation, self.params
-        if self.proof and isinstance(operation, StrippableProof):
+        # A value was left out only of the form of an operation that takes it back: `_without` verifies that.
+        operation: Any = self.operation
+        params = self.params
+        if self.proof:
             params = operation.with_proof(params, self.proof)
-        if self.session_name and isinstance(operation, NamedSession):
+        if self.session_name:
             params = operation.with_session_name(params, self.session_name)
         return params
 
@@ -96,20 +98,19 @@ class ParsedRequestCache:
         # Only a whole form without a query is ever kept. The key contains all other input of the parser.
         if request.method != "POST" or request.query or request.truncated:
             return None
-        form = _cut(request.body)
-        body, proof, session_name = form
+        body, proof, session_name = form = _cut(request.body)
         if len(body) > (_LONGEST if proof else _LONGEST_LONG):
             return None
         key = _key(request, form)
         known = self._memory(body, proof).get(key) or self._reads.get(key)
         if known is None or not (proof or session_name):
             return known
-        parameters = dict(known.parameters)
+        parameters, encoded = dict(known.parameters), known.encoded_parameters
         if proof:
             parameters[_PROOF.name] = proof
         if session_name:
             parameters[_SESSION_NAME.name] = session_name
-        encoded = _encoded(known, session_name)
+            encoded = _encoded(known, session_name)
         return ParsedRequest(known.call, known.operation, parameters, known.params, proof, session_name, encoded)
 
     def keep(self, request: HttpRequest, parsed: ParsedRequest) -> bytes | None:

@@ -105,10 +105,10 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
 
         A root user may not assume roles.
         """
-        caller = super().verify_identity(params, signer, ctx)
+        caller, members = super().verify_identity(params, signer, ctx), params.members
         if caller.is_root:
             raise AccessDenied("Roles may not be assumed by root accounts.")
-        return verify_mfa(params.members.serial_number, params.members.token_code, caller, ctx)
+        return verify_mfa(members.serial_number, members.token_code, caller, ctx)
 
     def permissions(
         self, params: AssumeRoleRequest, caller: Caller, ctx: RequestContext
@@ -117,39 +117,40 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
 
         They are sts:TagSession and sts:SetSourceIdentity.
         """
-        role = find_role(params.role, ctx)
-        context = session_context(params.members.role_session_name, params.tags)
-        context.update(role_tags(role))
-        if params.members.external_id is not None:
-            context["sts:externalid"] = params.members.external_id
-        inherited = inherit_tags(params.tags, caller.session)
-        source_identity = keep_source_identity(params.members.source_identity, caller.session)
+        role, members, session = find_role(params.role, ctx), params.members, caller.session
+        context = session_context(members.role_session_name, params.tags)
+        if role is not None and role.tags:
+            context.update(role_tags(role))
+        if members.external_id is not None:
+            context["sts:externalid"] = members.external_id
+        inherited = inherit_tags(params.tags, session)
+        source_identity = keep_source_identity(members.source_identity, session)
         if source_identity:
             context["sts:sourceidentity"] = source_identity
-        actions = ["sts:AssumeRole"]
+        checks = [role_check("sts:AssumeRole", params.role, role, context)]
         if inherited.tags:
-            actions.append("sts:TagSession")
+            checks.append(role_check("sts:TagSession", params.role, role, context))
         if source_identity:
-            actions.append("sts:SetSourceIdentity")
-        return tuple([role_check(action, params.role, role, context) for action in actions])
+            checks.append(role_check("sts:SetSourceIdentity", params.role, role, context))
+        return tuple(checks)
 
     def run(self, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
         params, caller = authorized.params, authorized.caller
-        role = get_role(authorized)
+        members, session, role = params.members, caller.session, get_role(authorized)
         chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
-        seconds = role_duration(params.members.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
-        tags = inherit_tags(params.tags, caller.session)
+        seconds = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
+        tags = inherit_tags(params.tags, session)
         return grant_role(
             authorized,
             ctx,
-            session_name=params.members.role_session_name,
+            session_name=members.role_session_name,
             seconds=seconds,
             policies=params.policies,
             tags=tags,
-            source_identity=keep_source_identity(params.members.source_identity, caller.session),
+            source_identity=keep_source_identity(members.source_identity, session),
             mfa_time=caller.mfa_at,
-            context=carried_context(caller.session),
+            context=carried_context(session),
             chained=chained,
-            token_size=params.members.minimum_session_token_size,
+            token_size=members.minimum_session_token_size,
         )

@@ -24,6 +24,7 @@ from daypass.operations.operation import Authorized
 from daypass.operations.request_context import RequestContext
 
 _WHOLE = 100
+_LONGEST_TOKEN = Purpose.SESSION.value.longest
 _SALT_AT = KEY_ID_ENTROPY + SECRET_ENTROPY
 _ENTROPY = _SALT_AT + SALT_BYTES
 
@@ -75,10 +76,15 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
     Raises AccessDenied if the chain of access keys gets too long.
     """
     caller, now = authorized.caller, int(ctx.now.timestamp())
-    chain, issued = _encode_key_chain(grant, caller, now)
     expires = now + grant.seconds
-    if caller.session is not None:
-        expires = _latest_end(caller, expires, now)
+    # Other classes have chains of their own.
+    if type(caller) is Caller and caller.session is None and grant.approval is None and grant.issued is None:
+        chain, issued, first_key = encode_first_step(caller.access_key_id), now, ""
+        scoped_policies: tuple[str, ...] = (grant.scope_down,) if grant.scope_down else ()
+    else:
+        chain, issued = _encode_key_chain(grant, caller, now)
+        expires, first_key = _latest_end(caller, expires, now), first_key_of(caller)
+        scoped_policies = _scoped_policies(caller, grant.scope_down)
     random = ctx.entropy(_ENTROPY)
     access_key_id = access_key_id_of("ASIA", grant.account, random[:KEY_ID_ENTROPY])
     secret = secret_of(random[KEY_ID_ENTROPY:_SALT_AT])
@@ -105,12 +111,12 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
         grant.chained,
         grant.root_task_policy,
         chain,
-        first_key_of(caller),
+        first_key,
         grant.delegation,
     )
     token = seal_written(
         written,
-        _scoped_policies(caller, grant.scope_down),
+        scoped_policies,
         sealing_ring=ctx.sealing_ring,
         now=now,
         salt=random[_SALT_AT:],
@@ -126,9 +132,6 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
 
 def _encode_key_chain(grant: Grant, caller: Caller, now: int) -> tuple[bytes, int]:
     """Return the key chain of the new session, and the time of issue."""
-    is_long_term = type(caller) is Caller and caller.session is None  # other classes have chains of their own
-    if is_long_term and grant.approval is None and grant.issued is None:
-        return encode_first_step(caller.access_key_id), now
     chain, issued = caller.key_chain(now), now if grant.issued is None else grant.issued
     if grant.approval is not None:
         chain, issued = join_chains(grant.approval.chain, chain), grant.approval.at
@@ -165,5 +168,5 @@ def size_of_token(token: str) -> dict[str, int]:
     """Return the members for the length of a session token."""
     return {
         "SessionTokenSize": len(token),
-        "SessionTokenUtilization": -(-len(token) * _WHOLE // Purpose.SESSION.value.longest),
+        "SessionTokenUtilization": -(-len(token) * _WHOLE // _LONGEST_TOKEN),
     }

@@ -103,7 +103,10 @@ def federated_checks(
 
 def session_context(session_name: str, tags: SessionTags) -> NewConditionKeys:
     """Return the condition keys of a new role session's name and tags."""
-    return {"sts:rolesessionname": session_name, **tags_context(tags)}
+    context: NewConditionKeys = {"sts:rolesessionname": session_name}
+    if tags.tags or tags.transitive:
+        context.update(tags_context(tags))
+    return context
 
 
 def role_tags(role: AssumableRole | None) -> NewConditionKeys:
