@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from botocore.exceptions import ClientError
 from tests.documents import allow, deny, document
 from tests.organization.conftest import Tree
 from tests.refusals import refused
@@ -67,6 +68,41 @@ def test_an_account_that_moves_is_bound_by_where_it_stands(tree: Tree, as_caller
     assert refused(iam.list_users)[0] == "AccessDenied"
     tree.change(changes.remove_account, tree.other.account)
     assert iam.list_users()["Users"] == []
+
+
+def test_repeated_calls_follow_each_change_of_the_organization(
+    tree: Tree, as_caller: ClientFactory, user_of: Callable[..., Any]
+) -> None:
+    """What the server keeps of a user's first call does not outlive the control policies that it was made with."""
+    key = user_of(tree.other, "alice", document(allow("*")))
+    iam, sts = as_caller("iam", key), as_caller("sts", key)
+    changes_and_rights: list[tuple[Callable[[], Any], bool, bool]] = [
+        (lambda: None, True, True),
+        (lambda: tree.guard("/", deny("iam:ListUsers")), False, True),
+        (lambda: tree.guard("/", deny("sts:*")), True, False),
+        (lambda: tree.change(changes.remove_policy, "/", "service", "guard"), True, True),
+        (lambda: tree.guard("/prod", deny("*")), True, True),
+        (lambda: tree.change(changes.move_account, tree.other.account, "/prod"), False, False),
+        (lambda: tree.change(changes.remove_account, tree.other.account), True, True),
+    ]
+    for change, may_list, may_federate in changes_and_rights:
+        change()
+        for _ in range(3):
+            assert (_is_allowed(iam.list_users), _is_allowed(_federate(sts))) == (may_list, may_federate)
+
+
+def _federate(sts: Any) -> Callable[[], Any]:
+    return lambda: sts.get_federation_token(Name="visitor")
+
+
+def _is_allowed(call: Callable[[], Any]) -> bool:
+    try:
+        call()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "AccessDenied":
+            return False
+        raise
+    return True
 
 
 def test_a_service_linked_role_is_bound_by_no_service_control_policy(
