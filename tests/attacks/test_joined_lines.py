@@ -132,7 +132,11 @@ def test_each_fault_is_recorded_alike(*, is_known: bool) -> None:
     "change",
     [
         {"caller": None},
-        {"sign_in": {"session": "x"}},
+        {"sign_in": {"session": "é"}},
+        {"sign_in": {"session": "x" * 1_025}},
+        {"sign_in": {"session": "x"}, "parameters": {"DurationSeconds": 900}},
+        {"sign_in": {"session": "x"}, "parameters": {"RoleArn": "x" * 1_025}},
+        {"sign_in": {"session": "x"}, "fault": AccessDenied("no")},
         {"data": DataEvent(None, read_only=True)},
         {"fault": AccessDenied("no")},
         {"parameters": {"RoleArn": "x"}},
@@ -150,6 +154,47 @@ def test_an_unusual_event_takes_the_general_way(change: dict[str, Any]) -> None:
     assert join_line(_record(), "event") is not None
     assert join_line(record, "event") is None
     assert to_line(record, "event") == _general(record)
+
+
+@settings(max_examples=120, deadline=None)
+@given(
+    sign_in=st.dictionaries(st.sampled_from(["SignInId", "SignInTime", "SignInEvent"]), _TEXT, max_size=3),
+    parameters=st.one_of(
+        st.none(),
+        st.dictionaries(
+            st.sampled_from(["RoleArn", "accountId", "WebIdentityToken", "é"]),
+            st.one_of(_TEXT, st.integers(0, 2), st.booleans(), st.lists(_TEXT, max_size=2)),
+            max_size=3,
+        ),
+    ),
+    caller=st.one_of(st.none(), _CALLERS),
+    key=_TEXT,
+)
+def test_the_call_of_a_person_is_recorded_alike(
+    *, sign_in: dict[str, str], parameters: dict[str, Any] | None, caller: Caller | None, key: str
+) -> None:
+    """A joined line is the general line, with and without the caller of the role."""
+    record = _record(sign_in=sign_in, parameters=parameters, caller=caller, access_key_id=key)
+    for _ in range(2):  # the second time with the kept parts
+        assert join_line(record, "event") in {None, _general(record)}
+        assert to_line(record, "event") == _general(record)
+
+
+def test_the_call_of_a_person_is_joined() -> None:
+    """Secrets among its parameters are hidden, and its event has no part of another sign-in."""
+    first, second = [
+        _record(caller=None, access_key_id="", sign_in={"SignInId": name}, parameters={"RoleArn": name, "Policy": "{}"})
+        for name in ("one", "two")
+    ]
+    for record in (first, second, first):
+        assert join_line(record, "event") == _general(record)
+    assert b"HIDDEN_DUE" in to_line(first, "event")
+
+
+def test_equal_parameters_of_another_type_are_written_apart() -> None:
+    """True equals 1, and is written differently."""
+    for value, written in ((1, b'"n":1}'), (True, b'"n":true}'), ("1", b'"n":"1"}')):
+        assert written in to_line(_record(sign_in={"SignInId": "x"}, parameters={"n": value}), "event")
 
 
 def test_a_lone_surrogate_is_left_to_the_general_way() -> None:

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from botocore.model import ServiceModel as BotocoreModel
 from botocore.serialize import create_serializer
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.project.model_drift import INSTALLED, Served, load_model
 
 from daypass.errors import (
@@ -200,6 +202,34 @@ def test_refuses_a_doubled_or_missing_header() -> None:
     assert logout.parse(_sent(headers=(one,))) == {"accessToken": "t"}
     assert "occurs twice" in _refusal(logout, _sent(headers=(one, one)))
     assert "'accessToken'" in _refusal(logout, _sent(headers=()))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    query=st.lists(
+        st.sampled_from([b"account_id=1", b"max_result=7", b"max_result=0", b"other=1", b"x=%00"]), max_size=3
+    ),
+    token=st.one_of(st.none(), st.sampled_from([b"a", b"a b", b"x" * 3_000])),
+    body=st.sampled_from([b"", b"{}", b"[]", b'{"nextToken":"a"}', b" " * (MAX_JSON_BODY + 1)]),
+)
+def test_a_plain_request_is_read_alike(*, query: list[bytes], token: bytes | None, body: bytes) -> None:
+    """The headers by name give the parameters, or the refusal, of the headers in their order."""
+    operation = _operation("sso", "ListAccountRoles")
+    headers = (*_JSON, *(() if token is None else ((b"x-amz-sso_bearer_token", token),)), (b"host", b"a"))
+    general = _sent(body, query=b"&".join(query), headers=headers)
+    read: list[Any] = []
+    for request in (general, msgspec.structs.replace(general, by_name=dict(headers))):
+        try:
+            read.append(operation.parse(request))
+        except Fault as fault:
+            read.append((type(fault), fault.message))
+    assert read[0] == read[1]
+
+
+def test_the_first_wrong_part_is_refused() -> None:
+    """A query that is not supported is refused before the body is read."""
+    large = _sent(b" " * (MAX_JSON_BODY + 1), query=b"other=1")
+    assert "other is not supported" in _refusal(_operation("sso", "ListAccountRoles"), large)
 
 
 def test_constraints_of_the_model_hold_and_values_are_not_repeated() -> None:

@@ -1,8 +1,9 @@
 """The lines of usual events, joined from parts that were encoded before.
 
 Owns the fast way beside lines.py, which encodes all other events. A usual event is that of an authenticated call of the
-API that succeeded, whose parameters are absent or already encoded. Every part is cut out of an encoded Event with the
-same values, so a line has the bytes of the whole event. A part that the caches lack is encoded in the same way.
+API that succeeded, whose parameters are absent or already encoded, or that of a person who has signed in. Every part
+is cut out of an encoded Event with the same values, so a line has the bytes of the whole event. A part that the caches
+lack is encoded in the same way.
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from daypass.wire.http import HttpRequest
 _LONGEST = 4_096  # bytes of a line, and of encoded parameters
 _LONGEST_AGENT, _LONGEST_ADDRESS = 512, 64  # bytes and characters; an event has no more of an address
 _MOST_IDENTITIES = 1_024
+_LONGEST_FIELDS = 1_024  # characters of the names and values of fields that are kept
 
 # Values are quoted and their quotes escaped, so these occur once, outside of values.
 _ID, _TIME, _ADDRESS, _AGENT = b'"eventID":', b',"eventTime":', b'"sourceIPAddress":', b',"userAgent":'
@@ -47,9 +49,17 @@ def join_line(record: AuditRecord, event_id: str) -> bytes | None:
     Raises UnicodeEncodeError for a lone surrogate.
     """
     caller, encoded = record.caller, record.encoded_parameters
-    if caller is None or record.fault is not None or (record.parameters and encoded is None):
+    if record.fault is not None or record.data is not None:
         return None
-    if record.data is not None or record.sign_in is not None:
+    sign_in = b""
+    if record.sign_in is not None:
+        found = _sign_in_part(record.sign_in)
+        if found is None:
+            return None
+        sign_in, encoded = found, encoded or _encode_known(record.parameters)
+    elif caller is None:
+        return None
+    if record.parameters and encoded is None:
         return None
     request = record.request
     agent = request.header(b"user-agent") or b""
@@ -65,6 +75,7 @@ def join_line(record: AuditRecord, event_id: str) -> bytes | None:
             _encode(record.request_id),
             _identity_part(record, caller),
             b"" if encoded is None else b',"requestParameters":' + encoded,
+            sign_in,
             b"}\n",
         )
     )
@@ -98,8 +109,34 @@ def _agent_part(agent: bytes) -> bytes:
     return _between(encoded, _AGENT, _REQUEST) + _REQUEST
 
 
-def _identity_part(record: AuditRecord, caller: Caller) -> bytes:
-    if caller.session is not None or not caller.access_key_id:
+def _sign_in_part(fields: Mapping[str, str]) -> bytes | None:
+    return _encoded_sign_in(tuple(fields.items())) if _are_few(fields) else None
+
+
+def _encode_known(parameters: Mapping[str, Any] | None) -> bytes | None:
+    """Return the encoded parameters of a call by a person, which repeats with each renewal of the credentials."""
+    return _encoded_fields(tuple(parameters.items())) if parameters and _are_few(parameters) else None
+
+
+def _are_few(fields: Mapping[str, Any]) -> bool:
+    """Return whether fields may be kept: short ones, and strings alone, since equal numbers may be written apart."""
+    values = fields.values()
+    return {str}.issuperset(map(type, values)) and sum(map(len, (*fields, *values))) <= _LONGEST_FIELDS
+
+
+@lru_cache(maxsize=1_024)
+def _encoded_sign_in(fields: tuple[tuple[str, str], ...]) -> bytes:
+    whole, plain = _event(sign_in=dict(fields)), _event()
+    return encode_json(whole)[len(encode_json(plain)) - 1 : -1]
+
+
+@lru_cache(maxsize=1_024)
+def _encoded_fields(fields: tuple[tuple[str, str], ...]) -> bytes | None:
+    return encode_parameters(dict(fields))
+
+
+def _identity_part(record: AuditRecord, caller: Caller | None) -> bytes:
+    if caller is None or caller.session is not None or not caller.access_key_id:
         return _IDENTITY + _encode(identity_of(record))  # such callers are many, and make few calls each
     key = (caller.principal.kind, caller.user_id, caller.arn, caller.account, caller.access_key_id)
     return _identities.get(key) or _identities.put(key, _IDENTITY + _encode(identity_of(record)))

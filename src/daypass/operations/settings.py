@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from daypass.federation.saml.settings import SamlSettings
 
 if TYPE_CHECKING:
@@ -59,8 +61,7 @@ class Quotas:
     oidc_clients: int = 20
 
 
-@dataclass(frozen=True, slots=True)
-class SamlRules:
+class SamlRules(msgspec.Struct, frozen=True):
     """The operator's requirements for SAML assertions.
 
     `names` are additional audiences and `addresses` additional recipients of ours. With `one_use` each assertion is

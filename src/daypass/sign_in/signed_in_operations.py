@@ -131,7 +131,8 @@ def _session_of(
         raise TypeError("a signed-in person without a session")
     # The caller may hold a session that has ended meanwhile, or that ends earlier for the role.
     found = get_session(params.session.id, ctx)
-    return structs.replace(found, ends=min(found.ends, params.session.ends))
+    ends = params.session.ends
+    return found if found.ends <= ends else structs.replace(found, ends=ends)
 
 
 def _remaining_seconds(ends: datetime, now: datetime) -> int:

@@ -5,7 +5,6 @@ Leaves reading, rate limits, audit events and refusals to routes.py.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -17,8 +16,7 @@ from daypass.wire.http import Headers, HttpRequest
 P_contra = TypeVar("P_contra", contravariant=True)
 
 
-@dataclass(slots=True)
-class RestCall:
+class RestCall(msgspec.Struct):
     """One call: its request, its context, and the facts for its audit event.
 
     `sign_in` is the id of the sign-in session, once it is known. `recorded` are the parameters that the event contains:
@@ -31,7 +29,7 @@ class RestCall:
     pipeline: Pipeline
     store_view: StoreView
     sign_in: str = ""
-    recorded: dict[str, Any] = field(default_factory=dict)
+    recorded: dict[str, Any] = msgspec.field(default_factory=dict)
     headers: Headers = ()
 
 

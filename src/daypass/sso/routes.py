@@ -210,6 +210,8 @@ def _require_scope(service: str, request: HttpRequest) -> None:
 
     The operations need no signature, so it is not verified.
     """
+    if request.by_name is not None and b"authorization" not in request.by_name:
+        return
     for name, value in request.headers:
         if name == b"authorization" and value.startswith(b"AWS4-"):
             credential = _CREDENTIAL.search(value)
@@ -221,8 +223,7 @@ def _require_scope(service: str, request: HttpRequest) -> None:
                 )
 
 
-@dataclass(slots=True)
-class _Trace:
+class _Trace(msgspec.Struct):
     """The progress of a call, for its audit event."""
 
     request: HttpRequest

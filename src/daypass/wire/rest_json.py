@@ -140,11 +140,14 @@ def _parser(shapes: Shapes, operation: OperationShape, declared: Declared) -> Ca
 
     def parse(request: HttpRequest) -> Values:
         report = ConstraintViolations()
-        values = {
-            **_take(_read_query(request), query, report),
-            **_take(_read_headers(request, header_names), headers, report),
-            **_take(_read_body(request), body, report),
-        }
+        values: Values = {}
+        # In this order: a refusal of one part comes before the reading of the next.
+        if found := _read_query(request):
+            values |= _take(found, query, report)
+        if found := _read_headers(request, header_names):
+            values |= _take(found, headers, report)
+        if found := _read_body(request):
+            values |= _take(found, body, report)
         for member in required:
             if member not in values:
                 report.missing(member)
@@ -165,9 +168,8 @@ def _readers(shapes: Shapes, shape: Shape, declared: Declared, place: str | None
 
 
 def _take(found: Mapping[str, Any], readers: Readers, report: ConstraintViolations) -> Values:
-    unsupported = [name for name in found if name not in readers]
-    if unsupported:
-        raise ValidationError(_unsupported(unsupported))
+    if not readers.keys() >= found.keys():
+        raise ValidationError(_unsupported([name for name in found if name not in readers]))
     values: Values = {}
     for name, value in found.items():
         member, read = readers[name]
@@ -196,6 +198,9 @@ def _read_query(request: HttpRequest) -> Mapping[str, str]:
 
 def _read_headers(request: HttpRequest, names: Mapping[bytes, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
+    by_name = request.by_name
+    if by_name is not None and names:  # Each name occurs once.
+        return {name: by_name[raw].decode("latin-1") for raw, name in names.items() if raw in by_name}
     for raw, value in request.headers if names else ():
         name = names.get(raw)
         if name is None:

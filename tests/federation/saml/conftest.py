@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 from lxml import etree
 
@@ -36,12 +37,12 @@ class World:
         `changes` apply to the trust, the settings or `now`.
         """
         now = changes.pop("now", NOW)
-        settings = {key: changes.pop(key) for key in list(changes) if key in SamlSettings.__slots__}
+        settings = {key: changes.pop(key) for key in list(changes) if key in SamlSettings.__struct_fields__}
         text = response if isinstance(response, str) else encode(response)
         return identify(
             text,
             trust=replace(self.trust, **changes),
-            settings=replace(self.settings, **settings),
+            settings=msgspec.structs.replace(self.settings, **settings),
             now=now,
             request_id="01234567-89ab-cdef-0123-456789abcdef",
         )

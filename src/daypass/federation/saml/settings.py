@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     # The configuration of every process needs the settings, and a gateway needs neither XML nor RSA.
     from cryptography.hazmat.primitives.asymmetric import rsa
@@ -64,8 +66,7 @@ class Trust:
         return f"arn:aws:iam::{self.account}:saml-provider/{self.provider_name}"
 
 
-@dataclass(frozen=True, slots=True)
-class SamlSettings:
+class SamlSettings(msgspec.Struct, frozen=True):
     """The audiences and addresses of this server, besides AWS's own names.
 
     `expected_in_response_to` is the identifier of our request. None disables the check: no request was sent.
