@@ -292,7 +292,7 @@ _PAIRS = st.lists(
         lambda name, sign, value: name + sign + value,
         st.sampled_from([b"a", b"b", b"c.1", b"%61", b"a+", b"", b"\xc3\xa9", b"%"]),
         st.sampled_from([b"=", b"", b"=="]),
-        st.sampled_from([b"", b"v", b"%41", b"+", b"%4", b"%zz", b"%ff", b"a=b", b"\xff"]),
+        st.sampled_from([b"", b"v", b"%41", b"+", b"%2B", b"%252B+", b"%4", b"%zz", b"%ff", b"a=b", b"\xff"]),
     ),
     max_size=5,
 )

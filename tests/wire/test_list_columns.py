@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from daypass.errors import Fault, MalformedInput, ValidationError
 from daypass.wire.branches import MAX_DEPTH
+from daypass.wire.constraints import compile_column_check, rules_of
 from daypass.wire.list_columns import ListLayouts
-from daypass.wire.model import SERVICES, load_service
+from daypass.wire.model import SERVICES, Shape, load_service
 from daypass.wire.request_shapes import compile_general_input, compile_input
 
 Parse = Callable[[dict[str, str]], dict[str, Any]]
@@ -183,6 +184,27 @@ def test_a_violated_constraint_is_reported_as_ever(name: str, value: str) -> Non
     assert _assert_equal(params)[0] in {ValidationError, MalformedInput}
     del params["RoleArn"]
     assert _assert_equal(params)[0] in {ValidationError, MalformedInput}
+
+
+_STRINGS = [
+    shape
+    for model in _MODELS.values()
+    for shape in model.shapes.values()
+    if shape.type == "string" and (shape.pattern or shape.enum)
+]
+
+
+@given(
+    shape=st.sampled_from(_STRINGS),
+    column=st.lists(
+        st.text("aZ09_-./:=+@ ^$[]\\{}\t\n\x7f\xa0\xe9\u2028\u0660\ud7ff\U0001f600", max_size=4), min_size=1, max_size=5
+    ),
+)
+@settings(max_examples=500)
+def test_a_column_is_valid_if_each_of_its_strings_is(shape: Shape, column: list[str]) -> None:
+    """For the patterns of one set of characters, which all strings are matched with at once, and for all others."""
+    each = all(rule.holds(value) for value in column for rule in rules_of(shape))
+    assert compile_column_check(shape)(column) == bool(each)
 
 
 def test_hostile_names_do_not_grow_the_layouts() -> None:

@@ -32,6 +32,9 @@ _CATEGORIES: Mapping[str, str] = {
     r"\p{L}\p{Z}\p{N}_": r"\w\u0020\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000",
 }
 
+# A pattern of one set of characters, as those of tags are. Negated sets and sets of sets are left out.
+_ONE_SET = re.compile(r"\[(?:[^\[\]\\&^]|\\[^\[\]&^]|\\p\{[A-Z]\})+\][*+]")
+
 
 @dataclass(frozen=True, slots=True)
 class ConstraintRule:
@@ -87,7 +90,7 @@ def compile_column_check(shape: Shape) -> Callable[[Sequence[str]], bool]:
     The list is not empty.
     """
     least, most = shape.min or 0, sys.maxsize if shape.max is None else shape.max
-    matches = None if shape.pattern is None else compile_pattern(shape.pattern)
+    matches = None if shape.pattern is None else _compile_column_pattern(shape.pattern)
     values = frozenset(shape.enum)
 
     def holds(column: Sequence[str]) -> bool:
@@ -95,11 +98,22 @@ def compile_column_check(shape: Shape) -> Callable[[Sequence[str]], bool]:
         return (
             max(lengths) <= most
             and min(lengths) >= least
-            and (matches is None or all(map(matches, column)))
+            and (matches is None or matches(column))
             and (not values or values.issuperset(column))
         )
 
     return holds
+
+
+def _compile_column_pattern(pattern: str) -> Callable[[Sequence[str]], bool]:
+    """Return the test of all strings of a list against a Java pattern."""
+    matches = compile_pattern(pattern)
+    if not _ONE_SET.fullmatch(pattern):
+        return lambda column: all(map(matches, column))
+    # All strings together consist of the set's characters if each of them does; + refuses an empty one.
+    if pattern.endswith("*"):
+        return lambda column: matches("".join(column)) is not None
+    return lambda column: "" not in column and matches("".join(column)) is not None
 
 
 def _length_bounds(shape: Shape) -> list[ConstraintRule]:

@@ -6,6 +6,8 @@ guess could execute something other than the signed request.
 
 import re
 from binascii import a2b_qp
+from itertools import compress, repeat
+from operator import contains
 
 from daypass.errors import MalformedQueryString
 
@@ -36,7 +38,8 @@ def _find_plain(raw: bytes, text: str) -> dict[str, str] | None:
     names = "".join(params)
     if len(params) != count or "%" in names or "+" in names:
         return None
-    for name in [name for name, value in params.items() if "%" in value or "+" in value]:
+    values = [value.replace("+", "%") for value in params.values()] if "+" in text else params.values()
+    for name in [*compress(params, map(contains, values, repeat("%")))]:
         params[name] = _decoded(params[name])
     return params
 
