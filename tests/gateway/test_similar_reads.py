@@ -226,7 +226,9 @@ _HEADERS = st.dictionaries(
             "x-unknown",
         ]
     ),
-    st.sampled_from(["", "a", "bytes=0-1", ACCOUNT, "aws-chunked", "Mon, 01 Jan 2024 00:00:00 GMT", "0", "5", "a  b"]),
+    st.sampled_from(
+        ["", "a", "bytes=0-1", ACCOUNT, "aws-chunked", "Mon, 01 Jan 2024 00:00:00 GMT", "0", "5", "a  b", "ENABLED"]
+    ),
     max_size=3,
 )
 _POLICIES = st.sampled_from(
@@ -519,6 +521,19 @@ def test_a_header_about_a_body_takes_the_whole_way(name: str) -> None:
         judged.plan(get(headers={name: value}))
         judged.plan(get(headers={name: "5"}))
     assert judged.templates == 0
+
+
+def test_an_sdk_that_asks_for_the_checksum_has_a_template() -> None:
+    """Clients with boto3 send this header with every GET. Another value of it takes the whole way."""
+    judged, mode = Judged(), "x-amz-checksum-mode"
+    assert judged.reads(get(headers={mode: "ENABLED"}))
+    assert judged.templates == 1
+    for value in ("ENABLED", "enabled", "", "x" * 5_000, "ENABLED"):
+        judged.plan(get("/bucket/another/key", headers={mode: value}))
+    assert judged.templates == 1
+    other = Judged()
+    other.plan(get(headers={mode: "enabled"}))
+    assert other.templates == 0
 
 
 def test_the_version_of_tls_is_that_of_the_connection() -> None:

@@ -24,7 +24,7 @@ from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import decide, is_light
 from daypass.verify.s3.errors import S3Error
-from daypass.verify.s3.operations.headers import are_settled
+from daypass.verify.s3.operations.headers import are_settled, is_usual_mode
 from daypass.verify.s3.operations.object_keys import check_object_key, split_plain_path
 from daypass.verify.s3.operations.request import parse_s3_request
 from daypass.verify.s3.operations.routes import OPERATIONS
@@ -54,6 +54,8 @@ class SimilarReads(JudgedRequest):
         name, key = names
         template = parts.reads.find(read_name(head, outline, verified, name, self._peer, self._region))
         if template is None or template.caller is not verified.caller or key[-1:] in {"", "/"}:
+            return None
+        if not is_usual_mode(head.headers):  # The other headers of the outline may have any value.
             return None
         bucket = parts.buckets.find(name)
         if bucket is not template.bucket or not self._is_allowed(template, verified, f"{_ARN}{name}/{key}", key):
@@ -111,7 +113,8 @@ class SimilarReads(JudgedRequest):
         if found_again is not bucket or split_plain_path(head.path) != (request.bucket, request.key):
             return
         operation, store = OPERATIONS[request.operation], self._store()
-        if not are_settled(operation, outline.names) or not are_without_body(outline.names):
+        is_settled = are_settled(operation, outline.names) and is_usual_mode(head.headers)
+        if not is_settled or not are_without_body(outline.names):
             return
         body = plan_request_body(head, request, verified, store.profile.bodies)
         needed = permissions(request)

@@ -21,6 +21,7 @@ Headers = Mapping[bytes, bytes]
 
 METADATA_PREFIX = b"x-amz-meta-"
 CHECKSUM_PREFIX = b"x-amz-checksum-"
+MODE_HEADER = b"x-amz-checksum-mode"
 LONGEST_VALUE = 4_096
 MOST_METADATA = 8_192
 
@@ -54,6 +55,7 @@ _ACL_HEADER = b"x-amz-acl"
 _GRANT_PREFIX = b"x-amz-grant-"
 _ACLS_WITHOUT_EFFECT = frozenset({b"private", b"bucket-owner-full-control"})
 _CODING = b"aws-chunked"
+_USUAL_MODE = b"ENABLED"
 # The table of permissions reads these, and a store must not read another value out of another spelling.
 _VALUES: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType(
     {
@@ -109,9 +111,15 @@ def settle_headers(operation: S3Operation, headers: Headers) -> Headers:
 def are_settled(operation: S3Operation, names: tuple[bytes, ...]) -> bool:
     """Return whether settle_headers() keeps headers of these names.
 
-    It then returns them as they are, whatever their values are.
+    It then returns them as they are, whatever their values are, as long as is_usual_mode() holds.
     """
-    return not _names_to_check(names) and not operation.has_metadata and b"content-encoding" not in names
+    to_check = _names_to_check(names)
+    return to_check in {(), (MODE_HEADER,)} and not operation.has_metadata and b"content-encoding" not in names
+
+
+def is_usual_mode(headers: Headers) -> bool:
+    """Return whether the header with which SDKs ask for the checksum of an object has its usual value, if any."""
+    return headers.get(MODE_HEADER, _USUAL_MODE) == _USUAL_MODE
 
 
 def _names_to_check(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
