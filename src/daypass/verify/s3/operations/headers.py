@@ -118,7 +118,7 @@ def are_settled(operation: S3Operation, names: tuple[bytes, ...]) -> bool:
 
 
 def is_usual_mode(headers: Headers) -> bool:
-    """Return whether the header with which SDKs ask for the checksum of an object has its usual value, if any."""
+    """Return whether x-amz-checksum-mode is absent, or has its usual value."""
     return headers.get(MODE_HEADER, _USUAL_MODE) == _USUAL_MODE
 
 
