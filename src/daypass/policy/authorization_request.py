@@ -24,6 +24,7 @@ LONGEST_VALUE = LONGEST_REMEMBERED
 """The longest string, in characters, for which the quick estimate (`affordable`) is used."""
 
 CALL = 32  # minimum cost of a comparison, in characters
+_set = msgspec.structs.force_setattr
 _is_text = str.__instancecheck__  # isinstance(value, str) for map and filter
 _FORGOTTEN = 8  # cost factor for each character of a string that is too long for the cache of wildcard.py
 
@@ -78,7 +79,7 @@ class AuthorizationRequest(msgspec.Struct, frozen=True):
     affordable: int = 0
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "affordable", _affordable(self))
+        _set(self, "affordable", _affordable(self))
 
 
 def span(value: ContextValue) -> int:
@@ -98,19 +99,19 @@ def _span(length: int) -> int:
 def _affordable(request: AuthorizationRequest) -> int:
     values = (request.resource, request.action, *request.context.values())
     try:
-        longest = _longest(values)
+        try:
+            "".join(values)  # type: ignore[arg-type] # the fastest test that all are strings: every request comes here
+            longest = max(map(len, values))
+        except TypeError:
+            longest = _longest(values)
     except Exception:  # noqa: BLE001 - evaluate.py has the same exception, and fails closed
         return 0
     return MOST_WORK // (longest + CALL) if longest <= LONGEST_VALUE else 0
 
 
 def _longest(values: tuple[ContextValue, ...]) -> int:
-    try:
-        "".join(values)  # type: ignore[arg-type] # the fastest test that all are strings: every request comes here
-    except TypeError:
-        # The length of a tuple is the number of its strings, which is less than their span.
-        return max(*map(len, values), *map(span, filterfalse(_is_text, values)))
-    return max(map(len, values))
+    # The length of a tuple is the number of its strings, which is less than their span.
+    return max(*map(len, values), *map(span, filterfalse(_is_text, values)))
 
 
 def resource_tags(tags: Mapping[str, str]) -> NewConditionKeys:

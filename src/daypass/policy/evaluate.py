@@ -23,6 +23,8 @@ from daypass.policy.principal import PolicyBypass
 from daypass.policy.source import PolicyType
 from daypass.policy.work import LIGHT_PART, LIGHT_WORK, decision_work
 
+_set = msgspec.structs.force_setattr
+
 
 class Policies(msgspec.Struct, frozen=True):
     """All policies that apply to a request.
@@ -30,7 +32,8 @@ class Policies(msgspec.Struct, frozen=True):
     `boundary` and `session` may be None; several session policies are one set. `scoped` has one set for each scope-down
     policy of GetScopedCredentials, oldest first, or (). Control policies are one set for each level, from the
     organization's root, or (). With `trust`, `resource` is a role's trust policy, which must itself allow the request,
-    in the same account too. `characters` is the sum over all sets; a passed value is ignored.
+    in the same account too. `characters` is the sum over all sets, and without `has_denies` no set has a Deny; passed
+    values are ignored.
     """
 
     identity: PolicySet
@@ -43,9 +46,12 @@ class Policies(msgspec.Struct, frozen=True):
     resource: PolicySet | None = None
     trust: bool = False
     characters: int = 0
+    has_denies: bool = True
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "characters", sum([one.characters for one in self.sets()]))
+        sets = [*self.sets()]
+        _set(self, "characters", sum([one.characters for one in sets]))
+        _set(self, "has_denies", True in [one.has_denies for one in sets])
 
     def sets(self) -> Iterator[PolicySet]:
         """Yield every set of policies, in the order of evaluation."""
@@ -85,7 +91,8 @@ def decide(request: AuthorizationRequest, policies: Policies) -> Decision:
             decision_work(request, policies.sets(), MOST_WORK) > MOST_WORK
         ):
             return _closed(TOO_MUCH_WORK, request, policies)
-        return _denied_anywhere(request, policies) or _decide_allow(request, policies)
+        denied = _denied_anywhere(request, policies) if policies.has_denies else None
+        return denied or _decide_allow(request, policies)
     except Exception as problem:  # noqa: BLE001 - AWS: "generates an exception and closes"
         return _closed(type(problem).__name__, request, policies)
 

@@ -4,8 +4,10 @@ The oracle of this folder compares whether a request is allowed. Here the whole 
 that denied, and every statement.
 """
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.policy.engine_requests import allow, deny, identity
 from tests.policy.oracle.callers import CALLERS
 from tests.policy.oracle.engine import engine_policies
 from tests.policy.oracle.reference import Situation
@@ -54,6 +56,24 @@ def test_a_set_without_a_deny_says_so(situation: Situation, question: Authorizat
         assert policy_set.has_denies is bool(denies)
         if not policy_set.has_denies:
             assert list(policy_set.candidates(question.action)[0].candidates_for(question.resource)) == []
+
+
+@given(situation=situations(trust=False), passed=st.booleans())
+@examples(40)
+def test_policies_say_whether_one_set_has_a_deny(situation: Situation, *, passed: bool) -> None:
+    """The sets alone decide: neither a passed value nor that of the policies before a change has an influence."""
+    policies = engine_policies(situation)
+    assert policies.has_denies is any(each.has_denies for each in policies.sets())
+    assert msgspec.structs.replace(policies, has_denies=passed).has_denies is policies.has_denies
+    limited = msgspec.structs.replace(policies, boundary=identity(deny("s3:*")))
+    assert limited.has_denies
+    assert isinstance(
+        decide(AuthorizationRequest("s3:GetObject", "arn:aws:s3:::b/k", "", CALLERS[1], {}), limited), Denied
+    )
+    for place in ("resource_control", "service_control", "scoped"):
+        assert msgspec.structs.replace(
+            policies, **{place: (identity(allow("s3:*")), identity(deny("s3:*")))}
+        ).has_denies
 
 
 _lengths = st.sampled_from((0, 1, 31, 32, 33, 200, LONGEST_VALUE - 1, LONGEST_VALUE, LONGEST_VALUE + 1))
