@@ -252,17 +252,20 @@ class Pipeline:
     def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
         """Run the stages 5 to 7 of a parsed call."""
         signer, now = trace.signer, trace.now
-        region = signer.region if signer else self.home_region
+        if signer is None:
+            signed_by, region, account = None, self.home_region, ""
+        else:
+            signed_by, region = signer.caller, signer.region
+            account = signed_by.account
         access = operation.store_access(params)
         required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
         if required is not None:
             store_view.wait()
             required.require()
-        account = signer.caller.account if signer else ""
         with store_view.open(access, now, region, account) as ctx:
-            trace.caller = signer.caller if signer else None
+            trace.caller = signed_by
             # 5. verify identity
-            caller = trace.caller = operation.verify_identity(params, trace.caller, ctx)
+            caller = trace.caller = operation.verify_identity(params, signed_by, ctx)
             # 6. authorize
             request_info = RequestInfo(now, trace.request, region)
             authorized = authorize(operation, params, caller, request_info, ctx)

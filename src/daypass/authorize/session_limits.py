@@ -72,9 +72,9 @@ def check_session_limits(signer: Signer, service: str, action: str, *, regions: 
     Raises a Fault if they may not. STS is activated in `regions`, or everywhere if empty. IAM has one endpoint for all
     regions.
     """
-    account, session = signer.caller.account, signer.caller.session
-    if service == "sts" and regions and signer.region not in regions:
-        raise RegionDisabled(_NOT_ACTIVATED.format(account))
+    session = signer.caller.session
+    if regions and service == "sts" and signer.region not in regions:
+        raise RegionDisabled(_NOT_ACTIVATED.format(signer.caller.account))
     refusal = None if session is None else _find_refusal(session, service, action)
     if refusal is not None:
         raise refusal
