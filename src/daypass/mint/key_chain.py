@@ -104,6 +104,7 @@ def join_chains(first: KeyChain, second: KeyChain) -> KeyChain:
     return KeyChain(tuple(times), tuple(times.values()), first.is_complete and second.is_complete)
 
 
+@lru_cache(maxsize=1024)  # a sign-in, and the bearers of tokens, come with the same chain each time
 def encode_chain(chain: KeyChain) -> bytes:
     """Return the bytes of a chain of at most MOST_KEYS keys."""
     flags = (0 if chain.is_complete else _MISSING) | (0 if chain.times else _NO_TIMES)

@@ -6,6 +6,7 @@ Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebI
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -96,9 +97,13 @@ def federated_checks(
     if identity:
         context = {**context, "sts:sourceidentity": identity}
         actions.append("sts:SetSourceIdentity")
-    return tuple(
-        role_check(each, name, role, context, AccessDenied(f"Not authorized to perform {each}")) for each in actions
-    )
+    return tuple([role_check(each, name, role, context, _not_authorized(each)) for each in actions])
+
+
+@lru_cache(maxsize=32)
+def _not_authorized(action: str) -> Fault:
+    """Return the refusal of a check. It is never raised: authorize.py raises a new one with its words."""
+    return AccessDenied(f"Not authorized to perform {action}")
 
 
 def session_context(session_name: str, tags: SessionTags) -> NewConditionKeys:
