@@ -181,7 +181,12 @@ _ELEMENTS = st.one_of(
 )
 
 
-_LISTS = [st.lists(each, max_size=52) for each in (_ELEMENTS, _STRINGS, st.just({"Key": "k", "Value": "v"}))]
+# As many members as in a tag, under the same names or other ones.
+_PAIRS = st.one_of(
+    *[st.fixed_dictionaries({"Key": st.just("k"), name: _STRINGS}) for name in ("Value", "Other", "\x01" * 257)],
+    st.fixed_dictionaries({"Value": _STRINGS, "Key": _STRINGS}),
+)
+_LISTS = [st.lists(each, max_size=52) for each in (_ELEMENTS, _STRINGS, st.just({"Key": "k", "Value": "v"}), _PAIRS)]
 
 
 @given(st.one_of(_LISTS))

@@ -118,14 +118,14 @@ def _are_uncut(values: Sequence[Any], bounds: Bounds) -> bool:
     """
     if set(map(type, values)) != {dict}:
         return _are_short(values, bounds)
-    members = set(map(tuple, values))
-    names = members.pop()
-    return (
-        not members
-        and len(names) <= bounds.inner_items
-        and _are_short(names, bounds)
-        and all(_are_short([*map(itemgetter(name), values)], bounds) for name in names)
-    )
+    names = tuple(values[0])
+    # With as many members as the first mapping, and each of its names, a mapping has the same names.
+    if set(map(len, values)) != {len(names)} or len(names) > bounds.inner_items or not _are_short(names, bounds):
+        return False
+    try:
+        return all(_are_short([*map(itemgetter(name), values)], bounds) for name in names)
+    except KeyError:
+        return False
 
 
 def _are_short(values: Sequence[Any], bounds: Bounds) -> bool:
