@@ -146,7 +146,10 @@ _NAME = b"&RoleSessionName="
 _TAGS_FIRST = _tagged("a-long-value").replace(_NAME + b"session", b"")
 
 
-@pytest.mark.parametrize("rest", [b"", b"&ExternalId=external", b"&DurationSeconds=900&ExternalId=external"])
+_TRANSITIVE = "".join([f"&TransitiveTagKeys.member.{n}=k{n}" for n in range(1, 51)]).encode()
+
+
+@pytest.mark.parametrize("rest", [b"", b"&ExternalId=external", b"&DurationSeconds=900" + _TRANSITIVE])
 def test_a_session_name_after_the_tags_is_cut_out_too(rest: bytes) -> None:
     """SDKs send parameters in the order of the caller's arguments."""
     parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)

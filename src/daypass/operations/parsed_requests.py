@@ -19,7 +19,7 @@ from daypass.wire.http import HttpRequest
 from daypass.wire.supported import PRESIGNED, PROTOCOL, is_protocol
 
 _MOST, _LONGEST = 1024, 1024  # entries, and the bytes of a body without its variable values
-_MOST_LONG, _LONGEST_LONG = 64, 8192  # the same for longer bodies, such as those with 50 tags
+_MOST_LONG, _LONGEST_LONG = 64, 8192  # the same for longer bodies, such as those with 50 transitive tags
 _MOST_READS, _LONGEST_READ = 256, 512  # the same for reads of the store, whose names and markers differ
 _LONGEST_HEADER = 128  # bytes of Content-Type and Accept
 
