@@ -23,7 +23,8 @@ from daypass.wire.http import HttpRequest
 _LONGEST = 4_096  # bytes of a line, and of encoded parameters
 _LONGEST_AGENT, _LONGEST_ADDRESS = 512, 64  # bytes and characters; an event has no more of an address
 _MOST_IDENTITIES = 1_024
-_LONGEST_FIELDS = 1_024  # characters of the names and values of fields that are kept
+_LONGEST_FIELDS = 1_024  # characters of the values of fields that are kept
+_TEXTS = frozenset({str})
 
 # Values are quoted and their quotes escaped, so these occur once, outside of values.
 _ID, _TIME, _ADDRESS, _AGENT = b'"eventID":', b',"eventTime":', b'"sourceIPAddress":', b',"userAgent":'
@@ -121,7 +122,7 @@ def _encode_known(parameters: Mapping[str, Any] | None) -> bytes | None:
 def _are_few(fields: Mapping[str, Any]) -> bool:
     """Return whether fields may be kept: short ones, and strings alone, since equal numbers may be written apart."""
     values = fields.values()
-    return {str}.issuperset(map(type, values)) and sum(map(len, (*fields, *values))) <= _LONGEST_FIELDS
+    return _TEXTS.issuperset(map(type, values)) and len("".join(values)) <= _LONGEST_FIELDS
 
 
 @lru_cache(maxsize=1_024)

@@ -114,11 +114,11 @@ def signed_in_caller(session: SignInSession, identity: SamlIdentity) -> SignedIn
     """Return the caller for the assertion of a session."""
     caller = saml_caller(identity, identity.provider.split(":")[4])
     return SignedInSamlCaller(
-        account=caller.account,
-        arn=caller.arn,
-        user_id=caller.user_id,
-        access_key_id=caller.access_key_id,
-        principal=caller.principal,
+        caller.account,
+        caller.arn,
+        caller.user_id,
+        caller.access_key_id,
+        caller.principal,
         claims=identity,
         chain=chain_of(session),
     )

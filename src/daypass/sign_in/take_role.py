@@ -50,11 +50,13 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
     request_id: str,
     *,
     event: str = "",
+    ctx: RequestContext | None = None,
 ) -> dict[str, Any]:
     """Return the members of the answer, with the credentials of a role.
 
     - An empty `provider_arn` chooses the first provider whose role is open.
     - `event` is the API call that needs the role, for the audit event.
+    - `ctx` is the context that `store_view` has opened for the call, if it has one.
 
     Raises the Fault of STS; SignInOverError if the session has ended; WouldBlockError and KeysNeededError before any
     effect.
@@ -63,7 +65,11 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
     if seconds is not None and not SHORTEST <= seconds <= LONGEST:
         raise ValidationError(_DURATION.format(seconds))
     if session.kind == "saml" and not provider_arn:
-        provider_arn = _find_provider(pipeline, store_view, session, role_arn, request)
+        if ctx is not None:
+            provider_arn = _find_provider(session, role_arn, request, ctx)
+        else:
+            with store_view.open(StoreAccess.CACHE, pipeline.now(), pipeline.home_region) as own:
+                provider_arn = _find_provider(session, role_arn, request, own)
     elif session.kind == "saml" and provider_name(provider_arn) is None:
         raise ValidationError(f"{provider_arn} is invalid")
     operation, params = _call(session, role, provider_arn, seconds)
@@ -94,21 +100,18 @@ def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: in
     )
 
 
-def _find_provider(
-    pipeline: Pipeline, store_view: StoreView, session: SignInSession, role_arn: str, request: HttpRequest
-) -> str:
+def _find_provider(session: SignInSession, role_arn: str, request: HttpRequest, ctx: RequestContext) -> str:
     """Return the provider in the assertion through which a role is open.
 
     If there is no choice, the operation decides, and its refusal is in the audit log.
     """
-    now = pipeline.now()
-    with store_view.open(StoreAccess.CACHE, now, pipeline.home_region) as ctx:
-        try:
-            roles = saml_identity(session, session.provider, ctx).roles
-        except Fault:
-            return session.provider
-        providers = list(dict.fromkeys(pair.provider for pair in roles if pair.role == role_arn)) or [session.provider]
-        request_info = RequestInfo(now, request, pipeline.home_region)
+    try:
+        roles = saml_identity(session, session.provider, ctx).roles
+    except Fault:
+        return session.provider
+    providers = list(dict.fromkeys([pair.provider for pair in roles if pair.role == role_arn])) or [session.provider]
+    if len(providers) > 1:
+        request_info = RequestInfo(ctx.now, request, ctx.region)
         for provider in providers[:-1]:
             if _is_open(session, role_arn, provider, request_info, ctx):
                 return provider

@@ -131,6 +131,7 @@ class GetRoleCredentials(OfSso):
                 call.request,
                 call.request_id,
                 event=self.name,
+                ctx=call.ctx,
             )
         except (AccessDenied, InvalidIdentityToken, ExpiredTokenException) as refusal:
             raise _refused(refusal, session) from refusal

@@ -12,8 +12,10 @@ with the underscore; a test verifies that for every code point.
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from daypass.errors import ValidationError
 from daypass.wire.model import Shape
@@ -44,12 +46,11 @@ class ConstraintRule:
     words: str
 
 
-@dataclass(slots=True)
-class ConstraintViolations:
+class ConstraintViolations(msgspec.Struct):
     """The violations of one request, in the order of their discovery."""
 
     count: int = 0
-    lines: list[str] = field(default_factory=list)
+    lines: list[str] = msgspec.field(default_factory=list)
     size: int = 0
 
     def add(self, path: str, quoted: str, words: str) -> None:

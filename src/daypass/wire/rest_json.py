@@ -104,7 +104,10 @@ class RestCatalog:
 
         A query that does not select an operation belongs to the one without a query, which refuses it, or to the first.
         """
-        here, parts = self._at[method, path], query.split(b"&")
+        here = self._at[method, path]
+        if len(here) == 1:
+            return here[0]
+        parts = query.split(b"&")
         selected = next((one for one in here if one.query and one.query in parts), None)
         return selected or next((one for one in here if not one.query), here[0])
 
