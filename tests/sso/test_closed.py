@@ -1,6 +1,7 @@
 """The conditions under which the JSON services do not answer."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -106,3 +107,25 @@ def test_a_signature_for_another_service_is_refused(server: RunningServer, servi
     found = _post(server, "/client/register", _REGISTRATION, Authorization=signed)
     assert found.status == 400
     assert "clientId" not in found.text
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+@pytest.mark.parametrize(
+    ("service", "words"), [("sts", b"Sign for awsssoportal"), ("awsssoportal", b"No identity provider")]
+)
+def test_a_plain_call_for_another_service_is_refused(
+    server: RunningServer, service: str, words: bytes, name: str
+) -> None:
+    """The headers by name contain the signature of a plain call too."""
+    scope = f"AKIAAAAAAAAAAAAAAAAA/20261130/us-east-1/{service}/aws4_request"
+    signed = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    for further in ("", "x-twice: a\r\nx-twice: b\r\n"):
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=30) as connection:
+            connection.sendall(
+                b"GET /federation/credentials?role_name=r&account_id=123456789012 HTTP/1.1\r\nhost: a\r\n"
+                + f"x-amz-sso_bearer_token: t\r\n{name}: {signed}\r\n{further}\r\n".encode()
+            )
+            answer = b""
+            while not answer.endswith(b"}"):
+                answer += connection.recv(65_536) or b"}"
+        assert words in answer
