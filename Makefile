@@ -47,6 +47,9 @@ bench-gateway: $(READY) ## measure the gateway beside nginx (at most 5 minutes),
 bench-peers: $(READY) ## measure beside SeaweedFS and Ceph (at most 5 minutes), into build/bench-peers.json
 	@python=$$(.ci/bench-python) && "$$python" -m bench.peers
 
+costs: $(READY) ## count the work of each operation, and record it for the regression test
+	@$(BIN)/python -m tests.costs --record
+
 fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time (TARGETS='http saml' for some)
 	@.ci/fuzz $(FUZZ_SECONDS) $(FUZZ_JOBS) $(TARGETS)
 
@@ -65,4 +68,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers costs fuzz vectors serve lock setup

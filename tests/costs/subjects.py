@@ -19,6 +19,7 @@ _EXTERNAL_ID = "costs-external-id"
 _TAGS = 50
 _WARM_UP = 60
 _REQUESTS = 8  # of which the least counts
+_ATTEMPTS = 80
 _ROLES_AT_ONCE = 500
 
 
@@ -135,10 +136,14 @@ async def count_subject(server: LoopServer, subject: Subject) -> Counts:
     at_once = [await _is_at_once(server, subject) for _ in range(_WARM_UP)]
     is_at_once = any(at_once[-_REQUESTS:])
     feed = server.feed if is_at_once else server.feed_pipeline
-    found = [await _count_once(server, subject, feed, is_at_once=is_at_once) for _ in range(_REQUESTS)]
-    whole = [each for each in found if each is not None]
-    least = min(whole, key=lambda each: each.bytecodes)
-    least.c_calls = min(each.c_calls for each in whole)
+    found: list[Counts] = []
+    for _ in range(_ATTEMPTS):
+        counts = await _count_once(server, subject, feed, is_at_once=is_at_once)
+        found += [] if counts is None else [counts]
+        if len(found) == _REQUESTS:
+            break
+    least = min(found, key=lambda each: each.bytecodes)
+    least.c_calls = min(each.c_calls for each in found)
     return least
 
 
