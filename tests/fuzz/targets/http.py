@@ -82,16 +82,24 @@ class Echo:
 
     def at_once(self, scope: Any, body: bytes) -> HttpResponse:
         """Respond where the request was read."""
-        told = digest(Message(scope["method"], b"/", _headers(scope), body))
+        told = digest(Message(scope["method"], _target(scope), _headers(scope), body))
         return HttpResponse(200, ((b"x-request", told),), b"")
 
     def call(
-        self, headers: Headers, by_name: Mapping[bytes, bytes], body: bytes, _peer: str, *, secure: bool
+        self,
+        headers: Headers,
+        by_name: Mapping[bytes, bytes],
+        body: bytes,
+        _peer: str,
+        *,
+        secure: bool,
+        query: bytes | None,
     ) -> HttpResponse:
         """Respond to a plain call. Streams that are cut do not come here."""
         assert not secure
         assert tuple(by_name.items()) == headers
-        return HttpResponse(200, ((b"x-request", digest(Message("POST", b"/", headers, body))),), b"")
+        method, target = ("POST", b"/") if query is None else ("GET", b"/federation/credentials?" + query)
+        return HttpResponse(200, ((b"x-request", digest(Message(method, target, headers, body))),), b"")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Respond through ASGI."""
@@ -101,11 +109,15 @@ class Echo:
             if message["type"] != "http.request":
                 return
             body, more = body + message.get("body", b""), message.get("more_body", False)
-        target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
-        told = digest(Message(scope["method"], target, _headers(scope), body))
+        told = digest(Message(scope["method"], _target(scope), _headers(scope), body))
         headers = [(b"x-request", told), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _target(scope: Any) -> bytes:
+    path: bytes = scope["raw_path"]
+    return path + (b"?" + scope["query_string"] if scope["query_string"] else b"")
 
 
 def _headers(scope: Any) -> tuple[tuple[bytes, bytes], ...]:
