@@ -8,6 +8,7 @@ is left out, with the reason.
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -40,19 +41,25 @@ BUDGETS = (
 )
 
 
-def measure(cores: Cores, scratch: Path, plan: Plan, watch: Watch) -> tuple[list[Figure], list[str]]:
-    """Measure every server that is installed. Return the figures, and notes about those that are left out."""
+def measure(
+    cores: Cores, scratch: Path, plan: Plan, watch: Watch, peers: Sequence[str]
+) -> tuple[list[Figure], list[str]]:
+    """Measure each of the peers that is installed. Return the figures, and notes about those that are left out."""
     notes = []
     with ExitStack() as running:
         daypass = running.enter_context(started_daypass(cores.server, scratch / "load.db", ROOT_ENVIRONMENT))
         stage = set_stage(daypass, ROOT, has_conditions=False)
         subjects = [*subjects_of(_OURS, stage), assume_role(_CONDITIONS, _with_conditions(stage))]
-        for name, (component, start) in _STARTS.items():
+        for name in peers:
+            component, start = _STARTS[name]
             reason = missing_reason(component)
             if reason:
                 notes.append(f"left out: {name}: {reason}")
                 continue
-            subjects += subjects_of(name, running.enter_context(start(cores.server, scratch / name)))
+            try:
+                subjects += subjects_of(name, running.enter_context(start(cores.server, scratch / name)))
+            except subprocess.TimeoutExpired as late:
+                notes.append(f"left out: {name}: it did not start: {late}"[:200])
         load = running.enter_context(load_on(cores.client, connections=_CONNECTIONS))
         for subject in tuple(subjects):
             try:
@@ -108,6 +115,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round")
     parser.add_argument("--result", type=Path, default=RESULT, help="the file for the figures")
+    parser.add_argument("--peers", nargs="+", choices=sorted(_STARTS), default=list(_STARTS))
     return parser.parse_args()
 
 
@@ -119,7 +127,7 @@ def main() -> int:
     watch = Watch(cores.server)
     try:
         with tempfile.TemporaryDirectory(prefix="daypass-bench-") as name:
-            figures, notes = measure(cores, Path(name), plan, watch)
+            figures, notes = measure(cores, Path(name), plan, watch, options.peers)
     except (BenchError, ClientError, BotoCoreError) as reason:
         print(f"bench: {reason}", file=sys.stderr)
         return 1
