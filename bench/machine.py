@@ -16,7 +16,7 @@ from bench.servers import family, idle_share, pinned
 
 _LOOPS = 7
 _STEPS = 1_000_000
-_LARGEST_SPREAD = 0.15
+_LARGEST_SPREAD = 0.25  # an idle virtual machine of two cores varies by up to a fifth
 _LARGEST_SHARE = 0.05
 _KERNEL = 2  # the parent of its threads, which also serve our own packets and files
 
