@@ -12,8 +12,8 @@ other pages, large or unusual requests, responses that have to wait.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
@@ -23,10 +23,10 @@ from daypass.http.framing import LARGEST_HEAD as LARGEST_HEAD  # noqa: PLC0414 -
 from daypass.http.framing import OneRequestAtATime
 from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
-from daypass.http.plain_calls import ROLE_CREDENTIALS, PlainCall, read_plain_call
+from daypass.http.plain_calls import ROLE_CREDENTIALS, AnswerCall, PlainCall, read_plain_call
 from daypass.http.response_framing import ResponseFramer
 from daypass.wire.cors import cross_origin_headers
-from daypass.wire.http import Headers, HttpResponse
+from daypass.wire.http import HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
 _ROLE_CREDENTIALS = ROLE_CREDENTIALS + b"?"
@@ -34,24 +34,6 @@ _LEAST_READ = 16_384  # bytes of a response that a client must read within its t
 
 # Returns the response to a complete request, or an awaitable of it.
 AtOnce = Callable[[Any, bytes], HttpResponse | Awaitable[HttpResponse]]
-
-
-class AnswerCall(Protocol):
-    """Returns the response to a plain call, or an awaitable of it."""
-
-    def __call__(
-        self,
-        headers: Headers,
-        by_name: Mapping[bytes, bytes],
-        body: bytes,
-        peer: str,
-        *,
-        secure: bool,
-        query: bytes | None,
-    ) -> HttpResponse | Awaitable[HttpResponse]:
-        """Answer the call of a peer, whose own connection may be secure."""
-        ...
-
 
 _frame = ResponseFramer().frame
 

@@ -18,10 +18,11 @@ tests/http/test_plain_calls.py compares this form with what framing.py reads fro
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Protocol
 
 from daypass.http.head import is_host
-from daypass.wire.http import Headers
+from daypass.wire.http import Headers, HttpResponse
 
 ROLE_CREDENTIALS = b"/federation/credentials"
 LONGEST = 32_768  # bytes of a whole call; the parser of framing.py allows more
@@ -59,6 +60,23 @@ _NAMES: Mapping[bytes, bytes] = _spellings(
 
 # Headers (names in lower case, in the order received), the same by name, the body, and the query of a GET or None.
 PlainCall = tuple[Headers, Mapping[bytes, bytes], bytes, bytes | None]
+
+
+class AnswerCall(Protocol):
+    """Returns the response to a plain call, or an awaitable of it."""
+
+    def __call__(
+        self,
+        headers: Headers,
+        by_name: Mapping[bytes, bytes],
+        body: bytes,
+        peer: str,
+        *,
+        secure: bool,
+        query: bytes | None,
+    ) -> HttpResponse | Awaitable[HttpResponse]:
+        """Answer the call of a peer, whose own connection may be secure."""
+        ...
 
 
 def read_plain_call(data: bytes) -> PlainCall | None:
