@@ -27,7 +27,7 @@ from daypass.federation.saml.metadata import IdentityProviderMetadata
 from daypass.federation.saml.saml_faults import as_answered, bad_signature, not_encrypted, not_signed
 from daypass.federation.saml.schema_checks import ShapedResponse, is_signed, shape_assertion, shape_response
 from daypass.federation.saml.settings import SamlSettings, Trust
-from daypass.federation.saml.signature import verify_element
+from daypass.federation.saml.signature import check_signature
 from daypass.federation.saml.verify import decode_response, trusted_keys, verify_envelope
 from daypass.federation.saml.xml_names import ds
 
@@ -147,7 +147,7 @@ class _Walk:
         else:
             keys = self._try("provider's keys", lambda: trusted_keys(trust, self.now), _KEYS)
             if keys is not None:
-                self._try(name, lambda: verify_element(assertion, keys, allow_sha1=trust.allow_sha1), _KEYS)
+                self._try(name, lambda: check_signature(assertion, keys, allow_sha1=trust.allow_sha1), _KEYS)
             self._shown_certificates(assertion, trust)
 
     def _shown_certificates(self, assertion: etree._Element, trust: Trust) -> None:

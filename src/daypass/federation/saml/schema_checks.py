@@ -19,6 +19,7 @@ from lxml import etree
 
 from daypass.federation.saml.element_text import local_name, read_text
 from daypass.federation.saml.saml_faults import bad_signature, malformed, not_signed
+from daypass.federation.saml.signed_info import MOST_PREFIXES, find_usual_signed_info
 from daypass.federation.saml.xml_names import (
     CANONICALIZATIONS,
     DS,
@@ -47,7 +48,6 @@ _IDENTIFIER_NAMES: Mapping[str, str] = {
     XENC: "Id",
     XENC11: "Id",
 }
-_PREFIXES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +94,13 @@ _SIGNATURE: Mapping[str, ElementGrammar] = {
     ds("SignatureValue"): ElementGrammar({}, frozenset({"Id"})),
     ds("DigestValue"): ElementGrammar({}),
 }
+_ONLY_ID = frozenset({"Id"})
+_USUAL_PARTS = frozenset(
+    [
+        (ds("SignedInfo"), ds("SignatureValue")),
+        (ds("SignedInfo"), ds("SignatureValue"), ds("KeyInfo")),
+    ]
+)
 _WITH_TEXT = frozenset({ds("SignatureValue"), ds("DigestValue")})
 
 _KEY_INFO = ds("KeyInfo")
@@ -216,8 +223,37 @@ def _require_signatures_in_place(root: etree._Element, owners: set[etree._Elemen
         if owner is None or owner not in owners or owner in seen:
             raise bad_signature("a Signature is in a place that does not allow it, or is not the only one there")
         seen.add(owner)
-        _require_signature_shape(signature)
-        _require_reference(signature, owner)
+        if not _is_usual(signature, owner):
+            _require_signature_shape(signature)
+            _require_reference(signature, owner)
+
+
+def _is_usual(signature: etree._Element, owner: etree._Element) -> bool:
+    """Return whether a signature surely passes both checks of its shape. False decides nothing.
+
+    Raises the Fault for a KeyInfo that is not allowed.
+    """
+    parts = list(signature)
+    if tuple([part.tag for part in parts]) not in _USUAL_PARTS or not _ONLY_ID.issuperset(_keys(signature)):
+        return False
+    value = parts[1]
+    if len(value) or not _ONLY_ID.issuperset(_keys(value)) or _has_text_between(signature, parts):
+        return False
+    usual = find_usual_signed_info(parts[0])
+    if usual is None or usual.identifier != owner.get("ID"):
+        return False
+    for key_info in parts[2:]:
+        _require_harmless_key_info(key_info)
+    return True
+
+
+def _keys(element: etree._Element) -> list[str]:
+    return cast("list[str]", element.keys())
+
+
+def _has_text_between(element: etree._Element, children: list[etree._Element]) -> bool:
+    texts = [element.text, *[child.tail for child in children]]
+    return any(text.strip() for text in texts if text)
 
 
 def _require_signature_shape(signature: etree._Element) -> None:
@@ -225,7 +261,7 @@ def _require_signature_shape(signature: etree._Element) -> None:
     while pending:
         element = pending.pop()
         grammar = _SIGNATURE[element.tag]
-        if not grammar.attributes.issuperset(cast("list[str]", element.keys())):
+        if not grammar.attributes.issuperset(_keys(element)):
             raise bad_signature(f"{local_name(element)} has an attribute that is not allowed there")
         if element.tag in _WITH_TEXT and not len(element):
             continue
@@ -275,7 +311,7 @@ def find_prefixes(element: etree._Element) -> list[str] | None:
     if parameter is None:
         return None
     prefixes = (parameter.get("PrefixList") or "").split()
-    if len(prefixes) > _PREFIXES:
+    if len(prefixes) > MOST_PREFIXES:
         raise bad_signature("the PrefixList is too long")
     return prefixes
 

@@ -1,11 +1,11 @@
 """Verify the signature of one element, and return the signed bytes.
 
 Accepts only elements that passed the schema checks: one reference to the parent, two fixed transforms. Keys come from
-the registered metadata; KeyInfo is never read. Why not a library: docs/decisions/0003-saml-signature.md.
+the registered metadata; KeyInfo is never read. The element loses its signature, because the first transform removes it.
+Why not a library: docs/decisions/0003-saml-signature.md.
 Rules: XML Signature 1.1, 3.2 "Core validation".
 """
 
-import base64
 import binascii
 import hashlib
 import hmac
@@ -20,6 +20,7 @@ from lxml import etree
 from daypass.errors import Fault
 from daypass.federation.saml.saml_faults import bad_signature
 from daypass.federation.saml.schema_checks import find_prefixes
+from daypass.federation.saml.signed_info import SignedInfo, find_usual_signed_info
 from daypass.federation.saml.xml_names import DIGEST_METHODS, SIGNATURE_METHODS, SignatureMethod, ds
 from daypass.federation.saml.xml_parser import CANONICAL, UnreadableXmlError, cut_out, parse_xml
 
@@ -51,13 +52,12 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
     """Return an element's own signature, or None if it cannot be verified."""
     try:
         signature = _child(element, "Signature")
-        signed_info = cut_out(_child(signature, "SignedInfo"))
-        octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
-        method = SIGNATURE_METHODS.get(_child(signed_info, "SignatureMethod").get("Algorithm") or "")
+        signed_info = _read_signed_info(_child(signature, "SignedInfo"))
+        method = SIGNATURE_METHODS.get(signed_info.method)
         value = _decode(_child(signature, "SignatureValue"))
     except (Fault, UnreadableXmlError, etree.LxmlError):
         return None
-    return None if method is None else UnverifiedXmlSignature(octets, value, method)
+    return None if method is None else UnverifiedXmlSignature(signed_info.octets, value, method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,24 @@ def verify_signed_element(element: etree._Element, keys: Sequence[PublicKey], *,
     bad signature.
     """
     try:
-        alone = cut_out(element)
-        canonical, key = _verify_octets(alone, keys, allow_sha1=allow_sha1)
+        canonical, key = _verify_octets(element, keys, allow_sha1=allow_sha1)
         return SignedElement(parse_xml(canonical, CANONICAL), key)
     except UnreadableXmlError as problem:
         raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
     except etree.LxmlError as problem:  # relative namespace names do not have a canonical form in libxml2
         raise bad_signature(f"the signed element has no canonical form: {problem}") from None
+
+
+def check_signature(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> None:
+    """Check the signature of an element, which keeps it.
+
+    Raises the Fault for a bad signature.
+    """
+    try:
+        alone = cut_out(element)
+    except UnreadableXmlError as problem:
+        raise bad_signature(f"the signed element is not valid as a separate document: {problem}") from None
+    verify_signed_element(alone, keys, allow_sha1=allow_sha1)
 
 
 def is_quick(key: PublicKey) -> bool:
@@ -108,27 +119,44 @@ def key_hash(key: PublicKey) -> str:
     return hashlib.sha256(spki).hexdigest()
 
 
-def _verify_octets(alone: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> tuple[bytes, PublicKey]:
-    signature = _child(alone, "Signature")
-    signed_info = cut_out(_child(signature, "SignedInfo"))
-    octets = _canonical(signed_info, find_prefixes(_child(signed_info, "CanonicalizationMethod")))
-    # From here on use the SignedInfo that the key signs: parsed again, not taken from the message.
-    signed_info = parse_xml(octets, CANONICAL)
+def _verify_octets(element: etree._Element, keys: Sequence[PublicKey], *, allow_sha1: bool) -> tuple[bytes, PublicKey]:
+    signature = _child(element, "Signature")
+    signed_info = _read_signed_info(_child(signature, "SignedInfo"))
     value = _decode(_child(signature, "SignatureValue"))
-    key = _find_signer(octets, value, _allowed_method(signed_info, allow_sha1=allow_sha1), keys)
-    reference = _child(signed_info, "Reference")
-    transform = _child(reference, "Transforms")[1]
+    key = _find_signer(signed_info.octets, value, _allowed_method(signed_info, allow_sha1=allow_sha1), keys)
     _take_out(signature)
-    canonical = _canonical(alone, find_prefixes(transform))
-    _verify_digest(canonical, reference, allow_sha1=allow_sha1)
+    canonical = _canonical(element, signed_info.prefixes)
+    _verify_digest(canonical, signed_info, allow_sha1=allow_sha1)
     return canonical, key
 
 
-def _allowed_method(signed_info: etree._Element, *, allow_sha1: bool) -> SignatureMethod:
-    algorithm = _child(signed_info, "SignatureMethod").get("Algorithm") or ""
-    method = SIGNATURE_METHODS.get(algorithm)
+def _read_signed_info(element: etree._Element) -> SignedInfo:
+    """Return the values in the octets that the key signs, never those of the message's own tree."""
+    usual = find_usual_signed_info(element)
+    if usual is not None:
+        return usual
+    alone = cut_out(element)
+    octets = _canonical(alone, find_prefixes(_child(alone, "CanonicalizationMethod")))
+    signed = parse_xml(octets, CANONICAL)
+    reference = _child(signed, "Reference")
+    return SignedInfo(
+        octets=octets,
+        method=_algorithm(_child(signed, "SignatureMethod")),
+        identifier=(reference.get("URI") or "").removeprefix("#"),
+        prefixes=find_prefixes(_child(reference, "Transforms")[1]),
+        digest_method=_algorithm(_child(reference, "DigestMethod")),
+        digest=_child(reference, "DigestValue").text or "",
+    )
+
+
+def _algorithm(method: etree._Element) -> str:
+    return method.get("Algorithm") or ""
+
+
+def _allowed_method(signed_info: SignedInfo, *, allow_sha1: bool) -> SignatureMethod:
+    method = SIGNATURE_METHODS.get(signed_info.method)
     if method is None or (method.legacy and not allow_sha1):
-        raise bad_signature(f"the signature method {algorithm[:100]!r} is not allowed")
+        raise bad_signature(f"the signature method {signed_info.method[:100]!r} is not allowed")
     return method
 
 
@@ -163,14 +191,14 @@ def _der(value: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     return utils.encode_dss_signature(int.from_bytes(value[:half]), int.from_bytes(value[half:]))
 
 
-def _verify_digest(canonical: bytes, reference: etree._Element, *, allow_sha1: bool) -> None:
-    algorithm = _child(reference, "DigestMethod").get("Algorithm") or ""
+def _verify_digest(canonical: bytes, signed_info: SignedInfo, *, allow_sha1: bool) -> None:
+    algorithm = signed_info.digest_method
     method = DIGEST_METHODS.get(algorithm)
     if method is None or (method.legacy and not allow_sha1):
         raise bad_signature(f"the digest method {algorithm[:100]!r} is not allowed")
     digest = hashes.Hash(method.hash)
     digest.update(canonical)
-    if not hmac.compare_digest(digest.finalize(), _decode(_child(reference, "DigestValue"))):
+    if not hmac.compare_digest(digest.finalize(), _decode_text(signed_info.digest, "DigestValue")):
         raise bad_signature("the digest does not match: the signed element was changed after it was signed")
 
 
@@ -197,10 +225,14 @@ def _take_out(signature: etree._Element) -> None:
 
 
 def _decode(element: etree._Element) -> bytes:
+    return _decode_text(element.text or "", etree.QName(element).localname)
+
+
+def _decode_text(text: str, name: str) -> bytes:
     try:
-        return base64.b64decode("".join((element.text or "").split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise bad_signature(f"{etree.QName(element).localname} is not base64") from None
+        return binascii.a2b_base64("".join(text.split()), strict_mode=True)
+    except ValueError:
+        raise bad_signature(f"{name} is not base64") from None
 
 
 def _child(element: etree._Element, name: str) -> etree._Element:
