@@ -18,7 +18,7 @@ from tests.authenticate.directory import (
 from tests.authenticate.sigv4.signing import NOW
 
 from daypass.authenticate.sigv4.signing_key import SigningKeys
-from daypass.directory.store import Changes, StoreUnavailableError
+from daypass.directory.store import Changes, Position, StoreUnavailableError
 from daypass.directory.stored_sealing_keys import save_sealing_ring
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable
 from daypass.gateway.local_keys import DirectoryCaller, LocalKeys
@@ -165,11 +165,11 @@ class _Away(MemoryStore):
 
     is_away = False
 
-    def changes_since(self, revision: int) -> Changes | None:
+    def changes_since(self, position: Position) -> Changes | None:
         """Return the changes, or raise while the store is away."""
         if self.is_away:
             raise StoreUnavailableError("away")
-        return super().changes_since(revision)
+        return super().changes_since(position)
 
 
 def test_a_caller_is_refused_when_the_store_is_away_for_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

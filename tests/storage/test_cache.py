@@ -14,8 +14,10 @@ from tests.storage.sample_records import user
 from daypass.directory.store import (
     Changes,
     Link,
+    Position,
     Reader,
     Record,
+    Snapshot,
     Store,
     StoreUnavailableError,
     WouldBlockError,
@@ -48,12 +50,12 @@ class Breakable(MemoryStore):
         self.is_away = False
         self.asked = threading.Semaphore(0)
 
-    def changes_since(self, revision: int) -> Changes | None:
+    def changes_since(self, position: Position) -> Changes | None:
         """Return the changes, after an optional pause for a test."""
         self.asked.release()
         if self.is_away:
             raise StoreUnavailableError("away")
-        return super().changes_since(revision)
+        return super().changes_since(position)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -63,7 +65,7 @@ class Breakable(MemoryStore):
             yield
 
     @contextmanager
-    def read(self) -> Iterator[Reader]:  # type: ignore[override] # a narrower promise will do
+    def read(self) -> Iterator[Snapshot]:  # type: ignore[override] # a narrower promise will do
         """Open a snapshot, unless the database is down."""
         if self.is_away:
             raise StoreUnavailableError("away")

@@ -88,4 +88,4 @@ def test_a_connection_in_use_is_closed_at_its_end(path: Path) -> None:
         snapshots.close()
         assert reader.revision() == 0
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        reader.revision()
+        reader.count("user", "111111111111")

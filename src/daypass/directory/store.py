@@ -9,7 +9,7 @@ server's event loop uses it and `CachedOnly`, and worker threads do the rest.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol, TypeVar, TypeVarTuple
+from typing import Any, NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
@@ -78,11 +78,45 @@ class LinkChange(msgspec.Struct, frozen=True, tag="l", array_like=True):
 StoreChange = RecordChange | LinkChange
 
 
-class Changes(msgspec.Struct, frozen=True):
-    """The changes after one revision, up to and including `revision`."""
+class Position(NamedTuple):
+    """A position in the history of a store.
 
-    revision: int
+    It is the number of a write and its random nonce. Two histories that share a number differ in the nonce: a database that was restored or failed over counts its writes
+    from an older number, and reaches the same numbers with other writes.
+    """
+
+    number: int
+    nonce: bytes
+
+
+NOWHERE = Position(-1, b"")
+"""The position of a cache that knows nothing yet. It is part of no history."""
+
+EMPTY = Position(0, b"")
+"""The position of a store without writes, with which every history begins."""
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """The changes after one position, up to and including `position`.
+
+    `nonces` are those of the writes in between, oldest first, and end with that of `position`.
+    """
+
+    position: Position
     changed: frozenset[StoreChange]
+    nonces: tuple[bytes, ...] = ()
+
+    @property
+    def revision(self) -> int:
+        """Return the number of the newest write."""
+        return self.position.number
+
+    def has_passed(self, position: Position) -> bool:
+        """Return whether a position is one of these writes."""
+        before_newest = self.position.number - position.number
+        if before_newest == 0:
+            return position == self.position
+        return 0 < before_newest < len(self.nonces) and self.nonces[-1 - before_newest] == position.nonce
 
 
 class RecordExistsError(Exception):
@@ -181,6 +215,14 @@ class Reader(Protocol):
         ...
 
 
+class Snapshot(Reader, Protocol):
+    """A reader of one snapshot that knows its position in the history."""
+
+    def position(self) -> Position:
+        """Return the position of the last write in the snapshot, or EMPTY."""
+        ...
+
+
 class ReplayGuard(Protocol):
     """A record of keys that can be used once."""
 
@@ -247,11 +289,11 @@ class Store(ReplayGuard, Protocol):
         """
         ...
 
-    def read(self) -> AbstractContextManager[Reader]:
+    def read(self) -> AbstractContextManager[Snapshot]:
         """Open one snapshot, which does not show later writes."""
         ...
 
-    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         """Open one snapshot of the newest writes for a thread that must not wait.
 
         Raises WouldBlockError when it is opened or used, if the store has to wait, fails, has another such snapshot
@@ -275,10 +317,16 @@ class Store(ReplayGuard, Protocol):
         """
         ...
 
-    def changes_since(self, revision: int) -> Changes | None:
-        """Return the changes after `revision`.
+    def position(self) -> Position:
+        """Return the position of the last write."""
+        ...
 
-        Returns None if the store does not have them any more.
+    def changes_since(self, position: Position) -> Changes | None:
+        """Return the changes after `position`.
+
+        Returns None if the store does not have them any more, or if the position is not part of the store's history:
+        the database was restored, or failed over to a copy without some writes. Then all that was read at this position
+        may be wrong.
         """
         ...
 

@@ -16,6 +16,7 @@ from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.errors import Fault, ServiceUnavailable, ValidationError
 from daypass.http.asgi_messages import Send, send_answer
 from daypass.http.request_ids import RequestIds
+from daypass.resource_server.known_positions import KnownPositions
 from daypass.resource_server.service import ResourceServers, encode, refused
 from daypass.resource_server.snapshot import invalidated_names
 from daypass.storage.cache import StoreCache
@@ -54,6 +55,7 @@ class ResourceServerPage:
     workers: ThreadPoolExecutor
     request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
+    _positions: KnownPositions = field(default_factory=KnownPositions)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -113,15 +115,19 @@ class ResourceServerPage:
             await self._run(self.cache.poll)
             progress = self.cache.progress()
         self._age()
-        if progress.revision == after:
+        self._positions.note(progress.position)
+        position = self._positions.find(after)
+        if progress.position == position:
             return None
-        changes = await self._run(self.service.source.store.changes_since, after)
-        if changes is not None and changes.revision == after:
+        changes = await self._run(self.service.source.store.changes_since, position)
+        if changes is not None and changes.position == position:
             return None
+        if changes is not None:
+            self._positions.note(changes.position)
         names = frozenset[str]() if changes is None else invalidated_names(changes, server)
         reset = changes is None or len(names) > _MOST_NAMES
         return ChangesAnswer(
-            revision=progress.revision if changes is None else changes.revision,
+            revision=progress.position.number if changes is None else changes.revision,
             waited=time.monotonic() - asked,
             age=self._age(),
             invalidated=frozenset() if reset else names,

@@ -10,6 +10,10 @@ Owns freshness. A value can be used while three conditions are true:
 A value is derived from one snapshot, without a lock, and kept only if the snapshot is at least as new as the cache. The
 next update drops it if a later change affects it.
 
+A database may go back, by a failover or a restored backup, and then count other writes with the same numbers. So the
+cache compares positions, which contain a nonce: if the store's history lacks the position of the cache, or that of a
+snapshot from which a value was kept, every value is dropped.
+
 While the database is unavailable, cached values are still served, for at most `stale_seconds` since the last query that
 it answered: a revocation may be among the changes that the cache cannot see. The exception is a write of this machine
 that the cache has not seen: then requests fail at once, because they must not get the old values.
@@ -24,8 +28,11 @@ from typing import Any, NamedTuple, TypeVar, TypeVarTuple
 
 from daypass.background import Background
 from daypass.directory.store import (
+    NOWHERE,
     Changes,
+    Position,
     Reader,
+    Snapshot,
     Store,
     StoreUnavailableError,
     WouldBlockError,
@@ -61,9 +68,9 @@ def _owner_of(loader: Callable[..., Any], args: tuple[Hashable, ...], accounts: 
     return next(iter(accounts)) if len(accounts) == 1 else ""
 
 
-def _derive(reader: Reader, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> tuple[CacheEntry, int]:
-    """Return the entry of a value that is derived from a snapshot, and the snapshot's revision."""
-    revision = reader.revision()
+def _derive(reader: Snapshot, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> tuple[CacheEntry, Position]:
+    """Return the entry of a value that is derived from a snapshot, and the snapshot's position."""
+    position = reader.position()
     recording = RecordingReader(reader)
     value = loader(recording, *args)
     texts = sum(len(text) for text in args if isinstance(text, str) and len(text) > _LONGEST_NAME)
@@ -73,7 +80,7 @@ def _derive(reader: Reader, loader: Callable[..., Any], args: tuple[Hashable, ..
     measure = find_measure(loader)
     if measure is not None:
         loaded.weigh(measure(value))
-    return loaded, revision
+    return loaded, position
 
 
 class _Freshness:
@@ -106,11 +113,11 @@ class _Freshness:
 class CacheProgress(NamedTuple):
     """How far a cache has read.
 
-    Its entries show at least `revision`. `age` is the time since it last asked the database, in seconds. If
+    Its entries show at least `position`. `age` is the time since it last asked the database, in seconds. If
     `is_overtaken` is true, this machine has written changes that the cache has not read.
     """
 
-    revision: int
+    position: Position
     age: float
     is_overtaken: bool
 
@@ -197,7 +204,9 @@ class StoreCache:
         self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
         self._updating = threading.Lock()  # only one thread at a time queries the changes
         self._freshness = _Freshness(store.change_counter, monotonic)
-        self._revision = -1  # the entries are at least as new as this revision
+        self._position = NOWHERE  # the entries are at least as new as this position
+        # The positions of newer snapshots from which values were kept. The next update must find them in the history.
+        self._ahead: set[Position] = set()
         self._is_away = False
         self._stale_seconds = stale_seconds
         self._heard_at = float("-inf")  # the start of the last query for changes that the database answered
@@ -208,7 +217,7 @@ class StoreCache:
     def progress(self) -> CacheProgress:
         """Return how far the cache has read. It never blocks."""
         freshness = self._freshness
-        return CacheProgress(self._revision, freshness.monotonic() - self._heard_at, freshness.is_overtaken())
+        return CacheProgress(self._position, freshness.monotonic() - self._heard_at, freshness.is_overtaken())
 
     @property
     def is_away(self) -> bool:
@@ -262,9 +271,9 @@ class StoreCache:
             entry.used = True
             return entry.value
         with self._store.read() as reader:
-            loaded, revision = _derive(reader, loader, args)
+            loaded, position = _derive(reader, loader, args)
         with self._changing:
-            self._keep((loader, args), loaded, revision)
+            self._keep((loader, args), loaded, position)
         return loaded.value
 
     def _load_at_once(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
@@ -272,23 +281,28 @@ class StoreCache:
         if self._loop_reads is None or not is_short(loader):
             raise WouldBlockError
         with self._loop_reads.open(LOAD_LIMITS) as reader:
-            loaded, revision = _derive(reader, loader, args)
+            loaded, position = _derive(reader, loader, args)
         if self._changing.acquire(blocking=False):  # else another thread changes the entries: the next request keeps it
             try:
-                self._keep((loader, args), loaded, revision)
+                self._keep((loader, args), loaded, position)
             finally:
                 self._changing.release()
         return loaded.value
 
-    def _keep(self, key: Key, loaded: CacheEntry, revision: int) -> None:
-        """Keep a value that was derived at this revision. The caller holds `_changing`."""
-        if revision >= self._revision:
-            self._entries.put(key, loaded)
+    def _keep(self, key: Key, loaded: CacheEntry, position: Position) -> None:
+        """Keep a value that was derived at this position. The caller holds `_changing`."""
+        if position.number > self._position.number:
+            self._ahead.add(position)
+        elif position != self._position:
+            return  # older, or of another history
+        self._entries.put(key, loaded)
 
     def _update(self) -> None:
         counter, queried_at = self._freshness.now()
+        with self._changing:
+            ahead = frozenset(self._ahead)  # those that are added from now on may be newer than the answer
         try:
-            self._take_in(self._store.changes_since(self._revision))
+            self._take_in(self._store.changes_since(self._position), ahead)
         except StoreUnavailableError:
             self._is_away = True
             if self._freshness.is_overtaken():
@@ -302,18 +316,33 @@ class StoreCache:
             self._heard_at = queried_at
         self._freshness.until = min(queried_at + FRESH_SECONDS, self._heard_at + self._stale_seconds)
 
-    def _take_in(self, changes: Changes | None) -> None:
-        if changes is None:
-            revision = self._store.revision()  # read before the entries are dropped: later loads are at least as new
+    def _take_in(self, changes: Changes | None, ahead: frozenset[Position]) -> None:
+        """Apply the changes, or drop every value if one of them may be of another history."""
+        if changes is not None:
             with self._changing:
-                self._entries.clear()
-                self._revision = revision
-            return
+                if self._follow(changes, ahead):
+                    return
+        position = self._store.position()  # read before the entries are dropped: later loads are at least as new
         with self._changing:
-            for change in changes.changed:
-                for dependency in invalidated_keys(change):
-                    self._entries.drop_dependents(dependency)
-            self._revision = changes.revision
+            self._entries.clear()
+            self._ahead.clear()
+            self._position = position
+
+    def _follow(self, changes: Changes, ahead: frozenset[Position]) -> bool:
+        """Apply the changes, and return whether all values are of their history. The caller holds `_changing`.
+
+        `ahead` are the positions of values that were kept before the query for changes, whose answer must have them.
+        """
+        newest = changes.position
+        passed = {position for position in self._ahead if position in ahead or position.number <= newest.number}
+        if not all(map(changes.has_passed, passed)):
+            return False
+        self._ahead -= passed
+        for change in changes.changed:
+            for dependency in invalidated_keys(change):
+                self._entries.drop_dependents(dependency)
+        self._position = newest
+        return True
 
     def _poll_until_closed(self) -> None:
         while not self._poller.stopping.wait(POLL_SECONDS):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
 
-from daypass.directory.store import Reader, ReadLimits, Store, WouldBlockError
+from daypass.directory.store import ReadLimits, Snapshot, Store, WouldBlockError
 
 # A page of 100 users, or an entity with everything that its answer shows. 24 KiB of roles are decoded, shown and
 # rendered in less than a millisecond.
@@ -47,7 +47,7 @@ class LoopReads:
         self._monotonic = monotonic
         self._paused_until = float("-inf")
 
-    def open(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+    def open(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         """Return a context with a snapshot.
 
         Both raise WouldBlockError instead of waiting.
@@ -77,11 +77,11 @@ class _TimedRead:
 
     __slots__ = ("_began", "_reads", "_snapshot", "_waits")
 
-    def __init__(self, reads: LoopReads, snapshot: AbstractContextManager[Reader]) -> None:
+    def __init__(self, reads: LoopReads, snapshot: AbstractContextManager[Snapshot]) -> None:
         self._reads = reads
         self._snapshot = snapshot
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Snapshot:
         self._began, self._waits = self._reads.begin()
         return self._snapshot.__enter__()
 

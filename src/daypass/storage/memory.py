@@ -6,6 +6,7 @@ then replaces the original, so that a reader's snapshot does not change. Slow wi
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,9 +16,11 @@ from itertools import islice
 from typing import TypeVar
 
 from daypass.directory.store import (
+    EMPTY,
     Changes,
     Link,
     LinkChange,
+    Position,
     ReadLimits,
     Record,
     RecordExistsError,
@@ -31,6 +34,7 @@ from daypass.storage.invalidation import change_of
 from daypass.storage.storable_text import is_storable, require_storable
 
 LOG_LENGTH = 1024
+NONCE_BYTES = 16
 LOCK_WAIT = 10.0
 _PURGED_PER_CLAIM = 16
 _SMALL_STORE = 1_000  # records and links that the event loop may search
@@ -46,7 +50,7 @@ class _State:
     Once published, only its claims change.
     """
 
-    revision: int = 0
+    position: Position = EMPTY
     records: dict[tuple[str, str, str], Record] = field(default_factory=dict)
     ids: dict[str, Record] = field(default_factory=dict)
     sorts: dict[tuple[str, str, str], Record] = field(default_factory=dict)
@@ -56,7 +60,7 @@ class _State:
     def next(self) -> "_State":
         """Return a copy for a writer."""
         return _State(
-            revision=self.revision + 1,
+            position=Position(self.position.number + 1, os.urandom(NONCE_BYTES)),
             records=dict(self.records),
             ids=dict(self.ids),
             sorts=dict(self.sorts),
@@ -90,7 +94,10 @@ class _MemoryReader:
         self.state = state
 
     def revision(self) -> int:
-        return self.state.revision
+        return self.state.position.number
+
+    def position(self) -> Position:
+        return self.state.position
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
         return self.state.records.get((kind, account, key))
@@ -248,7 +255,7 @@ class MemoryStore:
         self._state = _State()
         self._lock = threading.Lock()
         self._news = threading.Lock()  # protects the log, which readers query during a write
-        self._log: dict[int, frozenset[StoreChange]] = {}
+        self._log: dict[int, tuple[bytes, frozenset[StoreChange]]] = {}
         self._change_counter = [0]
 
     @property
@@ -275,15 +282,24 @@ class MemoryStore:
             return self._state.claim(key, now=self._clock.now(), until=until)
 
     def revision(self) -> int:
-        return self._state.revision
+        return self._state.position.number
 
-    def changes_since(self, revision: int) -> Changes | None:
+    def position(self) -> Position:
+        return self._state.position
+
+    def changes_since(self, position: Position) -> Changes | None:
         with self._news:
-            newest = self._state.revision
-            wanted = range(revision + 1, newest + 1)
-            if revision > newest or any(number not in self._log for number in wanted):
+            newest = self._state.position
+            if position == newest:
+                return Changes(newest, frozenset())
+            if position != EMPTY and self._log.get(position.number, (None,))[0] != position.nonce:
                 return None
-            return Changes(newest, frozenset().union(*(self._log[number] for number in wanted)))
+            entries = [self._log.get(number) for number in range(position.number + 1, newest.number + 1)]
+            known = [entry for entry in entries if entry is not None]
+            if not known or len(known) != len(entries):
+                return None
+            changed = frozenset[StoreChange]().union(*(changed for _, changed in known))
+            return Changes(newest, changed, tuple(nonce for nonce, _ in known))
 
     def close(self) -> None:
         """Keep the data: other users of the store may continue."""
@@ -299,13 +315,14 @@ class MemoryStore:
 
     def _publish(self, writer: _MemoryWriter) -> None:
         if not writer.changed:
-            self._state = replace(writer.state, revision=self._state.revision)
+            self._state = replace(writer.state, position=self._state.position)
             return
         with self._news:
             self._state = writer.state
-            self._log[writer.state.revision] = frozenset(writer.changed)
-            self._log.pop(writer.state.revision - LOG_LENGTH, None)
-        self._change_counter[0] = writer.state.revision
+            number, nonce = writer.state.position
+            self._log[number] = nonce, frozenset(writer.changed)
+            self._log.pop(number - LOG_LENGTH, None)
+        self._change_counter[0] = number
 
 
 def _first(

@@ -1,28 +1,33 @@
 """The version of the tables: read it, migrate, refuse unknown versions.
 
-Owns the order of versions. Leaves the steps to Alembic, in migrations/versions/. Importing Alembic takes longer than a
-server may take to start, so one plain query detects an up-to-date store.
+Owns the order of versions. Leaves the steps to Alembic, in migrations/versions/, and additions to additions.py.
+Importing Alembic takes longer than a server may take to start, so plain queries detect an up-to-date store.
 """
 
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import OperationalError
 
+from daypass.storage.additions import apply_additions, missing_additions
 from daypass.storage.refusals import StoreOpenError, StoreTooNewError
 
 VERSION_TABLE = "daypass_schema"  # not Alembic's default, so that a shared database stays separate
 VERSIONS = ("0001",)  # oldest first
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ATTEMPTS, _ATTEMPT_MILLISECONDS, _PAUSE_SECONDS = 20, 2000, 0.5  # to alter a table that is in use
+_LOCK_NOT_AVAILABLE = "55P03"
 _LOCK_OF_MIGRATIONS = 0x64617970617373  # "daypass": an arbitrary number that never changes
 
 
 def is_current(engine: Engine) -> bool:
-    """Return whether the tables have the newest known version.
+    """Return whether the tables have the newest version and all additions.
 
     Raises StoreTooNewError if their version is newer.
     """
     with engine.connect() as connection:
-        return _version(connection) == VERSIONS[-1]
+        return _version(connection) == VERSIONS[-1] and not missing_additions(connection)
 
 
 def migrate(engine: Engine) -> None:
@@ -37,6 +42,29 @@ def migrate(engine: Engine) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_OF_MIGRATIONS})
         if _version(connection) != VERSIONS[-1]:
             _upgrade(connection)
+    _add_missing(engine)
+
+
+def _add_missing(engine: Engine) -> None:
+    """Apply the additions.
+
+    A table that is altered is locked, and all who wait behind the statement wait too. So each attempt is short: a
+    backup that reads the table delays the start of this node, not the nodes that run.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            with engine.begin() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(text(f"SET LOCAL lock_timeout = {_ATTEMPT_MILLISECONDS}"))
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_OF_MIGRATIONS})
+                apply_additions(connection)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
 
 
 def _version(connection: Connection) -> str | None:

@@ -9,16 +9,17 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from daypass.directory.store import Reader, ReadLimits, WouldBlockError
+from daypass.directory.store import ReadLimits, Snapshot, WouldBlockError
+from daypass.storage.history import LoggedWrite
 from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.transactions import transaction
 
 
-class SnapshotReader(Reader, Protocol):
+class SnapshotReader(Snapshot, Protocol):
     """A reader of one snapshot, and of its log of changes."""
 
-    def logged_since(self, revision: int) -> Sequence[bytes | None]:
-        """Return the entries of the log of changes after a revision."""
+    def logged_from(self, number: int) -> Sequence[LoggedWrite]:
+        """Return the log of changes from the write of a number on."""
         ...
 
 
@@ -29,7 +30,7 @@ class Snapshots(Protocol):
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
         ...
 
-    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         """Open a snapshot for a thread that must not wait.
 
         Raises WouldBlockError as `Store.read_at_once` does.
@@ -53,7 +54,7 @@ class SqlSnapshots:
         with transaction(self._engine) as connection:
             yield SqlReader(connection)
 
-    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+    def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         """Raise WouldBlockError: every query waits for the network."""
         del limits
         raise WouldBlockError

@@ -8,9 +8,10 @@ Leaves the transaction and driver errors to transactions.py.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, tuple_
 
-from daypass.directory.store import Link, Record
+from daypass.directory.store import Link, Position, Record
+from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed
 from daypass.storage.storable_text import end_of_prefix, is_storable
@@ -25,8 +26,16 @@ _RECORD = (
 )
 _LINK = (tables.links.c.kind, tables.links.c.source, tables.links.c.target, tables.links.c.body)
 
-_LOGGED = select(tables.changes.c.touched)
-_REVISION = fixed(select(tables.revision.c.number))
+_POSITION = fixed(
+    select(tables.changes.c.revision, tables.changes.c.nonce)
+    .order_by(tables.changes.c.revision.desc())
+    .limit(literal_column("1"))
+)
+LOGGED = fixed(
+    select(tables.changes.c.revision, tables.changes.c.nonce, tables.changes.c.touched)
+    .where(tables.changes.c.revision >= bindparam("number"))
+    .order_by(tables.changes.c.revision)
+)
 _BY_KEY = fixed(select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key")))
 _BY_ID = fixed(select(*_RECORD).where(tables.named(tables.records, "unique_id")))
 _COUNT = fixed(select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account")))
@@ -42,9 +51,15 @@ class SqlReader:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._position: Position | None = None
 
     def revision(self) -> int:
-        return int(self._connection.execute(_REVISION).scalar_one())
+        return self.position().number
+
+    def position(self) -> Position:
+        if self._position is None:
+            self._position = to_position(self._connection.execute(_POSITION).first())
+        return self._position
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
         if not is_storable(kind, account, key):
@@ -86,9 +101,9 @@ class SqlReader:
             return 0
         return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "target": target}).scalar_one())
 
-    def logged_since(self, revision: int) -> Sequence[bytes | None]:
-        """Return the entries of the log of changes after a revision."""
-        return self._connection.execute(_LOGGED.where(tables.changes.c.revision > revision)).scalars().all()
+    def logged_from(self, number: int) -> Sequence[LoggedWrite]:
+        """Return the log of changes from the write of a number on."""
+        return list(self._connection.execute(LOGGED, {"number": number}))
 
     def _find(self, wanted: Select[Any], names: dict[str, str]) -> Record | None:
         row = self._connection.execute(wanted, names).first()

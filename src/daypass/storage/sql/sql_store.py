@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
-import msgspec
 from sqlalchemy import select
 
-from daypass.directory.store import Changes, Reader, ReadLimits, StoreChange, StoreUnavailableError
+from daypass.directory.store import NOWHERE, Changes, Position, ReadLimits, Snapshot, StoreUnavailableError
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
+from daypass.storage.history import changes_after
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
@@ -27,7 +27,6 @@ from daypass.storage.sql.transactions import transaction
 
 # This lock serializes writers. SQLite, whose BEGIN IMMEDIATE does so already, omits FOR UPDATE.
 _LOCK = fixed(select(tables.revision.c.number).with_for_update())
-_log_entry = msgspec.msgpack.Decoder(list[StoreChange])
 
 
 class SqlStore:
@@ -47,10 +46,10 @@ class SqlStore:
     @contextmanager
     def read(self) -> Iterator[SnapshotReader]:
         with self._snapshots.open() as reader:
-            reader.revision()  # a snapshot begins with its first query, thus at this point
+            reader.position()  # a snapshot begins with its first query, thus at this point
             yield reader
 
-    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Reader]:
+    def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         return self._snapshots.open_at_once(limits)
 
     @contextmanager
@@ -91,17 +90,16 @@ class SqlStore:
         with self._snapshots.open() as reader:
             return reader.revision()
 
-    def changes_since(self, revision: int) -> Changes | None:
+    def position(self) -> Position:
         with self._snapshots.open() as reader:
-            newest = reader.revision()
-            if newest == revision:
-                return Changes(newest, frozenset())
-            logged = reader.logged_since(revision)
-        # Fewer entries than revisions: the log was trimmed, or an older database restored.
-        entries = [entry for entry in logged if entry is not None]
-        if not len(logged) == len(entries) == newest - revision:
+            return reader.position()
+
+    def changes_since(self, position: Position) -> Changes | None:
+        if position == NOWHERE:
             return None
-        return Changes(newest, frozenset(change for entry in entries for change in _log_entry.decode(entry)))
+        with self._snapshots.open() as reader:
+            log = reader.logged_from(position.number)
+        return changes_after(position, log)
 
     def close(self) -> None:
         self._snapshots.close()

@@ -7,6 +7,7 @@ transaction.
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+import os
 from collections import Counter
 from datetime import datetime
 
@@ -24,6 +25,7 @@ from daypass.storage.sql.upserts import upserts_for
 from daypass.storage.storable_text import require_storable
 
 LOG_LENGTH = 4096  # revisions in the log of changes
+NONCE_BYTES = 16
 _LOG_ENTRY_BYTES = 65_536  # a larger set of changes is logged as unknown
 
 _REPLACE = fixed(
@@ -110,7 +112,7 @@ class SqlWriter(SqlReader):
         entry = msgspec.msgpack.encode(list(self._changed))
         known = entry if len(entry) <= _LOG_ENTRY_BYTES else None
         self._connection.execute(_SET_REVISION, {"number": number})
-        self._connection.execute(_LOG, {"revision": number, "touched": known})
+        self._connection.execute(_LOG, {"revision": number, "touched": known, "nonce": os.urandom(NONCE_BYTES)})
         self._connection.execute(_FORGET, {"oldest": number - LOG_LENGTH})
         counted = [
             {"kind": kind, "account": account, "number": difference}

@@ -74,13 +74,13 @@ class LimitedSqliteReader(SqliteReader):
         except sqlite3.Error as error:
             raise self._fail() from error
 
-    def _number(self, statement: str, values: Sequence[Any] = ()) -> int:
+    def _only(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Any] | None:
         self._count_query()
         try:
-            row = self._query_one(statement, values).fetchone()
+            row: Sequence[Any] | None = self._query_one(statement, values).fetchone()
         except sqlite3.Error as error:
             raise self._fail() from error
-        return 0 if row is None else int(row[0])
+        return row
 
     def _count_query(self) -> None:
         self._queries -= 1
@@ -168,7 +168,7 @@ def _begun(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     """Return a connection that has read the schema, and recovered the log if necessary."""
     connection = connect()
     try:
-        connection.execute("SELECT number FROM revision").fetchone()
+        connection.execute("SELECT revision FROM changes LIMIT 1").fetchone()
     except sqlite3.Error:
         connection.close()
         raise

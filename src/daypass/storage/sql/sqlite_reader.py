@@ -11,15 +11,16 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from daypass.directory.store import Link, Record
+from daypass.directory.store import Link, Position, Record
+from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = "SELECT kind, account, key, sort, unique_id, body FROM records WHERE "
 _LINK = "SELECT kind, source, target, body FROM links WHERE kind = ? AND "
 _BY_KEY, _BY_ID = f"{_RECORD}kind = ? AND account = ? AND key = ?", f"{_RECORD}unique_id = ?"
 _BY_ENDS = f"{_LINK}source = ? AND target = ?"
-_REVISION = "SELECT number FROM revision"
-_LOGGED = "SELECT touched FROM changes WHERE revision > ?"
+_POSITION = "SELECT revision, nonce FROM changes ORDER BY revision DESC LIMIT 1"
+_LOGGED = "SELECT revision, nonce, touched FROM changes WHERE revision >= ? ORDER BY revision"
 _COUNT = "SELECT number FROM counts WHERE kind = ? AND account = ?"
 _COUNT_SOURCES = "SELECT count(*) FROM links WHERE kind = ? AND target = ?"
 
@@ -27,14 +28,20 @@ _COUNT_SOURCES = "SELECT count(*) FROM links WHERE kind = ? AND target = ?"
 class SqliteReader:
     """A reader of one snapshot.
 
-    A subclass may limit `_row`, `_rows` and `_number`, with which every method reads.
+    A subclass may limit `_row`, `_rows` and `_only`, with which every method reads.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._query = connection.execute
+        self._position: Position | None = None
 
     def revision(self) -> int:
-        return self._number(_REVISION)
+        return self.position().number
+
+    def position(self) -> Position:
+        if self._position is None:
+            self._position = to_position(self._only(_POSITION))
+        return self._position
 
     def find(self, kind: str, account: str, key: str) -> Record | None:
         if not is_storable(kind, account, key):
@@ -89,9 +96,9 @@ class SqliteReader:
             return 0
         return self._number(_COUNT_SOURCES, (kind, target))
 
-    def logged_since(self, revision: int) -> list[bytes | None]:
-        """Return the entries of the log of changes after a revision."""
-        return [row[0] for row in self._rows(_LOGGED, (revision,))]
+    def logged_from(self, number: int) -> list[LoggedWrite]:
+        """Return the log of changes from the write of a number on."""
+        return self._query(_LOGGED, (number,)).fetchall()
 
     def _links(self, kind: str, near: str, end: str, far: str, after: str, limit: int | None) -> list[Link]:
         """Return the links whose column `near` is `end`, in the order of the column `far`."""
@@ -113,8 +120,13 @@ class SqliteReader:
 
     def _number(self, statement: str, values: Sequence[Any] = ()) -> int:
         """Return the number in the only row, or 0 if there is no row."""
-        row = self._query(statement, values).fetchone()
+        row = self._only(statement, values)
         return 0 if row is None else int(row[0])
+
+    def _only(self, statement: str, values: Sequence[Any] = ()) -> Sequence[Any] | None:
+        """Return the only row, which has no body, or None."""
+        row: Sequence[Any] | None = self._query(statement, values).fetchone()
+        return row
 
 
 def _record(row: Sequence[Any]) -> Record:

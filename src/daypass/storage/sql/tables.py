@@ -91,10 +91,12 @@ revision = Table(
     Column("number", BigInteger, nullable=False),
 )
 
-# The changes of the latest writes. NULL: too many to log.
+# The changes of the latest writes. NULL: too many to log. The nonce tells two histories apart whose numbers are equal.
+# storage/additions.py adds it: writers of version 0.1.0 do not know it, and the database fills it for them.
 changes = Table(
     "changes",
     metadata,
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     Column("touched", LargeBinary, nullable=True),
+    Column("nonce", LargeBinary, nullable=True),
 )

@@ -1,0 +1,36 @@
+"""The positions behind the revisions that resource servers name.
+
+A resource server of version 0.1.0 names a revision by its number alone. This process remembers which position it meant.
+Of two histories with one number it cannot know which was meant, so such a number is not known: everything may have
+changed.
+"""
+
+import threading
+from collections import OrderedDict
+
+from daypass.directory.store import EMPTY, NOWHERE, Position
+
+_MOST = 10_000
+_AMBIGUOUS = NOWHERE
+
+
+class KnownPositions:
+    """The positions that this process has told to resource servers."""
+
+    def __init__(self) -> None:
+        self._positions: OrderedDict[int, Position] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def note(self, position: Position) -> None:
+        """Remember a position."""
+        with self._lock:
+            known = self._positions.setdefault(position.number, position)
+            if known != position:
+                self._positions[position.number] = _AMBIGUOUS
+            self._positions.move_to_end(position.number)
+            while len(self._positions) > _MOST:
+                self._positions.popitem(last=False)
+
+    def find(self, number: int) -> Position:
+        """Return the position with this number, or NOWHERE if it is not known."""
+        return EMPTY if number == 0 else self._positions.get(number, NOWHERE)
