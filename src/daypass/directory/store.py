@@ -81,8 +81,8 @@ StoreChange = RecordChange | LinkChange
 class Position(NamedTuple):
     """A position in the history of a store.
 
-    It is the number of a write and its random nonce. Two histories that share a number differ in the nonce: a database that was restored or failed over counts its writes
-    from an older number, and reaches the same numbers with other writes.
+    It is the number of a write and its random nonce. Two histories that share a number differ in the nonce: a database
+    that was restored or failed over counts from an older number, and reaches the same numbers with other writes.
     """
 
     number: int
