@@ -3,7 +3,6 @@
 import gc
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def test_many_live_sessions_need_little_memory(people: People) -> None:
             # One transaction for all: each one of its own would wait for the disk.
             batch = structs.replace(ctx, open_new_transaction=lambda: nullcontext(writer))
             for number in range(PEOPLE):
-                each = replace(identity, subject=f"person{number}", assertion_id=f"_{number}")
+                each = structs.replace(identity, subject=f"person{number}", assertion_id=f"_{number}")
                 made.append(begin(saml_proof(response), identified_by_saml(each), "192.0.2.7", "Firefox", batch))
     people.node.take(made[0][0], ROLES[0])
     before = resident_mib()

@@ -212,7 +212,7 @@ def load_saml_identity(
     shared = {pair.provider: pair.provider for pair in identity.roles}
     # Colleagues have the same roles: their names are in memory once.
     roles = tuple(RolePair(sys.intern(pair.role), shared[pair.provider]) for pair in identity.roles)
-    return replace(identity, roles=roles, session_ends=session.ends, one_time_use=False)
+    return msgspec.structs.replace(identity, roles=roles, session_ends=session.ends, one_time_use=False)
 
 
 @measured_by(_names_bytes)

@@ -5,7 +5,6 @@ sign-in. Trust policies, tags, durations and answers are those of the actions. T
 begins with the sign-in's id, whose revocation ends everything that grew from it.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
 from msgspec import structs
@@ -78,7 +77,7 @@ class SignedInWithSaml(AssumeRoleWithSAML):
         members, session = params.members, _session_of(params, ctx)
         identity = saml_identity(session, members.principal_arn, ctx)
         if identity.session_ends is None or session.ends < identity.session_ends:
-            identity = replace(identity, session_ends=session.ends)
+            identity = structs.replace(identity, session_ends=session.ends)
         require_role(identity, role=members.role_arn, provider=members.principal_arn)
         return signed_in_caller(session, identity)
 

@@ -7,6 +7,7 @@ because clocks differ. Expiry is exact.
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import pytest
 from tests.federation.saml.attack import SAML, assertion_of, child
 from tests.federation.saml.conftest import NOW, World
@@ -157,7 +158,7 @@ def test_no_session_outlives_the_one_at_the_provider(world: World, ends_in: int)
 
 def _identity(world: World, given: int | None, ends_in: int | None) -> SamlIdentity:
     ends = None if ends_in is None else NOW + timedelta(seconds=ends_in)
-    return replace(world.judge(world.response()), session_duration=given, session_ends=ends)
+    return msgspec.structs.replace(world.judge(world.response()), session_duration=given, session_ends=ends)
 
 
 def test_an_assertion_is_remembered_for_as_long_as_it_can_be_redeemed(world: World) -> None:

@@ -7,9 +7,9 @@ Rules: SAML core 2.3 to 2.7.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from lxml import etree
 
 from daypass.federation.saml.element_text import find_instant, read_name, require_attribute
@@ -41,16 +41,14 @@ _CONDITIONS: Mapping[str, tuple[int, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NameId:
+class NameId(msgspec.Struct, frozen=True):
     """The subject of the assertion, as its issuer names it."""
 
     value: str
     format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmation:
+class Confirmation(msgspec.Struct, frozen=True):
     """The proof that the bearer may present the assertion."""
 
     method: str
@@ -60,8 +58,7 @@ class Confirmation:
     in_response_to: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Conditions:
+class Conditions(msgspec.Struct, frozen=True):
     """The time and the audience for which the assertion is valid."""
 
     not_before: datetime | None
@@ -70,16 +67,14 @@ class Conditions:
     one_time_use: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SamlAttribute:
+class SamlAttribute(msgspec.Struct, frozen=True):
     """An attribute. None is a value that is not plain text."""
 
     name: str
     values: tuple[str | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ParsedAssertion:
+class ParsedAssertion(msgspec.Struct, frozen=True):
     """The parts of an assertion that Daypass reads."""
 
     identifier: str

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from daypass.federation.saml.assertion import SamlAttribute
 from daypass.federation.saml.condition_keys import Values, read_conditions
 from daypass.federation.saml.saml_faults import invalid, no_role
@@ -30,16 +32,14 @@ _TAGS, _TAG_KEY, _TAG_VALUE = 50, 128, 256
 _TAG_PUNCTUATION = frozenset("_.:/=+-@")
 
 
-@dataclass(frozen=True, slots=True)
-class RolePair:
+class RolePair(msgspec.Struct, frozen=True):
     """A role that the provider grants, and the ARN of that provider."""
 
     role: str
     provider: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(msgspec.Struct, frozen=True):
     """The attributes of an assertion in AWS's terms."""
 
     roles: tuple[RolePair, ...]

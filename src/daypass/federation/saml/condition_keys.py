@@ -71,6 +71,8 @@ def read_conditions(values: Values) -> Mapping[str, str | tuple[str, ...]]:
     Raises a Fault if a value is too long or not plain text. It must not be ignored: at some providers users can edit
     these attributes, and a Deny does not match an absent key.
     """
+    if CONDITION_KEYS.keys().isdisjoint(values):
+        return {}
     found: dict[str, list[str]] = {}
     for attribute, keys in CONDITION_KEYS.items():
         if attribute not in values:

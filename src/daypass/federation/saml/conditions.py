@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
+
 from daypass.federation.saml.assertion import ParsedAssertion
 from daypass.federation.saml.envelope import Envelope
 from daypass.federation.saml.saml_faults import expired, malformed, stale, wrong_audience, wrong_issuer
@@ -20,8 +22,7 @@ from daypass.federation.saml.xml_names import BEARER, ENTITY_FORMAT
 REDEEMABLE = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
-class ValidationContext:
+class ValidationContext(msgspec.Struct, frozen=True):
     """The values that a check may read."""
 
     assertion: ParsedAssertion

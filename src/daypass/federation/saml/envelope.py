@@ -4,9 +4,9 @@ Owns the Response's own attributes, its Issuer and its Status. They are signed o
 cause a refusal, and never become part of an identity.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from lxml import etree
 
 from daypass.federation.saml.element_text import find_instant, read_name, require_attribute
@@ -16,8 +16,7 @@ from daypass.federation.saml.xml_names import STATUS_SUCCESS, saml, samlp
 _SHOWN = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """The Response without its assertion."""
 
     issued: datetime

@@ -7,8 +7,9 @@ of a session. Leaves trust policies to authorize/.
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+import msgspec
 
 from daypass.errors import Fault
 from daypass.federation.propagation import MissingSubjectError, PropagatedIdentity, UnusablePropagationError, propagate
@@ -26,8 +27,7 @@ NAME_ID_SOURCE = "Subject/NameID"
 """The source key of the NameID of the subject. Every other source key is the name of an attribute."""
 
 
-@dataclass(frozen=True, slots=True)
-class SamlIdentity:
+class SamlIdentity(msgspec.Struct, frozen=True):
     """A federated identity that a registered provider signed.
 
     `audience` is AWS's Audience and saml:aud: the Recipient of the SubjectConfirmationData.
@@ -90,7 +90,7 @@ def read_identity(verified: VerifiedAssertion, *, trust: Trust, settings: SamlSe
     if trust.context_provider is None and not verified.encrypted:
         return identity
     propagated = find_propagated(assertion, key_hash(verified.signing_key), trust)
-    return replace(identity, propagated=propagated, was_encrypted=verified.encrypted)
+    return msgspec.structs.replace(identity, propagated=propagated, was_encrypted=verified.encrypted)
 
 
 def _identity(assertion: ParsedAssertion, claims: Claims, trust: Trust) -> SamlIdentity:

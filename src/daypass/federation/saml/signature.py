@@ -10,8 +10,8 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
@@ -29,8 +29,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 _QUICK_RSA = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedXmlSignature:
+class UnverifiedXmlSignature(msgspec.Struct, frozen=True):
     """The signature on an element's SignedInfo.
 
     It shows the key, not the signed content.
@@ -60,8 +59,7 @@ def find_unverified_signature(element: etree._Element) -> UnverifiedXmlSignature
     return None if method is None else UnverifiedXmlSignature(signed_info.octets, value, method)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedElement:
+class SignedElement(msgspec.Struct, frozen=True):
     """A signed element, parsed from the signed bytes, and its key."""
 
     element: etree._Element
