@@ -83,11 +83,16 @@ class StoreView(Protocol):
         ...
 
     def open(
-        self, access: StoreAccess, now: datetime, region: str, account: str = ""
+        self,
+        access: StoreAccess,
+        now: datetime,
+        region: str,
+        account: str = "",
+        operation: AnyOperation | None = None,
     ) -> AbstractContextManager[RequestContext]:
         """Open the data that an operation accesses, for a signer's account.
 
-        This is the cache alone, one snapshot, or one transaction.
+        This is the cache alone, one snapshot, or one transaction, whose scope operations/write_scopes.py decides.
         """
         ...
 
@@ -262,7 +267,7 @@ class Pipeline:
         if required is not None:
             store_view.wait()
             required.require()
-        with store_view.open(access, now, region, account) as ctx:
+        with store_view.open(access, now, region, account, operation) as ctx:
             trace.caller = signed_by
             # 5. verify identity
             caller = trace.caller = operation.verify_identity(params, signed_by, ctx)

@@ -25,8 +25,8 @@ class AbandonedError(Exception):
 
 
 @contextmanager
-def abandoned(store: Store) -> Iterator[Writer]:
+def abandoned(store: Store, account: str | None = None) -> Iterator[Writer]:
     """Open a transaction that ends in an exception, and verify that it is passed on unchanged."""
-    with pytest.raises(AbandonedError, match="mine"), store.write() as writer:  # noqa: PT012 - it is raised by the last line
+    with pytest.raises(AbandonedError, match="mine"), store.write(account=account) as writer:  # noqa: PT012 - it is raised by the last line
         yield writer
         raise AbandonedError("mine")

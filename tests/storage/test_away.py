@@ -76,10 +76,10 @@ def test_a_commit_whose_fate_is_unknown_makes_the_cache_doubt(
     assert cache.loading.get(find_user, "ada") is None
     finish = SqlWriter.finish  # the last query before the commit
 
-    def finish_and_fall(writer: SqlWriter) -> bool:
-        touched = finish(writer)
+    def finish_and_fall(writer: SqlWriter) -> tuple[int, bytes | None]:
+        finished = finish(writer)
         cluster.stop()
-        return touched
+        return finished
 
     monkeypatch.setattr(SqlWriter, "finish", finish_and_fall)
     with pytest.raises(StoreUnavailableError), store.write() as writer:

@@ -1,9 +1,9 @@
 """The protocol of a store.
 
-A store contains records, links between them and replay claims, and allows one writer at a time. tests/storage/ tests
-each sentence of the docstrings below against every store. A store knows no IAM: the directory's types encode themselves
-into the body of a record, and callers fold the case of names in keys. Every call except `read_at_once` blocks; the
-server's event loop uses it and `CachedOnly`, and worker threads do the rest.
+A store contains records, links between them and replay claims, and allows one writer at a time, or one in each account.
+tests/storage/ tests each sentence of the docstrings below against every store. A store knows no IAM: the directory's
+types encode themselves into the body of a record, and callers fold the case of names in keys. Every call except
+`read_at_once` blocks; the server's event loop uses it and `CachedOnly`, and worker threads do the rest.
 """
 
 from collections.abc import Callable, Sequence
@@ -302,11 +302,17 @@ class Store(ReplayGuard, Protocol):
         """
         ...
 
-    def write(self) -> AbstractContextManager[Writer]:
+    def write(self, *, account: str | None = None) -> AbstractContextManager[Writer]:
         """Open one transaction without any other concurrent writer.
 
         It is durable before the context exits. An exception inside rolls it back. Inside, make claims on the writer: a
         write on the store itself would wait for this one, and time out.
+
+        With an `account`, the transaction changes this account alone, and transactions of other accounts may run at the
+        same time. Records of this account and of the account "" do not change meanwhile, except by this writer; those
+        of other accounts may. Then a change of another account's record raises ValueError, and so does `revision`: the
+        number of the write is known only at its end. Links have no account: the caller changes only links of this
+        account's entities.
         """
         ...
 

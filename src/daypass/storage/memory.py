@@ -30,6 +30,7 @@ from daypass.directory.store import (
     WouldBlockError,
 )
 from daypass.ports import Clock
+from daypass.storage.account_limits import require_in_account, require_known_number
 from daypass.storage.invalidation import change_of
 from daypass.storage.storable_text import is_storable, require_storable
 
@@ -186,15 +187,21 @@ class _LimitedReader(_MemoryReader):
 class _MemoryWriter(_MemoryReader):
     """A writer of a copy, which records its changes."""
 
-    def __init__(self, state: _State, clock: Clock) -> None:
+    def __init__(self, state: _State, clock: Clock, account: str | None) -> None:
         super().__init__(state)
         self._clock = clock
+        self._account = account
         self.changed: set[StoreChange] = set()
+
+    def revision(self) -> int:
+        require_known_number(self._account)
+        return super().revision()
 
     def claim(self, key: str, *, until: datetime) -> bool:
         return self.state.claim(key, now=self._clock.now(), until=until)
 
     def insert(self, record: Record) -> None:
+        require_in_account(self._account, record.account)
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         if (record.kind, record.account, record.key) in self.state.records:
             raise RecordExistsError(record.kind, record.key)
@@ -202,6 +209,7 @@ class _MemoryWriter(_MemoryReader):
         self._put(record)
 
     def replace(self, record: Record) -> None:
+        require_in_account(self._account, record.account)
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         old = self.find(record.kind, record.account, record.key)
         if old is None:
@@ -211,6 +219,7 @@ class _MemoryWriter(_MemoryReader):
         self._put(record)
 
     def delete(self, kind: str, account: str, key: str) -> None:
+        require_in_account(self._account, account)
         record = self.find(kind, account, key)
         if record is None:
             raise RecordMissingError(kind, key)
@@ -271,9 +280,9 @@ class MemoryStore:
         yield _LimitedReader(self._state, limits)
 
     @contextmanager
-    def write(self) -> Iterator[_MemoryWriter]:
+    def write(self, *, account: str | None = None) -> Iterator[_MemoryWriter]:
         with self._alone():
-            writer = _MemoryWriter(self._state.next(), self._clock)
+            writer = _MemoryWriter(self._state.next(), self._clock, account)
             yield writer
             self._publish(writer)
 

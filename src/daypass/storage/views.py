@@ -25,9 +25,10 @@ from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import Throttling
 from daypass.federation.oidc.identify import KeysAtHand
 from daypass.mint.sealing_keys import SealingRing
-from daypass.operations.operation import StoreAccess
+from daypass.operations.operation import AnyOperation, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
+from daypass.operations.write_scopes import account_to_lock
 from daypass.ports import Clock, Entropy
 from daypass.storage.loop_reads import REQUEST_LIMITS, LoopReads
 from daypass.storage.vault import Vault
@@ -159,13 +160,18 @@ class NonBlockingView:
         raise WouldBlockError
 
     def open(
-        self, access: StoreAccess, now: datetime, region: str, account: str = ""
+        self,
+        access: StoreAccess,
+        now: datetime,
+        region: str,
+        account: str = "",
+        operation: AnyOperation | None = None,
     ) -> AbstractContextManager[RequestContext]:
         """Return access to the cache, or to a limited snapshot for a short read.
 
         Raises WouldBlockError for any other access.
         """
-        del account  # the event loop never waits
+        del account, operation  # the event loop never waits
         if access is StoreAccess.CACHE:
             return _CacheAccess(self._context(now, region, None))
         if access is StoreAccess.SHORT_READ and self._loop_reads is not None:
@@ -222,16 +228,27 @@ class BlockingView(NonBlockingView):
         """Return: a worker thread may wait."""
 
     @contextmanager
-    def open(self, access: StoreAccess, now: datetime, region: str, account: str = "") -> Iterator[RequestContext]:
-        """Open the cache, one snapshot or one transaction."""
+    def open(
+        self,
+        access: StoreAccess,
+        now: datetime,
+        region: str,
+        account: str = "",
+        operation: AnyOperation | None = None,
+    ) -> Iterator[RequestContext]:
+        """Open the cache, one snapshot or one transaction.
+
+        The operation decides whether the transaction is of the account or of the whole store.
+        """
         if access in {StoreAccess.CACHE, StoreAccess.BLOCKING}:
             yield self._context(now, region, None)
         elif access in {StoreAccess.READ, StoreAccess.SHORT_READ}:
             with self._opened.store.read() as reader:
                 yield self._context(now, region, reader)
         else:
-            # Calls that wait for the one writer occupy threads, so one account may not use all.
-            with self._writers.take(account), self._opened.store.write() as writer:
+            # Calls that wait for another writer occupy threads, so one account may not use all.
+            locked = account_to_lock(operation, account)
+            with self._writers.take(account), self._opened.store.write(account=locked) as writer:
                 yield self._context(now, region, writer)
 
     def new_transaction(self) -> AbstractContextManager[Writer]:

@@ -2,6 +2,7 @@
 
 Owns their compilation, once; the driver itself executes them. The work of SQLAlchemy around a statement costs several
 times the statement. Its engine still opens, begins and commits the transaction, and executes every other statement.
+psycopg_connection.py does the same for PostgreSQL.
 """
 
 import sqlite3
@@ -24,22 +25,25 @@ def fixed(statement: S) -> S:
     return statement.execution_options(**{_FIXED: True})
 
 
-def on_driver(connection: Connection) -> Connection:
-    """Return a connection of SQLite that executes fixed statements faster.
+def is_fixed(statement: Executable) -> bool:
+    """Return whether a statement is marked as fixed."""
+    return _FIXED in statement.get_execution_options()
 
-    Another database's connection is returned unchanged.
-    """
-    if connection.dialect.name != "sqlite":
-        return connection
+
+def on_driver(connection: Connection) -> Connection:
+    """Return a connection of SQLite that executes fixed statements faster."""
     return cast("Connection", _DriverConnection(connection))
 
 
-class _Rows:
-    """The result of a statement: the methods of SQLAlchemy's that the readers and writers use."""
+class Rows:
+    """The result of a statement.
+
+    It has the methods of SQLAlchemy's that the readers and writers use.
+    """
 
     __slots__ = ("_cursor", "rowcount")
 
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
+    def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
         self.rowcount = cursor.rowcount
 
@@ -74,19 +78,19 @@ class _DriverConnection:
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> Any:
         """Execute a statement, once for each mapping of parameters."""
-        if _FIXED not in statement.get_execution_options():
+        if not is_fixed(statement):
             return self._connection.execute(statement, parameters)
         if parameters is None or isinstance(parameters, Mapping):
             return self._run(statement, parameters or {})
         results = [self._run(statement, each) for each in parameters]
         return results[-1]
 
-    def _run(self, statement: Executable, parameters: Mapping[str, Any]) -> _Rows:
+    def _run(self, statement: Executable, parameters: Mapping[str, Any]) -> Rows:
         known = _compiled.get(statement)
         if known is None:
             known = _compiled[statement] = self._compile(statement, list(parameters))
         text, names = known
-        return _Rows(self._execute(text, [parameters[name] for name in names]))
+        return Rows(self._execute(text, [parameters[name] for name in names]))
 
     def _compile(self, statement: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:
         compiled = statement.compile(dialect=self.dialect, column_keys=names or None)

@@ -6,14 +6,13 @@ engines.py and snapshots.py, the statements to the readers and sql_writer.py, an
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from daypass.directory.store import NOWHERE, Changes, Position, ReadLimits, Snapshot, StoreUnavailableError
+from daypass.directory.store import NOWHERE, Changes, Position, ReadLimits, Snapshot
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.history import changes_after
@@ -24,9 +23,10 @@ from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
 from daypass.storage.sql.transactions import transaction
+from daypass.storage.sql.turns import Turns
 
-# This lock serializes writers. SQLite, whose BEGIN IMMEDIATE does so already, omits FOR UPDATE.
-_LOCK = fixed(select(tables.revision.c.number).with_for_update())
+# On SQLite, whose BEGIN IMMEDIATE excludes other writers already.
+_NUMBER = fixed(select(tables.revision.c.number))
 
 
 class SqlStore:
@@ -37,7 +37,7 @@ class SqlStore:
         self._snapshots = snapshots
         self._change_counter = change_counter
         self._clock = clock
-        self._turn = threading.Lock()
+        self._turns = Turns(LOCK_WAIT_SECONDS)
 
     @property
     def change_counter(self) -> Sequence[int]:
@@ -53,38 +53,42 @@ class SqlStore:
         return self._snapshots.open_at_once(limits)
 
     @contextmanager
-    def write(self) -> Iterator[SqlWriter]:
+    def write(self, *, account: str | None = None) -> Iterator[SqlWriter]:
         is_committing = False
+        # SQLite has one writer anyway: a queue for each account would only wait in the database, out of order.
+        turn = None if self._engines.has_one_writer else account
         try:
-            with self._in_turn(), transaction(self._engines.writing) as opened:
-                connection = on_driver(opened)
-                number = int(connection.execute(_LOCK).scalar_one())
-                writer = SqlWriter(connection, clock=self._clock, revision=number)
+            with self._turns.take(turn), transaction(self._engines.writing) as opened:
+                writer = self._open_writer(opened, account)
                 yield writer
-                is_committing = writer.finish()
+                is_committing = writer.has_changes
+                if is_committing:
+                    writer.finish()
         finally:
             # After the commit and before the return, also if the commit's result is unknown. A write that did not reach
             # its commit must not announce changes.
             if is_committing:
                 self._change_counter.bump()
 
+    def _open_writer(self, opened: Connection, account: str | None) -> SqlWriter:
+        """Take the locks of a writer, and return it."""
+        if self._engines.has_one_writer:
+            connection = on_driver(opened)
+            number = int(connection.execute(_NUMBER).scalar_one())
+            return SqlWriter(connection, clock=self._clock, revision=number, account=account)
+        # psycopg is slow to import, and a server on SQLite needs none of it.
+        from daypass.storage.sql.postgresql_writers import writer_of_account, writer_of_store
+        from daypass.storage.sql.psycopg_connection import PsycopgConnection
+
+        driver = PsycopgConnection(opened)
+        if account is None:
+            return writer_of_store(driver, self._clock)
+        return writer_of_account(driver, self._clock, account)
+
     def claim(self, key: str, *, until: datetime) -> bool:
-        turn = self._in_turn() if self._engines.has_one_writer else nullcontext()
+        turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
         with turn, transaction(self._engines.writing) as connection:
             return claim(connection, key, now=self._clock.now(), until=until)
-
-    @contextmanager
-    def _in_turn(self) -> Iterator[None]:
-        """Queue the writers of this process.
-
-        A database does not serve waiters in order.
-        """
-        if not self._turn.acquire(timeout=LOCK_WAIT_SECONDS):
-            raise StoreUnavailableError("another writer did not finish in time")
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     def revision(self) -> int:
         with self._snapshots.open() as reader:

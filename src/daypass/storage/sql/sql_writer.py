@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from daypass.directory.store import Link, LinkChange, Record, RecordExistsError, RecordMissingError, StoreChange
 from daypass.ports import Clock
+from daypass.storage.account_limits import require_in_account, require_known_number
 from daypass.storage.invalidation import change_of
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed
@@ -43,18 +44,25 @@ _FORGET = fixed(delete(tables.changes).where(tables.changes.c.revision <= bindpa
 class SqlWriter(SqlReader):
     """A writer of the store.
 
-    `finish` records the changes, as the last step before the commit.
+    `finish` records the changes, as the last step before the commit. With an `account` the writer changes no other.
     """
 
-    def __init__(self, connection: Connection, *, clock: Clock, revision: int) -> None:
+    def __init__(self, connection: Connection, *, clock: Clock, revision: int, account: str | None = None) -> None:
         super().__init__(connection)
         self._clock = clock
+        self._account = account
         self._upserts = upserts_for(connection.dialect.name)
         self._before = revision
         self._changed: set[StoreChange] = set()
         self._counted: Counter[tuple[str, str]] = Counter()
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether there are changes, without which a write makes no revision."""
+        return bool(self._changed)
+
     def revision(self) -> int:
+        require_known_number(self._account)
         return self._before + 1
 
     def count(self, kind: str, account: str) -> int:
@@ -64,6 +72,7 @@ class SqlWriter(SqlReader):
         return claim(self._connection, key, now=self._clock.now(), until=until)
 
     def insert(self, record: Record) -> None:
+        require_in_account(self._account, record.account)
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         inserted = self._connection.execute(self._upserts.insert_record, msgspec.structs.asdict(record))
         if inserted.rowcount == 0:
@@ -72,6 +81,7 @@ class SqlWriter(SqlReader):
         self._changed.add(change_of(record))
 
     def replace(self, record: Record) -> None:
+        require_in_account(self._account, record.account)
         require_storable(record.kind, record.account, record.key, record.sort, record.unique_id)
         old = self.find(record.kind, record.account, record.key)
         if old is None:
@@ -83,6 +93,7 @@ class SqlWriter(SqlReader):
         self._changed |= {change_of(old), change_of(record)}
 
     def delete(self, kind: str, account: str, key: str) -> None:
+        require_in_account(self._account, account)
         old = self.find(kind, account, key)
         if old is None:
             raise RecordMissingError(kind, key)
@@ -101,18 +112,14 @@ class SqlWriter(SqlReader):
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
         self._changed.add(LinkChange(kind, source, target))
 
-    def finish(self) -> bool:
+    def finish(self) -> tuple[int, bytes | None]:
         """Record the new revision and its changes.
 
-        Returns False for a write without changes, which makes no revision.
+        Return the number and the log entry.
         """
-        if not self._changed:
-            return False
-        number = self._before + 1
-        entry = msgspec.msgpack.encode(list(self._changed))
-        known = entry if len(entry) <= _LOG_ENTRY_BYTES else None
+        number, entry = self._before + 1, self._log_entry()
         self._connection.execute(_SET_REVISION, {"number": number})
-        self._connection.execute(_LOG, {"revision": number, "touched": known, "nonce": os.urandom(NONCE_BYTES)})
+        self._connection.execute(_LOG, {"revision": number, "touched": entry, "nonce": os.urandom(NONCE_BYTES)})
         self._connection.execute(_FORGET, {"oldest": number - LOG_LENGTH})
         counted = [
             {"kind": kind, "account": account, "number": difference}
@@ -121,7 +128,12 @@ class SqlWriter(SqlReader):
         ]
         if counted:
             self._connection.execute(self._upserts.add_to_count, counted)
-        return True
+        return number, entry
+
+    def _log_entry(self) -> bytes | None:
+        """Return the changes for the log, or None if they are too many."""
+        entry = msgspec.msgpack.encode(list(self._changed))
+        return entry if len(entry) <= _LOG_ENTRY_BYTES else None
 
     def _require_free(self, record: Record, *, instead_of: Record) -> None:
         if record.unique_id not in {None, instead_of.unique_id} and self._has_id(record.unique_id):
