@@ -16,7 +16,6 @@ from daypass.audit.sinks import ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
-from daypass.directory.store import Store, StoreUnavailableError
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
@@ -46,7 +45,14 @@ from daypass.sso.routes import Sso
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
-from daypass.storage.views import BlockingView, CountedBlockingView, NonBlockingView, OpenedStore, WorkShares
+from daypass.storage.views import (
+    BlockingView,
+    CountedBlockingView,
+    CountedNonBlockingView,
+    NonBlockingView,
+    OpenedStore,
+    WorkShares,
+)
 from daypass.wire.catalog import Catalog
 
 HOME_REGION = "us-east-1"
@@ -147,6 +153,10 @@ def build_app(
     return App(
         pipeline=pipeline,
         nonblocking=nonblocking,
+        nonblocking_again=CountedNonBlockingView(
+            opened, cache.cached_only, keychain, settings, issuer_keys, throttle.within_rate_limit
+        ).reading(loop_reads),
+        freshness=cache,
         blocking=blocking,
         blocking_first=BlockingView(
             opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
@@ -155,7 +165,7 @@ def build_app(
         peers=peers,
         metrics=metrics,
         workers=workers,
-        is_ready=lambda: _is_ready(opened.store),
+        health=cache.health,
         connections=ConnectionLimits(
             config.connections_per_peer,
             most=most_connections(),
@@ -283,11 +293,3 @@ def audit_target(config: Config) -> str:
         return config.audit_log
     address = parse_address(config.store_url)
     return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"
-
-
-def _is_ready(store: Store) -> bool:
-    try:
-        store.revision()
-    except StoreUnavailableError:
-        return False
-    return True

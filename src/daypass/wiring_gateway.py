@@ -188,7 +188,7 @@ class Directory:
     writer: BucketWriter
     bucket_map: BucketMap
     now: Callable[[], datetime]
-    is_ready: Callable[[], bool]
+    health: Callable[[], str]
     on_stop: tuple[Callable[[], None], ...]
     used: Callable[[VerifiedCaller, datetime, str], None]
     seal: DenialSeal | None = None
@@ -211,7 +211,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
         writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
         bucket_map=bucket_map,
         now=opened.clock.now,
-        is_ready=lambda: cache.is_usable,
+        health=cache.health,
         on_stop=(maintenance.stop, cache.close, opened.store.close),
         used=_note_uses(uses),
         seal=LocalDenialSeal(cache.cached_only, cache.loading, opened.vault, opened.entropy),
@@ -253,7 +253,7 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
         writer=RemoteBucketWriter(connection, facts, bucket_map.new_block),
         bucket_map=bucket_map,
         now=SystemClock().now,
-        is_ready=lambda: not facts.is_stale,
+        health=facts.health,
         on_stop=(keys.close,),
         used=_note_nothing,
     )
@@ -364,7 +364,7 @@ def build_gateway(
             is_proxy=peers.is_trusted,
             on_refusal=metrics.connection_refused,
         ),
-        is_ready=directory.is_ready,
+        health=directory.health,
         on_hangup=(sink.reopen,),
         on_stop=(*directory.on_stop, sink.close),
     )

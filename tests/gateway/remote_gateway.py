@@ -85,7 +85,7 @@ def remote_gateway(
         path = RunningDataPath(worker.judge, QUICK, peers=PeerRule(()))
         proxies = RunningDataPath(worker.proxy_judge, QUICK, peers=PeerRule(()))
         try:
-            _wait(worker.is_ready)
+            _wait(lambda: worker.health() != "unable")
             yield RemoteGateway(server, store, path, proxies, audit, link=link)
         finally:
             path.close()

@@ -36,7 +36,8 @@ from daypass.operations.registry import full_registry
 from daypass.operations.settings import ServiceSettings
 from daypass.pipeline import Pipeline
 from daypass.regions import is_region_name
-from daypass.storage.cache import FRESH_SECONDS, StoreCache
+from daypass.storage.cache import StoreCache
+from daypass.storage.change_queries import FRESH_SECONDS
 from daypass.storage.master_key import MasterKeySource
 from daypass.storage.views import BlockingView, OpenedStore
 from daypass.testing.clock import MovableClock

@@ -23,8 +23,9 @@ from daypass.directory.store import (
     WouldBlockError,
     charged_to,
 )
-from daypass.storage.cache import FRESH_SECONDS, StoreCache
+from daypass.storage.cache import StoreCache
 from daypass.storage.cache_entries import CacheEntry, Entries
+from daypass.storage.change_queries import FRESH_SECONDS
 from daypass.storage.memory import MemoryStore
 from daypass.storage.open import open_store
 
@@ -300,7 +301,7 @@ def test_values_are_not_served_beyond_the_stale_bound(breakable: Breakable, seco
         cache.cached_only.get(list_users, "/")
     with pytest.raises(StoreUnavailableError):
         cache.loading.get(list_users, "/")
-    with cache._updating, pytest.raises(StoreUnavailableError):  # another thread is waiting for the database
+    with cache._poller._by_hand, pytest.raises(StoreUnavailableError):  # another thread is waiting for the database
         cache.loading.get(list_users, "/")
     breakable.is_away = False
     assert cache.loading.get(list_users, "/") == known
@@ -330,7 +331,7 @@ def test_one_waits_for_an_absent_database_and_the_others_go_on(breakable: Breaka
     seconds.seconds += 10
     cache.loading.get(list_users, "/")
     seconds.seconds += 10
-    with cache._updating:  # another thread is waiting for the database
+    with cache._poller._by_hand:  # another thread is waiting for the database
         assert cache.loading.get(list_users, "/") is known
 
 
@@ -414,7 +415,7 @@ def test_the_account_with_the_most_entries_is_found_without_reading_all() -> Non
 
 def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """A started cache polls in the background, survives an absent database, and stops when it is closed."""
-    monkeypatch.setattr("daypass.storage.cache.POLL_SECONDS", 0.001)
+    monkeypatch.setattr("daypass.storage.change_queries.POLL_SECONDS", 0.001)
     store = Breakable(clock)
     store.is_away = True
     cache = StoreCache(store)
@@ -426,7 +427,8 @@ def test_the_poller_brings_news_by_itself(clock: HandClock, monkeypatch: pytest.
     while _is_away(cache):
         assert store.asked.acquire(timeout=60)
     cache.close()
-    assert not cache._poller.is_running
+    assert not cache._poller._watcher.is_running
+    assert not cache._poller._asker.is_running
 
 
 def _is_away(cache: StoreCache) -> bool:

@@ -24,11 +24,11 @@ _METRICS: HeaderPairs = ((b"content-type", b"text/plain; version=0.0.4; charset=
 class AdminPages:
     """The contents of the pages."""
 
-    def __init__(self, collectors: Sequence[Collector], is_ready: Callable[[], bool]) -> None:
+    def __init__(self, collectors: Sequence[Collector], health: Callable[[], str]) -> None:
         self._registry = CollectorRegistry()
         for each in collectors:
             self._registry.register(each)
-        self._is_ready = is_ready
+        self._health = health
 
     def answer(self, method: str, path: bytes) -> tuple[int, HeaderPairs, bytes]:
         """Return the status, headers and body of an answer."""
@@ -37,10 +37,16 @@ class AdminPages:
         if path == b"/healthz":
             return 200, _TEXT, b"ok\n"
         if path == b"/readyz":
-            return (200, _TEXT, b"ready\n") if self._is_ready() else (503, _TEXT, b"not ready\n")
+            return _readiness(self._health())
         if path == b"/metrics":
             return 200, _METRICS, generate_latest(self._registry)
         return 404, _TEXT, b"The page does not exist.\n"
+
+
+def _readiness(health: str) -> tuple[int, HeaderPairs, bytes]:
+    if health in ("ready", "degraded"):
+        return 200, _TEXT, f"{health}\n".encode()
+    return 503, _TEXT, b"draining\n" if health == "draining" else b"not ready\n"
 
 
 class AdminConnection(asyncio.Protocol):

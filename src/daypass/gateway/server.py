@@ -50,7 +50,8 @@ class GatewayWorker:
 
     `judge` decides the requests of the S3 listener, and `proxy_judge` those of the listener for proxies.
 
-    `is_ready` must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end.
+    `health` returns "ready", "degraded" while the source of keys is away and cached values are used, or "unable". It
+    must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end.
     """
 
     judge: Judge
@@ -60,7 +61,7 @@ class GatewayWorker:
     connections: ConnectionLimits
     limits: TransferLimits = field(default_factory=TransferLimits)
     collectors: Sequence[Collector] = ()
-    is_ready: Callable[[], bool] = field(default=lambda: True)
+    health: Callable[[], str] = field(default=lambda: "ready")
     on_hangup: Sequence[Callable[[], None]] = ()
     on_stop: Sequence[Callable[[], None]] = ()
 
@@ -186,7 +187,7 @@ class _Running:
             acceptors.append(Acceptor(verify, questions.make_connection, limits, None))
             paths.append(questions)
         if admin is not None:
-            pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._is_ready)
+            pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._health)
             limits = ConnectionLimits(
                 0, most=_ADMIN_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
             )
@@ -215,8 +216,8 @@ class _Running:
             with suppress(asyncio.CancelledError):
                 await each
 
-    def _is_ready(self) -> bool:
-        return not self._stop.is_set() and self._worker.is_ready()
+    def _health(self) -> str:
+        return "draining" if self._stop.is_set() else self._worker.health()
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()

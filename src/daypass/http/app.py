@@ -39,6 +39,19 @@ Page = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, str, StoreView], HttpResponse]
 
 
+class CacheFreshness(Protocol):
+    """Whether cached values can be used at once."""
+
+    @property
+    def is_fresh(self) -> bool:
+        """Return whether they can."""
+        ...
+
+    async def wait_until_settled(self) -> None:
+        """Wait until they can, or until waiting is of no use. It is bounded."""
+        ...
+
+
 class JsonServices(Protocol):
     """The page of the services with JSON bodies."""
 
@@ -72,18 +85,22 @@ class App:
 
     `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that for
     a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
-    calls of programs that sign people in, `portal` all other paths. `is_ready` returns whether the store is available.
+    calls of programs that sign people in, `portal` all other paths. `health` returns "ready", "degraded" while
+    only cached values are served, or "unable", and must not block. `freshness` is that of the cache of `nonblocking`,
+    and `nonblocking_again` is the view of a request that waited for it.
     """
 
     pipeline: Pipeline
     nonblocking: StoreView
+    nonblocking_again: StoreView
+    freshness: CacheFreshness
     blocking: StoreView
     blocking_first: StoreView
     issuer_keys: IssuerKeys
     peers: PeerRule
     metrics: Metrics
     workers: ThreadPoolExecutor
-    is_ready: Callable[[], bool]
+    health: Callable[[], str]
     issuers: IssuerPages
     connections: ConnectionLimits
     portal: Page | None = None
@@ -175,7 +192,9 @@ class App:
         try:
             return self.pipeline.answer(request, request_id, self.nonblocking)
         except WouldBlockError:
-            return self._answer_waiting(request, request_id, self.blocking)
+            if self.freshness.is_fresh:
+                return self._answer_waiting(request, request_id, self.blocking)
+            return self._answer_when_fresh(request, request_id)
         except KeysNeededError as needed:
             return self._answer_with_keys(needed, request, request_id)
 
@@ -186,6 +205,22 @@ class App:
         if self.sso is None:
             return HttpResponse(404, _PLAIN, _NO_PAGE)
         return self.sso.at_once(request)
+
+    async def _answer_when_fresh(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        """Wait for the cache without a thread, so that many requests can, and then answer."""
+        if self._waiting >= _MOST_WAITING:
+            return _refuse_busy(request, request_id)
+        self._waiting += 1
+        try:
+            await self.freshness.wait_until_settled()
+        finally:
+            self._waiting -= 1
+        try:
+            return self.pipeline.answer(request, request_id, self.nonblocking_again)
+        except WouldBlockError:
+            return await self._answer_waiting(request, request_id, self.blocking)
+        except KeysNeededError as needed:
+            return await self._answer_with_keys(needed, request, request_id)
 
     async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         try:
@@ -207,8 +242,7 @@ class App:
         self, answer: Answer, request: HttpRequest, request_id: str, store_view: StoreView
     ) -> HttpResponse:
         if self._waiting >= _MOST_WAITING:
-            fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
-            return refuse(fault, request, request_id)
+            return _refuse_busy(request, request_id)
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
@@ -248,12 +282,9 @@ class App:
         elif path == "/healthz" and method in {"GET", "HEAD"}:
             await send_answer(send, HttpResponse(200, _PLAIN, b"ok\n"))
         elif path == "/readyz" and method in {"GET", "HEAD"}:
-            ready = await self._see_if_ready()
-            await send_answer(
-                send, HttpResponse(200 if ready else 503, _PLAIN, b"ready\n" if ready else b"not ready\n")
-            )
+            await send_answer(send, self._readiness())
         elif path == "/metrics" and method == "GET" and self.shows_metrics:
-            await self._see_if_ready()
+            self._readiness()
             await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.metrics)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await send_answer(send, await self.issuers.answer(path, self._request(scope, b"").peer))
@@ -277,10 +308,12 @@ class App:
         refusal = find_other_service(request)
         return None if refusal is None else render_not_served(refusal, request, self._request_ids())
 
-    async def _see_if_ready(self) -> bool:
-        ready = await asyncio.get_running_loop().run_in_executor(self.workers, self.is_ready)
-        self.metrics.ready(is_ready=ready)
-        return ready
+    def _readiness(self) -> HttpResponse:
+        health = self.health()
+        self.metrics.ready(is_ready=health != "unable")
+        if health == "unable":
+            return HttpResponse(503, _PLAIN, b"not ready\n")
+        return HttpResponse(200, _PLAIN, f"{health}\n".encode())
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
@@ -295,6 +328,12 @@ class App:
                     stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _refuse_busy(request: HttpRequest, request_id: str) -> HttpResponse:
+    """Return the refusal of a request when too many others wait."""
+    fault = ServiceUnavailable("The server is busy. Try again.", detail="too many requests wait")
+    return refuse(fault, request, request_id)
 
 
 def _is_large(request: HttpRequest) -> bool:

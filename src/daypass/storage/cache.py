@@ -21,12 +21,10 @@ that the cache has not seen: then requests fail at once, because they must not g
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
-from typing import Any, NamedTuple, TypeVar, TypeVarTuple
+from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
-from daypass.background import Background
 from daypass.directory.store import (
     NOWHERE,
     Changes,
@@ -34,7 +32,6 @@ from daypass.directory.store import (
     Reader,
     Snapshot,
     Store,
-    StoreUnavailableError,
     WouldBlockError,
     charged_argument,
     find_measure,
@@ -42,6 +39,9 @@ from daypass.directory.store import (
     is_short,
 )
 from daypass.storage.cache_entries import CacheEntry, Entries, Key
+from daypass.storage.change_poller import ChangePoller
+from daypass.storage.change_queries import ChangeQuery
+from daypass.storage.freshness import Freshness
 from daypass.storage.invalidation import invalidated_keys
 from daypass.storage.loop_reads import LOAD_LIMITS, LoopReads
 from daypass.storage.recording_reader import RecordingReader
@@ -49,8 +49,6 @@ from daypass.storage.recording_reader import RecordingReader
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-POLL_SECONDS = 0.5  # between two queries for changes if the counter does not change
-FRESH_SECONDS = 0.9  # how long an answer is valid, from the start of the query for changes
 STALE_SECONDS = 300  # how long values are served while the database does not answer
 _LONGEST_NAME = 256  # a longer argument is not a name but the source of a value, such as a session policy
 _LITTLE_BYTES = 65_536  # the maximum weight for a loader that keeps little of large records
@@ -83,31 +81,7 @@ def _derive(reader: Snapshot, loader: Callable[..., Any], args: tuple[Hashable, 
     return loaded, position
 
 
-class _Freshness:
-    """Whether the entries can be used now.
-
-    One thread writes it at a time; all read it.
-    """
-
-    __slots__ = ("change_counter", "monotonic", "seen", "until")
-
-    def __init__(self, change_counter: Sequence[int], monotonic: Callable[[], float]) -> None:
-        self.change_counter = change_counter
-        self.monotonic = monotonic
-        self.seen: int | None = None  # the change counter at the last update
-        self.until = float("-inf")
-
-    def is_given(self) -> bool:
-        """Return whether the entries show all changes, within the allowed delay."""
-        return self.change_counter[0] == self.seen and self.monotonic() < self.until
-
-    def is_overtaken(self) -> bool:
-        """Return whether this machine wrote changes that the entries may not show."""
-        return self.change_counter[0] != self.seen
-
-    def now(self) -> tuple[int, float]:
-        """Return the change counter and the clock, before a query for changes."""
-        return self.change_counter[0], self.monotonic()
+CacheHealth = Literal["ready", "degraded", "unable"]
 
 
 class CacheProgress(NamedTuple):
@@ -131,7 +105,7 @@ class CachedOnly:
     __slots__ = ("_entries", "_entry", "_freshness", "_load")
 
     def __init__(
-        self, freshness: _Freshness, entries: Entries, load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any]
+        self, freshness: Freshness, entries: Entries, load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any]
     ) -> None:
         self._freshness = freshness
         self._entries = entries
@@ -202,67 +176,59 @@ class StoreCache:
         self._loop_reads = loop_reads
         self._entries = Entries(max_entries=max_entries, max_bytes=max_bytes)
         self._changing = threading.Lock()  # protects changes of the entries; never held during a query of the store
-        self._updating = threading.Lock()  # only one thread at a time queries the changes
-        self._freshness = _Freshness(store.change_counter, monotonic)
+        self._freshness = Freshness(store.change_counter, monotonic, stale_seconds=stale_seconds)
         self._position = NOWHERE  # the entries are at least as new as this position
         # The positions of newer snapshots from which values were kept. The next update must find them in the history.
         self._ahead: set[Position] = set()
-        self._is_away = False
-        self._stale_seconds = stale_seconds
-        self._heard_at = float("-inf")  # the start of the last query for changes that the database answered
-        self._poller = Background("cache-poll", self._poll_until_closed)
+        self._poller = ChangePoller(self._freshness, self._query)
         self.cached_only = CachedOnly(self._freshness, self._entries, self._load_at_once)
         self.loading = Loading(self)
 
     def progress(self) -> CacheProgress:
         """Return how far the cache has read. It never blocks."""
         freshness = self._freshness
-        return CacheProgress(self._position, freshness.monotonic() - self._heard_at, freshness.is_overtaken())
-
-    @property
-    def is_away(self) -> bool:
-        """Return whether the database did not answer the last query for changes."""
-        return self._is_away
-
-    @property
-    def is_usable(self) -> bool:
-        """Return whether cached values may still be served."""
-        return self._freshness.monotonic() < self._heard_at + self._stale_seconds
+        return CacheProgress(self._position, freshness.monotonic() - freshness.heard_at, freshness.is_overtaken())
 
     def start(self) -> None:
-        """Start to poll for changes in the background.
-
-        So requests on the event loop need not wait for an update.
-        """
+        """Start to poll for changes in the background."""
         self._poller.start()
 
     def close(self) -> None:
         """Stop polling. The caller closes the store."""
-        self._poller.stop()
+        self._poller.close()
 
     def poll(self) -> None:
         """Query the changes now. Raises StoreUnavailableError as `catch_up` does."""
-        with self._updating:
-            self._update()
+        self._poller.poll()
 
     def catch_up(self) -> None:
         """Update the entries if necessary, or raise StoreUnavailableError."""
-        if self._freshness.is_given():
-            return
-        # One thread waits for an unavailable database; the others use cached values.
-        if not self._updating.acquire(blocking=not self._is_away):
-            if self._freshness.is_overtaken():
-                raise StoreUnavailableError(
-                    "the database is unavailable, and the cache has not seen its latest changes"
-                )
-            if self._freshness.monotonic() >= self._heard_at + self._stale_seconds:
-                raise StoreUnavailableError("the database has been unavailable for too long")
-            return
-        try:
-            if not self._freshness.is_given():
-                self._update()
-        finally:
-            self._updating.release()
+        self._poller.catch_up()
+
+    async def wait_until_settled(self) -> None:
+        """Wait until a new request need not wait for changes."""
+        await self._poller.wait_until_settled()
+
+    @property
+    def is_away(self) -> bool:
+        """Return whether the database does not answer in time."""
+        return self._poller.is_away
+
+    @property
+    def is_fresh(self) -> bool:
+        """Return whether cached values can be used at once."""
+        return self._freshness.is_given()
+
+    def health(self) -> CacheHealth:
+        """Return whether requests can be answered. It never blocks.
+
+        `degraded`: the database is away, and cached values are served. `unable`: they may not be served any more.
+        """
+        if not self._freshness.is_usable():
+            return "unable"
+        if not self._poller.is_away:
+            return "ready"
+        return "unable" if self._freshness.is_overtaken() else "degraded"
 
     def find_or_load(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
         """Return the entry's value, or derive it from one snapshot of the store."""
@@ -297,36 +263,24 @@ class StoreCache:
             return  # older, or of another history
         self._entries.put(key, loaded)
 
-    def _update(self) -> None:
-        counter, queried_at = self._freshness.now()
+    def _query(self, query: ChangeQuery) -> None:
         with self._changing:
             ahead = frozenset(self._ahead)  # those that are added from now on may be newer than the answer
-        try:
-            self._take_in(self._store.changes_since(self._position), ahead)
-        except StoreUnavailableError:
-            self._is_away = True
-            if self._freshness.is_overtaken():
-                raise
-            _, queried_at = self._freshness.now()  # the wait must not count against the time until the next attempt
-            if queried_at >= self._heard_at + self._stale_seconds:
-                raise
-        else:
-            self._is_away = False
-            self._freshness.seen = counter
-            self._heard_at = queried_at
-        self._freshness.until = min(queried_at + FRESH_SECONDS, self._heard_at + self._stale_seconds)
+        self._take_in(query, self._store.changes_since(self._position), ahead)
 
-    def _take_in(self, changes: Changes | None, ahead: frozenset[Position]) -> None:
+    def _take_in(self, query: ChangeQuery, changes: Changes | None, ahead: frozenset[Position]) -> None:
         """Apply the changes, or drop every value if one of them may be of another history."""
         if changes is not None:
             with self._changing:
                 if self._follow(changes, ahead):
+                    self._freshness.take_in(query)
                     return
         position = self._store.position()  # read before the entries are dropped: later loads are at least as new
         with self._changing:
             self._entries.clear()
             self._ahead.clear()
             self._position = position
+            self._freshness.take_in(query)
 
     def _follow(self, changes: Changes, ahead: frozenset[Position]) -> bool:
         """Apply the changes, and return whether all values are of their history. The caller holds `_changing`.
@@ -343,8 +297,3 @@ class StoreCache:
                 self._entries.drop_dependents(dependency)
         self._position = newest
         return True
-
-    def _poll_until_closed(self) -> None:
-        while not self._poller.stopping.wait(POLL_SECONDS):
-            with suppress(StoreUnavailableError):  # _is_away remembers it, and requests raise it themselves
-                self.poll()

@@ -130,6 +130,15 @@ class RemoteFacts:
         """Return whether there was no word for `stale_seconds`."""
         return self.age >= self._stale_seconds
 
+    def health(self) -> str:
+        """Return "ready", "degraded" or "unable".
+
+        `degraded`: the last question failed. `unable`: there was no word for `stale_seconds`.
+        """
+        if self.is_stale:
+            return "unable"
+        return "ready" if self._reported is None else "degraded"
+
     def find(self, name: Hashable, fetch: Callable[[], Fact]) -> Any:
         """Return a fact's value.
 
