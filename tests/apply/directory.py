@@ -8,8 +8,9 @@ from daypass.apply.apply import ApplyResult, Manner, Tools, apply_file
 from daypass.apply.file.desired import read_desired
 from daypass.apply.file.file_parser import read_text
 from daypass.apply.file.state import Thing
-from daypass.apply.plan.export import as_yaml, export_document
-from daypass.apply.store.store_state import all_accounts, read_present, read_standings
+from daypass.apply.plan.export_text import yaml_pieces
+from daypass.apply.store.exported_store import ExportedStore
+from daypass.apply.store.store_state import read_present
 from daypass.audit.event import AuditRecord
 from daypass.cli.shared.apply_context import tools_with
 from daypass.config import Config
@@ -74,8 +75,8 @@ class Directory:
     def export(self, *, with_keys: bool = False) -> str:
         """Return the file that describes the store."""
         with self.there.store.read() as reader:
-            present = read_present(reader, ["", *all_accounts(reader)], self.there.vault)
-            return as_yaml(export_document(present, read_standings(reader), with_keys=with_keys))
+            exported = ExportedStore(reader, self.there.vault, with_keys=with_keys)
+            return "".join(yaml_pieces(exported.head(), exported.accounts()))
 
     def thing(self, kind: str, name: str, account: str = ACCOUNT) -> Thing | None:
         """Return an entity of the store, or None."""

@@ -77,6 +77,10 @@ def _targets(reader: Reader, end: str, after: str) -> tuple[Link, ...]:
     return tuple(reader.targets("l", end, after=after))
 
 
+def _targets_of(reader: Reader, ends: tuple[str, ...]) -> tuple[Link, ...]:
+    return tuple(reader.targets_of("l", ends))
+
+
 def _sources(reader: Reader, end: str, after: str) -> tuple[Link, ...]:
     return tuple(reader.sources("l", end, after=after))
 
@@ -97,6 +101,7 @@ questions: st.SearchStrategy[Question] = st.one_of(
     st.tuples(st.just(_page), st.tuples(accounts | st.none(), afters, afters, st.integers(1, 3))),
     st.tuples(st.just(_count), st.tuples(accounts)),
     st.tuples(st.just(_targets), st.tuples(NAMES, afters)),
+    st.tuples(st.just(_targets_of), st.tuples(st.lists(NAMES, max_size=3).map(tuple))),
     st.tuples(st.just(_sources), st.tuples(NAMES, afters)),
     st.tuples(st.just(_find_link), st.tuples(NAMES, NAMES)),
     st.tuples(st.just(_count_sources), st.tuples(NAMES)),

@@ -21,6 +21,20 @@ def test_both_ends_can_be_read_in_order(store: Store) -> None:
         assert reader.count_sources("member", "a") == 0
 
 
+def test_links_of_several_sources_are_read_at_once(store: Store) -> None:
+    """They are ordered by source and target; a source without links, or one that cannot be stored, has none."""
+    links = [Link("member", source, target) for source in "abc" for target in "xyz"]
+    with store.write() as writer:
+        for link in reversed(links):
+            writer.link(link)
+        writer.link(Link("attached", "a", "x"))
+        assert writer.targets_of("member", ["b"]) == links[3:6]
+    with store.read() as reader:
+        assert reader.targets_of("member", ["c", "none", "a", "\0", "a"]) == links[:3] + links[6:]
+        assert reader.targets_of("member", []) == []
+        assert reader.targets_of("\0", ["a"]) == []
+
+
 def test_linking_twice_is_linking_once_with_the_later_body(store: Store) -> None:
     """A link is put, not added."""
     with store.write() as writer:

@@ -210,6 +210,13 @@ class Reader(Protocol):
         """
         ...
 
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        """Return the links from several sources, ordered by source and target.
+
+        One query reads them all, so at most a few hundred sources are passed.
+        """
+        ...
+
     def count_sources(self, kind: str, target: str) -> int:
         """Return the number of links of a kind to `target`."""
         ...

@@ -129,6 +129,9 @@ class _MemoryReader:
         links = [link for link in self.state.links.values() if (link.kind, link.target) == (kind, target)]
         return _first(links, lambda link: (link.source,), (after,), limit)
 
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        return [link for source in sorted(set(sources)) for link in self.targets(kind, source)]
+
     def count_sources(self, kind: str, target: str) -> int:
         return len(self.sources(kind, target))
 

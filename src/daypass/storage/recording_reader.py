@@ -5,6 +5,7 @@ A failed read is recorded like a successful one: a key that appears later change
 
 # ruff: noqa: D102 - directory/store.py documents the promises of each method
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from daypass.directory.store import Link, Reader, Record
@@ -59,6 +60,10 @@ class RecordingReader:
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
         self.dependencies.add(invalidation.on_sources(kind, target))
         return self._all_counted(self._reader.sources(kind, target, after=after, limit=limit))
+
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        self.dependencies.update(invalidation.on_targets(kind, source) for source in sources)
+        return self._all_counted(self._reader.targets_of(kind, sources))
 
     def count_sources(self, kind: str, target: str) -> int:
         self.dependencies.add(invalidation.on_sources(kind, target))

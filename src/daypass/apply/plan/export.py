@@ -1,14 +1,14 @@
 """The contents of a store, as a file that `daypass apply` accepts.
 
 Pure. Owns the choice of fields: defaults are omitted, and `requireMfa` is recognized. Secrets are never written, only
-references to them; those of access keys only on request.
+references to them; those of access keys only on request. One account is exported at a time, because a store may not fit
+into memory. Leaves the text of the file to export_text.py.
 """
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
-
-import yaml
 
 from daypass.apply.file.desired import KINDS, require_mfa_arn, require_mfa_policy
 from daypass.apply.file.nodes import FilePosition
@@ -25,32 +25,37 @@ from daypass.apply.file.state import (
 from daypass.apply.plan.differences import normal
 from daypass.arn import iam_arn
 
-_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+@dataclass(frozen=True, slots=True)
+class ExportedAccount:
+    """The fields of one account in the file."""
+
+    account: str
+    fields: Mapping[str, Any]
 
 
-def export_document(present: State, standings: Mapping[str, str], *, with_keys: bool) -> dict[str, Any]:
-    """Return the values of the file.
+def export_head(units: State) -> dict[str, Any]:
+    """Return the part of the file before its accounts.
 
-    `standings` contains the role of each account in the organization.
+    `units` contains the units of the organization, or no entities if they are not exported.
     """
-    accounts = {
-        account.account: {
-            **_fields(account, (), with_keys=with_keys),
-            **_sections(present, account.account, with_keys=with_keys),
-        }
-        for account in of_kind(present, "account")
+    exported = {unit.name: _fields(unit, (), with_keys=False) for unit in of_kind(units, "unit")}
+    return {"version": 1, **({"organization": {"units": exported}} if exported else {})}
+
+
+def export_account(present: State, standing: str, *, with_keys: bool) -> ExportedAccount:
+    """Return one account of the file.
+
+    `present` contains its entities only. `standing` is its role in the organization, or empty if it is not exported.
+    """
+    (account,) = of_kind(present, "account")
+    fields = {
+        **_fields(account, (), with_keys=with_keys),
+        **_sections(present, account.account, with_keys=with_keys),
     }
-    units = {unit.name: _fields(unit, (), with_keys=with_keys) for unit in of_kind(present, "unit")}
-    for account, standing in standings.items():
-        if account in accounts and units and standing != "member":
-            accounts[account]["standing"] = standing
-    return {"version": 1, **({"organization": {"units": units}} if units else {}), "accounts": accounts}
-
-
-def as_yaml(document: Mapping[str, Any]) -> str:
-    """Return the file as YAML."""
-    text: str = yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=110)
-    return "# Written by daypass export; read by daypass apply.\n" + text
+    if standing not in {"", "member"}:
+        fields["standing"] = standing
+    return ExportedAccount(account.account, fields)
 
 
 def _sections(present: State, account: str, *, with_keys: bool) -> dict[str, Any]:

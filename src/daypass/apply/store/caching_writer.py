@@ -6,6 +6,7 @@ of ten thousand roles reads each a dozen times.
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from daypass.directory.store import Link, Record, Writer
@@ -54,6 +55,9 @@ class CachingWriter:
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
         return self._writer.sources(kind, target, after=after, limit=limit)
+
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        return [link for source in sorted(set(sources)) for link in self.targets(kind, source)]
 
     def count_sources(self, kind: str, target: str) -> int:
         return self._writer.count_sources(kind, target)

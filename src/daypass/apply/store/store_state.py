@@ -4,9 +4,9 @@ Entities are read with their attachments. Secrets of access keys are decrypted f
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from typing import Any, TypeVar
 
 from daypass.apply.file.issuer_terms import stored_key_set
 from daypass.apply.file.password_policy import stored_policy
@@ -27,6 +27,10 @@ from daypass.directory.secret_box import SecretBox
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import unresolved_in, unresolved_of
 from daypass.mint.secret import Secret
+
+H = TypeVar("H", bound=Holder)
+
+_TOGETHER = 200  # entities whose links are read at once
 
 # Kind of entity -> its type in a store.
 ENTITIES: Mapping[str, type[Entity]] = {
@@ -86,14 +90,14 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
     keys = _keys(reader, account.id, vault)
     for policy in records.each(reader, ManagedPolicy, account.id):
         yield _policy(policy)
-    for group in records.each(reader, Group, account.id):
+    for group, attached in _each_linked(reader, Group, account.id, links.ATTACHED):
         groups[group.id] = group.name
-        yield Thing(account.id, "group", group.name, _holder(reader, group, group.path), id=group.id)
-    for user in records.each(reader, User, account.id):
+        yield Thing(account.id, "group", group.name, _holder(group, group.path, attached), id=group.id)
+    for user, attached, member_of in _each_linked(reader, User, account.id, links.ATTACHED, links.MEMBER):
         attributes = {
-            **_holder(reader, user, user.path),
+            **_holder(user, user.path, attached),
             "tags": user.tags,
-            "groups": {groups[link.target]: None for link in reader.targets(links.MEMBER, user.id)},
+            "groups": {groups[group_id]: None for group_id in member_of},
             "boundary": user.boundary,
             "accessKeys": keys.get(user.id, {}),
         }
@@ -124,8 +128,8 @@ def _things(reader: Reader, account: Account, vault: SecretBox) -> Iterator[Thin
         yield Thing(account.id, "samlProvider", provider.name, attributes, id=provider.id)
     for client in records.each(reader, OidcSignInClient, account.id):
         yield read_client(client, vault)
-    for role in records.each(reader, Role, account.id):
-        yield _role(reader, role)
+    for role, attached in _each_linked(reader, Role, account.id, links.ATTACHED):
+        yield _role(reader, role, attached)
     for bucket in records.each(reader, StoredBucket, account.id):
         if bucket.state == "active":
             yield read_bucket(reader, bucket)
@@ -141,9 +145,9 @@ def _policy(policy: ManagedPolicy) -> Thing:
     return Thing(policy.account, "policy", policy.name, attributes, id=policy.id)
 
 
-def _role(reader: Reader, role: Role) -> Thing:
+def _role(reader: Reader, role: Role, attached: Sequence[str]) -> Thing:
     attributes = {
-        **_holder(reader, role, role.path),
+        **_holder(role, role.path, attached),
         "description": role.description,
         "maxSessionDuration": role.max_session_seconds,
         "maxSigninSessionDuration": role.max_signin_seconds or 0,
@@ -162,12 +166,32 @@ def _role(reader: Reader, role: Role) -> Thing:
     )
 
 
-def _holder(reader: Reader, holder: Holder, path: str) -> dict[str, Any]:
+def _holder(holder: Holder, path: str, attached: Sequence[str]) -> dict[str, Any]:
     return {
         "path": path,
-        "policies": {link.target: None for link in reader.targets(links.ATTACHED, holder.id)},
+        "policies": dict.fromkeys(attached),
         "inline": {name: json.loads(text) for name, text in holder.inline.items()},
     }
+
+
+def _each_linked(reader: Reader, type_: type[H], account: str, *kinds: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the entities of a type in an account, each with the targets of its links of each kind.
+
+    One query reads the links of many entities.
+    """
+    found = records.each(reader, type_, account)
+    while True:
+        some: list[H] = list(islice(found, _TOGETHER))
+        if not some:
+            return
+        targets: list[dict[str, list[str]]] = []
+        for kind in kinds:
+            by_source: dict[str, list[str]] = {}
+            for link in reader.targets_of(kind, [entity.id for entity in some]):
+                by_source.setdefault(link.source, []).append(link.target)
+            targets.append(by_source)
+        for entity in some:
+            yield (entity, *(by_source.get(entity.id, ()) for by_source in targets))
 
 
 def _keys(reader: Reader, account: str, vault: SecretBox) -> dict[str, dict[str, KeyValue]]:

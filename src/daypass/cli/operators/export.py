@@ -3,12 +3,18 @@
 Owns the options. Secrets are never written.
 """
 
+import sys
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import SpooledTemporaryFile
 
 import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.cli.shared.progress import shown_progress
+from daypass.cli.shared.store_options import opened, operator_options
+
+_IN_MEMORY = 4 * 1024 * 1024  # characters; a larger file is on the disk until it is complete
 
 
 @click.command()
@@ -32,19 +38,18 @@ def command(
 
     The entities are accounts, users, groups, roles and policies.
     """
-    from daypass.apply.plan.export import as_yaml, export_document
-    from daypass.apply.store.store_state import all_accounts, read_present, read_standings
+    from daypass.apply.plan.export_text import json_pieces, yaml_pieces
+    from daypass.apply.store.exported_store import ExportedStore, UnknownAccountError
 
-    with opened(store, config_file) as there, there.store.read() as reader:
-        known = all_accounts(reader)
-        unknown = sorted(set(accounts) - set(known))
-        if unknown:
-            raise CommandError(f"Account {unknown[0]} does not exist in this store.", Exit.CONFIGURATION)
-        # The organization does not belong to one account: it is written if all accounts are.
-        present = read_present(reader, accounts or ("", *known), there.vault)
-        standings = read_standings(reader)
-    document = export_document(present, standings, with_keys=access_keys)
-    if output == "json":
-        print_json(document)
-    else:
-        click.echo(as_yaml(document), nl=False)
+    with opened(store, config_file) as there, SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as file:
+        with there.store.read() as reader, shown_progress("Exporting", "accounts") as advance:
+            try:
+                exported = ExportedStore(reader, there.vault, accounts, with_keys=access_keys)
+            except UnknownAccountError as unknown:
+                raise CommandError(f"Account {unknown} does not exist in this store.", Exit.CONFIGURATION) from unknown
+            pieces = json_pieces if output == "json" else yaml_pieces
+            file.writelines(pieces(exported.head(), exported.accounts(advance)))
+        # The whole file or none of it: a store that fails midway must not leave a part that looks complete.
+        file.seek(0)
+        copyfileobj(file, sys.stdout)
+        sys.stdout.flush()

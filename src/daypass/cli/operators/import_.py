@@ -3,9 +3,7 @@
 Owns the options, the progress bar and the output. importing/ owns the conversion.
 """
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.shared.apply_context import audited, explaining, read_file, tools_with
+from daypass.cli.shared.progress import shown_progress
 from daypass.cli.shared.root_key_profile import profile_block
 from daypass.cli.shared.secret_source import SecretSource
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
-    from daypass.apply.store.plan_executor import Progress
     from daypass.importing.converter import Omission
     from daypass.importing.importer import Imported
 
@@ -55,26 +53,14 @@ def command(  # noqa: PLR0913 - one parameter an option
     wish = ImportOptions(account, backend, rewrite=rewrite, is_trial=dry_run)
     with explaining(file):
         details = read_details(read_file(file, MAX_BYTES))
-        with opened(store, config_file, makes=True) as there, audited(config) as sink, _progress() as progress:
+        with (
+            opened(store, config_file, makes=True) as there,
+            audited(config) as sink,
+            shown_progress("Importing", "steps") as progress,
+        ):
             tools = tools_with(there, roomy(config.quotas), sink, command="import", secrets=SecretSource({}))
             imported = import_account(details, replace(tools, progress=progress), wish, there.entropy)
     _print(imported, output, is_done=not dry_run)
-
-
-@contextmanager
-def _progress() -> Iterator["Progress"]:
-    """Show a progress bar if standard error is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("importing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("importing", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _print(imported: "Imported", output: str, *, is_done: bool) -> None:

@@ -41,6 +41,11 @@ _BY_ID = fixed(select(*_RECORD).where(tables.named(tables.records, "unique_id"))
 _COUNT = fixed(select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account")))
 _LINK_BY_ENDS = fixed(select(*_LINK).where(tables.named(tables.links, "kind", "source", "target")))
 _LINKS_OF = {end: select(*_LINK).where(tables.named(tables.links, "kind", end)) for end in ("source", "target")}
+_LINKS_OF_MANY = (
+    select(*_LINK)
+    .where(tables.links.c.kind == bindparam("kind"), tables.links.c.source.in_(bindparam("sources", expanding=True)))
+    .order_by(tables.links.c.source, tables.links.c.target)
+)
 _COUNT_SOURCES = fixed(
     select(func.count()).select_from(tables.links).where(tables.named(tables.links, "kind", "target"))
 )
@@ -95,6 +100,12 @@ class SqlReader:
 
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
         return self._links(kind, "target", target, "source", after, limit)
+
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        if not is_storable(kind):
+            return []
+        storable = [source for source in sources if is_storable(source)]
+        return [_link(row) for row in self._connection.execute(_LINKS_OF_MANY, {"kind": kind, "sources": storable})]
 
     def count_sources(self, kind: str, target: str) -> int:
         if not is_storable(kind, target):

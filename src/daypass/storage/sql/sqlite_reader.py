@@ -91,6 +91,13 @@ class SqliteReader:
     def sources(self, kind: str, target: str, *, after: str = "", limit: int | None = None) -> list[Link]:
         return self._links(kind, "target", target, "source", after, limit)
 
+    def targets_of(self, kind: str, sources: Sequence[str]) -> list[Link]:
+        if not is_storable(kind):
+            return []
+        storable = [source for source in sources if is_storable(source)]
+        wanted = f"{_LINK}source IN ({', '.join('?' * len(storable))}) ORDER BY source, target"
+        return [Link(*row) for row in self._rows(wanted, (kind, *storable))]
+
     def count_sources(self, kind: str, target: str) -> int:
         if not is_storable(kind, target):
             return 0
