@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -58,6 +58,13 @@ class Cluster:
     def stop(self) -> None:
         """Stop the server at once, like a power failure, but keep its committed data."""
         self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "-s", "stop")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to every process of the server, such as SIGSTOP: it then keeps its connections silent."""
+        first = int((self._folder / "data" / "postmaster.pid").read_text().partition("\n")[0])
+        for process in (first, *_children(first)):
+            with suppress(ProcessLookupError):
+                os.kill(process, number)
 
     def is_running(self) -> bool:
         """Return whether the server is running."""
@@ -141,6 +148,10 @@ def _administer(server: URL, statement: str) -> None:
     address = server.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+def _children(process: int) -> list[int]:
+    return [int(each) for each in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 def _programs() -> Path | None:

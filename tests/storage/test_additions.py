@@ -10,8 +10,9 @@ from tests.storage.conftest import HandClock
 
 from daypass.directory.store import EMPTY, Link, LinkChange, StoreChange
 from daypass.storage import additions, schema
-from daypass.storage.address import PostgresqlAddress, SqliteAddress, parse_address
+from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.open import open_store
+from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.refusals import StoreUnreachableError
 from daypass.storage.sql.engines import Engines, postgresql_engines, sqlite_engines
 
@@ -30,7 +31,7 @@ def _engines(url: str) -> Iterator[Engines]:
         engines = sqlite_engines(address.path)
     else:
         assert isinstance(address, PostgresqlAddress)
-        engines = postgresql_engines(address.url)
+        engines = postgresql_engines(address)
     yield engines
     engines.dispose()
 

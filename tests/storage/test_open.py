@@ -18,8 +18,9 @@ from tests.storage.postgresql import server_url
 from tests.storage.sample_records import user
 
 from daypass.storage import schema
-from daypass.storage.address import MemoryAddress, PostgresqlAddress, SqliteAddress, parse_address
+from daypass.storage.address import MemoryAddress, SqliteAddress, parse_address
 from daypass.storage.open import open_store
+from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.refusals import StoreOpenError, StoreTooNewError, StoreUnreachableError
 from daypass.storage.sql import tables
 from daypass.storage.sql.engines import Engines, postgresql_engines, sqlite_engines
@@ -233,7 +234,7 @@ def _engines(url: str) -> Engines:
     if isinstance(address, SqliteAddress):
         return sqlite_engines(address.path)
     assert isinstance(address, PostgresqlAddress)
-    return postgresql_engines(address.url)
+    return postgresql_engines(address)
 
 
 def _tables(connection: Connection) -> set[str]:

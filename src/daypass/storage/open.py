@@ -39,10 +39,10 @@ def open_address(address: Address, *, clock: Clock) -> Store:
         return MemoryStore(clock)
     if isinstance(address, SqliteAddress):
         return _open_sqlite(address.path, clock)
-    engines = postgresql_engines(address.url)
+    engines = postgresql_engines(address)
     change_counter = counter_of_server(address.identity)
     _bring_up_to_date(engines.writing, name="the PostgreSQL database")
-    return SqlStore(engines, SqlSnapshots(engines.reading), change_counter, clock)
+    return SqlStore(engines, SqlSnapshots(engines), change_counter, clock)
 
 
 def _open_sqlite(path: Path, clock: Clock) -> Store:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from daypass.storage.additions import apply_additions, missing_additions
 from daypass.storage.refusals import StoreOpenError, StoreTooNewError
+from daypass.storage.sql.engines import MIGRATION_SECONDS, allow_seconds
 
 VERSION_TABLE = "daypass_schema"  # not Alembic's default, so that a shared database stays separate
 VERSIONS = ("0001",)  # oldest first
@@ -37,6 +38,7 @@ def migrate(engine: Engine) -> None:
     """
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
+            allow_seconds(connection, MIGRATION_SECONDS)
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = '60s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_OF_MIGRATIONS})
@@ -55,6 +57,7 @@ def _add_missing(engine: Engine) -> None:
         try:
             with engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
+                    allow_seconds(connection, MIGRATION_SECONDS)
                     connection.execute(text("SET LOCAL statement_timeout = 0"))
                     connection.execute(text(f"SET LOCAL lock_timeout = {_ATTEMPT_MILLISECONDS}"))
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_OF_MIGRATIONS})

@@ -21,8 +21,9 @@ from daypass.cli.shared.store_options import config_option, read_config, read_ke
 from daypass.config import Config, ConfigurationError
 from daypass.http.server import listen, serve
 from daypass.http.workers import ListenError
-from daypass.storage.address import PostgresqlAddress, SqliteAddress, parse_address
+from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.master_key import GENERATED_NAME, MasterKeySource
+from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.views import OpenedStore
 from daypass.wiring import audit_target, build_app
 from daypass.wiring_store import open_everything

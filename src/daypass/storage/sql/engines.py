@@ -1,25 +1,48 @@
 """The connections to each database: pools, timeouts and durability.
 
-Owns every difference between SQLite and PostgreSQL at run time. Every wait is bounded.
+Owns every difference between SQLite and PostgreSQL at run time. Every wait is bounded; on PostgreSQL by the client too
+(bounded_connection.py). There each transaction begins with one message, which also sets the limits that the server
+itself must watch: they hold for the transaction alone, so that a pooler may give its connection to others afterwards.
 """
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.pool import QueuePool
+
+from daypass.storage.outages import Outages
+from daypass.storage.postgresql_address import PostgresqlAddress
+
+if TYPE_CHECKING:
+    from daypass.storage.sql.bounded_connection import BoundedConnection
 
 LOCK_WAIT_SECONDS = 10  # for another writer to finish
 STATEMENT_SECONDS = 15
-CONNECT_SECONDS = 3
-_POOL: dict[str, Any] = {
+READ_SECONDS = 5.0  # for the answer to a statement that reads, and for a free connection
+WRITE_SECONDS = LOCK_WAIT_SECONDS + 2.0  # for the answer to a statement that may wait for a lock
+POLL_SECONDS = 2.5  # for the answer to a query for changes: more than a round trip to another continent
+MIGRATION_SECONDS = 300.0
+IDLE_WRITER_SECONDS = 30  # after which the server ends a transaction whose node has stopped
+CONNECTIONS = 8  # of a process, with that of the queries for changes
+_SQLITE_POOL: dict[str, Any] = {
     "poolclass": QueuePool,
     "pool_size": 4,
     "max_overflow": 12,
     "pool_timeout": LOCK_WAIT_SECONDS,
     "hide_parameters": True,  # bodies must not reach a log through an exception
+}
+_BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Not READ WRITE: that would overrule the server's default_transaction_read_only.
+_BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_LIMITS_OF_WRITE = {
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "lock_timeout": f"{LOCK_WAIT_SECONDS}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_WRITER_SECONDS}s",
 }
 
 
@@ -27,16 +50,20 @@ _POOL: dict[str, Any] = {
 class Engines:
     """One pool of connections with two types of transactions.
 
-    SQLite has one type: its snapshots have connections of their own.
+    SQLite has one type: its snapshots have connections of their own. `polling` has one more connection, for the
+    queries for changes, each of which is its own transaction.
     """
 
     reading: Engine
     writing: Engine
+    polling: Engine
+    outages: Outages
     has_one_writer: bool  # SQLite locks the whole database for every write; PostgreSQL locks rows
 
     def dispose(self) -> None:
         """Close every connection."""
         self.reading.dispose()
+        self.polling.dispose()
 
 
 def sqlite_engines(path: Path) -> Engines:
@@ -45,37 +72,85 @@ def sqlite_engines(path: Path) -> Engines:
     Threads and processes may share it.
     """
     url = URL.create("sqlite+pysqlite", database=str(path))
-    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_POOL)
+    engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_SQLITE_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    return Engines(reading=engine, writing=engine, has_one_writer=True)
+    return Engines(reading=engine, writing=engine, polling=engine, outages=Outages(), has_one_writer=True)
 
 
-def postgresql_engines(url: URL) -> Engines:
+def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECTIONS) -> Engines:
     """Return the engines of a PostgreSQL database.
 
-    The query part of the URL overrides our timeouts.
+    `connections` is the most that they open together.
     """
-    settings = {
-        "statement_timeout": f"{STATEMENT_SECONDS}s",
-        "lock_timeout": f"{LOCK_WAIT_SECONDS}s",
-        "idle_in_transaction_session_timeout": "60s",
-    }
-    connect_args = {
-        "connect_timeout": CONNECT_SECONDS,
-        "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # for a network that drops packets
-        "keepalives_idle": STATEMENT_SECONDS,
-        "application_name": "daypass",
-        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-    }
-    unsaid = {name: value for name, value in connect_args.items() if name not in url.query}
-    # Test a connection before use: the database may have been down.
-    engine = create_engine(url, connect_args=unsaid, pool_pre_ping=True, **_POOL)
-    return Engines(
-        reading=engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True),
-        writing=engine.execution_options(isolation_level="READ COMMITTED"),
-        has_one_writer=False,
+    from daypass.storage.sql.postgresql_connect import Connector  # a node with SQLite does not load the driver
+
+    outages = Outages()
+    connect: Any = Connector(address.parameters, outages).connect
+    shared = create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=connections - 1,
+        max_overflow=0,
+        pool_timeout=READ_SECONDS,
+        use_native_hstore=False,  # else each process asks for its type first
+        hide_parameters=True,  # bodies must not reach a log through an exception
     )
+    event.listen(shared, "checkout", _check_connection)
+    pool = QueuePool(connect, pool_size=1, max_overflow=0, timeout=POLL_SECONDS)
+    polling = Engine(pool, shared.dialect, shared.url, hide_parameters=True)
+    event.listen(polling, "checkout", _check_connection)
+    reading, writing = shared.execution_options(), shared.execution_options()
+    event.listen(polling, "begin", _begin_poll)
+    event.listen(reading, "begin", _begin_snapshot)
+    event.listen(writing, "begin", _begin_write(address.parameters.get("options", "")))
+    return Engines(reading=reading, writing=writing, polling=polling, outages=outages, has_one_writer=False)
+
+
+def allow_seconds(connection: Connection, seconds: float) -> None:
+    """Allow the statements of a transaction on PostgreSQL this time each."""
+    if connection.dialect.name == "postgresql":
+        _driver_of(connection).bound = seconds
+
+
+def _driver_of(connection: Connection) -> "BoundedConnection":
+    return cast("BoundedConnection", connection.connection.driver_connection)
+
+
+def _check_connection(connection: "BoundedConnection", _record: object, _proxy: object) -> None:
+    """Discard an idle connection that its server has ended."""
+    if not connection.is_alive():
+        raise DisconnectionError
+
+
+def _begin_poll(connection: Connection) -> None:
+    _driver_of(connection).bound = POLL_SECONDS
+
+
+def _begin_snapshot(connection: Connection) -> None:
+    _begin(connection, _BEGIN_SNAPSHOT, READ_SECONDS, is_snapshot=True)
+
+
+def _begin_write(options: str) -> Callable[[Connection], None]:
+    """Return the start of a transaction that writes, with the limits that the URL does not set itself."""
+    limits = [f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS_OF_WRITE.items() if name not in options]
+    statements = "; ".join([_BEGIN_WRITE, *limits])
+    return lambda connection: _begin(connection, statements, WRITE_SECONDS)
+
+
+def _begin(connection: Connection, statements: str, seconds: float, *, is_snapshot: bool = False) -> None:
+    import psycopg
+
+    from daypass.storage.sql.bounded_connection import DeadlineError
+
+    try:
+        _driver_of(connection).begin(statements, bound=seconds, is_snapshot=is_snapshot)
+    except psycopg.Error as error:
+        connection.invalidate(error)
+        # The caller repeats the start if the server had ended the connection, but not if the server is silent.
+        is_ended = not isinstance(error, DeadlineError)
+        raise OperationalError("BEGIN", None, error, hide_parameters=True, connection_invalidated=is_ended) from error
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
-from sqlalchemy import Engine
-
 from daypass.directory.store import ReadLimits, Snapshot, WouldBlockError
 from daypass.storage.history import LoggedWrite
+from daypass.storage.sql.engines import Engines
 from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.transactions import transaction
 
@@ -30,6 +29,14 @@ class Snapshots(Protocol):
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
         ...
 
+    def poll(self) -> AbstractContextManager[SnapshotReader]:
+        """Open a reader for one query for changes.
+
+        It has a deadline of its own. Two queries may see different snapshots. Raises StoreUnavailableError as `open`
+        does.
+        """
+        ...
+
     def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         """Open a snapshot for a thread that must not wait.
 
@@ -45,13 +52,22 @@ class Snapshots(Protocol):
 class SqlSnapshots:
     """Snapshots through SQLAlchemy, whose engine closes the connections."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
 
     @contextmanager
     def open(self) -> Iterator[SqlReader]:
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
-        with transaction(self._engine) as connection:
+        with transaction(self._engines.reading) as connection:
+            yield SqlReader(connection)
+
+    @contextmanager
+    def poll(self) -> Iterator[SqlReader]:
+        """Open a reader on the connection for polls.
+
+        Each of its queries is one round trip: it has no transaction around it.
+        """
+        with transaction(self._engines.polling) as connection:
             yield SqlReader(connection)
 
     def open_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:

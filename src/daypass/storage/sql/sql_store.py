@@ -101,7 +101,7 @@ class SqlStore:
     def changes_since(self, position: Position) -> Changes | None:
         if position == NOWHERE:
             return None
-        with self._snapshots.open() as reader:
+        with self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)
         return changes_after(position, log)
 

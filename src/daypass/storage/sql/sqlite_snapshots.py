@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from daypass.directory.store import ReadLimits, StoreUnavailableError
@@ -47,6 +47,10 @@ class SqliteSnapshots:
             raise unavailable(error) from error
         finally:
             self._places.release()
+
+    def poll(self) -> AbstractContextManager[SqliteReader]:
+        """Open a snapshot: a file does not need a deadline of its own."""
+        return self.open()
 
     def open_at_once(self, limits: ReadLimits) -> SnapshotAtOnce:
         """Open a snapshot for a thread that must not wait."""

@@ -2,7 +2,8 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -20,7 +21,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
     """
     try:
-        with engine.begin() as connection:
+        with _begun(engine) as connection:
             yield connection
     except (IntegrityError, DataError, sqlite3.IntegrityError, sqlite3.DataError):
         raise
@@ -30,6 +31,37 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         raise unavailable(error.orig) from error
     except PoolTimeout as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
+
+
+@contextmanager
+def _begun(engine: Engine) -> Iterator[Connection]:
+    """Begin a transaction, on a second connection if the server had ended the first.
+
+    Only the start is repeated: it has no effect.
+    """
+    connection = _find_begun(engine) or _begin(engine)
+    with connection, cast("AbstractContextManager[object]", connection.get_transaction()):
+        yield connection
+
+
+def _find_begun(engine: Engine) -> Connection | None:
+    """Begin a transaction, or return None if the server had ended the connection."""
+    try:
+        return _begin(engine)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            return None
+        raise
+
+
+def _begin(engine: Engine) -> Connection:
+    connection = engine.connect()
+    try:
+        connection.begin()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def unavailable(error: BaseException | None) -> StoreUnavailableError:

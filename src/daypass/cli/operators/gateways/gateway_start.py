@@ -27,8 +27,9 @@ from daypass.gateway.settings import GatewaySettings, Listen, check, check_files
 from daypass.gateway.stores.check import WRONG_PROFILE
 from daypass.gateway.stores.profiles import UNKNOWN
 from daypass.http.workers import ListenError
-from daypass.storage.address import PostgresqlAddress, parse_address
+from daypass.storage.address import parse_address
 from daypass.storage.master_key import MasterKeySource
+from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.wiring_gateway import (
     Backends,
     ask_directory,

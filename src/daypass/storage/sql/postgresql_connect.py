@@ -1,0 +1,149 @@
+"""A new connection to one of the servers of a PostgreSQL database.
+
+Owns the choice among several hosts, which are tried in order, and the bounds of an attempt:
+
+* A host name is resolved in a thread of its own: the resolver has no time limit, and libpq would hold up the whole
+  process while it asks.
+* Each address has `connect_timeout` seconds, by default 5, or 3 if there are several.
+* While the database does not accept connections, one thread at a time tries. The others are refused at once.
+
+A store writes, so that a server that is a replica is refused: it answers with older data. Which server is a replica is
+in the first message of each, and costs no query.
+"""
+
+import socket
+import threading
+from collections.abc import Mapping
+from queue import Empty, SimpleQueue
+
+import psycopg
+
+from daypass.storage.outages import Outages
+from daypass.storage.sql.bounded_connection import BoundedConnection
+
+CONNECT_SECONDS = 5
+_CONNECT_SECONDS_OF_SEVERAL = 3
+RESOLVE_SECONDS = 3.0
+_DEFAULTS = {
+    "application_name": "daypass",
+    "keepalives_idle": "15",
+    "tcp_user_timeout": "15000",  # for a network that loses packets
+}
+
+
+class Connector:
+    """Opens connections to a database. Threads share it."""
+
+    def __init__(self, parameters: Mapping[str, str], outages: Outages, *, is_replica: bool = False) -> None:
+        self._parameters = _DEFAULTS | dict(parameters)
+        self._outages = outages
+        self._is_replica = is_replica
+        self._trying = threading.Lock()
+        self._has_failed = False
+        self._reason = ""
+
+    def connect(self) -> BoundedConnection:
+        """Return a new connection. Raises psycopg.OperationalError."""
+        if not self._has_failed:
+            return self._attempt()
+        if not self._trying.acquire(blocking=False):
+            raise psycopg.OperationalError(f"the database does not accept connections: {self._reason}")
+        try:
+            return self._attempt()
+        finally:
+            self._trying.release()
+
+    def _attempt(self) -> BoundedConnection:
+        try:
+            connection = self._first_answer()
+        except psycopg.Error as error:
+            self._has_failed, self._reason = True, str(error).partition("\n")[0]
+            self._outages.complain(self._reason)
+            raise
+        self._has_failed = False
+        connection.outages = self._outages
+        return connection
+
+    def _first_answer(self) -> BoundedConnection:
+        wanted = self._parameters.get("target_session_attrs")
+        # Hosts are tried one by one, so that this preference needs two rounds.
+        rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
+        failures: dict[str, None] = {}
+        for session in rounds:
+            for host in _hosts(self._parameters):
+                try:
+                    return self._connect_to(host, session)
+                except psycopg.Error as error:
+                    failures[str(error).partition("\n")[0]] = None
+        raise psycopg.OperationalError("; ".join(failures))
+
+    def _connect_to(self, host: dict[str, str], session: str | None) -> BoundedConnection:
+        wanted = host if session is None else host | {"target_session_attrs": session}
+        addresses = _resolve(host)
+        for address in addresses[:-1]:
+            try:
+                return self._connect(wanted | address)
+            except psycopg.Error:
+                continue
+        return self._connect(wanted | addresses[-1])
+
+    def _connect(self, attempt: dict[str, str]) -> BoundedConnection:
+        # Statements are never prepared on the server: a pooler in transaction mode would mix them up.
+        connection = BoundedConnection.connect(
+            autocommit=True,
+            prepare_threshold=None,
+            **attempt,  # type: ignore[arg-type] # libpq's parameters alone
+        )
+        if not self._is_replica and is_replica(connection):
+            connection.close()
+            raise psycopg.OperationalError("the server is a replica, which does not accept writes")
+        return connection
+
+
+def is_replica(connection: BoundedConnection) -> bool:
+    """Return whether the server said that it is a replica.
+
+    It says so again when it changes.
+    """
+    return connection.pgconn.parameter_status(b"in_hot_standby") == b"on"
+
+
+def _hosts(parameters: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the parameters for each host."""
+    hosts = parameters.get("host", "").split(",")
+    addresses = parameters.get("hostaddr", "").split(",")
+    ports = parameters.get("port", "").split(",")
+    number = max(len(hosts), len(addresses))
+    hosts, addresses, ports = (each * number if len(each) == 1 else each for each in (hosts, addresses, ports))
+    common = {name: value for name, value in parameters.items() if name not in {"host", "hostaddr", "port"}}
+    seconds = CONNECT_SECONDS if number == 1 else _CONNECT_SECONDS_OF_SEVERAL
+    found = []
+    for host, address, port in zip(hosts, addresses, ports, strict=True):
+        own = {"host": host, "hostaddr": address, "port": port}
+        found.append({"connect_timeout": str(seconds)} | common | {name: value for name, value in own.items() if value})
+    return found
+
+
+def _resolve(parameters: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the addresses of a host, each as parameters. Raises psycopg.OperationalError."""
+    host = parameters.get("host", "")
+    if not host or "hostaddr" in parameters or host.startswith(("/", "@")):
+        return [{}]  # a directory of a socket, or an address
+    found: SimpleQueue[list[dict[str, str]] | OSError | UnicodeError] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found.put([{"hostaddr": name} for name in dict.fromkeys(str(answer[4][0]) for answer in answers)])
+        except (OSError, UnicodeError) as error:
+            found.put(error)
+
+    threading.Thread(target=ask, name="store-resolve", daemon=True).start()
+    try:
+        answer = found.get(timeout=RESOLVE_SECONDS)
+    except Empty:
+        raise psycopg.OperationalError(f"the name of the host {host} was not resolved in time") from None
+    if isinstance(answer, list):
+        return answer
+    reason = answer.strerror if isinstance(answer, OSError) else "it is not a valid name"
+    raise psycopg.OperationalError(f"cannot resolve the host {host}: {reason}")
