@@ -116,7 +116,7 @@ def build_app(
     )
     maintenance = Maintenance(
         rings.maintain,
-        lambda: uses.flush(opened.store),
+        lambda: uses.flush(opened.store, pause=maintenance.stopping.wait),
         lambda: purge_store(opened.store, opened.clock.now()),
     )
     webhook_sender = WebhookSender(

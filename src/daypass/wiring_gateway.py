@@ -201,7 +201,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     """
     cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
     uses = LastUses()
-    maintenance = Maintenance(lambda: uses.flush(opened.store))
+    maintenance = Maintenance(lambda: uses.flush(opened.store, pause=maintenance.stopping.wait))
     cache.start()
     maintenance.start()
     return Directory(

@@ -11,6 +11,7 @@ import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 
+from daypass.directory.loader_marks import charged_to
 from daypass.directory.store import (
     Changes,
     Link,
@@ -21,7 +22,6 @@ from daypass.directory.store import (
     Store,
     StoreUnavailableError,
     WouldBlockError,
-    charged_to,
 )
 from daypass.storage.cache import StoreCache
 from daypass.storage.cache_entries import CacheEntry, Entries

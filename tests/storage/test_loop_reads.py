@@ -8,7 +8,8 @@ from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 from tests.storage.test_cache import ACCOUNT, HandSeconds
 
-from daypass.directory.store import Reader, Record, Store, WouldBlockError, short_load
+from daypass.directory.loader_marks import short_load
+from daypass.directory.store import Reader, Record, Store, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LOAD_LIMITS, REQUEST_LIMITS, SLOW_SECONDS, LoopReads, count_waits
 from daypass.storage.memory import MemoryStore

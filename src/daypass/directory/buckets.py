@@ -19,8 +19,9 @@ import msgspec
 from daypass.directory import records
 from daypass.directory.bucket_policies import in_words_of_s3, is_public, parse_bucket_policy
 from daypass.directory.entities.bucket_entities import PublicAccessBlock, StoredBucket, bucket_id
+from daypass.directory.loader_marks import keeps_little
 from daypass.directory.principals import StoredTrust, StoreTrust, show_principals, store_principals
-from daypass.directory.store import Reader, RecordExistsError, Writer, keeps_little
+from daypass.directory.store import Reader, RecordExistsError, Writer
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.errors import MalformedPolicyDocument
 from daypass.policy.authorization_request import Principal, PrincipalKind

@@ -13,8 +13,9 @@ from daypass.arn import Arn, account_in_arn
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
+from daypass.directory.loader_marks import charged_to, keeps_little, short_load
 from daypass.directory.managed_policies.aws_managed import find_aws_policy
-from daypass.directory.store import Reader, charged_to, keeps_little, short_load
+from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import trust_in_force
 from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
 from daypass.policy.language.document import Document, DocumentKind, parse_document

@@ -9,10 +9,11 @@ types encode themselves into the body of a record, and callers fold the case of 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol, TypeVar, TypeVarTuple
+from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
 
 import msgspec
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.errors import ServiceUnavailable
 
 T = TypeVar("T")
@@ -221,6 +222,13 @@ class Reader(Protocol):
         """Return the number of links of a kind to `target`."""
         ...
 
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        """Return the last use of a record, or None.
+
+        It may be newer than the snapshot.
+        """
+        ...
+
 
 class Snapshot(Reader, Protocol):
     """A reader of one snapshot that knows its position in the history."""
@@ -279,6 +287,13 @@ class Writer(Reader, ReplayGuard, Protocol):
         """Delete a link, or raise RecordMissingError."""
         ...
 
+    def delete_use(self, unique_id: str) -> None:
+        """Delete the last use of a record, if there is one.
+
+        It is not a change: a write with nothing else makes no revision.
+        """
+        ...
+
 
 class Store(ReplayGuard, Protocol):
     """A store of the directory.
@@ -323,6 +338,21 @@ class Store(ReplayGuard, Protocol):
         """
         ...
 
+    def record_uses(self, uses: Sequence[RecordedUse]) -> None:
+        """Record at most MOST_USES uses.
+
+        Of two uses of one record, the newer one stays. It makes no revision, no change and no announcement, and does not wait for a writer's transaction on a database
+        that can do without. Uses of missing records are ignored. A crash may lose it after the call returned.
+        """
+        ...
+
+    def purge_uses(self, after: str) -> str:
+        """Delete last uses without a record, and return the next `after`.
+
+        It looks at a few after the id `after`, and returns an empty string after the last one.
+        """
+        ...
+
     def revision(self) -> int:
         """Return the number of the last write.
 
@@ -346,88 +376,6 @@ class Store(ReplayGuard, Protocol):
     def close(self) -> None:
         """Close every connection."""
         ...
-
-
-L = TypeVar("L", bound=Callable[..., object])
-_LITTLE: set[Callable[..., object]] = set()
-
-
-def keeps_little(loader: L) -> L:
-    """Mark a loader whose value is small even if its records are large.
-
-    Without the mark a cache assumes that a value is as large as its records.
-    """
-    _LITTLE.add(loader)
-    return loader
-
-
-def is_little(loader: Callable[..., object]) -> bool:
-    """Return whether a loader is marked as one with small values."""
-    return loader in _LITTLE
-
-
-_SHORT: set[Callable[..., object]] = set()
-
-
-def short_load(loader: L) -> L:
-    """Mark a loader that the event loop may run.
-
-    Its work is in proportion to the bytes that it reads from the store. A loader that compiles documents from another
-    source, such as AWS's own policies, must not have the mark.
-    """
-    _SHORT.add(loader)
-    return loader
-
-
-def is_short(loader: Callable[..., object]) -> bool:
-    """Return whether a loader is marked as one that the event loop may run."""
-    return loader in _SHORT
-
-
-_MEASURES: dict[Callable[..., object], Callable[[Any], int]] = {}
-
-
-def measured_by(measure: Callable[[Any], int]) -> Callable[[L], L]:
-    """Mark a loader whose values have a size of their own.
-
-    `measure` returns the size of a value in bytes. Without the mark a cache estimates it from the records.
-    """
-
-    def mark(loader: L) -> L:
-        _MEASURES[loader] = measure
-        return loader
-
-    return mark
-
-
-def find_measure(loader: Callable[..., object]) -> Callable[[Any], int] | None:
-    """Return the function that measures the values of a loader, or None."""
-    return _MEASURES.get(loader)
-
-
-_CHARGED: dict[Callable[..., object], int] = {}
-
-
-def charged_to(place: int) -> Callable[[L], L]:
-    """Mark a loader whose values count for the account in an argument.
-
-    `place` is the argument's position. A cache divides its capacity among accounts. Without the mark, a value counts
-    for the account of its records.
-    """
-
-    def mark(loader: L) -> L:
-        _CHARGED[loader] = place
-        return loader
-
-    return mark
-
-
-def charged_argument(loader: Callable[..., object]) -> int | None:
-    """Return the position of the argument with the account to charge.
-
-    Returns None if they count for the account of their records.
-    """
-    return _CHARGED.get(loader)
 
 
 class Views(Protocol):

@@ -17,8 +17,9 @@ from typing import Protocol
 
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcClientKey, OidcSignInClient, client_unique_id
+from daypass.directory.loader_marks import keeps_little
 from daypass.directory.secret_box import SecretBox, SecretDecryptionError
-from daypass.directory.store import Reader, keeps_little
+from daypass.directory.store import Reader
 from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.client_assertion import LIFETIME, AssertionSigner, UnusableClientKeyError

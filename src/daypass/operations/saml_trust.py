@@ -7,9 +7,10 @@ cached until the provider changes.
 from dataclasses import replace
 
 from daypass.directory.entities.saml_entities import SamlProvider
+from daypass.directory.loader_marks import keeps_little
 from daypass.directory.saml_providers import find_provider
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, keeps_little
+from daypass.directory.store import Reader
 from daypass.federation.saml.private_key import read_private_key
 from daypass.federation.saml.settings import Trust
 from daypass.operations.request_context import RequestContext

@@ -24,7 +24,8 @@ from daypass.directory import records
 from daypass.directory.entities.iam_entities import Role
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.identity import load_accounts_with
-from daypass.directory.store import Reader, keeps_little
+from daypass.directory.loader_marks import keeps_little
+from daypass.directory.store import Reader
 from daypass.errors import AccessDenied, Fault
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
 from daypass.federation.oidc.identify import KeysNeededError

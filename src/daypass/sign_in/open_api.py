@@ -7,7 +7,8 @@
 
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import SamlProvider
-from daypass.directory.store import Reader, keeps_little
+from daypass.directory.loader_marks import keeps_little
+from daypass.directory.store import Reader
 from daypass.errors import AccessDenied
 from daypass.operations.oidc_clients import listed_clients
 from daypass.operations.request_context import RequestContext

@@ -25,9 +25,10 @@ import msgspec
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof
+from daypass.directory.loader_marks import charged_to, measured_by
 from daypass.directory.outbound import issuer_url
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, charged_to, measured_by
+from daypass.directory.store import Reader
 from daypass.errors import ExpiredTokenException, Fault, InvalidIdentityToken
 from daypass.federation.oidc.claims import ROLES_CLAIM, WebIdentity
 from daypass.federation.oidc.identify import KeysAtHand, KeysNeededError, identify

@@ -26,9 +26,10 @@ from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider, OidcSignInClient
 from daypass.directory.entities.sign_in_entities import SignInSession, StoredProof, TokenFamily
 from daypass.directory.identity import load_accounts_with
+from daypass.directory.loader_marks import keeps_little, measured_by
 from daypass.directory.revocations import REVOCATION_KEPT, revoke_for_good
 from daypass.directory.saml_providers import find_provider
-from daypass.directory.store import Link, Reader, RecordMissingError, Store, Writer, keeps_little, measured_by
+from daypass.directory.store import Link, Reader, RecordMissingError, Store, Writer
 from daypass.errors import InvalidIdentityToken, Throttling, ValidationError
 from daypass.federation.oidc.provider import SCHEME, find_built_in
 from daypass.operations.oidc_clients import find_client, find_record

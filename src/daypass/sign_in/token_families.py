@@ -22,7 +22,8 @@ import msgspec
 from daypass.base64url import parse_base64url, to_base64url
 from daypass.directory import records
 from daypass.directory.entities.sign_in_entities import SignInSession, TokenFamily
-from daypass.directory.store import Reader, RecordMissingError, Writer, measured_by
+from daypass.directory.loader_marks import measured_by
+from daypass.directory.store import Reader, RecordMissingError, Writer
 from daypass.operations.request_context import RequestContext
 from daypass.sign_in.proofs import SignInOverError
 from daypass.sign_in.sessions import find_session, load_session

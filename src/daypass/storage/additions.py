@@ -21,6 +21,10 @@ class Addition:
     statements: dict[str, tuple[str, ...]]
 
 
+_CREATE_LAST_USES = """CREATE TABLE last_uses (
+    unique_id TEXT{collation} NOT NULL, account TEXT{collation} NOT NULL, at BIGINT NOT NULL,
+    region TEXT NOT NULL, service TEXT NOT NULL, CONSTRAINT last_uses_pk PRIMARY KEY (unique_id))"""
+
 # A nonce for each write, see history.py. The default is evaluated once a row, for the old rows too.
 _NONCE = Addition(
     is_there={
@@ -44,7 +48,19 @@ _NONCE = Addition(
     },
 )
 
-ADDITIONS = (_NONCE,)
+# The last uses of keys and roles, which version 0.1.0 writes as records; see sql/use_records.py.
+_LAST_USES = Addition(
+    is_there={
+        "sqlite": "(SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'last_uses')",
+        "postgresql": "(SELECT count(*) FROM pg_class WHERE oid = to_regclass('last_uses'))",
+    },
+    statements={
+        "sqlite": (_CREATE_LAST_USES.format(collation=""),),
+        "postgresql": (_CREATE_LAST_USES.format(collation=' COLLATE "C"'),),
+    },
+)
+
+ADDITIONS = (_NONCE, _LAST_USES)
 
 
 def missing_additions(connection: Connection) -> list[Addition]:

@@ -25,19 +25,8 @@ from collections.abc import Callable, Hashable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
-from daypass.directory.store import (
-    NOWHERE,
-    Changes,
-    Position,
-    Reader,
-    Snapshot,
-    Store,
-    WouldBlockError,
-    charged_argument,
-    find_measure,
-    is_little,
-    is_short,
-)
+from daypass.directory.loader_marks import charged_argument, find_measure, is_little, is_short
+from daypass.directory.store import NOWHERE, Changes, Position, Reader, Snapshot, Store, WouldBlockError
 from daypass.storage.cache_entries import CacheEntry, Entries, Key
 from daypass.storage.change_poller import ChangePoller
 from daypass.storage.change_queries import ChangeQuery

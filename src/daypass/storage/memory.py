@@ -15,6 +15,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import (
     EMPTY,
     Changes,
@@ -38,6 +39,7 @@ LOG_LENGTH = 1024
 NONCE_BYTES = 16
 LOCK_WAIT = 10.0
 _PURGED_PER_CLAIM = 16
+_PURGED_USES = 200
 _SMALL_STORE = 1_000  # records and links that the event loop may search
 
 T = TypeVar("T")
@@ -48,7 +50,7 @@ F = TypeVar("F", Record, Link)
 class _State:
     """The data of one revision.
 
-    Once published, only its claims change.
+    Once published, only its claims and uses change.
     """
 
     position: Position = EMPTY
@@ -57,6 +59,7 @@ class _State:
     sorts: dict[tuple[str, str, str], Record] = field(default_factory=dict)
     links: dict[tuple[str, str, str], Link] = field(default_factory=dict)
     claims: dict[str, datetime] = field(default_factory=dict)
+    uses: dict[str, RecordedUse] = field(default_factory=dict)
 
     def next(self) -> "_State":
         """Return a copy for a writer."""
@@ -67,6 +70,7 @@ class _State:
             sorts=dict(self.sorts),
             links=dict(self.links),
             claims=dict(self.claims),
+            uses=dict(self.uses),
         )
 
     def claim(self, key: str, *, now: datetime, until: datetime) -> bool:
@@ -134,6 +138,9 @@ class _MemoryReader:
 
     def count_sources(self, kind: str, target: str) -> int:
         return len(self.sources(kind, target))
+
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        return self.state.uses.get(unique_id)
 
 
 class _LimitedReader(_MemoryReader):
@@ -238,6 +245,9 @@ class _MemoryWriter(_MemoryReader):
             raise RecordMissingError(kind, source, target)
         self.changed.add(LinkChange(kind, source, target))
 
+    def delete_use(self, unique_id: str) -> None:
+        self.state.uses.pop(unique_id, None)
+
     def _require_free(self, record: Record, *, instead_of: Record | None) -> None:
         by_id = None if record.unique_id is None else self.state.ids.get(record.unique_id)
         by_sort = self.state.sorts.get((record.kind, record.account, record.sort))
@@ -292,6 +302,22 @@ class MemoryStore:
     def claim(self, key: str, *, until: datetime) -> bool:
         with self._alone():
             return self._state.claim(key, now=self._clock.now(), until=until)
+
+    def record_uses(self, uses: Sequence[RecordedUse]) -> None:
+        with self._alone():
+            state = self._state
+            for use in uses:
+                known = state.uses.get(use.unique_id)
+                if use.unique_id in state.ids and (known is None or known.at < use.at):
+                    state.uses[use.unique_id] = use
+
+    def purge_uses(self, after: str) -> str:
+        with self._alone():
+            looked_at = sorted(unique_id for unique_id in self._state.uses if unique_id > after)[:_PURGED_USES]
+            for unique_id in looked_at:
+                if unique_id not in self._state.ids:
+                    del self._state.uses[unique_id]
+        return looked_at[-1] if looked_at else ""
 
     def revision(self) -> int:
         return self._state.position.number

@@ -8,6 +8,7 @@ A failed read is recorded like a successful one: a key that appears later change
 from collections.abc import Sequence
 from typing import TypeVar
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Reader, Record
 from daypass.storage import invalidation
 from daypass.storage.invalidation import Dependency
@@ -68,6 +69,11 @@ class RecordingReader:
     def count_sources(self, kind: str, target: str) -> int:
         self.dependencies.add(invalidation.on_sources(kind, target))
         return self._reader.count_sources(kind, target)
+
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        """Refuse: a last use changes without a change in the log."""
+        del unique_id
+        raise TypeError("a cached value must not depend on a last use")
 
     def _counted(self, found: F | None) -> F | None:
         if found is not None:

@@ -9,6 +9,7 @@ of ten thousand roles reads each a dozen times.
 from collections.abc import Sequence
 from datetime import datetime
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Record, Writer
 
 _Name = tuple[str, str, str]
@@ -61,6 +62,12 @@ class CachingWriter:
 
     def count_sources(self, kind: str, target: str) -> int:
         return self._writer.count_sources(kind, target)
+
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        return self._writer.find_use(unique_id)
+
+    def delete_use(self, unique_id: str) -> None:
+        self._writer.delete_use(unique_id)
 
     def claim(self, key: str, *, until: datetime) -> bool:
         return self._writer.claim(key, until=until)

@@ -24,7 +24,8 @@ from urllib.parse import urlsplit
 from daypass.directory import records
 from daypass.directory.entities.saml_entities import MetadataSummary, SamlProvider
 from daypass.directory.identity import load_accounts_with
-from daypass.directory.store import Reader, Views, keeps_little
+from daypass.directory.loader_marks import keeps_little
+from daypass.directory.store import Reader, Views
 from daypass.federation.saml.requests.authn_request import POST, REDIRECT
 from daypass.operations.saml_summaries import find_summary
 

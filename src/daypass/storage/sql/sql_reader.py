@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, tuple_
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Position, Record
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.sql import tables
@@ -48,6 +49,15 @@ _LINKS_OF_MANY = (
 )
 _COUNT_SOURCES = fixed(
     select(func.count()).select_from(tables.links).where(tables.named(tables.links, "kind", "target"))
+)
+_USE = fixed(
+    select(
+        tables.last_uses.c.unique_id,
+        tables.last_uses.c.account,
+        tables.last_uses.c.at,
+        tables.last_uses.c.region,
+        tables.last_uses.c.service,
+    ).where(tables.named(tables.last_uses, "unique_id"))
 )
 
 
@@ -111,6 +121,12 @@ class SqlReader:
         if not is_storable(kind, target):
             return 0
         return int(self._connection.execute(_COUNT_SOURCES, {"kind": kind, "target": target}).scalar_one())
+
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        if not is_storable(unique_id):
+            return None
+        row = self._connection.execute(_USE, {"unique_id": unique_id}).first()
+        return None if row is None else RecordedUse(*row)
 
     def logged_from(self, number: int) -> Sequence[LoggedWrite]:
         """Return the log of changes from the write of a number on."""

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import NOWHERE, Changes, Position, ReadLimits, Snapshot
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
@@ -24,6 +25,7 @@ from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
 from daypass.storage.sql.transactions import transaction
 from daypass.storage.sql.turns import Turns
+from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
 
 # On SQLite, whose BEGIN IMMEDIATE excludes other writers already.
 _NUMBER = fixed(select(tables.revision.c.number))
@@ -89,6 +91,19 @@ class SqlStore:
         turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
         with turn, transaction(self._engines.writing) as connection:
             return claim(connection, key, now=self._clock.now(), until=until)
+
+    def record_uses(self, uses: Sequence[RecordedUse]) -> None:
+        if self._engines.has_one_writer:
+            with self._turns.take(None):
+                record_on_sqlite(self._engines.writing, uses)
+        else:
+            with transaction(self._engines.writing) as connection:
+                record_on_postgresql(connection, uses)
+
+    def purge_uses(self, after: str) -> str:
+        turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
+        with turn, transaction(self._engines.writing) as connection:
+            return purge(connection, after)
 
     def revision(self) -> int:
         with self._snapshots.open() as reader:

@@ -36,6 +36,7 @@ _REPLACE = fixed(
 )
 _DELETE = fixed(delete(tables.records).where(tables.named(tables.records, "kind", "account", "key")))
 _UNLINK = fixed(delete(tables.links).where(tables.named(tables.links, "kind", "source", "target")))
+_DELETE_USE = fixed(delete(tables.last_uses).where(tables.named(tables.last_uses, "unique_id")))
 _SET_REVISION = fixed(update(tables.revision).values(number=bindparam("number")))
 _LOG = fixed(insert(tables.changes))
 _FORGET = fixed(delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest")))
@@ -111,6 +112,9 @@ class SqlWriter(SqlReader):
             raise RecordMissingError(kind, source, target)
         self._connection.execute(_UNLINK, {"kind": kind, "source": source, "target": target})
         self._changed.add(LinkChange(kind, source, target))
+
+    def delete_use(self, unique_id: str) -> None:
+        self._connection.execute(_DELETE_USE, {"unique_id": unique_id})
 
     def finish(self) -> tuple[int, bytes | None]:
         """Record the new revision and its changes.

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Position, Record
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.storable_text import end_of_prefix, is_storable
@@ -21,6 +22,7 @@ _BY_KEY, _BY_ID = f"{_RECORD}kind = ? AND account = ? AND key = ?", f"{_RECORD}u
 _BY_ENDS = f"{_LINK}source = ? AND target = ?"
 _POSITION = "SELECT revision, nonce FROM changes ORDER BY revision DESC LIMIT 1"
 _LOGGED = "SELECT revision, nonce, touched FROM changes WHERE revision >= ? ORDER BY revision"
+_USE = "SELECT unique_id, account, at, region, service FROM last_uses WHERE unique_id = ?"
 _COUNT = "SELECT number FROM counts WHERE kind = ? AND account = ?"
 _COUNT_SOURCES = "SELECT count(*) FROM links WHERE kind = ? AND target = ?"
 
@@ -102,6 +104,12 @@ class SqliteReader:
         if not is_storable(kind, target):
             return 0
         return self._number(_COUNT_SOURCES, (kind, target))
+
+    def find_use(self, unique_id: str) -> RecordedUse | None:
+        if not is_storable(unique_id):
+            return None
+        row = self._only(_USE, (unique_id,))
+        return None if row is None else RecordedUse(*row)
 
     def logged_from(self, number: int) -> list[LoggedWrite]:
         """Return the log of changes from the write of a number on."""

@@ -91,6 +91,17 @@ revision = Table(
     Column("number", BigInteger, nullable=False),
 )
 
+# The last use of keys and roles, outside of the revision and the log. storage/additions.py adds it.
+last_uses = Table(
+    "last_uses",
+    metadata,
+    Column("unique_id", _name(), primary_key=True),
+    Column("account", _name(), nullable=False),
+    Column("at", BigInteger, nullable=False),  # microseconds since 1970
+    Column("region", Text, nullable=False),
+    Column("service", Text, nullable=False),
+)
+
 # The changes of the latest writes. NULL: too many to log. The nonce tells two histories apart whose numbers are equal.
 # storage/additions.py adds it: writers of version 0.1.0 do not know it, and the database fills it for them.
 changes = Table(
