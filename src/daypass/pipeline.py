@@ -18,7 +18,7 @@ an event.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -33,6 +33,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
+from daypass.authorize.call_templates import CallTemplates, authorize_by_template, may_have_template
 from daypass.authorize.context import RequestInfo
 from daypass.authorize.session_limits import check_session_limits
 from daypass.directory.store import Views, WouldBlockError
@@ -46,7 +47,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 from daypass.wire.cors import allow_any_origin
 from daypass.wire.decode import Call, decode, is_json_wanted
-from daypass.wire.faults import render_fault
+from daypass.wire.faults import answer, render_fault
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.other_services import OtherServiceError, render_not_served
 from daypass.wire.render import render
@@ -59,6 +60,14 @@ class StoreView(Protocol):
     """
 
     views: Views
+
+    @property
+    def generation(self) -> Callable[[], int | None]:
+        """The function that returns the generation of the cached values.
+
+        It returns None on a worker thread, and if the values cannot be used now (CachedViews).
+        """
+        ...
 
     def within_rate_limit(self, peer: str) -> bool:
         """Count one more unsigned call of a peer. Return whether it is allowed.
@@ -136,6 +145,7 @@ class Pipeline:
     required_log: RequiredLog | None = None
     signature_now: Callable[[datetime], datetime] | None = None
     parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN, encode_parameters))
+    templates: CallTemplates = field(default_factory=CallTemplates)
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -249,10 +259,44 @@ class Pipeline:
             trace.encoded_parameters = self.parsed_requests.keep(request, parsed)
         else:
             trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
+            if known.session_name and signer is not None and self.required_log is None:
+                # A call like an earlier one is authorized, run and rendered by what they have in common.
+                body = self._answer_by_template(known, signer, store_view, trace)
+                if body is not None:
+                    response = answer(body, request_id=trace.request_id, wants_json=False)
+                    return allow_any_origin(response, request, call.service)
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace)
+        if known is not None and known.session_name and signer is not None:
+            self._keep_template(known, signer, store_view, trace)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
+
+    def _answer_by_template(
+        self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace
+    ) -> bytes | None:
+        """Return the answer to a call like an earlier one, or None if it has to go the whole way."""
+        caller = signer.caller
+        template = self.templates.find(known, caller, store_view.views, store_view.generation())
+        if template is None or template.answers is None:
+            return None
+        request_info = RequestInfo(trace.now, trace.request, signer.region)
+        authorized = authorize_by_template(template, known.session_name, request_info)
+        if authorized is None:
+            return None
+        trace.caller = caller
+        return template.answers.answer(authorized, known.session_name, trace.now, trace.request_id, template.entropy)
+
+    def _keep_template(self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace) -> None:
+        """Keep what an allowed call has in common with later ones, if the event loop can."""
+        caller, generation = signer.caller, store_view.generation()
+        if generation is None or self.required_log is not None or not may_have_template(known, caller):
+            return
+        with suppress(WouldBlockError):
+            if self.templates.find(known, caller, store_view.views, generation) is None:
+                request_info = RequestInfo(trace.now, trace.request, signer.region)
+                with store_view.open(StoreAccess.CACHE, trace.now, signer.region, caller.account) as ctx:
+                    self.templates.keep(known, caller, request_info, ctx)
 
     def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
         """Run the stages 5 to 7 of a parsed call."""

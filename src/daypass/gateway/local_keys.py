@@ -12,10 +12,8 @@ Owns the provider of keys beside a store. Its rules:
 Leaves the comparison of signatures to daypass.verify: the caller has proved nothing when this provider returns it.
 """
 
-from collections.abc import Callable, Hashable
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, cast
 
 import msgspec
 
@@ -24,16 +22,14 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authorize.verified_caller import verified_caller
 from daypass.bounded_memory import BoundedMemory
+from daypass.directory.recorded_views import CachedValue, RecordedViews, are_present
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import CachedViews, Reader, Views, WouldBlockError
+from daypass.directory.store import CachedViews, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import ExpiredToken, InvalidClientTokenId
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.hidden_members import hidden_rich_repr
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
-
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 
 _CAPACITY = 4096
 
@@ -53,7 +49,7 @@ class _Grant(msgspec.Struct):
     caller: DirectoryCaller
     secret: str
     expires: float
-    derived_from: tuple[tuple[Any, tuple[Hashable, ...], Any], ...]
+    derived_from: tuple[CachedValue, ...]
     generation: int | None = None
     last: tuple[tuple[str, str, str], KeyGrant] | None = None
 
@@ -61,20 +57,6 @@ class _Grant(msgspec.Struct):
         return "<secret>"
 
     __rich_repr__ = hidden_rich_repr
-
-
-class _RecordedViews:
-    """Remembers each value that it returns."""
-
-    def __init__(self, views: Views) -> None:
-        self._views = views
-        self.read: list[tuple[Any, tuple[Hashable, ...], Any]] = []
-
-    def get(self, loader: Callable[[Reader, *Ts], T], *args: *Ts) -> T:
-        """Return the present value of `loader`."""
-        value = self._views.get(loader, *args)
-        self.read.append((loader, cast("tuple[Hashable, ...]", args), value))
-        return value
 
 
 class LocalKeys:
@@ -122,16 +104,14 @@ class LocalKeys:
         generation = self._views.generation() if views is self._views else None
         if generation is not None and generation == grant.generation:
             return True
-        get = views.get
-        for loader, args, value in grant.derived_from:
-            if get(loader, *args) is not value:
-                return False
+        if not are_present(grant.derived_from, views):
+            return False
         if generation is not None:
             grant.generation = generation
         return True
 
     def _open(self, claim: KeyClaim, now: datetime, views: Views) -> _Grant:
-        recorded = _RecordedViews(views)
+        recorded = RecordedViews(views)
         lookup = Lookup(
             recorded,
             self._keychain,

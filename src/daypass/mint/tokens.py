@@ -63,7 +63,20 @@ class WrittenSession(msgspec.Struct, frozen=True, array_like=True):
     delegation: str
 
 
+class SessionTemplate(msgspec.Struct, frozen=True):
+    """The common part of the payloads of similar sessions.
+
+    It lacks name, key ID, secret and times: five fields, one after the other.
+    """
+
+    before: bytes
+    after: bytes
+
+
 _WRITTEN = len(WrittenSession.__struct_fields__)
+_NAME, _AFTER_TIMES = map(WrittenSession.__struct_fields__.index, ("session_name", "issuing_key"))
+_ARRAY_START = 3  # bytes in front of an array of this many fields
+_TUPLE_START = 1  # bytes in front of one of five values
 _FILLER = WrittenSession.__struct_fields__.index("filler")
 
 
@@ -111,6 +124,47 @@ def seal_written(
         )
     except PayloadTooLargeError as error:
         raise PackedPolicyTooLarge(_too_long(scoped_policies, len(payload))) from error
+
+
+def make_template(written: WrittenSession) -> SessionTemplate:
+    """Return the template of sessions like this one.
+
+    Raises ValueError if the encoding is not that of the fields in their order.
+    """
+    payload, fields = _encode(written), astuple(written)
+    before = payload[:_ARRAY_START] + b"".join(map(_encode, fields[:_NAME]))
+    differing = _encode(fields[_NAME:_AFTER_TIMES])[_TUPLE_START:]
+    after = b"".join(map(_encode, fields[_AFTER_TIMES:]))
+    if payload != before + differing + after:
+        raise ValueError("the payload of a session is not its fields in their order")
+    return SessionTemplate(before, after)
+
+
+def seal_by_template(  # noqa: PLR0913 - the five fields in their order, and the arguments of seal_written
+    template: SessionTemplate,
+    session_name: str,
+    access_key_id: str,
+    secret: Secret,
+    issued: int,
+    expires: int,
+    *,
+    sealing_ring: SealingRing,
+    now: int,
+    salt: bytes,
+) -> str:
+    """Return the token of a new session of a template.
+
+    It is that of `seal_written` for the same fields. `salt` are SALT_BYTES random bytes, which seal_with_salt
+    describes.
+    """
+    differing = _encode((session_name, access_key_id, secret, issued, expires))
+    payload = template.before + differing[_TUPLE_START:] + template.after
+    try:
+        return seal_with_salt(
+            Purpose.SESSION, payload, bound_to=access_key_id, sealing_ring=sealing_ring, now=now, salt=salt
+        )
+    except PayloadTooLargeError as error:
+        raise PackedPolicyTooLarge(_too_long((), len(payload))) from error
 
 
 def open_session(token: str, *, access_key_id: str, sealing_ring: SealingRing) -> Session:

@@ -9,8 +9,9 @@ permission.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -21,6 +22,8 @@ from daypass.operations.declared import declare
 from daypass.operations.request_context import RequestContext
 from daypass.policy.compiled import PolicySet
 from daypass.policy.decision import Allowed
+from daypass.ports import Entropy
+from daypass.wire.operation import OperationModel
 from daypass.wire.supported import Declared
 
 Parameters = Mapping[str, Any]
@@ -239,6 +242,40 @@ class NamedSession(ABC):
 
         The name has 2 to 64 letters, digits, hyphens, underscores and dots; an empty one stands for a name that is
         left out.
+        """
+
+
+MARKED_NAME: Final = "(session-name)"
+"""The mark of a session's name in a template. No valid name contains a parenthesis."""
+
+
+class SessionAnswers(Protocol):
+    """The answers to one caller and form, but for the session."""
+
+    def answer(
+        self, authorized: Authorized[Any], session_name: str, now: datetime, request_id: str, entropy: Entropy
+    ) -> bytes:
+        """Return an answer with a new session.
+
+        It has the bytes of the answer of `run` and the writer of the service model. `authorized` is for this session
+        name, which is plain.
+        """
+        ...
+
+
+class TemplatedSession(ABC):
+    """An operation whose answers differ in the session alone.
+
+    The caller, and the form without its RoleSessionName, are the same.
+    """
+
+    @abstractmethod
+    def make_template(
+        self, model: OperationModel, authorized: Authorized[Any], ctx: RequestContext
+    ) -> SessionAnswers | None:
+        """Return what the answers have in common, or None.
+
+        It follows from the parameters without the session name, the caller, and the values that `ctx` reads.
         """
 
 

@@ -30,6 +30,7 @@ from daypass.operations.request_context import RequestContext
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.write_scopes import account_to_lock
 from daypass.ports import Clock, Entropy
+from daypass.storage.cache import CachedOnly
 from daypass.storage.loop_reads import REQUEST_LIMITS, LoopReads
 from daypass.storage.vault import Vault
 
@@ -76,6 +77,10 @@ class OpenedStore:
         """Return whether the store has no accounts."""
         with self.store.read() as reader:
             return is_empty(reader)
+
+
+def _has_none() -> None:
+    """Return None: the values of a worker thread's view have no generation."""
 
 
 class _CacheAccess:
@@ -131,6 +136,7 @@ class NonBlockingView:
         within_rate_limit: Callable[[str], bool],
     ) -> None:
         self.views = views
+        self.generation: Callable[[], int | None] = views.generation if isinstance(views, CachedOnly) else _has_none
         self._opened = opened
         self._keychain = keychain
         self._settings = settings

@@ -6,6 +6,8 @@ same refusal: a caller must not learn which.
 Source: STS API Reference, AssumeRole; AWS's order of checks on durations, tags and source identity.
 """
 
+from functools import partial
+
 import msgspec
 
 from daypass.authenticate.caller import Caller
@@ -20,9 +22,13 @@ from daypass.operations.operation import (
     Result,
     Signed,
     StoreAccess,
+    TemplatedSession,
 )
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.assume_role_template import AssumeRoleTemplate, make_assume_role_template
+from daypass.operations.sts.credentials import mint_credentials
 from daypass.operations.sts.role_session import (
+    Mint,
     RoleName,
     carried_context,
     find_role,
@@ -37,6 +43,7 @@ from daypass.operations.sts.role_session import (
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTag, SessionTags, inherit_tags, read_tags
 from daypass.policy.authorization_request import PrincipalKind
+from daypass.wire.operation import OperationModel
 
 
 class ProvidedContext(msgspec.Struct, frozen=True, rename="pascal"):
@@ -73,7 +80,7 @@ class AssumeRoleRequest(msgspec.Struct, frozen=True):
     tags: SessionTags
 
 
-class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
+class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TemplatedSession):
     """Mints a role session."""
 
     service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
@@ -136,21 +143,39 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession):
 
     def run(self, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext) -> Result:
         """Mint the session."""
-        params, caller = authorized.params, authorized.caller
-        members, session, role = params.members, caller.session, get_role(authorized)
-        chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
-        seconds = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
-        tags = inherit_tags(params.tags, session)
-        return grant_role(
-            authorized,
-            ctx,
-            session_name=members.role_session_name,
-            seconds=seconds,
-            policies=params.policies,
-            tags=tags,
-            source_identity=keep_source_identity(members.source_identity, session),
-            mfa_time=caller.mfa_at,
-            context=carried_context(session),
-            chained=chained,
-            token_size=members.minimum_session_token_size,
-        )
+        return _grant(authorized, ctx, mint_credentials)
+
+    def make_template(
+        self, model: OperationModel, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext
+    ) -> AssumeRoleTemplate | None:
+        """Return the template of similar answers, or None.
+
+        Managed session policies and a token of a certain length are checked anew for each session.
+        """
+        params = authorized.params
+        if params.policies.arns or params.policies.inline or params.members.minimum_session_token_size:
+            return None
+        return make_assume_role_template(partial(_grant, authorized, ctx), model, authorized, ctx)
+
+
+def _grant(authorized: Authorized[AssumeRoleRequest], ctx: RequestContext, mint: Mint) -> Result:
+    """Return the answer, with a session of `mint`."""
+    params, caller = authorized.params, authorized.caller
+    members, session, role = params.members, caller.session, get_role(authorized)
+    chained = caller.principal.kind is PrincipalKind.ROLE_SESSION
+    seconds = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=chained)
+    tags = inherit_tags(params.tags, session)
+    return grant_role(
+        authorized,
+        ctx,
+        session_name=members.role_session_name,
+        seconds=seconds,
+        policies=params.policies,
+        tags=tags,
+        source_identity=keep_source_identity(members.source_identity, session),
+        mfa_time=caller.mfa_at,
+        context=carried_context(session),
+        chained=chained,
+        token_size=members.minimum_session_token_size,
+        mint=mint,
+    )

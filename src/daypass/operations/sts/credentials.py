@@ -18,10 +18,13 @@ from daypass.mint.access_keys import KEY_ID_ENTROPY, SECRET_ENTROPY, access_key_
 from daypass.mint.key_chain import KeyChain, encode_chain, encode_first_step, join_chains, require_room
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SALT_BYTES
+from daypass.mint.sealing_keys import SealingRing
+from daypass.mint.secret import Secret
 from daypass.mint.session import SessionKind
-from daypass.mint.tokens import WrittenSession, seal_written
+from daypass.mint.tokens import SessionTemplate, WrittenSession, make_template, seal_by_template, seal_written
 from daypass.operations.operation import Authorized
 from daypass.operations.request_context import RequestContext
+from daypass.ports import Entropy
 
 _WHOLE = 100
 _LONGEST_TOKEN = Purpose.SESSION.value.longest
@@ -88,32 +91,7 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
     random = ctx.entropy(_ENTROPY)
     access_key_id = access_key_id_of("ASIA", grant.account, random[:KEY_ID_ENTROPY])
     secret = secret_of(random[KEY_ID_ENTROPY:_SALT_AT])
-    # By position: the names cost more than the rest of the value.
-    written = WrittenSession(
-        grant.kind,
-        grant.account,
-        grant.principal_id,
-        grant.principal_name,
-        grant.session_name,
-        access_key_id,
-        secret,
-        issued,
-        expires,
-        caller.access_key_id,
-        grant.policy,
-        grant.policy_arns,
-        grant.tags,
-        grant.transitive_tag_keys,
-        grant.source_identity,
-        grant.mfa_time,
-        grant.provider,
-        grant.context,
-        grant.chained,
-        grant.root_task_policy,
-        chain,
-        first_key,
-        grant.delegation,
-    )
+    written = _written(grant, access_key_id, secret, issued, expires, caller.access_key_id, chain, first_key)
     token = seal_written(
         written,
         scoped_policies,
@@ -128,6 +106,97 @@ def mint_credentials(grant: Grant, authorized: Authorized[Any], ctx: RequestCont
         "SessionToken": token,
         "Expiration": datetime.fromtimestamp(expires, UTC),
     }
+
+
+def _written(  # noqa: PLR0913, PLR0917 - by position: the names cost more than the rest of the value
+    grant: Grant,
+    access_key_id: str,
+    secret: Secret,
+    issued: int,
+    expires: int,
+    issuing_key: str,
+    chain: bytes,
+    first: str,
+) -> WrittenSession:
+    return WrittenSession(
+        grant.kind,
+        grant.account,
+        grant.principal_id,
+        grant.principal_name,
+        grant.session_name,
+        access_key_id,
+        secret,
+        issued,
+        expires,
+        issuing_key,
+        grant.policy,
+        grant.policy_arns,
+        grant.tags,
+        grant.transitive_tag_keys,
+        grant.source_identity,
+        grant.mfa_time,
+        grant.provider,
+        grant.context,
+        grant.chained,
+        grant.root_task_policy,
+        chain,
+        first,
+        grant.delegation,
+    )
+
+
+class GrantTemplate(msgspec.Struct, frozen=True):
+    """Grants to one caller that differ in the session name alone.
+
+    The caller has a long-term key. `sealing_ring` are the keys at the time when it was made: a reader keeps a template
+    only while they are the present ones.
+    """
+
+    caller: Caller
+    account: str
+    seconds: int
+    session: SessionTemplate
+    sealing_ring: SealingRing
+
+
+def make_grant_template(grant: Grant, caller: Caller, ctx: RequestContext) -> GrantTemplate:
+    """Return the template of grants like this one.
+
+    Raises ValueError for a grant, or a caller, that `mint_credentials` treats in another way than the usual one.
+    """
+    # Other classes have chains of their own.
+    is_usual = type(caller) is Caller and caller.session is None and grant.approval is None and grant.issued is None
+    if not is_usual or grant.scope_down or grant.token_size:
+        raise ValueError("such a grant has no template")
+    chain = encode_first_step(caller.access_key_id)
+    written = _written(grant, "ASIA", Secret("-"), 0, 0, caller.access_key_id, chain, "")
+    return GrantTemplate(caller, grant.account, grant.seconds, make_template(written), ctx.sealing_ring)
+
+
+def mint_by_template(
+    template: GrantTemplate, authorized: Authorized[Any], session_name: str, now: int, entropy: Entropy
+) -> tuple[str, str, int, str]:
+    """Return key ID, secret, end and token of a new session.
+
+    They are those of `mint_credentials`. Raises ValueError if another caller was authorized.
+    """
+    if authorized.caller is not template.caller:
+        raise ValueError("the template belongs to another caller")
+    random, expires = entropy(_ENTROPY), now + template.seconds
+    access_key_id = access_key_id_of("ASIA", template.account, random[:KEY_ID_ENTROPY])
+    secret = secret_of(random[KEY_ID_ENTROPY:_SALT_AT])
+    token = seal_by_template(
+        template.session,
+        session_name,
+        access_key_id,
+        secret,
+        now,
+        expires,
+        sealing_ring=template.sealing_ring,
+        now=now,
+        salt=random[_SALT_AT:],
+    )
+    return access_key_id, secret.text, expires, token
 
 
 def _encode_key_chain(grant: Grant, caller: Caller, now: int) -> tuple[bytes, int]:
@@ -166,7 +235,9 @@ def first_key_of(caller: Caller) -> str:
 
 def size_of_token(token: str) -> dict[str, int]:
     """Return the members for the length of a session token."""
-    return {
-        "SessionTokenSize": len(token),
-        "SessionTokenUtilization": -(-len(token) * _WHOLE // _LONGEST_TOKEN),
-    }
+    return {"SessionTokenSize": len(token), "SessionTokenUtilization": utilization_of(len(token))}
+
+
+def utilization_of(size: int) -> int:
+    """Return a token's length in percent of the longest, rounded up."""
+    return -(-size * _WHOLE // _LONGEST_TOKEN)

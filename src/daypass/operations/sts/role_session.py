@@ -5,7 +5,7 @@ itself.
 Source: STS API Reference, AssumeRole, AssumeRoleWithSAML and AssumeRoleWithWebIdentity.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,9 @@ from daypass.operations.sts.credentials import Grant, mint_credentials, size_of_
 from daypass.operations.sts.session_policies import SessionPolicies, packed_percentage
 from daypass.operations.sts.session_tags import SessionTags, tags_context
 from daypass.policy.authorization_request import NewConditionKeys, resource_tags
+
+# Returns the Credentials element of an answer.
+Mint = Callable[[Grant, Authorized[Any], RequestContext], dict[str, Any]]
 
 _NO_CONTEXT: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 _FIXED = "The source identity is already set for this assume role session"
@@ -159,15 +162,16 @@ def grant_role(  # noqa: PLR0913 - the properties of a session, by name
     context: Mapping[str, tuple[str, ...]] = _NO_CONTEXT,
     chained: bool = False,
     token_size: int = 0,
+    mint: Mint = mint_credentials,
 ) -> dict[str, Any]:
     """Mint a session of the evaluated role.
 
-    Returns the common part of the three answers.
+    Returns the common part of the three answers. Only a template of answers has another `mint`.
     """
     role = get_role(authorized)
     policies.require_account(role.account, ctx)
     percentage = packed_percentage(policies, tags.tags)
-    credentials = mint_credentials(
+    credentials = mint(
         # By position: this many names cost more than the rest of the value.
         Grant(
             SessionKind.ROLE,

@@ -1,0 +1,177 @@
+"""Templates of repeated calls that differ in the session name.
+
+SDKs send the same AssumeRole again and again, with another session name each time. A template has what the calls of one
+caller with one form have in common. Owns a bounded memory of templates, how long one is valid, and the authorization of
+a call by its template. The rules:
+
+- A template holds no decision. The engine decides each call, with the condition keys of this call.
+- A template belongs to one form, one caller and the cached values that it was derived from, all compared by identity.
+  A change of the caller's key or user, the role, a policy, the organization or the sealing keys makes the cache load a
+  new value, so that the template is not used any more.
+- The values are compared when a value has left the cache, and only then: otherwise all of them are there.
+- Only a caller whose condition keys last (merged_requests.py) has templates: never one with a session or an MFA code.
+- A call that is not allowed, or whose decision is too much work for the event loop, goes the whole way. It makes every
+  refusal.
+- A template is made after the whole way has allowed a call with the form.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from daypass.authenticate.caller import Caller
+from daypass.authorize.context import RequestInfo, request_keys
+from daypass.authorize.merged_requests import MOST_CHARACTERS, build_lasting_request, is_lasting
+from daypass.bounded_memory import BoundedMemory
+from daypass.directory.identity import AssumableRole
+from daypass.directory.recorded_views import CachedValue, RecordedViews, are_present
+from daypass.directory.store import Views
+from daypass.directory.stored_sealing_keys import load_sealing_ring
+from daypass.operations.operation import (
+    MARKED_NAME,
+    Authorized,
+    NoPermissionNeeded,
+    SessionAnswers,
+    TemplatedSession,
+)
+from daypass.operations.parsed_requests import ParsedRequest
+from daypass.operations.request_context import RequestContext
+from daypass.policy.authorization_request import AuthorizationRequest, NewConditionKeys
+from daypass.policy.decision import Allowed
+from daypass.policy.evaluate import Policies, decide, is_light
+from daypass.ports import Entropy
+
+MOST_TEMPLATES: Final = 1024
+_MOST_LONG, _LONG = 64, 1024  # templates of longer forms, in bytes
+_NAME = "sts:rolesessionname"
+
+
+class TemplateCheck(msgspec.Struct, frozen=True):
+    """One permission with its lasting condition keys and policies."""
+
+    action: str
+    resource: str
+    account: str
+    keys: NewConditionKeys
+    policies: Policies
+
+
+class CallTemplate(msgspec.Struct):
+    """The common part of calls, and the values that it was derived from.
+
+    In `generation` of the cache, these values were present. Without `answers`, the calls have no template.
+    """
+
+    params: Any
+    caller: Caller
+    derived_from: tuple[CachedValue, ...]
+    checks: tuple[TemplateCheck, ...]
+    role: AssumableRole | None
+    answers: SessionAnswers | None
+    entropy: Entropy
+    generation: int | None = None
+
+
+class CallTemplates:
+    """Remembers the templates of the forms and callers that came last."""
+
+    def __init__(self) -> None:
+        self._short: BoundedMemory[tuple[int, int], CallTemplate] = BoundedMemory(MOST_TEMPLATES)
+        self._long: BoundedMemory[tuple[int, int], CallTemplate] = BoundedMemory(_MOST_LONG)
+
+    def find(self, known: ParsedRequest, caller: Caller, views: Views, generation: int | None) -> CallTemplate | None:
+        """Return the template of a call, or None.
+
+        `generation` is that of the cache, read before. It is None on a worker thread, and if the cache is not fresh.
+        """
+        name = (id(known.params), id(caller))
+        found = self._short.get(name) or self._long.get(name)
+        # The values are compared as well: an address may belong to another value by now.
+        if found is None or found.params is not known.params or found.caller is not caller or generation is None:
+            return None
+        if found.generation != generation:
+            if not are_present(found.derived_from, views):
+                return None
+            found.generation = generation
+        return found
+
+    def keep(self, known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> None:
+        """Make the template of a call that was allowed.
+
+        `known` was found in the cache of parsed requests, so the form has come before.
+        """
+        template = _make(known, caller, request_info, ctx)
+        if template is not None:
+            memory = self._long if len(request_info.request.body) > _LONG else self._short
+            memory.put((id(known.params), id(caller)), template)
+
+
+def authorize_by_template(
+    template: CallTemplate, session_name: str, request_info: RequestInfo
+) -> Authorized[Any] | None:
+    """Return the parameters as authorized, or None.
+
+    None means that the call has to go the whole way. The parameters lack the name of the session, which the decision
+    has.
+    """
+    keys, principal = request_keys(request_info), template.caller.principal
+    proof: tuple[Allowed, ...] = ()
+    for check in template.checks:  # most calls have one
+        context = {**keys, **check.keys, _NAME: session_name}
+        request = AuthorizationRequest(check.action, check.resource, check.account, principal, context)
+        if not is_light(request, check.policies):
+            return None
+        decision = decide(request, check.policies)
+        if not isinstance(decision, Allowed):
+            return None
+        proof += (decision,)
+    return Authorized(template.params, template.caller, proof, template.role)
+
+
+def may_have_template(known: ParsedRequest, caller: Caller) -> bool:
+    """Return whether the calls of a form and a caller may have a template."""
+    return (
+        bool(known.session_name)
+        and not known.proof
+        and not known.call.wants_json
+        and isinstance(known.operation, TemplatedSession)
+        and is_lasting(caller)
+    )
+
+
+def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> CallTemplate | None:
+    """Return the template, one without answers, or None if the next call shall try again."""
+    operation: Any = known.operation
+    recorded, vault = RecordedViews(ctx.views), ctx.vault
+    ctx = msgspec.structs.replace(ctx, views=recorded, load_sealing_ring=lambda: recorded.get(load_sealing_ring, vault))
+    params = operation.with_session_name(known.params, MARKED_NAME)
+    needed = operation.permissions(params, caller, ctx)
+    if isinstance(needed, NoPermissionNeeded) or not needed:
+        return None
+    checks, answers = [], None
+    for check in needed:
+        request, policies = build_lasting_request(check, caller, {}, recorded)
+        checks.append(TemplateCheck(check.action, check.resource, check.account, dict(request.context), policies))
+    if all(map(_is_plain, checks)):
+        for kept in checks:
+            del kept.keys[_NAME]
+        draft = CallTemplate(known.params, caller, (), tuple(checks), needed[0].role, None, ctx.entropy)
+        authorized = authorize_by_template(draft, known.session_name, request_info)
+        if authorized is None:
+            return None
+        answers = operation.make_template(known.call.model, msgspec.structs.replace(authorized, params=params), ctx)
+    # A value that is the same object at each load would not show that it has left the cache.
+    if any(value is None or isinstance(value, bool) for _, _, value in recorded.read):
+        return None
+    kept_checks = () if answers is None else tuple(checks)
+    return CallTemplate(known.params, caller, tuple(recorded.read), kept_checks, needed[0].role, answers, ctx.entropy)
+
+
+def _is_plain(check: TemplateCheck) -> bool:
+    """Return whether the name of the session is in one condition key alone, and the policies are few."""
+    others = [value for key, value in check.keys.items() if key != _NAME]
+    return (
+        check.keys.get(_NAME) == MARKED_NAME
+        and all(MARKED_NAME not in value for value in others)
+        and check.policies.characters <= MOST_CHARACTERS
+    )
