@@ -341,8 +341,9 @@ class Store(ReplayGuard, Protocol):
     def record_uses(self, uses: Sequence[RecordedUse]) -> None:
         """Record at most MOST_USES uses.
 
-        Of two uses of one record, the newer one stays. It makes no revision, no change and no announcement, and does not wait for a writer's transaction on a database
-        that can do without. Uses of missing records are ignored. A crash may lose it after the call returned.
+        Of two uses of one record, the newer one stays. It makes no revision, no change and no announcement, and does
+        not wait for a writer's transaction on a database that can do without. Uses of missing records are ignored. A
+        crash may lose it after the call returned.
         """
         ...
 
