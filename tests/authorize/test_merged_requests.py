@@ -16,7 +16,8 @@ from tests.policy.engine_requests import allow, deny, identity, policies, resour
 
 from daypass.authenticate.caller import Caller, federated_caller, role_caller, root_caller, user_caller
 from daypass.authorize import merged_requests
-from daypass.authorize.context import RequestInfo, build_context, request_keys
+from daypass.authorize.context import RequestInfo, build_context, organization_keys, request_keys
+from daypass.authorize.gather import find_positions, gather
 from daypass.authorize.merged_requests import MOST_MERGED, build_lasting_request, build_request, is_lasting
 from daypass.directory.identity import Identity
 from daypass.directory.organization.organization_tree import (
@@ -27,6 +28,7 @@ from daypass.directory.organization.organization_tree import (
 )
 from daypass.directory.store import Reader
 from daypass.operations.operation import PermissionCheck
+from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import PolicySet, PolicyType, compile_set
 from daypass.wire.http import HttpRequest
 
@@ -232,6 +234,75 @@ def test_the_keys_of_other_callers_change(caller: Caller) -> None:
     assert not is_lasting(caller)
     with pytest.raises(ValueError, match="keys of this caller change"):
         build_lasting_request(_check(_RESOURCES[1]), caller, request_keys(_INFO), Directory())
+
+
+_STRANGERS = [
+    Caller(
+        account="",
+        arn="",
+        user_id="",
+        access_key_id="",
+        principal=Principal(kind=kind, account="", arn="", federated=provider),
+    )
+    for kind in (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML)
+    for provider in (f"arn:aws:iam::{A}:oidc-provider/one", f"arn:aws:iam::{B}:saml-provider/two")
+]
+
+
+def assert_collected(check: PermissionCheck, caller: Caller, directory: Directory) -> None:
+    """Compare a request of a caller without an account with its parts, collected anew."""
+    positions = find_positions(caller, check.account, directory)
+    directory.asked.clear()
+    request, found = build_request(check, caller, build_context(caller, _INFO), directory)
+    assert directory.asked == [(load_position, check.account)]
+    old = gather(check, caller, positions, directory)
+    keys = {**build_context(caller, _INFO), **organization_keys(*positions), **check.context}
+    assert list(request.context.items()) == list(keys.items())
+    assert (request.principal, request.resource, request.action) == (caller.principal, check.resource, check.action)
+    assert [id(one) for one in found.sets()] == [id(one) for one in old.sets()]
+    assert found == old
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(_steps, min_size=1, max_size=25))
+def test_a_resource_is_remembered_for_callers_without_an_account(steps: list[Any]) -> None:
+    """A role, its account's policies and its organization are those of the present records."""
+    directory = Directory()
+    for kind, place, value in steps:
+        if kind == "organization":
+            directory.replace_position(place, value)
+        elif kind == "request":
+            for caller in (_STRANGERS[place], *_STRANGERS):
+                assert_collected(value, caller, directory)
+
+
+@pytest.mark.parametrize("change", ["role", "account", "kind", "trust"])
+def test_an_equal_resource_is_not_the_same(change: str) -> None:
+    """Records are compared by identity, as for callers with an account."""
+    directory, check, caller = Directory(), _check(_RESOURCES[1]), _STRANGERS[0]
+    _, first = build_request(check, caller, {}, directory)
+    assert build_request(check, _STRANGERS[2], {}, directory)[1] is first
+    if change == "account":
+        directory.replace_position(A, 0)
+    elif change == "role":
+        check = _check(trust(trusting({"AWS": A})))
+    elif change == "kind":
+        check = _check(_RESOURCES[1], "iam:GetRole")
+    else:
+        check = msgspec.structs.replace(check, trust=False)
+    assert build_request(check, caller, {}, directory)[1] is not first
+
+
+def test_the_memory_of_resources_is_bounded() -> None:
+    """A flood of roles drops the oldest, and large policies are not kept."""
+    directory, caller = Directory(), _STRANGERS[0]
+    for _ in range(MOST_MERGED + 10):
+        directory.replace_position(A, 0)
+        build_request(_check(_RESOURCES[1]), caller, {}, directory)
+    assert len(merged_requests._resources) == MOST_MERGED
+    large = trust(*(trusting({"AWS": A}, Condition={"StringLike": {"ex:key": "x*" * 1500}}) for _ in range(9)))
+    _, first = build_request(_check(large), caller, {}, directory)
+    assert build_request(_check(large), caller, {}, directory)[1] is not first
 
 
 def test_a_long_term_caller_lasts() -> None:

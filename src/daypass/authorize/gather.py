@@ -22,7 +22,7 @@ from daypass.policy.evaluate import Policies
 from daypass.policy.language.document import DocumentKind
 
 NOTHING = compile_set(())
-_OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
+OF_NO_ACCOUNT = (PrincipalKind.WEB_IDENTITY, PrincipalKind.SAML, PrincipalKind.ANONYMOUS)
 
 # A root user may do everything, without policies. Its federated users are limited from that.
 _ROOT_POLICY = '{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}'
@@ -35,7 +35,7 @@ def find_positions(caller: Caller, account: str, views: Views) -> tuple[AccountP
     An unsigned caller does not belong to an account of this server.
     """
     theirs = views.get(load_position, account)
-    if caller.principal.kind in _OF_NO_ACCOUNT:
+    if caller.principal.kind in OF_NO_ACCOUNT:
         return None, theirs
     return theirs if caller.account == account else views.get(load_position, caller.account), theirs
 
@@ -101,7 +101,7 @@ def _is_exempt(caller: Caller) -> bool:
 
     They apply neither to callers without an account nor to service-linked roles.
     """
-    if caller.principal.kind in _OF_NO_ACCOUNT:
+    if caller.principal.kind in OF_NO_ACCOUNT:
         return True
     # The creator decides, not the path: every caller may choose a path.
     return caller.identity is not None and caller.identity.service_linked

@@ -8,6 +8,8 @@ override the request's.
 - What is remembered is used only for the same records, by identity. A change of a user, a role, a policy or the
   organization makes the cache load a new record, and a new record a new merger. Each request asks the cache for all of
   the records, so that their freshness is that of every other request.
+- A web identity or a SAML identity has neither an account nor policies. Its policies follow from those of the resource
+  and the position of the resource's account, and are remembered in the same way. Its keys are those of its proof.
 - All other callers, such as sessions, have their keys and policies collected for each request.
 """
 
@@ -18,7 +20,7 @@ import msgspec
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.caller_keys import caller_keys
 from daypass.authorize.context import organization_keys
-from daypass.authorize.gather import find_positions, gather
+from daypass.authorize.gather import OF_NO_ACCOUNT, find_positions, gather
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.organization.organization_tree import AccountPosition
 from daypass.directory.store import Views
@@ -43,6 +45,19 @@ class Merged(msgspec.Struct, frozen=True):
     policies: Policies
 
 
+class MergedResource(msgspec.Struct, frozen=True):
+    """Condition keys and policies for callers without an account.
+
+    They follow from the two records.
+    """
+
+    theirs: AccountPosition
+    resource_policy: PolicySet | None
+    keys: ConditionKeys
+    policies: Policies
+
+
+_resources: BoundedMemory[tuple[int, int, bool, bool], MergedResource] = BoundedMemory(MOST_MERGED)
 _merged: BoundedMemory[tuple[int, int, int, bool, bool], Merged] = BoundedMemory(MOST_MERGED)
 
 
@@ -61,9 +76,14 @@ def build_request(
     `common` has the keys of the request and of its caller.
     """
     positions = find_positions(caller, check.account, views)
-    context = {**common, **organization_keys(*positions), **check.context}
+    if caller.principal.kind in OF_NO_ACCOUNT and caller.identity is None and caller.session is None:
+        merged = _merged_resource(check, caller, positions[1], views)
+        keys, policies = merged.keys, merged.policies
+    else:
+        keys, policies = organization_keys(*positions), gather(check, caller, positions, views)
+    context = {**common, **keys, **check.context}
     request = AuthorizationRequest(check.action, check.resource, check.account, caller.principal, context)
-    return request, gather(check, caller, positions, views)
+    return request, policies
 
 
 def build_lasting_request(
@@ -88,6 +108,21 @@ def build_lasting_request(
     context = {**common, **merged.keys, **check.context}
     request = AuthorizationRequest(check.action, check.resource, check.account, caller.principal, context)
     return request, merged.policies
+
+
+def _merged_resource(check: PermissionCheck, caller: Caller, theirs: AccountPosition, views: Views) -> MergedResource:
+    """Return the half of a request that is the same for each caller without an account."""
+    resource_policy = check.resource_policy
+    name = (id(resource_policy), id(theirs), check.trust, check.action.startswith("iam:"))
+    found = _resources.get(name)
+    if found is not None and found.resource_policy is resource_policy and found.theirs is theirs:
+        return found
+    positions = (None, theirs)
+    policies = gather(check, caller, positions, views)
+    merged = MergedResource(theirs, resource_policy, organization_keys(*positions), policies)
+    if policies.characters <= MOST_CHARACTERS:
+        _resources.put(name, merged)
+    return merged
 
 
 def _merge(
