@@ -18,6 +18,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import msgspec
+
 _LONGEST_ECHO = 64
 _MOST_DIGITS = 19
 _BLANK = re.compile(r"[ \t\n\r]*")
@@ -192,7 +194,11 @@ def _no_constant(name: str) -> NoReturn:
     raise NotStrictJsonError(f"{name} is not a JSON number")
 
 
-_DOCUMENTS = JsonReader(max_depth=16, refuses_nul=True)
+_DEPTH_OF_DOCUMENTS = 16
+_DOCUMENTS = JsonReader(max_depth=_DEPTH_OF_DOCUMENTS, refuses_nul=True)
+# Each byte that can be part of a whole number becomes 1: a search for many of them is fast.
+_DIGITS = bytes(1 if byte in b"0123456789-" else 0 for byte in range(256))
+_TOO_MANY_DIGITS = b"\1" * (_MOST_DIGITS + 1)
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -200,4 +206,23 @@ def parse_object(data: bytes) -> dict[str, Any]:
 
     Raises NotStrictJsonError if the text is not an object in strict JSON.
     """
-    return _DOCUMENTS.read_object(data)
+    found = _find_plain_object(data)
+    return _DOCUMENTS.read_object(data) if found is None else found
+
+
+def _find_plain_object(data: bytes) -> dict[str, Any] | None:
+    """Return the object in a plain text, or None. None decides nothing.
+
+    msgspec keeps the last of two equal keys. Apart from white space it writes the same bytes again, so no key occurs
+    twice.
+    """
+    if not data.isascii() or b"\\" in data or data.count(b"[") + data.count(b"{") > _DEPTH_OF_DOCUMENTS:
+        return None
+    try:
+        value = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        return None
+    if type(value) is not dict or _TOO_MANY_DIGITS in data.translate(_DIGITS):
+        return None
+    written = msgspec.json.encode(value)
+    return value if written == data or written == msgspec.json.format(data, indent=-1) else None

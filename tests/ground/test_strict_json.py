@@ -3,7 +3,12 @@
 The tests check the common rules, and the options of each reader.
 """
 
+import json
+import re
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from daypass.strict_json import JsonReader, NotStrictJsonError, NumberText, any_integer, parse_object
 
@@ -110,3 +115,43 @@ def test_no_text_costs_more_than_its_length(text: str) -> None:
     """
     with pytest.raises(NotStrictJsonError):
         LAX.read(text)
+
+
+_STRINGS = st.sampled_from(["", "a", "b", "\u00e9", "\0", "\\", '"', "/", "\x7f", "2026-01-01T00:00:00Z", "1" * 25])
+_NUMBERS = st.one_of(
+    st.integers(-(10**22), 10**22),
+    st.sampled_from([2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**18, 10**19]),
+    st.floats(allow_nan=True, allow_infinity=True),
+)
+_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), _NUMBERS, _STRINGS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_STRINGS, inner, max_size=3)),
+    max_leaves=12,
+)
+# Pieces that change what a text means, or only how it is written.
+_PIECES = st.sampled_from(
+    ['"a":1,', ',"a":1', '"\\u0061":1,', " ", "\n", "1", "-", "0", ".0", "e5", "E400", "[", "]", "{", "}", ",", "NaN",
+     '"\\ud800"', "\ufeff", "\xa0", "true", '{"a":1,"a":1}', "[" * 17 + "]" * 17]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(value=st.dictionaries(_STRINGS, _VALUES, max_size=4), spaced=st.booleans(), bends=st.lists(_PIECES, max_size=2))
+@example(value={"a": 10**19}, spaced=False, bends=[])
+@example(value={"a": -(10**18)}, spaced=False, bends=[])
+@example(value={"a": -0.0}, spaced=True, bends=[])
+def test_a_plain_document_is_read_like_any_other(value: object, spaced: bool, bends: list[str]) -> None:  # noqa: FBT001
+    """Its quick reading has the values, types and order of the strict reader, and refuses the same documents."""
+    text = json.dumps(value, separators=(", ", ": ") if spaced else (",", ":"), ensure_ascii=False)
+    for number, bend in enumerate(bends):
+        at = (len(text) * (number + 1) * 7) // 19
+        text = text[:at] + bend + text[at:]
+    data = text.encode("utf-8", "surrogatepass")
+    strict = JsonReader(max_depth=16, refuses_nul=True)
+    try:
+        expected = repr(strict.read_object(data))
+    except NotStrictJsonError as refused:
+        with pytest.raises(NotStrictJsonError, match=f"^{re.escape(str(refused))}$"):
+            parse_object(data)
+    else:
+        assert repr(parse_object(data)) == expected

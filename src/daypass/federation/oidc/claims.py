@@ -32,6 +32,7 @@ UNNAMED_ROLES = "the roles claim contains no role of the provider's account"
 
 # Later calls can test these claims; all others exist only in AssumeRoleWithWebIdentity.
 KEPT_IN_SESSION = ("amr", "aud", "id", "sub")
+_OPTIONAL = frozenset({"amr", "email"})  # standard claims that not every token has
 
 _GITHUB = (
     "actor", "actor_id", "enterprise_id", "environment", "job_workflow_ref",
@@ -86,19 +87,19 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
 
     Raises InvalidIdentityToken if a claim for STS is not valid.
     """
-    try:
-        named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
-    except UnusableClaimError as fault:
-        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=str(fault)) from None
-    prefix = provider.key_prefix.lower() + ":"
+    usual = _find_usual_keys(token, provider)
+    if usual is not None:
+        condition_keys, session_keys = usual
+    else:
+        condition_keys, session_keys = _read_keys(token, provider)
     session = parse_tags(token.claims)
     return WebIdentity(
         issuer=token.issuer,
         subject=token.subject,
         audience=token.audience,
         provider_arn=provider.arn,
-        condition_keys={prefix + name.lower(): value for name, value in named.items()},
-        session_keys={prefix + name: named[name] for name in KEPT_IN_SESSION if name in named},
+        condition_keys=condition_keys,
+        session_keys=session_keys,
         tags=session.tags,
         transitive=session.transitive,
         source_identity=_source_identity(token.claims),
@@ -106,6 +107,50 @@ def read_identity(token: VerifiedToken, provider: ProviderTerms) -> WebIdentity:
         expires=token.expires,
         propagated=_propagated(token, provider),
     )
+
+
+Keys = tuple[Mapping[str, Value], Mapping[str, Value]]
+
+
+def _read_keys(token: VerifiedToken, provider: ProviderTerms) -> Keys:
+    """Return the condition keys of the call and those that the session keeps."""
+    try:
+        named = {**_issuer_claims(token, provider), **_further_claims(token, provider), **_standard_claims(token)}
+    except UnusableClaimError as fault:
+        raise InvalidIdentityToken(oidc_messages.NOT_VALIDATED, detail=str(fault)) from None
+    prefix = provider.key_prefix.lower() + ":"
+    return (
+        {prefix + name.lower(): value for name, value in named.items()},
+        {prefix + name: named[name] for name in KEPT_IN_SESSION if name in named},
+    )
+
+
+def _find_usual_keys(token: VerifiedToken, provider: ProviderTerms) -> Keys | None:
+    """Return the keys of a token whose only keys are those that every token has, or None."""
+    names = _usual_names(provider.issuer)
+    if (
+        names is None
+        or provider.further_claims
+        or token.authorized_party is not None
+        or len(token.audiences) != 1
+        or not _OPTIONAL.isdisjoint(token.claims)
+    ):
+        return None
+    (sub, aud, oaud), subject, audience = names, token.subject, token.audience
+    return {sub: subject, aud: audience, oaud: token.audiences[0]}, {aud: audience, sub: subject}
+
+
+@lru_cache(maxsize=1024)
+def _usual_names(issuer: str) -> tuple[str, str, str] | None:
+    """Return the names of the keys that every token of an issuer has.
+
+    Returns None for an issuer with claims of its own.
+    """
+    prefix = issuer.removeprefix(SCHEME)
+    if _claims_of_issuer(prefix):
+        return None
+    prefix = prefix.lower()
+    return f"{prefix}:sub", f"{prefix}:aud", f"{prefix}:oaud"
 
 
 def check_role(identity: WebIdentity, role_arn: str) -> Mapping[str, str]:

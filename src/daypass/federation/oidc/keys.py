@@ -7,8 +7,8 @@ Source: RFC 7517, RFC 7518, NIST SP 800-131A for the least RSA size.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -71,11 +71,14 @@ class VerificationKey:
 
         The caller checked `algorithm`.
         """
+        public, digest = self.public, _HASHES.get(algorithm)
         try:
-            if isinstance(self.public, rsa.RSAPublicKey):
-                self.public.verify(signature, signing_input, _PADDING, _HASHES[algorithm])
+            if digest is not None:
+                # The algorithm says the type: _parse_rsa alone gives a key one of _HASHES.
+                cast("rsa.RSAPublicKey", public).verify(signature, signing_input, _PADDING, digest)
             else:
-                self.public.verify(_der(signature, _HALF[algorithm]), signing_input, _ECDSA[algorithm])
+                der = _der(signature, _HALF[algorithm])
+                cast("ec.EllipticCurvePublicKey", public).verify(der, signing_input, _ECDSA[algorithm])
         except (InvalidSignature, ValueError):
             return False
         return True
@@ -107,6 +110,13 @@ class KeySet:
 
     keys: tuple[VerificationKey, ...]
     skipped: tuple[str, ...] = ()
+    _by_kid: dict[str | None, tuple[VerificationKey, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        for key in self.keys:
+            self._by_kid[key.kid] = (*self._by_kid.get(key.kid, ()), key)
 
     def has_kid(self, kid: str) -> bool:
         """Tell whether the set has a key with that id."""
@@ -118,13 +128,10 @@ class KeySet:
         A token with a key id needs a key with that id, or else one without an id; other tokens may use any key. If
         several fit, the result is None: otherwise the order of a list would decide which key is trusted.
         """
-        if kid is None:
-            fitting = [key for key in self.keys if algorithm in key.algorithms]
-        else:
-            named = [key for key in self.keys if key.kid == kid] or [key for key in self.keys if key.kid is None]
-            fitting = [key for key in named if algorithm in key.algorithms]
-            if len(fitting) == 1:
-                return fitting[0]
+        named = self.keys if kid is None else self._by_kid.get(kid) or self._by_kid.get(None, ())
+        if len(named) == 1:
+            return named[0] if algorithm in named[0].algorithms else None
+        fitting = [key for key in named if algorithm in key.algorithms]
         return fitting[0] if len({key.identity for key in fitting}) == 1 else None
 
 

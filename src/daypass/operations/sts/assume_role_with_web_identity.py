@@ -112,6 +112,8 @@ class Bearer(Caller, frozen=True, kw_only=True):
     @property
     def tags(self) -> SessionTags:
         """The session tags in the token."""
+        if not self.web.tags:
+            return SessionTags()
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
@@ -313,5 +315,7 @@ def _get_bearer(caller: Caller) -> Bearer:
 
 def _kept(bearer: Bearer) -> dict[str, tuple[str, ...]]:
     """Return the condition keys that the session keeps, in their sealed form."""
-    kept = {**bearer.web.session_keys, **bearer.propagated_keys}
+    kept, propagated = bearer.web.session_keys, bearer.propagated_keys
+    if propagated:
+        kept = {**kept, **propagated}
     return {key: (value,) if isinstance(value, str) else value for key, value in kept.items()}
