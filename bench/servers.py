@@ -150,8 +150,12 @@ def started_on(
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our environment without what changes how Python runs (bytecode, buffering, hash seed)."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    """Return our environment without what changes how Python runs (bytecode, buffering, hash seed).
+
+    Servers stop without a drain, which would take seconds.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return kept | {"DAYPASS_DRAIN_SECONDS": "0"}
 
 
 @contextmanager

@@ -161,6 +161,7 @@ def set_stage(settings: Mapping[str, str]) -> Iterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="daypass-demo-"))
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "DAYPASS_"))}
+    environment["DAYPASS_DRAIN_SECONDS"] = "0"
     server = subprocess.Popen(
         [str(_BIN / "daypass"), "serve", "--port", str(port), "--store", f"sqlite:///{folder / 'daypass.db'}"],
         env=environment | dict(settings),

@@ -59,6 +59,8 @@ class Config:
     port: int = 7878
     store: str = ""
     workers: int = 1
+    drain_seconds: int = 5
+    reuse_port: bool = False
     public_url: str = ""
     s3_endpoint_url: str = ""
     tls_cert: str = ""
@@ -183,6 +185,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "port": _whole,
     "store": str,
     "workers": _whole,
+    "drain_seconds": _whole,
+    "reuse_port": _flag,
     "public_url": str,
     "s3_endpoint_url": _url,
     "tls_cert": str,
@@ -234,7 +238,7 @@ def load_config(flags: Mapping[str, Any], environment: Mapping[str, str], toml: 
         if variable in environment:
             values[name] = _parsed(variable, parse, environment[variable])
     values.update({name: value for name, value in flags.items() if value is not None})
-    return _checked(Config(**values))
+    return check_config(Config(**values))
 
 
 def refuse_misspelled(environment: Mapping[str, str], known: Collection[str]) -> None:
@@ -365,15 +369,22 @@ STALE_BOUND = (5, 900)
 """The least and the greatest number of seconds that cached permissions count without word from the store."""
 
 
+LONGEST_DRAIN = 600
+"""The greatest number of seconds between a signal to stop and the end of the listening socket."""
+
 SIGN_IN_BOUND = (15, 129_600)
 """The least and the greatest number of minutes that a person's sign-in lasts."""
 
 
-def _checked(config: Config) -> Config:
+def check_config(config: Config) -> Config:
+    """Return the settings.
+
+    Raises ConfigurationError if they contradict each other.
+    """
     if not 0 <= config.port <= _LAST_PORT:
         raise ConfigurationError(f"port cannot be {config.port}: it must be between 0 and {_LAST_PORT}")
-    least, most = STALE_BOUND
-    for name in ("stale_seconds", "gateway_stale_seconds"):
+    bounds = {"stale_seconds": STALE_BOUND, "gateway_stale_seconds": STALE_BOUND, "drain_seconds": (0, LONGEST_DRAIN)}
+    for name, (least, most) in bounds.items():
         if not least <= getattr(config, name) <= most:
             raise ConfigurationError(f"{name} cannot be {getattr(config, name)}: it must be between {least} and {most}")
     least, most = SIGN_IN_BOUND

@@ -15,9 +15,10 @@ from tests.gateway.transfers.passing_judge import PassingJudge
 
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Backend
-from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway
+from daypass.gateway.server import GatewayListeners, GatewayWorker, TlsFiles, serve_gateway
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.connection_limits import ConnectionLimits
+from daypass.http.listening import open_listener
 from daypass.http.peer import PeerRule
 
 
@@ -34,7 +35,7 @@ def _build(store: Backend, per_peer: int, drain: float) -> GatewayWorker:
         metrics,
         PeerRule(()),
         ConnectionLimits(per_peer, most=0, is_proxy=lambda _: False, on_refusal=metrics.connection_refused),
-        limits=msgspec.structs.replace(TransferLimits(), drain_seconds=drain),
+        limits=msgspec.structs.replace(TransferLimits(), finish_seconds=drain),
         on_hangup=(lambda: _say("hangup"),),
         on_stop=(lambda: _say("stopped"),),
     )
@@ -48,8 +49,7 @@ def main() -> int:
     tls = TlsFiles(options["certificate"], options["key"]) if "certificate" in options else None
     return serve_gateway(
         lambda: _build(backend, int(options.get("per_peer", "0")), float(options.get("drain", "5"))),
-        listener=listen_at("127.0.0.1", port),
-        admin=listen_at("127.0.0.1", admin),
+        GatewayListeners(open_listener("127.0.0.1", port), open_listener("127.0.0.1", admin)),
         tls=tls,
         workers=int(options.get("workers", "1")),
     )

@@ -113,6 +113,9 @@ def _wait(running: Running, port: int) -> None:
 
 
 def clean_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment without AWS and Daypass, and with more variables."""
+    """Return this process's environment without AWS and Daypass, and with more variables.
+
+    Servers stop without a drain, which would take seconds, unless the variables say otherwise.
+    """
     kept = {name: value for name, value in os.environ.items() if not re.match("(AWS|DAYPASS)_", name)}
-    return kept | dict(environment)
+    return kept | {"DAYPASS_DRAIN_SECONDS": "0"} | dict(environment)

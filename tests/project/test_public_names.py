@@ -40,6 +40,8 @@ _VALUES: Mapping[str, str] = {
     "host": "::1",
     "port": "7879",
     "workers": "2",
+    "drain_seconds": "30",
+    "reuse_port": "true",
     "trusted_proxies": "192.0.2.0/24",
     "rotate_keys_days": "30",
     "audit_log_required": "true",

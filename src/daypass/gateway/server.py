@@ -2,7 +2,9 @@
 
 Owns the processes' behaviour. http/workers.py has the supervisor of the workers, which `daypass serve` uses too.
 
-- SIGTERM and SIGINT: stop accepting, finish the running requests, then exit with 0. A second signal ends them.
+- SIGTERM: drain, so that proxies and clients go elsewhere; then as for SIGINT. A second signal ends the drain.
+- SIGINT: accept no further connections, finish the requests that were sent, then exit with 0. A further signal ends
+  them.
 - SIGHUP: call `on_hangup` (which reopens the audit log), and read the TLS certificate again.
 - A worker that dies is restarted.
 - Core dumps are off: they would contain the keys of the stores.
@@ -32,16 +34,22 @@ from daypass.gateway.transfers.data_path import DataPath
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
+from daypass.http.listening import HANDSHAKE_SECONDS, lead_to_the_next, start_listening, turn_away
 from daypass.http.peer import PeerRule
 from daypass.http.tls_files import load_certificate
-from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, supervise
+from daypass.http.workers import (
+    Hangup,
+    ListenError,
+    WorkerContext,
+    run_alone,
+    spare_long_lived_objects,
+    supervise,
+)
 
-_BACKLOG = 2048
 _PR_SET_DUMPABLE = 4
 _M_ARENA_MAX = -8  # mallopt(3)
 _ADMIN_CONNECTIONS = 64
 _PROXY_CONNECTIONS = 4096
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,22 @@ class GatewayWorker:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayListeners:
+    """The listening sockets.
+
+    They are for S3, for the pages of operators, and for the questions of proxies.
+    """
+
+    s3: socket.socket
+    admin: socket.socket
+    verify: socket.socket | None = None
+
+    def all(self) -> list[socket.socket]:
+        """Return those that exist."""
+        return [each for each in (self.s3, self.admin, self.verify) if each is not None]
+
+
+@dataclass(frozen=True, slots=True)
 class TlsFiles:
     """The certificate and its key, in PEM files."""
 
@@ -76,49 +100,36 @@ class TlsFiles:
 
 def serve_gateway(
     build: Callable[[], GatewayWorker],
+    listeners: GatewayListeners,
     *,
-    listener: socket.socket,
-    admin: socket.socket | None = None,
-    verify: socket.socket | None = None,
     tls: TlsFiles | None = None,
     workers: int = 1,
+    drain_seconds: int = 0,
 ) -> int:
     """Serve until a signal stops the gateway. Return the exit code.
 
-    Raises ListenError if the certificate cannot be loaded.
+    `drain_seconds` pass between SIGTERM and the end of the listeners. Raises ListenError if the
+    certificate cannot be loaded.
     """
     raise_descriptor_limit()
     forbid_core_dumps()
     share_one_arena()
     context = None if tls is None else server_context(tls)
 
-    def run(directory: Path | None = None) -> int:
+    def run(place: WorkerContext, directory: Path | None = None) -> int:
         hangup = Hangup()
         worker = build()
         spare_long_lived_objects()
         shared = None if directory is None else SharedMetrics(worker.metrics, directory)
-        running = _Running(worker, hangup, context, tls, shared)
-        code: int = uvloop.run(running.serve(listener, admin, verify))
+        certificate = None if context is None or tls is None else _Certificate(context, tls)
+        running = _Running(worker, hangup, place, certificate, shared, drain_seconds)
+        code: int = uvloop.run(running.serve(listeners))
         return code
 
     if workers == 1:
-        return run()
+        return run_alone(run)
     with TemporaryDirectory(prefix="daypass-metrics-") as directory:
-        return supervise(workers, lambda: run(Path(directory)))
-
-
-def listen_at(host: str, port: int, *, remedy: str = "") -> socket.socket:
-    """Return a listening socket. Raises ListenError with the remedy."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ListenError(f"cannot listen on {host}:{port}: {error.strerror}. {remedy}".rstrip()) from error
-    listener.listen(_BACKLOG)
-    listener.set_inheritable(True)
-    return listener
+        return supervise(workers, lambda place: run(place, Path(directory)), listeners.all())
 
 
 def server_context(tls: TlsFiles) -> ssl.SSLContext:
@@ -150,6 +161,38 @@ def share_one_arena() -> None:
         mallopt(_M_ARENA_MAX, 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Certificate:
+    """The certificate of the S3 listener, which can be read again."""
+
+    context: ssl.SSLContext
+    files: TlsFiles
+
+    def reload(self) -> None:
+        try:
+            load_certificate(self.context, self.files.certificate, self.files.key)
+        except ListenError as error:
+            structlog.get_logger().error("tls_reload_failed", reason=str(error))
+        else:
+            structlog.get_logger().info("tls_reloaded")
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    """A listener, and the data path of its connections."""
+
+    listener: socket.socket
+    acceptor: Acceptor
+    path: DataPath
+
+    async def finish(self, seconds: float) -> None:
+        """Let the requests finish.
+
+        That includes those of connections whose handshake is pending.
+        """
+        await self.path.finish(seconds, lambda: self.acceptor.is_opening)
+
+
 class _Running:
     """One worker while it serves."""
 
@@ -157,61 +200,94 @@ class _Running:
         self,
         worker: GatewayWorker,
         hangup: Hangup,
-        context: ssl.SSLContext | None,
-        tls: TlsFiles | None,
+        place: WorkerContext,
+        certificate: _Certificate | None,
         shared: SharedMetrics | None,
+        drain_seconds: int,
     ) -> None:
         self._worker = worker
         self._hangup = hangup
-        self._context = context
-        self._tls = tls
+        self._place = place
+        self._certificate = certificate
         self._shared = shared
+        self._drain_seconds = drain_seconds
         self._stop = asyncio.Event()
+        self._is_drained = asyncio.Event()
         self._is_forced = asyncio.Event()
+        self._served: list[_Served] = []
 
-    async def serve(self, listener: socket.socket, admin: socket.socket | None, verify: socket.socket | None) -> int:
+    async def serve(self, listeners: GatewayListeners) -> int:
         """Serve until a signal. Return the exit code."""
-        worker = self._worker
         self._handle_signals()
-        path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
-        if self._shared is not None:
-            path.on_tick = self._shared.write
-        acceptors = [Acceptor(listener, path.make_connection, worker.connections, self._context)]
-        paths = [path]
-        if verify is not None:
-            # The peers of this listener are proxies. The judge itself resolves the clients behind them.
-            questions = DataPath(worker.proxy_judge, limits=worker.limits, peers=PeerRule(()), metrics=worker.metrics)
-            limits = ConnectionLimits(
-                0, most=_PROXY_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
-            )
-            acceptors.append(Acceptor(verify, questions.make_connection, limits, None))
-            paths.append(questions)
-        if admin is not None:
-            pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._health)
-            limits = ConnectionLimits(
-                0, most=_ADMIN_CONNECTIONS, is_proxy=lambda _: False, on_refusal=worker.metrics.connection_refused
-            )
-            acceptors.append(Acceptor(admin, lambda: AdminConnection(pages), limits, None))
-        for each in acceptors:
-            each.start()
+        self._served = self._make_served(listeners)
+        admin = self._make_admin(listeners.admin)
+        acceptors = [*(each.acceptor for each in self._served), admin]
+        for listener in listeners.all():
+            start_listening(listener)
+        for acceptor in acceptors:
+            acceptor.start()
+        self._place.report_ready()
         try:
             await self._stop.wait()
-            acceptors[0].close()
-            await self._drain(path)  # the listener for proxies answers until their requests are done
+            await self._drain(listeners)
+            await self._finish()
+            turn_away(listeners.admin)  # it answered until now
+            admin.stop()
         finally:
-            for each in acceptors:
-                each.close()
-            for each_path in paths:
-                each_path.close()
-            for stop in worker.on_stop:
+            for acceptor in acceptors:
+                acceptor.close()
+            for served in self._served:
+                served.path.close()
+            for stop in self._worker.on_stop:
                 stop()
         return 0
 
-    async def _drain(self, path: DataPath) -> None:
-        drain = asyncio.ensure_future(path.drain(self._worker.limits.drain_seconds))
+    def _make_served(self, listeners: GatewayListeners) -> list[_Served]:
+        worker = self._worker
+        context = None if self._certificate is None else self._certificate.context
+        path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
+        if self._shared is not None:
+            path.on_tick = self._shared.write
+        acceptor = Acceptor(listeners.s3, path.make_connection, worker.connections, context)
+        served = [_Served(listeners.s3, acceptor, path)]
+        if listeners.verify is not None:
+            # The peers of this listener are proxies. The judge itself resolves the clients behind them.
+            questions = DataPath(worker.proxy_judge, limits=worker.limits, peers=PeerRule(()), metrics=worker.metrics)
+            acceptor = Acceptor(listeners.verify, questions.make_connection, self._limits(_PROXY_CONNECTIONS), None)
+            served.append(_Served(listeners.verify, acceptor, questions))
+        return served
+
+    def _make_admin(self, listener: socket.socket) -> Acceptor:
+        worker = self._worker
+        pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._health)
+        return Acceptor(listener, lambda: AdminConnection(pages), self._limits(_ADMIN_CONNECTIONS), None)
+
+    def _limits(self, most: int) -> ConnectionLimits:
+        refused = self._worker.metrics.connection_refused
+        return ConnectionLimits(0, most=most, is_proxy=lambda _: False, on_refusal=refused)
+
+    async def _drain(self, listeners: GatewayListeners) -> None:
+        """Serve on, but say with each answer that it is the last one of its connection."""
+        for listener in listeners.all():
+            lead_to_the_next(listener)
+        for served in self._served:
+            served.path.is_draining = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_drained.wait(), self._drain_seconds)
+        self._is_drained.set()
+
+    async def _finish(self) -> None:
+        """Accept the last connections, and let their requests finish, unless a signal forces the end."""
+        for served in self._served:
+            turn_away(served.listener)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
+        for served in self._served:
+            served.acceptor.stop()
+            served.listener.close()
+        finished = asyncio.gather(*(served.finish(self._worker.limits.finish_seconds) for served in self._served))
         forced = asyncio.ensure_future(self._is_forced.wait())
-        await asyncio.wait((drain, forced), return_when=asyncio.FIRST_COMPLETED)
-        for each in (drain, forced):
+        await asyncio.wait((finished, forced), return_when=asyncio.FIRST_COMPLETED)
+        for each in (finished, forced):
             each.cancel()
             with suppress(asyncio.CancelledError):
                 await each
@@ -221,25 +297,25 @@ class _Running:
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(self._place.drain, self._end, self._drain_seconds)
+        loop.add_signal_handler(self._place.stop, self._end, 0)
         loop.add_signal_handler(signal.SIGHUP, self._open_again)
         if self._hangup.came:
             self._open_again()
 
-    def _end(self) -> None:
-        if self._stop.is_set():
-            self._is_forced.set()  # A second signal is deliberate: stop without waiting.
+    def _end(self, drain_seconds: int) -> None:
+        if not drain_seconds or self._stop.is_set():
+            # A second signal is deliberate: do not wait for clients to go elsewhere, or for requests.
+            (self._is_forced if self._is_drained.is_set() else self._is_drained).set()
+        if not self._stop.is_set():
+            self._place.manager.stopping()
         self._stop.set()
 
     def _open_again(self) -> None:
+        self._place.manager.reloading()
         for each in self._worker.on_hangup:
             each()
-        if self._context is None or self._tls is None:
-            return
-        try:
-            load_certificate(self._context, self._tls.certificate, self._tls.key)
-        except ListenError as error:
-            structlog.get_logger().error("tls_reload_failed", reason=str(error))
-        else:
-            structlog.get_logger().info("tls_reloaded")
+        if self._certificate is not None:
+            self._certificate.reload()
+        if self._served:
+            self._place.manager.ready()

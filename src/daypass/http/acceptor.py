@@ -50,12 +50,25 @@ class Acceptor:
         self._listener.settimeout(0)
         self._loop.add_reader(self._listener.fileno(), self._accept)
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a handshake is pending."""
+        return bool(self._opening)
+
+    def stop(self) -> None:
+        """Accept the connections that wait, and no further ones.
+
+        Pending handshakes go on.
+        """
+        if self._listener.fileno() < 0:
+            return
+        while self._accept():
+            pass
+        self._stop_accepting()
+
     def close(self) -> None:
         """Stop accepting, and abandon the handshakes that are not complete."""
-        if self._pausing is not None:
-            self._pausing.cancel()
-        if self._listener.fileno() >= 0:
-            self._loop.remove_reader(self._listener.fileno())
+        self._stop_accepting()
         for task in self._opening:
             task.cancel()
 
@@ -64,12 +77,19 @@ class Acceptor:
         if self._opening:
             await asyncio.wait(self._opening)
 
-    def _accept(self) -> None:
+    def _stop_accepting(self) -> None:
+        if self._pausing is not None:
+            self._pausing.cancel()
+        if self._listener.fileno() >= 0:
+            self._loop.remove_reader(self._listener.fileno())
+
+    def _accept(self) -> bool:
+        """Accept some connections. Return whether more may wait."""
         for _ in range(_AT_ONCE):
             try:
                 accepted, address = self._listener.accept()
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except ConnectionError:
                 continue  # The client has closed it already.
             except OSError:
@@ -77,7 +97,7 @@ class Acceptor:
                 # spin.
                 self._loop.remove_reader(self._listener.fileno())
                 self._pausing = self._loop.call_later(_PAUSE, self.start)
-                return
+                return False
             place = self._limits.enter(address[0])
             if place is None:
                 accepted.close()
@@ -85,6 +105,7 @@ class Acceptor:
             task = self._loop.create_task(self._open(accepted, place))
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
+        return True
 
     async def _open(self, accepted: socket.socket, place: ConnectionSlot) -> None:
         connection = self._make()

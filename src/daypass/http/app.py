@@ -86,8 +86,9 @@ class App:
     `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that for
     a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
     calls of programs that sign people in, `portal` all other paths. `health` returns "ready", "degraded" while
-    only cached values are served, or "unable", and must not block. `freshness` is that of the cache of `nonblocking`,
-    and `nonblocking_again` is the view of a request that waited for it.
+    only cached values are served, or "unable", and must not block. `is_draining` is set when the server is about to
+    stop. `freshness` is that of the cache of `nonblocking`, and `nonblocking_again` is the view of a request that
+    waited for it.
     """
 
     pipeline: Pipeline
@@ -110,6 +111,7 @@ class App:
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
     on_hangup: tuple[Callable[[], None], ...] = ()
+    is_draining: bool = False
     _bodies: BodyReader = field(default_factory=BodyReader)
     _request_ids: RequestIds = field(default_factory=RequestIds)
     _waiting: int = 0
@@ -309,11 +311,12 @@ class App:
         return None if refusal is None else render_not_served(refusal, request, self._request_ids())
 
     def _readiness(self) -> HttpResponse:
-        health = self.health()
-        self.metrics.ready(is_ready=health != "unable")
-        if health == "unable":
-            return HttpResponse(503, _PLAIN, b"not ready\n")
-        return HttpResponse(200, _PLAIN, f"{health}\n".encode())
+        health = "draining" if self.is_draining else self.health()
+        is_ready = health in {"ready", "degraded"}
+        self.metrics.ready(is_ready=is_ready)
+        if not is_ready and not self.is_draining:
+            health = "not ready"
+        return HttpResponse(200 if is_ready else 503, _PLAIN, f"{health}\n".encode())
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:

@@ -65,6 +65,7 @@ class OneRequestAtATime(HttpToolsProtocol):
     _in_head = False
     _began_here = False  # a request began or ended in the current stretch
     _is_last = False  # the current request is the last one
+    _is_draining = False  # each request is the last one, because the server is about to stop
     _is_over = False  # the rest of the data is ignored
 
     _buffer = b""
@@ -247,7 +248,7 @@ class OneRequestAtATime(HttpToolsProtocol):
     def _read_head(self) -> None:
         version = self.parser.get_http_version()
         length, is_last = read_framing(self.parser.get_method(), self.url, version, self.headers)
-        self._is_last = is_last or not self.parser.should_keep_alive()
+        self._is_last = is_last or self._is_draining or not self.parser.should_keep_alive()
         absolute = None
         if not self.url.startswith(b"/"):
             absolute = find_absolute_target(self.url, self.scheme or "http")

@@ -7,6 +7,9 @@ of the response by its length; otherwise the server ends its side at once.
 """
 
 import asyncio
+import fcntl
+import socket
+import termios
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -14,6 +17,15 @@ from typing import Any
 _IDLE = 2.0  # seconds without a byte of the client
 _MOST_TICKS = 15  # of `_IDLE`, in total
 _MOST_WITHOUT_LENGTH = 16 * 2**20  # bytes; a head or chunked body may be endless
+
+
+def has_unread_bytes(transport: asyncio.Transport) -> bool:
+    """Return whether the kernel has unread bytes of the client."""
+    own: socket.socket = transport.get_extra_info("socket")
+    try:
+        return any(fcntl.ioctl(own.fileno(), termios.FIONREAD, bytes(4)))
+    except OSError:  # The client has gone.
+        return False
 
 
 class LingeringTransport:

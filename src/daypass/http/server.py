@@ -2,32 +2,53 @@
 
 Owns the signals of a worker. Leaves the worker processes to workers.py, and the rest to uvicorn.
 
-- SIGTERM and SIGINT: finish the running requests, then exit with 0.
+- SIGTERM: drain, so that proxies and clients go elsewhere; then as for SIGINT. A second signal ends the drain.
+- SIGINT: accept no further connections, answer the requests that were sent, then exit with 0. A further signal ends
+  this too.
 - SIGHUP: reopen the audit log and read the TLS certificate again.
 """
 
 import asyncio
+import os
 import signal
 import socket
 import ssl
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import structlog
 import uvicorn
 
-from daypass.config import Config
+from daypass.config import Config, check_config
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
+from daypass.http.draining_connection import DrainingConnection
+from daypass.http.listening import (
+    BACKLOG,
+    HANDSHAKE_SECONDS,
+    inherited_listeners,
+    lead_to_the_next,
+    open_listener,
+    start_listening,
+    turn_away,
+)
 from daypass.http.tls_files import check_certificate, load_certificate
-from daypass.http.workers import Hangup, ListenError, spare_long_lived_objects, supervise
+from daypass.http.workers import (
+    Hangup,
+    ListenError,
+    WorkerContext,
+    run_alone,
+    spare_long_lived_objects,
+    supervise,
+)
 
 if TYPE_CHECKING:
     from daypass.http.app import App
 
-_BACKLOG = 2048
+_TICK = 0.05  # seconds between two looks
 _GRACE = 25  # seconds for running requests
 
 
@@ -37,14 +58,16 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limits: ConnectionLimits) -> None:
         super().__init__(config)
         self._limits = limits
+        self._acceptors: list[Acceptor] = []
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then accept connections."""
         await super().startup(sockets=[])
-        acceptors = [Acceptor(each, self._connection, self._limits, self.config.ssl) for each in sockets or ()]
-        for acceptor in acceptors:
+        self._acceptors = [Acceptor(each, self._connection, self._limits, self.config.ssl) for each in sockets or ()]
+        for listener, acceptor in zip(sockets or (), self._acceptors, strict=True):
+            start_listening(listener)
             acceptor.start()
-        self.servers = acceptors  # type: ignore[assignment] # closed and waited for, like asyncio's servers
+        self.servers = self._acceptors  # type: ignore[assignment] # closed and waited for, like asyncio's servers
 
     def _connection(self) -> Connection:
         return Connection(self.config, self.server_state, self.lifespan.state)
@@ -53,44 +76,131 @@ class Server(uvicorn.Server):
 class _SignalledServer(Server):
     """A server that exits with code 0 after a signal to stop.
 
-    `on_hangup` is called at SIGHUP, and at the start if SIGHUP arrived earlier.
+    `drain_seconds` pass between the signal to drain and the end of the listening socket. The application's `on_hangup`
+    is called at SIGHUP, and at the start if SIGHUP arrived earlier.
     """
 
     def __init__(
         self,
         config: uvicorn.Config,
-        limits: ConnectionLimits,
-        hangup: "Hangup",
-        on_hangup: Sequence[Callable[[], None]],
+        app: "App",
+        context: WorkerContext,
+        hangup: Hangup,
+        *,
+        drain_seconds: int,
     ) -> None:
-        super().__init__(config, limits)
+        super().__init__(config, app.connections)
+        self._app = app
+        self._context = context
         self._hangup = hangup
-        self._on_hangup = on_hangup
+        self._drain_seconds = drain_seconds
+        self._listeners: Sequence[socket.socket] = ()
+        self._drains_until = 0.0  # on the loop's clock
+        self._is_draining = self._is_stopping = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, accept connections, and say so."""
+        self._listeners = sockets or ()
+        await super().startup(sockets)
+        structlog.get_logger().info("ready", pid=os.getpid())
+        self._context.report_ready()
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGTERM and SIGINT; reopen files on SIGHUP."""
+        """Stop on the signals of the context; reopen files on SIGHUP."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(self._context.drain, self._stop, self._drain_seconds)
+        loop.add_signal_handler(self._context.stop, self._stop, 0)
         loop.add_signal_handler(signal.SIGHUP, self._open_again)
         if self._hangup.came:
             self._open_again()
         try:
             yield
         finally:
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (self._context.drain, self._context.stop, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
-    def _stop(self) -> None:
-        # A second signal is deliberate: stop without waiting.
-        self.force_exit = self.should_exit
-        self.should_exit = True
+    def _stop(self, drain_seconds: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._drains_until > now:
+            self._drains_until = now  # A second signal is deliberate: do not wait for clients to go elsewhere.
+        elif self.should_exit:
+            self.force_exit = True  # Do not wait for requests either.
+        else:
+            self.should_exit = True
+            self._drains_until = now + drain_seconds
+            self._context.manager.stopping()
+            self._start_drain()
+
+    def _start_drain(self) -> None:
+        if self._is_draining:
+            return
+        self._is_draining = True
+        self._app.is_draining = True
+        for listener in self._listeners:
+            lead_to_the_next(listener)
+        for connection in self._open_connections():
+            connection.drain()
+
+    async def main_loop(self) -> None:
+        """Serve until a signal to stop, and then until the end of the drain."""
+        await super().main_loop()
+        loop, ticks = asyncio.get_running_loop(), 0
+        while loop.time() < self._drains_until:
+            await self.on_tick(ticks)  # sets the Date header
+            ticks += 1
+            await asyncio.sleep(_TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept the last connections, answer their requests, and stop."""
+        self._start_drain()
+        for listener in sockets or ():
+            turn_away(listener)
+        await asyncio.sleep(HANDSHAKE_SECONDS)
+        self._is_stopping = True
+        for acceptor in self._acceptors:
+            acceptor.stop()
+        for listener in sockets or ():
+            listener.close()
+        for connection in self._open_connections():
+            connection.finish()
+        try:
+            async with asyncio.timeout(_GRACE):
+                await self._finish_requests()
+        except TimeoutError:
+            structlog.get_logger().error("requests_cancelled", count=len(self.server_state.tasks))
+            for task in self.server_state.tasks:
+                task.cancel()
+        for acceptor in self._acceptors:
+            acceptor.close()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+
+    async def _finish_requests(self) -> None:
+        state = self.server_state
+        while not self.force_exit and (  # noqa: ASYNC110 - uvicorn keeps sets
+            state.connections or state.tasks or any(acceptor.is_opening for acceptor in self._acceptors)
+        ):
+            await asyncio.sleep(_TICK)
+
+    def _connection(self) -> Connection:
+        connection = DrainingConnection(self.config, self.server_state, self.lifespan.state)
+        if self._is_stopping:
+            connection.stop_soon()
+        elif self._is_draining:
+            connection.drain()
+        return connection
+
+    def _open_connections(self) -> list[DrainingConnection]:
+        return cast("list[DrainingConnection]", list(self.server_state.connections))
 
     def _open_again(self) -> None:
-        for each in self._on_hangup:
+        self._context.manager.reloading()
+        for each in self._app.on_hangup:
             each()
         self._reload_tls()
+        if self.started:
+            self._context.manager.ready()
 
     def _reload_tls(self) -> None:
         # At startup, a certificate may not be loaded yet.
@@ -112,20 +222,23 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
     host, port = listener.getsockname()[:2]
     raise_descriptor_limit()
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
-    if config.workers == 1:
-        return run_worker(config, build, listener)
-    return supervise(config.workers, lambda: run_worker(config, build, listener))
+
+    def run(context: WorkerContext) -> int:
+        return run_worker(config, build, listener, context)
+
+    return run_alone(run) if config.workers == 1 else supervise(config.workers, run, (listener,))
 
 
-def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket) -> int:
+def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket, context: WorkerContext) -> int:
     """Serve in this process. Return the exit code."""
     hangup = Hangup()
     app = build()
     spare_long_lived_objects()
+
     server = _SignalledServer(
         uvicorn.Config(
             app,
-            http=Connection,
+            http=DrainingConnection,
             loop="uvloop",
             ws="none",
             lifespan="on",
@@ -133,15 +246,15 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
             log_config=None,
             server_header=False,
             proxy_headers=False,
-            backlog=_BACKLOG,
+            backlog=BACKLOG,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=_GRACE,
             ssl_certfile=config.tls_cert or None,
             ssl_keyfile=config.tls_key or None,
         ),
-        app.connections,
+        app,
+        context,
         hangup,
-        app.on_hangup,
+        drain_seconds=config.drain_seconds,
     )
     try:
         server.run(sockets=[listener])
@@ -150,16 +263,14 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     return 0 if server.started else 1
 
 
-def listen(config: Config) -> socket.socket:
-    """Return the listening socket. Raises ListenError."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((config.host, config.port))
-    except OSError as error:
-        listener.close()
-        raise ListenError(f"cannot listen on {config.host}:{config.port}: {error.strerror}") from error
-    listener.listen(_BACKLOG)
-    listener.set_inheritable(True)
-    return listener
+def listen(config: Config, environment: MutableMapping[str, str]) -> tuple[Config, socket.socket]:
+    """Return the socket of the server, and the settings with its address.
+
+    It is the service manager's, if there is one. Raises ListenError, and ConfigurationError if the socket's address
+    needs other settings.
+    """
+    inherited = inherited_listeners(("http",), environment).get("http")
+    if inherited is None:
+        return config, open_listener(config.host, config.port, reuse_port=config.reuse_port)
+    host, port = inherited.getsockname()[:2]
+    return check_config(replace(config, host=host, port=port)), inherited

@@ -19,7 +19,7 @@ from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.peer import PeerRule
 
 LONG = 30.0
-QUICK = TransferLimits(tick=0.02, confirm_seconds=0, end_seconds=1.0, drain_seconds=5.0)
+QUICK = TransferLimits(tick=0.02, confirm_seconds=0, end_seconds=1.0, finish_seconds=5.0)
 
 
 class RunningDataPath:
@@ -55,7 +55,7 @@ class RunningDataPath:
 
         async def drain() -> None:
             self._acceptor.close()
-            await self.path.drain(seconds)
+            await self.path.finish(seconds)
             self.path.close()
             ended.set()
 

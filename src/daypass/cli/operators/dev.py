@@ -127,7 +127,7 @@ class _Demonstration:
 
     def run(self, provider_port: int, control_port: int | None) -> int:
         """Serve until a signal; return the exit code. A control port may be 0."""
-        from daypass.http.server import listen
+        from daypass.http.listening import open_listener
         from daypass.testing.clock import MovableClock
         from daypass.testing.oidc import OidcIssuer
 
@@ -136,7 +136,7 @@ class _Demonstration:
         if control_port is not None:
             issuer = self.stack.enter_context(OidcIssuer(now=lambda: clock.now().timestamp()))
         self._go_on()
-        listener = listen(self._config(self.port, issuer))
+        listener = open_listener(self.host, self.port)
         config = self._config(listener.getsockname()[1], issuer)
         provider = self.stack.enter_context(_provider(self.host, provider_port, config, clock))
         self._go_on()
@@ -191,6 +191,7 @@ class _Demonstration:
             s3_endpoint_url=f"http://{self.host}:{self.gateway_port}" if self.object_store else "",
             organization_name=_MARK,
             log_level="warning",
+            drain_seconds=0,
         )
         if issuer is None:
             return config

@@ -17,10 +17,11 @@ from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.logs import set_up_logs
 from daypass.cli.shared.root_key_profile import FIRST, endpoints_block, profile_block
-from daypass.cli.shared.store_options import config_option, read_config, read_keys, stopping, store_option
-from daypass.config import Config, ConfigurationError
+from daypass.cli.shared.store_options import config_option, read_config, read_keys, starting, stopping, store_option
+from daypass.config import LONGEST_DRAIN, Config, ConfigurationError
+from daypass.http.app import App
 from daypass.http.server import listen, serve
-from daypass.http.workers import ListenError
+from daypass.http.workers import ListenError, WorkerStartError
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.master_key import GENERATED_NAME, MasterKeySource
 from daypass.storage.postgresql_address import PostgresqlAddress
@@ -40,6 +41,17 @@ _ROOT_SETTINGS = {
 @click.option("--port", type=click.IntRange(0, 65535), help="The port to listen on. Default: 7878.")
 @store_option
 @click.option("--workers", type=click.IntRange(1), help="The number of worker processes. Default: 1.")
+@click.option(
+    "--drain-seconds",
+    type=click.IntRange(0, LONGEST_DRAIN),
+    help="Seconds from SIGTERM, after which /readyz says 503, until the listener closes. Default: 5.",
+)
+@click.option(
+    "--reuse-port",
+    is_flag=True,
+    default=None,
+    help="Share the port with the next server process of the same user.",
+)
 @click.option("--tls-cert", metavar="FILE", help="The certificate chain (PEM). SIGHUP reloads it.")
 @click.option("--tls-key", metavar="FILE", help="The certificate's private key (PEM).")
 @click.option("--public-url", metavar="URL", help="The URL at which clients reach the server.")
@@ -52,12 +64,18 @@ def command(config_file: Path | None, **flags: Any) -> None:
     keys = read_keys(os.environ)
     try:
         # Listen first: if the server cannot start, its root key must not be used up.
-        listener = listen(config)
+        config, listener = listen(config, os.environ)
         prepare(config, keys)
-        code = serve(config, lambda: build_app(config, open_everything(config, keys)), listener)
-    except (ListenError, ConfigurationError) as error:
+        code = serve(config, lambda: _build(config, keys), listener)
+    except (ListenError, ConfigurationError, WorkerStartError) as error:
         raise CommandError(str(error), Exit.CONFIGURATION) from error
     sys.exit(code)
+
+
+def _build(config: Config, keys: MasterKeySource) -> App:
+    """Return the application of one worker. Raises WorkerStartError."""
+    with starting():
+        return build_app(config, open_everything(config, keys))
 
 
 def prepare(config: Config, keys: MasterKeySource) -> None:

@@ -115,6 +115,22 @@ def stopping() -> Iterator[None]:
         raise CommandError(f"The store is not available: {error.detail}", Exit.CONFIGURATION) from error
 
 
+@contextmanager
+def starting() -> Iterator[None]:
+    """Translate errors of a store or a setting into WorkerStartError."""
+    from daypass.config import ConfigurationError
+    from daypass.directory.store import StoreUnavailableError
+    from daypass.http.workers import WorkerStartError
+    from daypass.storage.refusals import StoreOpenError
+
+    try:
+        yield
+    except StoreUnavailableError as error:
+        raise WorkerStartError(f"The store is not available: {error.detail}") from error
+    except (StoreOpenError, ConfigurationError) as error:
+        raise WorkerStartError(str(error)) from error
+
+
 def print_list(name: str, rows: Sequence[Any], output: str, *, line: Callable[[Any], str], none: str) -> None:
     """Print rows as one JSON document under `name`, or one per line.
 

@@ -23,6 +23,7 @@ from daypass.gateway.transfers.limits import MOST_HELD, TLS_READ_BUFFER, WRITE_B
 from daypass.gateway.transfers.outgoing_answer import OutgoingAnswer
 from daypass.gateway.transfers.transfer import Transfer
 from daypass.http.connection_limits import ConnectionSlot
+from daypass.http.lingering import has_unread_bytes
 from daypass.http.peer import plain_address
 from daypass.verify.head import LONGEST_HEAD, HeadError, parse_head
 from daypass.verify.refusals import VerifyReason
@@ -197,9 +198,15 @@ class ClientConnection(asyncio.BufferedProtocol):
             # In another turn: other connections come before a second request.
             self._path.loop.call_soon(self._read_head)
 
-    def drain(self) -> None:
-        """End the connection after the request that runs."""
-        if self._transfer is None and not self._is_ending:
+    def finish(self) -> None:
+        """End the connection, after the request that runs or is on its way.
+
+        A new connection has a request on its way, and so has one with unread bytes.
+        """
+        if self._transfer is not None or self._is_ending:
+            return
+        self._ticks = 0
+        if self._was_used and not self._buffer and not has_unread_bytes(self.transport):
             self._end(is_unread=False)
 
     def tick(self) -> None:
@@ -218,8 +225,15 @@ class ClientConnection(asyncio.BufferedProtocol):
                 self.transport.abort()
         elif self._buffer and not self.is_full and passed >= limits.head_seconds:
             self._refuse(s3_error("RequestTimeout"))
-        elif passed >= (limits.idle_seconds if self._was_used else limits.head_seconds):
+        elif passed >= self._patience():
             self.transport.close()
+
+    def _patience(self) -> float:
+        """Return the seconds that the connection may wait for a request."""
+        limits = self._path.limits
+        if self._path.is_finishing:
+            return limits.last_head_seconds
+        return limits.idle_seconds if self._was_used else limits.head_seconds
 
     def _check_reading(self) -> None:
         limits = self._path.limits

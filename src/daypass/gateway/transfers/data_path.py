@@ -1,6 +1,6 @@
 """The parts that all connections of one worker share.
 
-Owns the pools, the clock of the limits, and the drain. Leaves accepting to server.py and decisions to the judge.
+Owns the pools, the clock of the limits, and the end. Leaves accepting to server.py and decisions to the judge.
 """
 
 import asyncio
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 from daypass.gateway.transfers.client_connection import ClientConnection
 
+_GLANCE = 0.02  # seconds
+
 
 class DataPath:
     """The data path of one worker. It is made on the worker's event loop."""
@@ -37,8 +39,8 @@ class DataPath:
         self.threads = WaitingThreads(limits.threads, limits.most_waiting)
         self.read_buffer = ReadBuffer()
         self.connections: set[ClientConnection] = set()
-        self.is_draining = False
-        self._emptied = asyncio.Event()
+        self.is_draining = False  # each answer is the last one of its connection
+        self.is_finishing = False  # no connection waits long for a request
         self.date = b""
         self.on_tick: Callable[[], None] = lambda: None
         self._pools: dict[str, BackendPool] = {}
@@ -58,8 +60,6 @@ class DataPath:
         """Forget a connection that has ended."""
         self.connections.discard(connection)
         self.metrics.client_connections(-1)
-        if self.is_draining and not self.connections:
-            self._emptied.set()
 
     def pool(self, backend: Backend) -> BackendPool:
         """Return the connections to a store."""
@@ -74,17 +74,18 @@ class DataPath:
         answer = transfer.answer
         self.metrics.answered(operation, answer.status, seconds, received=transfer.body.received, sent=answer.sent)
 
-    async def drain(self, seconds: float) -> None:
+    async def finish(self, seconds: float, is_opening: Callable[[], bool] = lambda: False) -> None:
         """End all connections within `seconds`.
 
-        The unused ones end now, the others after their request.
+        The idle ones end now, the others after their request. `is_opening` returns whether another one may come.
         """
-        self.is_draining = True
+        self.is_draining = self.is_finishing = True
         for connection in list(self.connections):
-            connection.drain()
-        if self.connections:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._emptied.wait(), seconds)
+            connection.finish()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.connections or is_opening():  # noqa: ASYNC110 - both are sets that many parts change
+                    await asyncio.sleep(_GLANCE)
 
     def close(self) -> None:
         """Abort all connections."""

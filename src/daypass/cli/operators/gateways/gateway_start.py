@@ -6,7 +6,8 @@ gateway/server.py runs it. Messages go to standard error, and name no secret.
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,17 @@ from daypass.cli.shared.store_options import (
     read_config,
     read_keys,
     require_store,
+    starting,
     stopping,
 )
 from daypass.config import Config, ConfigurationError
 from daypass.gateway.buckets.buckets import BucketMap
-from daypass.gateway.server import GatewayWorker, TlsFiles, listen_at, serve_gateway, server_context
+from daypass.gateway.server import GatewayListeners, GatewayWorker, TlsFiles, serve_gateway, server_context
 from daypass.gateway.settings import GatewaySettings, Listen, check, check_files, load_settings
 from daypass.gateway.stores.check import WRONG_PROFILE
 from daypass.gateway.stores.profiles import UNKNOWN
-from daypass.http.workers import ListenError
+from daypass.http.listening import inherited_listeners, open_listener
+from daypass.http.workers import ListenError, WorkerStartError
 from daypass.storage.address import parse_address
 from daypass.storage.master_key import MasterKeySource
 from daypass.storage.postgresql_address import PostgresqlAddress
@@ -56,7 +59,7 @@ def start(flags: dict[str, Any], store: str | None, config_file: Path | None) ->
         settings = read_settings(flags, config, config_file)
         set_up_logs(config.log_level)
         return _run(settings, config)
-    except (ListenError, ConfigurationError) as error:
+    except (ListenError, ConfigurationError, WorkerStartError) as error:
         raise CommandError(str(error), Exit.CONFIGURATION) from error
 
 
@@ -71,15 +74,16 @@ def read_settings(flags: dict[str, Any], config: Config, config_file: Path | Non
 
 
 def _run(settings: GatewaySettings, config: Config) -> int:
+    inherited = inherited_listeners(("s3", "admin", "verify"), os.environ)
+    settings = _listening_at(settings, inherited)
+    check(settings, config)
     check_files(settings)
     backends = open_backends(settings)
     keys = read_keys(os.environ)
     if not settings.server:
         require_store(config.store_url)
     # Listen first: a gateway that cannot start must not say that it did.
-    listener = _listen("--listen", settings.listen)
-    admin = _listen("--admin-listen", settings.admin_listen)
-    verify = None if settings.verify_listen is None else _listen("--verify-listen", settings.verify_listen)
+    listeners = _open_listeners(settings, config, inherited)
     bucket_map = _map_buckets(settings, config, keys, backends)
     tls = TlsFiles(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
     if tls is not None:
@@ -87,27 +91,28 @@ def _run(settings: GatewaySettings, config: Config) -> int:
     warning = server_warning(settings, connect_server(settings)) if settings.server else ""
     if settings.self_check:
         _check_stores(backends)
-    for line in start_messages(settings, config, backends, bucket_map, _address(listener), _address(admin)):
+    s3, admin = _address(listeners.s3), _address(listeners.admin)
+    for line in start_messages(settings, config, backends, bucket_map, s3, admin):
         click.echo(f"daypass: {line}", err=True)
-    if verify is not None:
-        click.echo(f"daypass: proxies ask http://{_address(verify)}/verify", err=True)
+    if listeners.verify is not None:
+        click.echo(f"daypass: proxies ask http://{_address(listeners.verify)}/verify", err=True)
     if warning:
         click.echo(f"daypass: {warning}", err=True)
 
     def build() -> GatewayWorker:
-        if settings.server:
-            directory = ask_directory(connect_server(settings), config, bucket_map)
-        else:
-            directory = open_directory(config, open_everything(config, keys), bucket_map)
-        return build_gateway(settings, config, directory, backends=backends)
+        with starting():
+            if settings.server:
+                directory = ask_directory(connect_server(settings), config, bucket_map)
+            else:
+                directory = open_directory(config, open_everything(config, keys), bucket_map)
+            return build_gateway(settings, config, directory, backends=backends)
 
     return serve_gateway(
         build,
-        listener=listener,
-        admin=admin,
-        verify=verify,
+        listeners,
         tls=tls,
         workers=settings.workers,
+        drain_seconds=config.drain_seconds,
     )
 
 
@@ -127,8 +132,33 @@ def _check_stores(backends: Backends) -> None:
         click.echo(f"daypass: {about.rstrip('.')}. {remedy}", err=True)
 
 
-def _listen(option: str, address: Listen) -> socket.socket:
-    return listen_at(address.host, address.port, remedy=f"Choose another address with {option}")
+def _listen(option: str, address: Listen, config: Config) -> socket.socket:
+    remedy = f"Choose another address with {option}"
+    return open_listener(address.host, address.port, remedy=remedy, reuse_port=config.reuse_port)
+
+
+def _open_listeners(
+    settings: GatewaySettings, config: Config, inherited: Mapping[str, socket.socket]
+) -> GatewayListeners:
+    verify = inherited.get("verify")
+    if verify is None and settings.verify_listen is not None:
+        verify = _listen("--verify-listen", settings.verify_listen, config)
+    return GatewayListeners(
+        inherited.get("s3") or _listen("--listen", settings.listen, config),
+        inherited.get("admin") or _listen("--admin-listen", settings.admin_listen, config),
+        verify,
+    )
+
+
+def _listening_at(settings: GatewaySettings, inherited: Mapping[str, socket.socket]) -> GatewaySettings:
+    """Return the settings with the addresses of a service manager's sockets."""
+    given = {name: Listen(*each.getsockname()[:2]) for name, each in inherited.items()}
+    return replace(
+        settings,
+        listen=given.get("s3", settings.listen),
+        admin_listen=given.get("admin", settings.admin_listen),
+        verify_listen=given.get("verify", settings.verify_listen),
+    )
 
 
 def _map_buckets(settings: GatewaySettings, config: Config, keys: MasterKeySource, backends: Backends) -> BucketMap:

@@ -1,0 +1,114 @@
+"""The end of `daypass serve`: a signal loses no request, and tells proxies before the listener closes."""
+
+import http.client
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from tests.process.daypass import ROOT, Running, serving
+from tests.process.steady_calls import HEALTH, SteadyCalls, read_response
+from tests.sockets import connect
+
+_LONG_DRAIN = {**ROOT, "DAYPASS_DRAIN_SECONDS": "300"}
+
+
+def port_of(server: Running) -> int:
+    """Return the port of a server."""
+    return int(server.url.rpartition(":")[2])
+
+
+def wait_until_draining(server: Running) -> None:
+    """Wait until `/readyz` says that the server drains."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            urllib.request.urlopen(f"{server.url}/readyz").close()  # noqa: S310 - our own address
+        except urllib.error.HTTPError as error:
+            if (error.code, error.read()) == (503, b"draining\n"):
+                return
+    raise AssertionError("the server does not drain")
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_server_that_drains_serves_everything_and_ends_each_connection(tmp_path: Path, workers: str) -> None:
+    """Proxies see 503 at /readyz; a second SIGTERM ends the drain, and the exit code is 0."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", workers, environment=_LONG_DRAIN) as server:
+        kept = http.client.HTTPConnection("127.0.0.1", port_of(server), timeout=60)
+        kept.request("GET", "/healthz")
+        first = kept.getresponse()
+        assert (first.read(), first.headers["connection"]) == (b"ok\n", None)
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_draining(server)
+        kept.request("GET", "/healthz")
+        last = kept.getresponse()
+        assert (last.read(), last.headers["connection"]) == (b"ok\n", "close")
+        assert server.client("sts").get_caller_identity()["Account"] == ROOT["DAYPASS_ROOT_ACCOUNT_ID"]
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    assert "Traceback" not in "".join(server.errors)
+
+
+def test_an_api_call_of_a_kept_connection_is_the_last_one(tmp_path: Path) -> None:
+    """The fast path of plain calls does not hide the drain from a client."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", environment=_LONG_DRAIN) as server:
+        closes: list[str | None] = []
+        sts = server.client("sts")
+        sts.meta.events.register(
+            "after-call.sts", lambda http_response, **_: closes.append(http_response.headers.get("connection"))
+        )
+        sts.get_caller_identity()
+        server.process.send_signal(signal.SIGTERM)
+        wait_until_draining(server)
+        for _ in range(2):
+            sts.get_caller_identity()
+    assert closes == [None, "close", "close"]
+
+
+def test_sigint_does_not_wait_for_proxies(tmp_path: Path) -> None:
+    """Somebody at a terminal wants the prompt back."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", environment=_LONG_DRAIN) as server:
+        server.process.send_signal(signal.SIGINT)
+        assert server.process.wait(60) == 0
+
+
+def test_a_connection_that_was_accepted_before_the_signal_gets_its_answer(tmp_path: Path) -> None:
+    """Its request may be on its way when the listener closes. An idle connection ends."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}") as server:
+        idle = connect(server.url)
+        idle.sendall(HEALTH)
+        assert b"200 OK" in read_response(idle)
+        late = [connect(server.url) for _ in range(20)]
+        begun = connect(server.url)
+        begun.sendall(HEALTH[:10])
+        server.process.send_signal(signal.SIGTERM)
+        for client in (*late, begun):
+            client.sendall(HEALTH if client is not begun else HEALTH[10:])
+        for client in (*late, begun):
+            assert b"200 OK" in read_response(client)
+        assert idle.recv(1) == b""
+        assert server.process.wait(60) == 0
+        for client in (idle, begun, *late):
+            client.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_on_an_accepted_connection_is_lost(tmp_path: Path, workers: str) -> None:
+    """The kernel's queue is emptied before the listener closes, also if several processes share it."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    for drain in ("0", "1", "0"):
+        environment = {**ROOT, "DAYPASS_DRAIN_SECONDS": drain}
+        with (
+            serving(store, "--workers", workers, environment=environment) as server,
+            SteadyCalls(port_of(server)) as calls,
+        ):
+            calls.wait_for(200)
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(60) == 0
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", port_of(server)))
+        assert calls.lost == []
