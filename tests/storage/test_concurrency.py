@@ -13,7 +13,7 @@ from tests.storage.processes import go, race, read, worker
 from tests.storage.sample_records import user
 from tests.storage.test_cache import find_user
 
-from daypass.directory.store import Link, Record, Store, StoreUnavailableError, WouldBlockError
+from daypass.directory.store import Link, Reader, Record, Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
 
@@ -119,12 +119,18 @@ def test_another_process_s_write_is_seen_at_once(database_url: str, clock: HandC
     cache = StoreCache(store, monotonic=lambda: 0.0)
     with worker(database_url, "touch_once") as process:
         assert cache.loading.get(find_user, "ada") is None
-        assert cache.cached_only.get(find_user, "ada") is None
+        assert cache.loading.get(_touches) == 0
         go(process)
         assert read(process) == "done"
+        assert cache.cached_only.get(find_user, "ada") is None  # the write did not change this one
         with pytest.raises(WouldBlockError):
-            cache.cached_only.get(find_user, "ada")
+            cache.cached_only.get(_touches)
+        assert cache.loading.get(_touches) == 1
     store.close()
+
+
+def _touches(reader: Reader) -> int:
+    return len(reader.targets("touched", "by"))
 
 
 def test_a_write_that_was_answered_survives_kill_9(database_url: str, clock: HandClock) -> None:

@@ -120,6 +120,17 @@ class Changes(msgspec.Struct, frozen=True):
         return 0 < before_newest < len(self.nonces) and self.nonces[-1 - before_newest] == position.nonce
 
 
+class Announced(msgspec.Struct, frozen=True):
+    """The changes of writes that their processes announced.
+
+    `counter` is the change counter after them, and `number` the newest number of these writes.
+    """
+
+    counter: int
+    number: int
+    changed: frozenset[StoreChange]
+
+
 class RecordExistsError(Exception):
     """The key, the sort string or the unique id is taken."""
 
@@ -308,6 +319,14 @@ class Store(ReplayGuard, Protocol):
 
         A write counts if any process of this machine and user has completed it. Reading never blocks and takes almost
         no time.
+        """
+        ...
+
+    def announced(self, seen: int) -> Announced | None:
+        """Return the writes of this machine since the change counter was `seen`.
+
+        It never blocks, and does not query a database. Returns None if the writes are not all known, for instance
+        because a commit may have failed.
         """
         ...
 

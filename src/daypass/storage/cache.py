@@ -21,12 +21,12 @@ that the cache has not seen: then requests fail at once, because they must not g
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
 from daypass.directory.loader_marks import charged_argument, find_measure, is_little, is_short
-from daypass.directory.store import NOWHERE, Changes, Position, Reader, Snapshot, Store, WouldBlockError
+from daypass.directory.store import NOWHERE, Changes, Position, Reader, Snapshot, Store, StoreChange, WouldBlockError
 from daypass.storage.cache_entries import CacheEntry, Entries, Key
 from daypass.storage.change_poller import ChangePoller
 from daypass.storage.change_queries import ChangeQuery
@@ -77,7 +77,7 @@ class CacheProgress(NamedTuple):
     """How far a cache has read.
 
     Its entries show at least `position`. `age` is the time since it last asked the database, in seconds. If
-    `is_overtaken` is true, this machine has written changes that the cache has not read.
+    `is_overtaken` is true, this machine has written changes after `position`.
     """
 
     position: Position
@@ -88,14 +88,20 @@ class CacheProgress(NamedTuple):
 class CachedOnly:
     """The cache for the event loop: raises WouldBlockError instead of waiting.
 
-    `load` loads a missing value of a short loader at once.
+    `load` loads a missing value of a short loader at once. `follow` applies the writes that this machine announced, or
+    raises WouldBlockError if the cache is still out of date.
     """
 
-    __slots__ = ("_entries", "_entry", "_freshness", "_load")
+    __slots__ = ("_entries", "_entry", "_follow", "_freshness", "_load")
 
     def __init__(
-        self, freshness: Freshness, entries: Entries, load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any]
+        self,
+        freshness: Freshness,
+        entries: Entries,
+        load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any],
+        follow: Callable[[], None],
     ) -> None:
+        self._follow = follow
         self._freshness = freshness
         self._entries = entries
         self._entry = entries.get
@@ -106,7 +112,7 @@ class CachedOnly:
         given = self._freshness
         # The body of is_given, inlined: every request runs this about six times.
         if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
-            raise WouldBlockError
+            self._follow()
         entry = self._entry((loader, args))
         value: T
         if entry is None:
@@ -123,7 +129,10 @@ class CachedOnly:
         """
         given = self._freshness
         if given.change_counter[0] != given.seen or given.monotonic() >= given.until:
-            return None
+            try:
+                self._follow()
+            except WouldBlockError:
+                return None
         return self._entries.generation
 
 
@@ -169,14 +178,16 @@ class StoreCache:
         self._position = NOWHERE  # the entries are at least as new as this position
         # The positions of newer snapshots from which values were kept. The next update must find them in the history.
         self._ahead: set[Position] = set()
-        self._poller = ChangePoller(self._freshness, self._query)
-        self.cached_only = CachedOnly(self._freshness, self._entries, self._load_at_once)
+        self._announced_number = 0  # of the newest write that was announced: an older snapshot may lack it
+        self._poller = ChangePoller(self._freshness, self._query, self._follow_announced)
+        self.cached_only = CachedOnly(self._freshness, self._entries, self._load_at_once, self._follow_at_once)
         self.loading = Loading(self)
 
     def progress(self) -> CacheProgress:
         """Return how far the cache has read. It never blocks."""
-        freshness = self._freshness
-        return CacheProgress(self._position, freshness.monotonic() - freshness.heard_at, freshness.is_overtaken())
+        freshness, position = self._freshness, self._position
+        is_overtaken = freshness.is_overtaken() or self._announced_number > position.number
+        return CacheProgress(position, freshness.monotonic() - freshness.heard_at, is_overtaken)
 
     def start(self) -> None:
         """Start to poll for changes in the background."""
@@ -217,7 +228,9 @@ class StoreCache:
             return "unable"
         if not self._poller.is_away:
             return "ready"
-        return "unable" if self._freshness.is_overtaken() else "degraded"
+        if self._freshness.is_overtaken() and not self._follow_announced(blocking=False):
+            return "unable"
+        return "degraded"
 
     def find_or_load(self, loader: Callable[..., Any], args: tuple[Hashable, ...]) -> Any:
         """Return the entry's value, or derive it from one snapshot of the store."""
@@ -246,16 +259,47 @@ class StoreCache:
 
     def _keep(self, key: Key, loaded: CacheEntry, position: Position) -> None:
         """Keep a value that was derived at this position. The caller holds `_changing`."""
+        if position.number < self._announced_number:
+            return
         if position.number > self._position.number:
             self._ahead.add(position)
         elif position != self._position:
             return  # older, or of another history
         self._entries.put(key, loaded)
 
+    def _follow_at_once(self) -> None:
+        if not (self._freshness.is_overtaken() and self._follow_announced(blocking=False) and self.is_fresh):
+            raise WouldBlockError
+
+    def _follow_announced(self, *, blocking: bool = True) -> bool:
+        """Apply the writes that this machine announced, and return whether that are all.
+
+        Neither the position nor the time until which values are valid changes: other machines announce nothing here.
+        """
+        if not self._changing.acquire(blocking=blocking):
+            return False
+        try:
+            seen = self._freshness.seen
+            if seen == self._freshness.change_counter[0]:
+                return True
+            announced = None if seen is None else self._store.announced(seen)
+            if announced is None:
+                return False
+            self._drop_changed(announced.changed)
+            self._announced_number = max(self._announced_number, announced.number)
+            self._freshness.seen = announced.counter
+        finally:
+            self._changing.release()
+        return True
+
     def _query(self, query: ChangeQuery) -> None:
         with self._changing:
             ahead = frozenset(self._ahead)  # those that are added from now on may be newer than the answer
+            announced = self._announced_number
         self._take_in(query, self._store.changes_since(self._position), ahead)
+        with self._changing:
+            if self._announced_number == announced:  # the answer has them, unless a failover lost them
+                self._announced_number = 0
 
     def _take_in(self, query: ChangeQuery, changes: Changes | None, ahead: frozenset[Position]) -> None:
         """Apply the changes, or drop every value if one of them may be of another history."""
@@ -269,6 +313,7 @@ class StoreCache:
             self._entries.clear()
             self._ahead.clear()
             self._position = position
+            self._announced_number = 0  # the query began before later announcements: they are followed again
             self._freshness.take_in(query)
 
     def _follow(self, changes: Changes, ahead: frozenset[Position]) -> bool:
@@ -281,8 +326,11 @@ class StoreCache:
         if not all(map(changes.has_passed, passed)):
             return False
         self._ahead -= passed
-        for change in changes.changed:
-            for dependency in invalidated_keys(change):
-                self._entries.drop_dependents(dependency)
+        self._drop_changed(changes.changed)
         self._position = newest
         return True
+
+    def _drop_changed(self, changed: Iterable[StoreChange]) -> None:
+        for change in changed:
+            for dependency in invalidated_keys(change):
+                self._entries.drop_dependents(dependency)

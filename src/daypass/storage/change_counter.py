@@ -3,7 +3,8 @@
 Owns the file and its mapping, which the processes of one machine share. Every writer stores a new random number there
 after its commit and before it returns; a reader that finds another number reads the changes from the database. The
 number is random so that two writers never store the same one, in any order and without a lock. The file contains no
-secret and can be deleted; writing to it can only make caches query more often.
+secret and can be deleted; writing to it can only make caches query more often. Leaves the changes themselves to
+change_ring.py, whose file is beside this one.
 """
 
 import fcntl
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from daypass.storage.change_ring import ChangeRing, RingEntry
 from daypass.storage.refusals import StoreOpenError
 
 _SIZE = 8
@@ -28,8 +30,10 @@ class ChangeCounter:
     `light[0]` is the number, as cheap as an element of a list.
     """
 
-    def __init__(self, path: Path, *, mode: int = 0o600) -> None:
+    def __init__(self, path: Path, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
         self._path = path
+        owners = frozenset({os.geteuid()} if owner is None else {os.geteuid(), owner[0]})
+        self._ring = ChangeRing(path.with_name(f"{path.name}-ring"), mode=mode, owners=owners)
         descriptor = _open(path, mode)
         try:
             if os.fstat(descriptor).st_size < _SIZE:
@@ -39,10 +43,28 @@ class ChangeCounter:
             os.close(descriptor)
         # A view of one native integer is read and written with one move of eight bytes, never half.
         self.value = memoryview(self._mapping).cast("Q")
+        self._ring.create(owner)
 
     def bump(self) -> None:
         """Store another number."""
-        self.value[0] = int.from_bytes(os.urandom(_SIZE))
+        self.value[0] = _new_number()
+
+    def announce(self, number: int, changes: bytes | None) -> None:
+        """Store another number, and tell the other processes what was written.
+
+        `changes` is the log entry of the write with this number in the history, or None if it has too many.
+        """
+        if changes is None:
+            self.bump()
+        else:
+            self._ring.announce(self.value, RingEntry(number, changes), _new_number)
+
+    def announced(self, before: int, after: int) -> list[RingEntry] | None:
+        """Return the writes that changed the number from `before` to `after`.
+
+        Returns None if they are not all known. It never waits.
+        """
+        return self._ring.entries_between(before, after)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -64,7 +86,11 @@ def counter_beside(database: Path) -> ChangeCounter:
     It has the permissions of the database.
     """
     kept = database.stat()
-    change_counter = ChangeCounter(database.with_name(f"{database.name}-beacon"), mode=stat.S_IMODE(kept.st_mode))
+    change_counter = ChangeCounter(
+        database.with_name(f"{database.name}-beacon"),
+        mode=stat.S_IMODE(kept.st_mode),
+        owner=(kept.st_uid, kept.st_gid),
+    )
     if os.geteuid() == 0:  # a command of root must not lock out the server's own user
         os.chown(database.with_name(f"{database.name}-beacon"), kept.st_uid, kept.st_gid)
     return change_counter
@@ -78,6 +104,10 @@ def counter_of_server(name: str) -> ChangeCounter:
     folder = Path(tempfile.gettempdir()) / f"daypass-{os.geteuid()}"
     _require_private(folder)
     return ChangeCounter(folder / f"{sha256(name.encode()).hexdigest()[:32]}.beacon")
+
+
+def _new_number() -> int:
+    return int.from_bytes(os.urandom(_SIZE))
 
 
 def _open(path: Path, mode: int) -> int:

@@ -25,10 +25,12 @@ _STOP_SECONDS = 5.0  # a query that hangs must not delay the end of the process 
 class ChangePoller:
     """Keeps a cache up to date.
 
-    `query` asks the store, updates the entries and calls `Freshness.take_in`, or raises StoreUnavailableError.
+    `query` asks the store, updates the entries and calls `Freshness.take_in`, or raises StoreUnavailableError. `follow`
+    applies the writes that this machine announced, and returns whether these are all.
     """
 
-    def __init__(self, freshness: Freshness, query: Callable[[ChangeQuery], None]) -> None:
+    def __init__(self, freshness: Freshness, query: Callable[[ChangeQuery], None], follow: Callable[[], bool]) -> None:
+        self._follow = follow
         self._freshness = freshness
         self._query = query
         self._queries = ChangeQueries()
@@ -76,6 +78,8 @@ class ChangePoller:
     def catch_up(self) -> None:
         """Wait until the entries can be used, or raise StoreUnavailableError."""
         if self._freshness.is_given():
+            return
+        if self._freshness.is_overtaken() and self._follow() and self._freshness.is_given():
             return
         with self._lock:
             needed = self._queries.find_needed(*self._freshness.now())

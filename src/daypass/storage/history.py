@@ -12,7 +12,8 @@ import msgspec
 
 from daypass.directory.store import EMPTY, Changes, Position, StoreChange
 
-_log_entry = msgspec.msgpack.Decoder(list[StoreChange])
+decode_changes = msgspec.msgpack.Decoder(list[StoreChange]).decode
+"""Return the changes of an entry of the log."""
 
 LoggedWrite = Sequence[Any]
 """A row of the log: the number of a write, its nonce, and its changes (None: too many to log)."""
@@ -50,5 +51,5 @@ def _changes(number: int, later: Sequence[LoggedWrite]) -> Changes | None:
     entries = [touched for _, _, touched in later if touched is not None]
     if len(entries) != len(later) or positions[-1].number - number != len(later):
         return None
-    changed = frozenset(change for entry in entries for change in _log_entry.decode(entry))
+    changed = frozenset(change for entry in entries for change in decode_changes(entry))
     return Changes(positions[-1], changed, tuple(each.nonce for each in positions))

@@ -284,6 +284,9 @@ class MemoryStore:
     def change_counter(self) -> Sequence[int]:
         return self._change_counter
 
+    def announced(self, seen: int) -> None:
+        del seen  # the changes are as close as their announcement
+
     @contextmanager
     def read(self) -> Iterator[_MemoryReader]:
         yield _MemoryReader(self._state)

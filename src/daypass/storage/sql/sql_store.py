@@ -10,13 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
+import msgspec
 from sqlalchemy import Connection, select
 
 from daypass.directory.recorded_uses import RecordedUse
-from daypass.directory.store import NOWHERE, Changes, Position, ReadLimits, Snapshot
+from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadLimits, Snapshot
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
-from daypass.storage.history import changes_after
+from daypass.storage.history import changes_after, decode_changes
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
@@ -45,6 +46,17 @@ class SqlStore:
     def change_counter(self) -> Sequence[int]:
         return self._change_counter.value
 
+    def announced(self, seen: int) -> Announced | None:
+        counter = self._change_counter.value[0]
+        entries = self._change_counter.announced(seen, counter)
+        if entries is None:
+            return None
+        try:
+            changes = [change for entry in entries for change in decode_changes(entry.changes)]
+        except msgspec.DecodeError:  # of another version of Daypass
+            return None
+        return Announced(counter, max(entry.number for entry in entries), frozenset(changes))
+
     @contextmanager
     def read(self) -> Iterator[SnapshotReader]:
         with self._snapshots.open() as reader:
@@ -56,7 +68,7 @@ class SqlStore:
 
     @contextmanager
     def write(self, *, account: str | None = None) -> Iterator[SqlWriter]:
-        is_committing = False
+        is_committing = is_committed = False
         # SQLite has one writer anyway: a queue for each account would only wait in the database, out of order.
         turn = None if self._engines.has_one_writer else account
         try:
@@ -65,11 +77,14 @@ class SqlStore:
                 yield writer
                 is_committing = writer.has_changes
                 if is_committing:
-                    writer.finish()
+                    written = writer.finish()
+            is_committed = is_committing
         finally:
             # After the commit and before the return, also if the commit's result is unknown. A write that did not reach
             # its commit must not announce changes.
-            if is_committing:
+            if is_committed:
+                self._change_counter.announce(*written)
+            elif is_committing:
                 self._change_counter.bump()
 
     def _open_writer(self, opened: Connection, account: str | None) -> SqlWriter:
