@@ -177,6 +177,7 @@ COMPONENTS: Mapping[str, Component] = {
     "minio-py": _client_library("minio"),
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
+    "pgbouncer": _program("pgbouncer"),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
     "pyarrow": _client_library("pyarrow"),
     "pyiceberg": _client_library("pyiceberg"),
