@@ -1,14 +1,13 @@
 """A store behind pgbouncer, which gives one connection of the server to many clients in turn."""
 
 import threading
-from itertools import count
 
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.pgbouncer import pgbouncer
 from tests.storage.sample_records import user
 
-from daypass.directory.store import EMPTY, Link, StoreUnavailableError
+from daypass.directory.store import EMPTY, Link, Store, StoreUnavailableError
 from daypass.storage.open import open_store
 
 pytestmark = pytest.mark.component("pgbouncer")
@@ -33,29 +32,13 @@ def test_a_store_is_used_behind_a_pooler_in_transaction_mode(postgresql_url: str
 
 def _make_calls(postgresql_url: str, clock: HandClock, *, mode: str, calls: int) -> None:
     failures: list[str] = []
-    numbers = count()
     with pgbouncer(postgresql_url, mode=mode) as url:
         stores = [open_store(url, clock=clock) for _ in range(2)]
 
         def call(thread: int) -> None:
-            store = stores[thread % 2]
             for number in range(calls):
                 try:
-                    if number % 12 == 0:
-                        with store.write() as writer:
-                            writer.insert(user(f"u{next(numbers)}"))
-                    elif number % 12 == 1:
-                        with store.write(account=ACCOUNT) as writer:
-                            writer.link(Link("member", "a", str(next(numbers))))
-                    elif number % 12 == 2:
-                        store.claim(f"{thread}/{number}", until=clock.now())
-                    elif number % 3 == 0:
-                        store.changes_since(EMPTY)
-                    else:
-                        with store.read() as reader:
-                            reader.find("user", ACCOUNT, "u0")
-                            reader.page("user", ACCOUNT, limit=3)
-                            reader.count("user", ACCOUNT)
+                    _call(stores[thread % 2], number % 12, f"{thread}/{number}", clock)
                 except StoreUnavailableError as error:
                     failures.append(error.detail)
 
@@ -68,3 +51,21 @@ def _make_calls(postgresql_url: str, clock: HandClock, *, mode: str, calls: int)
         assert stores[0].revision() == THREADS * 2 * -(-calls // 12)
         for store in stores:
             store.close()
+
+
+def _call(store: Store, number: int, name: str, clock: HandClock) -> None:
+    if number == 0:
+        with store.write() as writer:
+            writer.insert(user(name.replace("/", "-")))
+    elif number == 1:
+        with store.write(account=ACCOUNT) as writer:
+            writer.link(Link("member", "a", name))
+    elif number == 2:
+        store.claim(name, until=clock.now())
+    elif number % 3 == 0:
+        store.changes_since(EMPTY)
+    else:
+        with store.read() as reader:
+            reader.find("user", ACCOUNT, "u0")
+            reader.page("user", ACCOUNT, limit=3)
+            reader.count("user", ACCOUNT)

@@ -15,7 +15,8 @@ from daypass.storage.refusals import StoreOpenError
 FORM = "postgresql://USER:PASSWORD@HOST/DATABASE"
 _SCHEMES = ("postgresql", "postgres")
 _USER = re.compile(r"(?P<user>[^:/?@]*)(?::(?P<password>[^@]*))?@")
-_HOSTS_ALONE = re.compile(r"[^/?@]*(?::\d*)?[/?]")  # a "password" after this is part of the path or the query
+_ALONE = r"(?:\[[^\]/?@]*\]|[^:/?@,\[\]]*)(?::\d*)?"
+_HOSTS_ALONE = re.compile(rf"{_ALONE}(?:,{_ALONE})*[/?]")  # a "password" after this is part of the path or the query
 _HOST = re.compile(r"(?:\[(?P<literal>[0-9A-Fa-f:.]+(?:%[^\]]*)?)\]|(?P<name>[^:\[\]]*))(?::(?P<port>\d*))?")
 _HOST_IN_QUERY = re.compile(r"(?P<name>[^:/]+):(?P<port>\d+)")
 _LARGEST_PORT = 65_535
