@@ -58,6 +58,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 7878
     store: str = ""
+    store_connections: int = 10
     workers: int = 1
     drain_seconds: int = 5
     reuse_port: bool = False
@@ -184,6 +185,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "host": str,
     "port": _whole,
     "store": str,
+    "store_connections": _whole,
     "workers": _whole,
     "drain_seconds": _whole,
     "reuse_port": _flag,
@@ -372,6 +374,10 @@ STALE_BOUND = (5, 900)
 LONGEST_DRAIN = 600
 """The greatest number of seconds between a signal to stop and the end of the listening socket."""
 
+
+CONNECTIONS_BOUND = (3, 1_000)
+"""The least and the greatest number of connections of a process to PostgreSQL."""
+
 SIGN_IN_BOUND = (15, 129_600)
 """The least and the greatest number of minutes that a person's sign-in lasts."""
 
@@ -383,7 +389,12 @@ def check_config(config: Config) -> Config:
     """
     if not 0 <= config.port <= _LAST_PORT:
         raise ConfigurationError(f"port cannot be {config.port}: it must be between 0 and {_LAST_PORT}")
-    bounds = {"stale_seconds": STALE_BOUND, "gateway_stale_seconds": STALE_BOUND, "drain_seconds": (0, LONGEST_DRAIN)}
+    bounds = {
+        "stale_seconds": STALE_BOUND,
+        "gateway_stale_seconds": STALE_BOUND,
+        "drain_seconds": (0, LONGEST_DRAIN),
+        "store_connections": CONNECTIONS_BOUND,
+    }
     for name, (least, most) in bounds.items():
         if not least <= getattr(config, name) <= most:
             raise ConfigurationError(f"{name} cannot be {getattr(config, name)}: it must be between {least} and {most}")

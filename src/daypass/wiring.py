@@ -45,6 +45,7 @@ from daypass.sso.routes import Sso
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
+from daypass.storage.outages import find_outages
 from daypass.storage.views import (
     BlockingView,
     CountedBlockingView,
@@ -78,7 +79,7 @@ def build_app(
     cache = StoreCache(
         opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds, loop_reads=loop_reads
     )
-    metrics = Metrics()
+    metrics = Metrics(find_outages(opened.store))
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)
     settings = ServiceSettings(

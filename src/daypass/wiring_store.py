@@ -27,7 +27,7 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
     """
     clock = clock or SystemClock()
     address = parse_address(config.store_url)
-    store = open_address(address, clock=clock)
+    store = open_address(address, clock=clock, connections=config.store_connections)
     vault = _open_vault(store, address, keys)
     with store.read() as reader:
         has_ring = bool(load_sealing_ring(reader, vault).keys)

@@ -48,6 +48,7 @@ _VALUES: Mapping[str, str] = {
     "metrics_port": "9000",
     "cache_entries": "1000",
     "stale_seconds": "60",
+    "store_connections": "20",
     "gateway_stale_seconds": "30",
     "unsigned_calls_per_minute": "10",
     "connections_per_peer": "8",

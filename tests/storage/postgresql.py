@@ -66,6 +66,20 @@ class Cluster:
             with suppress(ProcessLookupError):
                 os.kill(process, number)
 
+    def set_read_only(self, *, is_on: bool) -> None:
+        """Set default_transaction_read_only for every session, and wait until a new one has it."""
+        value = "on" if is_on else "off"
+        address = self.url.render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}".encode())
+            connection.execute("SELECT pg_reload_conf()")
+        while True:
+            with psycopg.connect(address, autocommit=True) as connection:
+                row = connection.execute("SHOW default_transaction_read_only").fetchone()
+                if row == (value,):
+                    return
+
     def is_running(self) -> bool:
         """Return whether the server is running."""
         try:

@@ -6,6 +6,7 @@ contain only known actions and error codes, never a value of a caller.
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Protocol
 
 import structlog
 from prometheus_client import CollectorRegistry, generate_latest, start_http_server
@@ -13,10 +14,29 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 
+class StoreState(Protocol):
+    """What the metrics show of the database."""
+
+    @property
+    def is_away(self) -> bool:
+        """Return whether the database did not answer the last query."""
+        ...
+
+    @property
+    def seconds_away(self) -> float:
+        """Return how long the database was away in total."""
+        ...
+
+    times_away: int
+    deadlines: int
+    seconds_of_last_answer: float
+
+
 class Metrics(Collector):
     """Counts responses by action and code, throttled calls and lost events."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: StoreState) -> None:
+        self._store = store
         self._answers: dict[tuple[str, str], int] = defaultdict(int)
         self._throttled = 0
         self._connections_refused = 0
@@ -73,6 +93,24 @@ class Metrics(Collector):
             value=float(self._is_audit_failing),
         )
         yield GaugeMetricFamily("daypass_ready", "Whether the server is ready.", value=float(self._ready))
+        yield from _store_metrics(self._store)
+
+
+def _store_metrics(store: StoreState) -> Iterator[Metric]:
+    up = float(not store.is_away)
+    yield GaugeMetricFamily("daypass_store_up", "Whether the database answered the last query.", value=up)
+    yield CounterMetricFamily("daypass_store_outages", "How often the database went away.", value=store.times_away)
+    yield CounterMetricFamily(
+        "daypass_store_away_seconds", "How long the database was away in total.", value=store.seconds_away
+    )
+    yield CounterMetricFamily(
+        "daypass_store_deadlines", "Calls to the database without an answer in time.", value=store.deadlines
+    )
+    yield GaugeMetricFamily(
+        "daypass_store_poll_seconds",
+        "How long the database took for the last answer to a query for changes.",
+        value=store.seconds_of_last_answer,
+    )
 
 
 def exposition(metrics: Metrics) -> bytes:

@@ -19,7 +19,7 @@ from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse
 from daypass.storage.change_counter import counter_beside, counter_of_server
 from daypass.storage.memory import MemoryStore
 from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
-from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
+from daypass.storage.sql.engines import CONNECTIONS, LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.sql.snapshots import SqlSnapshots
 from daypass.storage.sql.sql_store import SqlStore
 from daypass.storage.sql.sqlite_snapshots import SqliteSnapshots
@@ -33,13 +33,16 @@ def open_store(url: str, *, clock: Clock) -> Store:
     return open_address(parse_address(url), clock=clock)
 
 
-def open_address(address: Address, *, clock: Clock) -> Store:
-    """Return the store at a parsed address."""
+def open_address(address: Address, *, clock: Clock, connections: int = CONNECTIONS) -> Store:
+    """Return the store at a parsed address.
+
+    `connections` is the most that one process opens to PostgreSQL.
+    """
     if isinstance(address, MemoryAddress):
         return MemoryStore(clock)
     if isinstance(address, SqliteAddress):
         return _open_sqlite(address.path, clock)
-    engines = postgresql_engines(address)
+    engines = postgresql_engines(address, connections=connections)
     change_counter = counter_of_server(address.identity)
     _bring_up_to_date(engines.writing, name="the PostgreSQL database")
     return SqlStore(engines, SqlSnapshots(engines), change_counter, clock)

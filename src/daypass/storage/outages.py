@@ -7,9 +7,12 @@ contains a password, a statement or a value.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
+
+from daypass.directory.store import Store, StoreUnavailableError
 
 _PAUSE = 60.0  # between two lines of the log about single connections
 
@@ -42,6 +45,17 @@ class Outages:
         """Count a call that had no answer in time."""
         with self._lock:
             self.deadlines += 1
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Note whether a query for changes is answered, and its time."""
+        asked_at = self._monotonic()
+        try:
+            yield
+        except StoreUnavailableError as error:
+            self.note_failure(error.detail)
+            raise
+        self.note_answer(self._monotonic() - asked_at)
 
     def note_answer(self, seconds: float) -> None:
         """Note that a query for changes was answered after some seconds."""
@@ -82,3 +96,12 @@ class Outages:
                 return
             self._complained_at = now
         structlog.get_logger().warning("store_connection_failed", reason=reason)
+
+
+def find_outages(store: Store) -> Outages:
+    """Return what a store knows of its database.
+
+    A store without a database is never away.
+    """
+    found = getattr(store, "outages", None)
+    return found if isinstance(found, Outages) else Outages()

@@ -48,6 +48,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         super().__init__(pgconn, row_factory)
         self.bound = PENDING_SECONDS
         self.outages: Outages | None = None
+        self.may_be_replica = False
         self._is_snapshot = False
         self._is_ending = False  # the end of a snapshot was sent, and its answer is not read yet
 
@@ -102,6 +103,19 @@ class BoundedConnection(psycopg.Connection[Any]):
         except (psycopg.Error, ValueError, OSError):  # the latter two of a socket that is closed
             return False
         return not self.closed
+
+    @property
+    def is_demoted(self) -> bool:
+        """Return whether a server for writes has become a replica."""
+        return not self.may_be_replica and self.is_replica
+
+    @property
+    def is_replica(self) -> bool:
+        """Return whether the server said that it is a replica.
+
+        It says so again when it changes.
+        """
+        return self.pgconn.parameter_status(b"in_hot_standby") == b"on"
 
     def _end_snapshot(self) -> None:
         if self._is_ending or self.closed or self.pgconn.transaction_status == pq.TransactionStatus.IDLE:

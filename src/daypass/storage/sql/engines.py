@@ -28,7 +28,7 @@ WRITE_SECONDS = LOCK_WAIT_SECONDS + 2.0  # for the answer to a statement that ma
 POLL_SECONDS = 2.5  # for the answer to a query for changes: more than a round trip to another continent
 MIGRATION_SECONDS = 300.0
 IDLE_WRITER_SECONDS = 30  # after which the server ends a transaction whose node has stopped
-CONNECTIONS = 8  # of a process, with that of the queries for changes
+CONNECTIONS = 10  # of a process, with that of the queries for changes
 _SQLITE_POOL: dict[str, Any] = {
     "poolclass": QueuePool,
     "pool_size": 4,
@@ -120,7 +120,7 @@ def _driver_of(connection: Connection) -> "BoundedConnection":
 
 def _check_connection(connection: "BoundedConnection", _record: object, _proxy: object) -> None:
     """Discard an idle connection that its server has ended."""
-    if not connection.is_alive():
+    if not connection.is_alive() or connection.is_demoted:
         raise DisconnectionError
 
 

@@ -39,6 +39,7 @@ class Connector:
         self._outages = outages
         self._is_replica = is_replica
         self._trying = threading.Lock()
+        self._has_connected = False
         self._has_failed = False
         self._reason = ""
 
@@ -58,9 +59,10 @@ class Connector:
             connection = self._first_answer()
         except psycopg.Error as error:
             self._has_failed, self._reason = True, str(error).partition("\n")[0]
-            self._outages.complain(self._reason)
+            if self._has_connected:  # otherwise the caller says so, and does not start
+                self._outages.complain(self._reason)
             raise
-        self._has_failed = False
+        self._has_failed, self._has_connected = False, True
         connection.outages = self._outages
         return connection
 
@@ -94,18 +96,11 @@ class Connector:
             prepare_threshold=None,
             **attempt,  # type: ignore[arg-type] # libpq's parameters alone
         )
-        if not self._is_replica and is_replica(connection):
+        connection.may_be_replica = self._is_replica
+        if connection.is_demoted:
             connection.close()
             raise psycopg.OperationalError("the server is a replica, which does not accept writes")
         return connection
-
-
-def is_replica(connection: BoundedConnection) -> bool:
-    """Return whether the server said that it is a replica.
-
-    It says so again when it changes.
-    """
-    return connection.pgconn.parameter_status(b"in_hot_standby") == b"on"
 
 
 def _hosts(parameters: Mapping[str, str]) -> list[dict[str, str]]:

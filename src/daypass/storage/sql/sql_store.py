@@ -37,6 +37,7 @@ class SqlStore:
 
     def __init__(self, engines: Engines, snapshots: Snapshots, change_counter: ChangeCounter, clock: Clock) -> None:
         self._engines = engines
+        self.outages = engines.outages
         self._snapshots = snapshots
         self._change_counter = change_counter
         self._clock = clock
@@ -131,7 +132,7 @@ class SqlStore:
     def changes_since(self, position: Position) -> Changes | None:
         if position == NOWHERE:
             return None
-        with self._snapshots.poll() as reader:
+        with self.outages.watch(), self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)
         return changes_after(position, log)
 
