@@ -49,6 +49,7 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.bound = PENDING_SECONDS
         self.outages: Outages | None = None
         self.may_be_replica = False
+        self.begun: psycopg.Cursor[Any] | None = None
         self._is_snapshot = False
         self._is_ending = False  # the end of a snapshot was sent, and its answer is not read yet
 
@@ -64,15 +65,15 @@ class BoundedConnection(psycopg.Connection[Any]):
             self._give_up()
             raise DeadlineError(f"the database did not answer within {bound:g} seconds") from None
 
-    def begin(self, statements: str, *, bound: float, is_snapshot: bool = False) -> Any:
+    def begin(self, statements: str, *, bound: float, is_snapshot: bool = False) -> None:
         """Begin a transaction with one message.
 
-        Returns the cursor of its results.
+        `begun` is then the cursor of its results.
         """
         if self._is_ending:
             self._read_end()
         self.bound, self._is_snapshot = bound, is_snapshot
-        return self.execute(statements.encode())
+        self.begun = self.execute(statements.encode())
 
     def commit(self) -> None:
         """Commit a transaction, or end a snapshot without waiting."""

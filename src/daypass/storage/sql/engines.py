@@ -36,6 +36,7 @@ _SQLITE_POOL: dict[str, Any] = {
     "pool_timeout": LOCK_WAIT_SECONDS,
     "hide_parameters": True,  # bodies must not reach a log through an exception
 }
+FIRST_STATEMENTS = "daypass_first_statements"  # the option of a connection with statements for the message of BEGIN
 _BEGIN_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Not READ WRITE: that would overrule the server's default_transaction_read_only.
 _BEGIN_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -136,7 +137,12 @@ def _begin_write(options: str) -> Callable[[Connection], None]:
     """Return the start of a transaction that writes, with the limits that the URL does not set itself."""
     limits = [f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS_OF_WRITE.items() if name not in options]
     statements = "; ".join([_BEGIN_WRITE, *limits])
-    return lambda connection: _begin(connection, statements, WRITE_SECONDS)
+
+    def begin(connection: Connection) -> None:
+        first = connection.get_execution_options().get(FIRST_STATEMENTS, "")
+        _begin(connection, f"{statements}; {first}", WRITE_SECONDS)
+
+    return begin
 
 
 def _begin(connection: Connection, statements: str, seconds: float, *, is_snapshot: bool = False) -> None:
@@ -144,12 +150,14 @@ def _begin(connection: Connection, statements: str, seconds: float, *, is_snapsh
 
     from daypass.storage.sql.bounded_connection import DeadlineError
 
+    driver = _driver_of(connection)
     try:
-        _driver_of(connection).begin(statements, bound=seconds, is_snapshot=is_snapshot)
+        driver.begin(statements, bound=seconds, is_snapshot=is_snapshot)
     except psycopg.Error as error:
+        # The caller repeats the start if the server had ended the connection, but not if the server is silent, or if
+        # another writer holds a lock.
+        is_ended = driver.closed and not isinstance(error, DeadlineError)
         connection.invalidate(error)
-        # The caller repeats the start if the server had ended the connection, but not if the server is silent.
-        is_ended = not isinstance(error, DeadlineError)
         raise OperationalError("BEGIN", None, error, hide_parameters=True, connection_invalidated=is_ended) from error
 
 

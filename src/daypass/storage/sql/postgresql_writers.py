@@ -44,15 +44,18 @@ _TAKE_NUMBER = (
 _TRIM = "DELETE FROM changes WHERE revision <= (SELECT number FROM revision) - %s; "
 
 
-def writer_of_store(connection: PsycopgConnection, clock: Clock) -> SqlWriter:
-    """Lock the whole store, and return its only writer."""
-    (number,) = connection.execute_all(_STORE_LOCKS.format(gate=_GATE))[-1]
-    return SqlWriter(connection.as_sqlalchemy(), clock=clock, revision=int(number))
+def locks_of(account: str | None) -> str:
+    """Return the statements that lock one account, or the whole store."""
+    if account is None:
+        return _STORE_LOCKS.format(gate=_GATE)
+    return _ACCOUNT_LOCKS.format(account=_lock_of(account), gate=_GATE)
 
 
-def writer_of_account(connection: PsycopgConnection, clock: Clock, account: str) -> "AccountWriter":
-    """Lock one account, and return its only writer."""
-    connection.execute_all(_ACCOUNT_LOCKS.format(account=_lock_of(account), gate=_GATE))
+def writer_of(connection: PsycopgConnection, clock: Clock, account: str | None) -> SqlWriter:
+    """Return the only writer, in a transaction that began with its locks."""
+    if account is None:
+        (number,) = connection.last_begun()
+        return SqlWriter(connection.as_sqlalchemy(), clock=clock, revision=int(number))
     return AccountWriter(connection, clock, account)
 
 

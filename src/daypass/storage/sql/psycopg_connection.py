@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.expression import Executable
 
 from daypass.directory.store import StoreUnavailableError
+from daypass.storage.sql.bounded_connection import BoundedConnection
 from daypass.storage.sql.driver_connection import Parameters, Rows, is_fixed
 from daypass.storage.sql.transactions import unavailable
 
@@ -28,7 +29,7 @@ class PsycopgConnection:
     def __init__(self, connection: Connection) -> None:
         self.dialect = connection.dialect
         self._connection = connection
-        self._driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+        self._driver = cast("BoundedConnection", connection.connection.driver_connection)
 
     def as_sqlalchemy(self) -> Connection:
         """Return this connection under the type that readers and writers expect."""
@@ -43,17 +44,14 @@ class PsycopgConnection:
         results = [self._run(statement, each) for each in parameters]
         return results[-1]
 
-    def execute_all(self, text: str) -> list[Any]:
-        """Execute constant statements in one message.
-
-        Return the first row of each.
-        """
-        with _translated():
-            cursor = self._driver.execute(text.encode())
-            rows = [cursor.fetchone()]
-            while cursor.nextset():
-                rows.append(cursor.fetchone())
-        return rows
+    def last_begun(self) -> Sequence[Any]:
+        """Return the row of the last statement in the message of BEGIN."""
+        cursor = self._driver.begun
+        if cursor is None:
+            raise ValueError("the transaction did not begin with a message")
+        while cursor.nextset():
+            pass
+        return cursor.fetchone() or ()
 
     def commit_with(self, text: str, values: Sequence[Any]) -> Sequence[Any]:
         """Execute statements and COMMIT in one message, and return the only row.

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadLimits, Snapshot
@@ -70,11 +70,8 @@ class SqlStore:
     @contextmanager
     def write(self, *, account: str | None = None) -> Iterator[SqlWriter]:
         is_committing = is_committed = False
-        # SQLite has one writer anyway: a queue for each account would only wait in the database, out of order.
-        turn = None if self._engines.has_one_writer else account
         try:
-            with self._turns.take(turn), transaction(self._engines.writing) as opened:
-                writer = self._open_writer(opened, account)
+            with self._open_writer(account) as writer:
                 yield writer
                 is_committing = writer.has_changes
                 if is_committing:
@@ -88,20 +85,27 @@ class SqlStore:
             elif is_committing:
                 self._change_counter.bump()
 
-    def _open_writer(self, opened: Connection, account: str | None) -> SqlWriter:
-        """Take the locks of a writer, and return it."""
+    def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter]:
         if self._engines.has_one_writer:
+            return self._open_sqlite_writer(account)
+        return self._open_postgresql_writer(account)
+
+    @contextmanager
+    def _open_sqlite_writer(self, account: str | None) -> Iterator[SqlWriter]:
+        # One queue for all: a queue for each account would only wait in the database, out of order.
+        with self._turns.take(None), transaction(self._engines.writing) as opened:
             connection = on_driver(opened)
             number = int(connection.execute(_NUMBER).scalar_one())
-            return SqlWriter(connection, clock=self._clock, revision=number, account=account)
+            yield SqlWriter(connection, clock=self._clock, revision=number, account=account)
+
+    @contextmanager
+    def _open_postgresql_writer(self, account: str | None) -> Iterator[SqlWriter]:
         # psycopg is slow to import, and a server on SQLite needs none of it.
-        from daypass.storage.sql.postgresql_writers import writer_of_account, writer_of_store
+        from daypass.storage.sql.postgresql_writers import locks_of, writer_of
         from daypass.storage.sql.psycopg_connection import PsycopgConnection
 
-        driver = PsycopgConnection(opened)
-        if account is None:
-            return writer_of_store(driver, self._clock)
-        return writer_of_account(driver, self._clock, account)
+        with self._turns.take(account), transaction(self._engines.writing, locks_of(account)) as opened:
+            yield writer_of(PsycopgConnection(opened), self._clock, account)
 
     def claim(self, key: str, *, until: datetime) -> bool:
         turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()

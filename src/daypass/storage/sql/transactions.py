@@ -10,18 +10,20 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daypass.directory.store import StoreUnavailableError
+from daypass.storage.sql.engines import FIRST_STATEMENTS
 
 _DETAIL_LENGTH = 200
 
 
 @contextmanager
-def transaction(engine: Engine) -> Iterator[Connection]:
+def transaction(engine: Engine, first: str = "") -> Iterator[Connection]:
     """Begin a transaction, and commit it unless there was an exception.
 
+    PostgreSQL executes the statements `first`, which change nothing, in the message of BEGIN.
     Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
     """
     try:
-        with _begun(engine) as connection:
+        with _begun(engine, first) as connection:
             yield connection
     except (IntegrityError, DataError, sqlite3.IntegrityError, sqlite3.DataError):
         raise
@@ -34,29 +36,31 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _begun(engine: Engine) -> Iterator[Connection]:
+def _begun(engine: Engine, first: str) -> Iterator[Connection]:
     """Begin a transaction, on a second connection if the server had ended the first.
 
     Only the start is repeated: it has no effect.
     """
-    connection = _find_begun(engine) or _begin(engine)
+    connection = _find_begun(engine, first) or _begin(engine, first)
     with connection, cast("AbstractContextManager[object]", connection.get_transaction()):
         yield connection
 
 
-def _find_begun(engine: Engine) -> Connection | None:
+def _find_begun(engine: Engine, first: str) -> Connection | None:
     """Begin a transaction, or return None if the server had ended the connection."""
     try:
-        return _begin(engine)
+        return _begin(engine, first)
     except DBAPIError as error:
         if error.connection_invalidated:
             return None
         raise
 
 
-def _begin(engine: Engine) -> Connection:
+def _begin(engine: Engine, first: str) -> Connection:
     connection = engine.connect()
     try:
+        if first:
+            connection.execution_options(**{FIRST_STATEMENTS: first})
         connection.begin()
     except BaseException:
         connection.close()
