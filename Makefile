@@ -12,6 +12,7 @@ READY := .venv/.ready
 CHECKED := $(wildcard src tests bench demo)
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
+ROUNDS ?= 100
 FUZZ_JOBS ?= 2
 TARGETS ?=
 # Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
@@ -47,6 +48,9 @@ bench-gateway: $(READY) ## measure the gateway beside nginx (at most 5 minutes),
 bench-peers: $(READY) ## measure beside SeaweedFS and Ceph (at most 5 minutes), into build/bench-peers.json
 	@python=$$(.ci/bench-python) && "$$python" -m bench.peers
 
+crash-rounds: $(READY) ## kill writers of each store 100 times, and check what is left (ROUNDS=100)
+	@DAYPASS_TEST_CRASH_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m slow tests/storage/test_crash_rounds.py
+
 costs: $(READY) ## count the work of each operation, and record it for the regression test
 	@$(BIN)/python -m tests.costs --record
 
@@ -68,4 +72,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers costs fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds costs fuzz vectors serve lock setup

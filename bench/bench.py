@@ -20,12 +20,14 @@ from statistics import median
 from typing import Any
 
 from bench.commands import command_figures
+from bench.disk import disk_figures, measure_flushes
 from bench.driver import Plan, interleave, load_on
 from bench.figures import Budget, Figure, Round, as_document, as_table, figures_of
 from bench.growth import Growth, roles_once
 from bench.iam_subjects import create_user, iam_reads
 from bench.load import allow_connections
 from bench.machine import Watch, head_lines
+from bench.postgresql import create_user_postgresql
 from bench.role_credentials import NAME as GET_ROLE_CREDENTIALS
 from bench.role_credentials import role_credentials_subject, to_assume_role
 from bench.saml_cases import assume_role_with_saml, saml_figures
@@ -68,6 +70,7 @@ _FORMER_NAME = "assume_role_new_names"
 _STARTS = 5
 _LAST_ROUND_SECONDS = 225.0  # since the start, so that a busy machine ends in time as well
 _COMMANDS = 9
+_FLUSH_SECONDS = 0.5
 _POLICY_SECONDS = 2.0  # for each case
 RESULT = Path("build/bench.json")
 
@@ -80,7 +83,10 @@ BUDGETS = (
     Budget("assume_role_50_tags", 150, at_most=True),
     Budget("assume_role_cold", 300, at_most=True),
     *(Budget(name, 150, at_most=True) for name in ("get_role", "get_user", "list_users")),
-    Budget("create_user_rps", 500),
+    Budget("create_user", 500, at_most=True),
+    Budget("create_user_to_bar", 1.0),
+    Budget("create_user_postgresql", 500, at_most=True),
+    Budget("create_user_postgresql_rps", 1_000),
     Budget("growth_latency", 1.1, at_most=True),
     Budget("policy_t1", 150_000),
     Budget("policy_t2", 150_000),
@@ -114,12 +120,14 @@ def measure_http(cores: Cores, scratch: Path, plan: Plan, growth: Growth, watch:
             *other_servers(running, cores, scratch),
             *grown,
         ]
+        flushes = [measure_flushes(scratch, seconds=_FLUSH_SECONDS)]
         rounds = interleave(load, subjects, plan, watch)
+        flushes.append(measure_flushes(scratch, seconds=_FLUSH_SECONDS))
         memory += growth.figures(rounds, {subject.name: subject.server for subject in grown})
         memory.append(Figure("rss_after_load_mib", daypass.resident_mib(), "MiB"))
         memory += once.memory(load)
     figures = [figure for name, own in rounds.items() for figure in figures_of(name, own, rounds["bare"])]
-    figures += signature_checks(cores)
+    figures += [*signature_checks(cores), *disk_figures(flushes, rounds["create_user"])]
     return [*figures, *parts_of(figures), to_assume_role(rounds), two_workers(rounds), *memory, *commands]
 
 
@@ -160,6 +168,7 @@ def other_servers(running: ExitStack, cores: Cores, scratch: Path) -> Iterator[S
     yield assume_role("assume_role_2_workers", stage, share=SIDE)
     writes = started_daypass(cores.server, scratch / "writes.db", ROOT_ENVIRONMENT)
     yield create_user(set_stage(running.enter_context(writes), ROOT))
+    yield from create_user_postgresql(running, cores)
     moto = running.enter_context(started_moto(cores.server))
     stage = set_stage(moto, Keys("AKIAIOSFODNN7EXAMPLE", "moto-asks-for-no-secret"))
     yield get_caller_identity("moto_get_caller_identity", stage, share=SIDE)

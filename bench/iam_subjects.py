@@ -8,15 +8,15 @@ from itertools import count
 
 from bench.subjects import SIDE, Keys, Stage, Subject, policy
 
-_VERSION = "2010-05-08"
+VERSION = "2010-05-08"
 _PEOPLE = 20
-_WRITERS = 8  # an account may have 12 calls that change data at a time
-_ROUND_OF_USERS = 550  # eight rounds stay below the quota of 5,000 users
+WRITERS = 8  # an account may have 12 calls that change data at a time
+ROUND_OF_USERS = 550  # eight rounds stay below the quota of 5,000 users
 
 
 def iam_reads(stage: Stage) -> Iterator[Subject]:
     """Yield GetRole, GetUser and ListUsers."""
-    keys = _administrator(stage)
+    keys = administrator(stage)
     iam = stage.client("iam", stage.admin)
     for number in range(_PEOPLE):
         iam.create_user(UserName=f"person-{number}")
@@ -30,7 +30,7 @@ def _reader(stage: Stage, keys: Keys) -> Callable[[str, bytes, dict[str, str]], 
     signer = stage.signer(keys, "iam")
 
     def subject(name: str, marker: bytes, parameters: dict[str, str]) -> Subject:
-        asked = {**parameters, "Version": _VERSION}
+        asked = {**parameters, "Version": VERSION}
 
         def fresh(number: int) -> Iterable[bytes]:
             return (signer.sign(asked) for _ in range(number))
@@ -42,10 +42,10 @@ def _reader(stage: Stage, keys: Keys) -> Callable[[str, bytes, dict[str, str]], 
 
 def create_user(stage: Stage) -> Subject:
     """Return the subject that creates users, on a server of its own: they would be listed elsewhere."""
-    signer, names = stage.signer(_administrator(stage), "iam"), count()
+    signer, names = stage.signer(administrator(stage), "iam"), count()
 
     def fresh(number: int) -> Iterable[bytes]:
-        asked = {"Action": "CreateUser", "Version": _VERSION}
+        asked = {"Action": "CreateUser", "Version": VERSION}
         return (signer.sign({**asked, "UserName": f"new-{next(names)}"}) for _ in range(number))
 
     return Subject(
@@ -54,13 +54,14 @@ def create_user(stage: Stage) -> Subject:
         (),
         b"<UserName>new-",
         fresh=fresh,
-        most=_ROUND_OF_USERS,
+        most=ROUND_OF_USERS,
         share=SIDE,
-        connections=_WRITERS,
+        connections=WRITERS,
     )
 
 
-def _administrator(stage: Stage) -> Keys:
+def administrator(stage: Stage) -> Keys:
+    """Create the administrator, and return its key."""
     iam = stage.client("iam", stage.admin)
     iam.create_user(UserName="administrator")
     iam.put_user_policy(UserName="administrator", PolicyName="own", PolicyDocument=policy("iam:*"))

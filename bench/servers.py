@@ -179,7 +179,14 @@ def started_moto(core: int) -> Iterator[Server]:
 @contextmanager
 def started_daypass(core: int, store: Path, environment: Mapping[str, str]) -> Iterator[Server]:
     """Start `daypass serve` with one worker on an SQLite store."""
-    command = _serve(port := free_port(), store)
+    with started_daypass_at(core, f"sqlite:///{store}", environment) as server:
+        yield server
+
+
+@contextmanager
+def started_daypass_at(core: int, url: str, environment: Mapping[str, str]) -> Iterator[Server]:
+    """Start `daypass serve` with one worker on the store of a URL."""
+    command = _serve(port := free_port(), url)
     with started_on((core,), "daypass", command, Readiness(port, "/readyz"), environment) as server:
         yield server
 
@@ -187,7 +194,7 @@ def started_daypass(core: int, store: Path, environment: Mapping[str, str]) -> I
 @contextmanager
 def started_daypass_workers(cores: Sequence[int], store: Path, environment: Mapping[str, str]) -> Iterator[Server]:
     """Start `daypass serve` with two workers, on several cores."""
-    command = [*_serve(port := free_port(), store), "--workers", "2"]
+    command = [*_serve(port := free_port(), f"sqlite:///{store}"), "--workers", "2"]
     with started_on(cores, "daypass-workers", command, Readiness(port, "/readyz"), environment) as server:
         yield server
 
@@ -196,7 +203,8 @@ def started_daypass_workers(cores: Sequence[int], store: Path, environment: Mapp
 def started_daypass_tls(core: int, store: Path, environment: Mapping[str, str], certificate: Path) -> Iterator[Server]:
     """Start `daypass serve` with one worker and TLS. `certificate` is a PEM file with its key."""
     options = ["--tls-cert", str(certificate), "--tls-key", str(certificate)]
-    command, ready = [*_serve(port := free_port(), store), *options], Readiness(port, "/readyz", tls=True)
+    command = [*_serve(port := free_port(), f"sqlite:///{store}"), *options]
+    ready = Readiness(port, "/readyz", tls=True)
     with started_on((core,), "daypass-tls", command, ready, environment) as server:
         yield server
 
@@ -206,8 +214,8 @@ def daypass_program() -> str:
     return str(Path(sys.executable).with_name("daypass"))
 
 
-def _serve(port: int, store: Path) -> list[str]:
-    return [daypass_program(), "serve", "--port", str(port), "--store", f"sqlite:///{store}"]
+def _serve(port: int, url: str) -> list[str]:
+    return [daypass_program(), "serve", "--port", str(port), "--store", url]
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], ready: Readiness, log: Path) -> None:

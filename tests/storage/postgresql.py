@@ -28,7 +28,8 @@ _USER = "daypass"
 class Cluster:
     """Our own server, which tests may stop and start. It ends with the tests."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, fsync: str) -> None:
+        self._fsync = fsync
         self._programs = programs
         self._folder = Path(tempfile.mkdtemp(prefix="daypass-pg-"))
         self._password = secrets.token_hex(16)
@@ -36,7 +37,7 @@ class Cluster:
         self._as_user = _as_ordinary_user(self._folder)
         self._initialise()
         self.start()
-        atexit.register(self._remove)
+        atexit.register(self.remove)
 
     @property
     def url(self) -> URL:
@@ -49,7 +50,7 @@ class Cluster:
             "port": self._port,
             "listen_addresses": "127.0.0.1",
             "unix_socket_directories": self._folder,
-            "fsync": "off",  # there is no power failure, and a killed process leaves its writes to the kernel
+            "fsync": self._fsync,
         }
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         log = str(self._folder / "log")
@@ -112,7 +113,9 @@ class Cluster:
             log = self._folder / "log"
             raise RuntimeError(f"{program} failed: {log.read_text() if log.exists() else arguments}")
 
-    def _remove(self) -> None:
+    def remove(self) -> None:
+        """Stop the server, and delete its data."""
+        atexit.unregister(self.remove)
         try:
             self.stop()
         except RuntimeError:
@@ -124,12 +127,18 @@ class Cluster:
 @cache
 def own_cluster() -> Cluster | str:
     """Return the tests' own server, started on first use, or the reason why it is missing."""
+    # There is no power failure, and a killed process leaves its writes to the kernel.
+    return start_cluster(fsync="off")
+
+
+def start_cluster(*, fsync: str) -> Cluster | str:
+    """Start another server, or return the reason why it cannot be started."""
     programs = _programs()
     if programs is None:
         return "PostgreSQL is not installed, and DAYPASS_TEST_POSTGRESQL names no server"
     if os.geteuid() == 0 and (shutil.which("runuser") is None or not _has_user("postgres")):
         return "PostgreSQL refuses to run as root, and there is no user postgres"
-    return Cluster(programs)
+    return Cluster(programs, fsync)
 
 
 def server_url() -> URL:

@@ -3,8 +3,11 @@
 Its command line is the task. It prints a line when ready, waits for a line, works, and prints the result.
 """
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import msgspec
 
@@ -64,6 +67,26 @@ def write_for_ever(store: Store, _times: int) -> str:
         number += 1
 
 
+def write_in_accounts(store: Store, first: int) -> str:
+    """Insert records from three threads, and report each completed write, until the process is killed.
+
+    Each thread has an account. Every fifth write is one of the whole store.
+    """
+
+    def write(thread: int) -> None:
+        account = f"{thread:012}"
+        for turn in count():
+            name = f"{first}-{thread}-{turn}"
+            with store.write(account=account if turn % 5 else None) as writer:
+                writer.insert(Record(kind="kept", account=account, key=name, sort=name, body=b"x", unique_id=name))
+            os.write(sys.stdout.fileno(), f"{account}/{name}\n".encode())  # at once, and whole
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(write, thread) for thread in range(3)]:
+            done.result()
+    return "unreachable"
+
+
 def touch_once(store: Store, _times: int) -> str:
     """Write once."""
     with store.write() as writer:
@@ -71,7 +94,7 @@ def touch_once(store: Store, _times: int) -> str:
     return "done"
 
 
-TASKS = {task.__name__: task for task in (add_up, take_all, write_for_ever, touch_once)}
+TASKS = {task.__name__: task for task in (add_up, take_all, write_for_ever, write_in_accounts, touch_once)}
 
 
 def main(url: str, task: str, times: str) -> None:
