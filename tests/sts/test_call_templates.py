@@ -438,6 +438,31 @@ def test_each_caller_has_templates_of_its_own(world: World) -> None:
         world.compare(key, _FORM, times=2)
 
 
+def _tagged(*values: str) -> dict[str, str]:
+    form = dict(_FORM)
+    for number, value in enumerate(values, 1):
+        form |= {f"Tags.member.{number}.Key": f"Key{number}", f"Tags.member.{number}.Value": value}
+    return form
+
+
+def test_each_call_is_decided_with_its_own_tags(world: World) -> None:
+    """A template belongs to the values of the tags, too, and is made when they come again."""
+    conditions = {"StringEquals": {"aws:RequestTag/Key1": ["blue", "green"], "aws:RequestTag/Key2": "x"}}
+    _trust(trusting({"AWS": _ACCOUNT}, _ACTIONS, Condition=conditions))(world, world.root)
+    key, forms = world.new_user("user"), [_tagged(one, "x", "some more") for one in ("blue", "red", "green", "x")]
+    for _ in range(_WARM + 1):
+        for form in forms:
+            world.compare(key, form)
+    statuses = [world.fast(world.request(key, {**form, "RoleSessionName": "name"}))[0].status for form in forms]
+    assert statuses == [200, 403, 200, 403]
+    assert [world.compare(key, form) for form in forms] == [1, 0, 1, 0]
+    assert [world.compare(key, _tagged("blue", "x", f"job-{number}")) for number in range(_WARM + 2)] == [0] * (
+        _WARM + 2
+    )
+    world.compare(key, _tagged("x", "blue", "some more"), times=2)
+    world.compare(key, _tagged("blue", "y" * 200, "some more"), times=2)
+
+
 _WITHOUT: Mapping[str, Mapping[str, str]] = {
     "inline policy": {"Policy": document(allow("s3:GetObject"))},
     "managed policy": {"PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/ReadOnlyAccess"},

@@ -1,5 +1,6 @@
 """The cache of parsed requests: small forms, found by all input of the parser, and without secrets."""
 
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -130,7 +131,7 @@ def _tagged(value: str, session_name: str = "session") -> bytes:
 
 
 def test_forms_with_many_tags_are_read_once() -> None:
-    """They are kept when they come again, and found for another session name, but not for another tag."""
+    """They are kept when they come again, and found for another session name or other values of tags."""
     parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
     _keep(parsed_requests, _request(_tagged("v")))
     assert parsed_requests.find(_request(_tagged("v"))) is None
@@ -139,7 +140,13 @@ def test_forms_with_many_tags_are_read_once() -> None:
     assert found is not None
     assert found.typed_params().tags == kept.params.tags
     assert found.parameters == {**kept.parameters, "RoleSessionName": "other"}
-    assert parsed_requests.find(_request(_tagged("w"))) is None
+    other = _request(_tagged("w").replace(b"=w&Tags.member.8.", b"=seventh&Tags.member.8."))
+    fresh, found = _keep(ParsedRequestCache(HIDDEN, encode_parameters), other), parsed_requests.find(other)
+    assert found is not None
+    assert (found.typed_params(), found.parameters) == (fresh.params, fresh.parameters)
+    assert found.encoded_parameters == encode_parameters(fresh.parameters)
+    assert parsed_requests.find(_request(_tagged("w+x"))) is None
+    assert parsed_requests.find(_request(_tagged("w").replace(b".Key=k7&", b".Key=k77&"))) is None
 
 
 _NAME = b"&RoleSessionName="
@@ -215,9 +222,9 @@ def test_long_forms_replace_only_long_forms() -> None:
     _keep(parsed_requests, _request(_ROLE))
     for number in range(65):
         for _ in range(2):
-            _keep(parsed_requests, _request(_tagged(f"v{number}")))
-    assert parsed_requests.find(_request(_tagged("v0"))) is None
-    assert parsed_requests.find(_request(_tagged("v64"))) is not None
+            _keep(parsed_requests, _request(_tagged("v") + b"&ExternalId=id%d" % number))
+    assert parsed_requests.find(_request(_tagged("v") + b"&ExternalId=id0")) is None
+    assert parsed_requests.find(_request(_tagged("v") + b"&ExternalId=id64")) is not None
     assert parsed_requests.find(_request(_ROLE)) is not None
 
 
@@ -330,3 +337,80 @@ def test_a_remembered_form_means_what_reading_it_would(first: bytes, second: byt
             assert found.typed_params() == fresh.params
             assert found.parameters == fresh.parameters
         _keep(parsed_requests, request)
+
+
+_TAG_PAIRS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                *[f"Tags.member.{n}.{part}" for n in (1, 2, 3, 10) for part in ("Key", "Value")],
+                "Tags.member.%31.Value",
+                "Tags.member.01.Value",
+                "Tags.member..Value",
+                "Other.Value",
+                "TransitiveTagKeys.member.1",
+                "RoleSessionName",
+            ]
+        ),
+        st.sampled_from(
+            [
+                "a",
+                "b",
+                "c",
+                "",
+                "\0",
+                "a-long_value.9",
+                "a%20b",
+                "a+b",
+                "x" * 64,
+                "x" * 65,
+                "(tag-value)",
+                "~",
+                "\u00e9",
+            ]
+        ),
+    ),
+    max_size=8,
+)
+_TAG_FORMS = st.tuples(
+    st.booleans(),
+    st.one_of(
+        _TAG_PAIRS,
+        st.permutations(
+            [(f"Tags.member.{n}.Key", f"k{n}") for n in (1, 2)] + [(f"Tags.member.{n}.Value", "v") for n in (1, 2)]
+        ),
+    ),
+)
+_TAG_VALUES = st.lists(
+    st.sampled_from(["a", "b", "", "\0", "c.d", "x" * 65, "a%20b", "(tag-value)"]), min_size=1, max_size=4
+)
+
+
+def _tag_form(name_first: bool, pairs: "list[tuple[str, str]]") -> bytes:  # noqa: FBT001 - unpacked
+    name, head = "&RoleSessionName=session", _ROLE.decode().replace("&RoleSessionName=session", "")
+    tags = "".join([f"&{one}={other}" for one, other in pairs])
+    return (head + (name + tags if name_first else tags + name)).encode()
+
+
+@given(form=_TAG_FORMS, other=_TAG_FORMS, values=_TAG_VALUES)
+def test_a_remembered_form_with_tags_means_what_reading_it_would(
+    form: "tuple[bool, list[tuple[str, str]]]", other: "tuple[bool, list[tuple[str, str]]]", values: list[str]
+) -> None:
+    """For any order, spelling and repetition of names, and any values, plain or not."""
+    parsed_requests = ParsedRequestCache(HIDDEN, encode_parameters)
+    numbers = cycle(values)
+    changed = [(name, next(numbers) if name.endswith(".Value") else value) for name, value in form[1]]
+    for body in (_tag_form(*form), _tag_form(*other), _tag_form(form[0], changed)):
+        request = _request(body)
+        found = parsed_requests.find(request)
+        try:
+            fresh = _keep(ParsedRequestCache(HIDDEN, encode_parameters), request)
+        except Fault:
+            assert found is None
+            continue
+        _keep(parsed_requests, request)
+        for known in filter(None, (found, parsed_requests.find(request))):
+            assert known.typed_params() == fresh.params
+            assert list(known.typed_params().tags.tags) == list(fresh.params.tags.tags)
+            assert list(known.parameters.items()) == list(fresh.parameters.items())
+            assert known.encoded_parameters in {None, encode_parameters(fresh.parameters)}

@@ -46,6 +46,10 @@ _MOST_LONG, _LONG = 64, 1024  # templates of longer forms, in bytes
 _NAME = "sts:rolesessionname"
 
 
+# The parameters of a form and the caller, by identity, and the values of tags that are not among the parameters.
+_Name = tuple[int, int, tuple[str, ...]]
+
+
 class TemplateCheck(msgspec.Struct, frozen=True):
     """One permission with its lasting condition keys and policies."""
 
@@ -76,15 +80,17 @@ class CallTemplates:
     """Remembers the templates of the forms and callers that came last."""
 
     def __init__(self) -> None:
-        self._short: BoundedMemory[tuple[int, int], CallTemplate] = BoundedMemory(MOST_TEMPLATES)
-        self._long: BoundedMemory[tuple[int, int], CallTemplate] = BoundedMemory(_MOST_LONG)
+        self._short: BoundedMemory[_Name, CallTemplate] = BoundedMemory(MOST_TEMPLATES)
+        self._long: BoundedMemory[_Name, CallTemplate] = BoundedMemory(_MOST_LONG)
+        # Values of tags may never come again, so only those that do get a template.
+        self._seen: BoundedMemory[int, bool] = BoundedMemory(MOST_TEMPLATES)
 
     def find(self, known: ParsedRequest, caller: Caller, views: Views, generation: int | None) -> CallTemplate | None:
         """Return the template of a call, or None.
 
         `generation` is that of the cache, read before. It is None on a worker thread, and if the cache is not fresh.
         """
-        name = (id(known.params), id(caller))
+        name = (id(known.params), id(caller), known.tag_values)
         found = self._short.get(name) or self._long.get(name)
         # The values are compared as well: an address may belong to another value by now.
         if found is None or found.params is not known.params or found.caller is not caller or generation is None:
@@ -100,10 +106,14 @@ class CallTemplates:
 
         `known` was found in the cache of parsed requests, so the form has come before.
         """
+        name = (id(known.params), id(caller), known.tag_values)
+        if known.tag_values and not self._seen.get(hash(name)):
+            self._seen.put(hash(name), value=True)
+            return
         template = _make(known, caller, request_info, ctx)
         if template is not None:
             memory = self._long if len(request_info.request.body) > _LONG else self._short
-            memory.put((id(known.params), id(caller)), template)
+            memory.put(name, template)
 
 
 def authorize_by_template(
@@ -145,6 +155,8 @@ def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: 
     recorded, vault = RecordedViews(ctx.views), ctx.vault
     ctx = msgspec.structs.replace(ctx, views=recorded, load_sealing_ring=lambda: recorded.get(load_sealing_ring, vault))
     params = operation.with_session_name(known.params, MARKED_NAME)
+    if known.tag_values:
+        params = operation.with_tag_values(params, known.tag_places, known.tag_values)
     needed = operation.permissions(params, caller, ctx)
     if isinstance(needed, NoPermissionNeeded) or not needed:
         return None

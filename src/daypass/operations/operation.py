@@ -245,6 +245,24 @@ class NamedSession(ABC):
         """
 
 
+class TaggedSession(ABC):
+    """An operation with session tags.
+
+    A plain value of a tag has no influence on how the other parameters are parsed.
+    """
+
+    @abstractmethod
+    def with_tag_values(self, params: Any, places: tuple[int, ...], values: tuple[str, ...]) -> Any:
+        """Return the parameters with other values of some tags, as `parse` would.
+
+        `places` counts the tags from 0. The values have 1 to 64 letters, digits, hyphens, underscores and dots, or are
+        MARKED_TAG.
+        """
+
+
+MARKED_TAG: Final = "(tag-value)"
+"""The mark of a value that is left out of a tag. No valid value contains a parenthesis."""
+
 MARKED_NAME: Final = "(session-name)"
 """The mark of a session's name in a template. No valid name contains a parenthesis."""
 

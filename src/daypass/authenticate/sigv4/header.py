@@ -46,8 +46,13 @@ def parse_header(authorization: bytes, headers: Headers) -> UnverifiedSignature:
     else:
         timestamp, signed_at = _from_date_header(text, headers)
     token = headers.get(TOKEN_HEADER)
+    access_key_id, date, region, service, terminator = credential
     return UnverifiedSignature(
-        *credential,
+        access_key_id,
+        date,
+        region,
+        service,
+        terminator,
         timestamp,
         signed_at,
         signed_headers,

@@ -22,6 +22,7 @@ from daypass.operations.operation import (
     Result,
     Signed,
     StoreAccess,
+    TaggedSession,
     TemplatedSession,
 )
 from daypass.operations.request_context import RequestContext
@@ -80,7 +81,7 @@ class AssumeRoleRequest(msgspec.Struct, frozen=True):
     tags: SessionTags
 
 
-class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TemplatedSession):
+class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TaggedSession, TemplatedSession):
     """Mints a role session."""
 
     service, action, access = "sts", "AssumeRole", StoreAccess.CACHE
@@ -97,7 +98,8 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TemplatedSession):
             raise InvalidContextAssertion(f"The context provider {provider} is not trusted by this server.")
         return AssumeRoleRequest(
             role=read_role_arn(given.role_arn),
-            members=given,
+            # The tags are read below: one value in two places could differ.
+            members=msgspec.structs.replace(given, tags=()) if given.tags else given,
             policies=read_session_policies(given.policy, given.policy_arns),
             tags=read_tags(given.tags, given.transitive_tag_keys),
         )
@@ -106,6 +108,16 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TemplatedSession):
         """Return the parameters with another session name."""
         members = msgspec.structs.replace(params.members, role_session_name=name)
         return AssumeRoleRequest(params.role, members, params.policies, params.tags)
+
+    def with_tag_values(
+        self, params: AssumeRoleRequest, places: tuple[int, ...], values: tuple[str, ...]
+    ) -> AssumeRoleRequest:
+        """Return the parameters with other values of some tags."""
+        tags, keys = dict(params.tags.tags), [*params.tags.tags]
+        tags.update(zip(map(keys.__getitem__, places), values, strict=True))
+        return AssumeRoleRequest(
+            params.role, params.members, params.policies, SessionTags(tags, params.tags.transitive)
+        )
 
     def verify_identity(self, params: AssumeRoleRequest, signer: Caller | None, ctx: RequestContext) -> Caller:
         """Return the signer, with the MFA that it presented.
