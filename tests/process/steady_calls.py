@@ -1,4 +1,4 @@
-"""Clients that send requests without a pause, each on a new connection, and count the outcomes."""
+"""Clients that send requests without a pause, and count the outcomes."""
 
 import re
 import socket
@@ -71,28 +71,36 @@ class SteadyCalls:
             time.sleep(0.01)
 
     def _run(self) -> None:
+        """Make calls, each on a new connection."""
         while not self._stop.is_set():
             with socket.socket() as client:
-                client.settimeout(_PATIENCE)
-                try:
-                    client.connect(("127.0.0.1", self._port))
-                except OSError:
-                    self._count("refused")
-                    time.sleep(0.005)
-                    continue
-                self._call(client)
+                if self._connect(client):
+                    self._call(client)
 
-    def _call(self, client: socket.socket) -> None:
+    def _call(self, client: socket.socket) -> bool:
+        """Make one call. Return whether the connection can have another one."""
         try:
             client.sendall(self._request)
             answer = read_response(client)
         except OSError as error:
             self._lose(repr(error))
-            return
+            return False
         if answer.startswith(b"HTTP/1.1 200"):
             self._count("answered")
-        else:
-            self._lose(repr(answer[:80]))
+            return b"connection: close" not in answer.lower()
+        self._lose(repr(answer[:80]))
+        return False
+
+    def _connect(self, client: socket.socket) -> bool:
+        """Connect, or count the refusal and wait for a moment."""
+        client.settimeout(_PATIENCE)
+        try:
+            client.connect(("127.0.0.1", self._port))
+        except OSError:
+            self._count("refused")
+            time.sleep(0.005)
+            return False
+        return True
 
     def _count(self, what: str) -> None:
         with self._lock:
@@ -101,3 +109,15 @@ class SteadyCalls:
     def _lose(self, reason: str) -> None:
         with self._lock:
             self.lost.append(reason)
+
+
+class KeptCalls(SteadyCalls):
+    """Calls of clients that keep their connection as long as the server lets them."""
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with socket.socket() as client:
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                is_open = self._connect(client)
+                while is_open and not self._stop.is_set():
+                    is_open = self._call(client)

@@ -3,13 +3,11 @@
 import http.client
 import signal
 import socket
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 from tests.process.daypass import ROOT, Running, serving
+from tests.process.draining import wait_until_draining
 from tests.process.steady_calls import HEALTH, SteadyCalls, read_response
 from tests.sockets import connect
 
@@ -19,18 +17,6 @@ _LONG_DRAIN = {**ROOT, "DAYPASS_DRAIN_SECONDS": "300"}
 def port_of(server: Running) -> int:
     """Return the port of a server."""
     return int(server.url.rpartition(":")[2])
-
-
-def wait_until_draining(server: Running) -> None:
-    """Wait until `/readyz` says that the server drains."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            urllib.request.urlopen(f"{server.url}/readyz").close()  # noqa: S310 - our own address
-        except urllib.error.HTTPError as error:
-            if (error.code, error.read()) == (503, b"draining\n"):
-                return
-    raise AssertionError("the server does not drain")
 
 
 @pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
