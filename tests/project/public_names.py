@@ -119,7 +119,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--control",
         "--control-port",
     ),
-    "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", *_OPERATOR),
+    "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", "--limit", *_OPERATOR),
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (
         *_PLACE,

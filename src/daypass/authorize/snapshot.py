@@ -12,6 +12,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+_MOST_KEPT = 10_000  # values; the snapshot does not change, so a forgotten one is loaded again
+
+
 class SnapshotViews:
     """Views with the interface of the server's cache, for one snapshot."""
 
@@ -23,5 +26,8 @@ class SnapshotViews:
         """Return the result of `loader` for the snapshot."""
         key = (loader, args)
         if key not in self._found:
-            self._found[key] = loader(self.reader, *args)
+            value = loader(self.reader, *args)  # it may ask for other values
+            if len(self._found) >= _MOST_KEPT:
+                self._found.clear()
+            self._found[key] = value
         return cast("T", self._found[key])

@@ -8,20 +8,19 @@ account's own trust policies, and whether the organization's policies have condi
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from daypass.arn import account_in_arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
+from daypass.authorize.candidates import PossiblePrincipal, find_candidates, load_own_policies
 from daypass.authorize.named_request import SESSION_NAME, Assumed, build_named_request, check_named, session_of
 from daypass.authorize.readable_ids import readable, readable_name
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.directory import records
-from daypass.directory.entities.iam_entities import Account, Role, User
+from daypass.directory.entities.iam_entities import Account
 from daypass.directory.identity import AssumableRole, load_account, load_identity
-from daypass.directory.records import each_by_path
-from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import is_unresolved, unresolved_of
 from daypass.policy.authorization_request import Principal, PrincipalKind
 from daypass.policy.compiled import CompiledStatement, PolicySet
@@ -72,11 +71,8 @@ class _Search:
     assumed: Assumed
     allows: tuple[CompiledStatement, ...]
     denies: tuple[CompiledStatement, ...]
+    sessions: Mapping[str, list[str]]
     inside: str
-
-    def accounts(self) -> tuple[str, ...]:
-        """Return the accounts whose users and roles are evaluated."""
-        return (self.inside,) if self.inside else tuple(account.id for account in accounts_of(self.views))
 
     def may_show(self, of_type: PolicyType) -> bool:
         """Return whether the content of policies of a type may be shown."""
@@ -90,14 +86,23 @@ class _Search:
         """
         return self.role.foreign if self.inside else unresolved_of(self.role.foreign)
 
-    def may_mean(self, principal: Principal) -> bool:
-        """Return whether an Allow matches this principal or its account.
+    def reach(self, principal: Principal) -> PolicyBypass:
+        """Return the largest reach of an Allow for this principal.
 
-        Others need not be evaluated.
+        One that no Allow matches, by its own name or its account's, need not be evaluated.
         """
-        return any(
-            statement.principal is not None and statement.principal.bypass(principal) > PolicyBypass.NO_MATCH
-            for statement in self.allows
+        found = (one.principal.bypass(principal) for one in self.allows if one.principal is not None)
+        return max(found, default=PolicyBypass.NO_MATCH)
+
+    def needs_own(self, candidate: PossiblePrincipal) -> bool:
+        """Return whether a principal needs an Allow in its own policies.
+
+        It is False for one that the trust policy may name by itself, by the name of a session too.
+        """
+        if candidate.account != self.role.account:
+            return True
+        return not any(
+            self.reach(principal) >= PolicyBypass.BYPASS_IDENTITY for _, principal in _principals(candidate, self)
         )
 
 
@@ -109,66 +114,85 @@ def who_can(
     Users and roles of all accounts first, then other principals in its trust policy. With `inside` (the role's own
     account), only those that this account may see.
     """
+    search = _search(action, role, views, assumed, inside)
+    for candidate in _candidates(search):
+        yield from _ways_of(candidate, search)
+    for statement in search.allows:
+        yield from _ways_of_others(statement, search)
+
+
+def count_candidates(action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> int:
+    """Return the number of users and roles that may have a way to a role.
+
+    It is at least the number of those that have one, and known without the evaluation of any.
+    """
+    return sum(1 for _ in _candidates(_search(action, role, views, assumed, "")))
+
+
+def _search(action: str, role: AssumableRole, views: SnapshotViews, assumed: Assumed, inside: str) -> _Search:
     about_action = role.trust.statements_about(action)
     allows, denies = (
         tuple(statement for statement in about_action if statement.statement.allow is allow) for allow in (True, False)
     )
-    search = _Search(action, role, views, assumed, allows, denies, inside)
-    for account in search.accounts() if allows else ():
-        for user in views.get(_load_users, account):
-            yield from _ways_of_user(user, search)
-        for other in views.get(_load_roles, account):
-            yield from _ways_of_role(other, search)
-    for statement in allows:
-        yield from _ways_of_others(statement, search)
+    return _Search(action, role, views, assumed, allows, denies, _sessions_named(allows), inside)
 
 
-def _load_users(reader: Reader, account: str) -> tuple[User, ...]:
-    return tuple(user for _, user in each_by_path(reader, User, account, "/", ""))
+def _candidates(search: _Search) -> Iterator[PossiblePrincipal]:
+    candidates = find_candidates(search.allows, search.views.reader, inside=search.inside)
+    own_policies = search.views.get(load_own_policies, search.action, search.role.arn)
+    return own_policies.each_able(candidates, search.needs_own)
 
 
-def _load_roles(reader: Reader, account: str) -> tuple[Role, ...]:
-    return tuple(role for _, role in each_by_path(reader, Role, account, "/", ""))
+def _ways_of(candidate: PossiblePrincipal, search: _Search) -> Iterator[Way]:
+    """Yield the way of a user, or of any session of a role.
 
-
-def _ways_of_user(user: User, search: _Search) -> Iterator[Way]:
-    principal = Principal(PrincipalKind.USER, user.account, user.arn, unique_id=user.id)
-    identity = search.views.get(load_identity, user.id) if search.may_mean(principal) else None
-    if identity is not None:
-        yield from _evaluate(user_caller(identity, ""), user.arn, search)
-
-
-def _ways_of_role(other: Role, search: _Search) -> Iterator[Way]:
-    """Yield the way of any session of a role.
-
-    Without one, yield those of the sessions that the trust policy names.
+    Without one of any session, yield those of the sessions that the trust policy names.
     """
-    for session_name in (SESSION_NAME, *_sessions_named(other, search)):
-        arn = assumed_role_arn(other.account, other.name, session_name)
-        principal = Principal(
-            PrincipalKind.ROLE_SESSION,
-            other.account,
-            arn,
-            issuer_arn=other.arn,
-            unique_id=other.id,
-            session_id=f"{other.id}:{session_name}",
-        )
-        identity = search.views.get(load_identity, other.id) if search.may_mean(principal) else None
+    for session_name, principal in _principals(candidate, search):
+        if search.reach(principal) is PolicyBypass.NO_MATCH:
+            continue
+        identity = search.views.get(load_identity, candidate.id)
         if identity is None:
             continue
+        if not candidate.is_role:
+            yield from _evaluate(user_caller(identity, ""), candidate.arn, search)
+            continue
         is_any = session_name == SESSION_NAME
-        found = list(
-            _evaluate(session_of(identity, session_name, search.assumed.now), other.arn if is_any else arn, search)
-        )
+        shown = candidate.arn if is_any else principal.arn
+        found = list(_evaluate(session_of(identity, session_name, search.assumed.now), shown, search))
         yield from found
         if found and is_any:
             return
 
 
-def _sessions_named(other: Role, search: _Search) -> list[str]:
-    """Return the session names of another role that the trust policy names."""
-    names = (name.value for statement in search.allows for name in statement.statement.principals or ())
-    return [name.partition(":")[2] for name in names if name.startswith(other.id + ":")]
+def _principals(candidate: PossiblePrincipal, search: _Search) -> Iterator[tuple[str, Principal]]:
+    """Yield the principals of a user or role, with the name of the session of a role."""
+    if not candidate.is_role:
+        yield "", Principal(PrincipalKind.USER, candidate.account, candidate.arn, unique_id=candidate.id)
+        return
+    for session_name in (SESSION_NAME, *search.sessions.get(candidate.id, ())):
+        yield (
+            session_name,
+            Principal(
+                PrincipalKind.ROLE_SESSION,
+                candidate.account,
+                assumed_role_arn(candidate.account, candidate.name, session_name),
+                issuer_arn=candidate.arn,
+                unique_id=candidate.id,
+                session_id=f"{candidate.id}:{session_name}",
+            ),
+        )
+
+
+def _sessions_named(allows: Iterable[CompiledStatement]) -> dict[str, list[str]]:
+    """Return the session names in a trust policy, by the unique id of the role."""
+    sessions: dict[str, list[str]] = {}
+    for statement in allows:
+        for name in statement.statement.principals or ():
+            unique_id, colon, session_name = name.value.partition(":")
+            if colon:
+                sessions.setdefault(unique_id, []).append(session_name)
+    return sessions
 
 
 def _evaluate(caller: Caller, shown: str, search: _Search) -> Iterator[Way]:

@@ -3,18 +3,14 @@
 Owns the options. Secrets are never written.
 """
 
-import sys
 from pathlib import Path
-from shutil import copyfileobj
-from tempfile import SpooledTemporaryFile
 
 import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.long_output import long_output
 from daypass.cli.shared.progress import shown_progress
 from daypass.cli.shared.store_options import opened, operator_options
-
-_IN_MEMORY = 4 * 1024 * 1024  # characters; a larger file is on the disk until it is complete
 
 
 @click.command()
@@ -41,15 +37,15 @@ def command(
     from daypass.apply.plan.export_text import json_pieces, yaml_pieces
     from daypass.apply.store.exported_store import ExportedStore, UnknownAccountError
 
-    with opened(store, config_file) as there, SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8") as file:
-        with there.store.read() as reader, shown_progress("Exporting", "accounts") as advance:
-            try:
-                exported = ExportedStore(reader, there.vault, accounts, with_keys=access_keys)
-            except UnknownAccountError as unknown:
-                raise CommandError(f"Account {unknown} does not exist in this store.", Exit.CONFIGURATION) from unknown
-            pieces = json_pieces if output == "json" else yaml_pieces
-            file.writelines(pieces(exported.head(), exported.accounts(advance)))
-        # The whole file or none of it: a store that fails midway must not leave a part that looks complete.
-        file.seek(0)
-        copyfileobj(file, sys.stdout)
-        sys.stdout.flush()
+    with (
+        long_output() as file,
+        opened(store, config_file) as there,
+        there.store.read() as reader,
+        shown_progress("Exporting", "accounts") as advance,
+    ):
+        try:
+            exported = ExportedStore(reader, there.vault, accounts, with_keys=access_keys)
+        except UnknownAccountError as unknown:
+            raise CommandError(f"Account {unknown} does not exist in this store.", Exit.CONFIGURATION) from unknown
+        pieces = json_pieces if output == "json" else yaml_pieces
+        file.writelines(pieces(exported.head(), exported.accounts(advance)))

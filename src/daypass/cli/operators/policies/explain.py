@@ -5,7 +5,9 @@ authorization message; or a role whose possible callers are listed. explain_text
 engine's results.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +17,13 @@ from daypass.authorize.named_request import Assumed, UnknownPrincipalError, buil
 from daypass.authorize.readable_ids import explained
 from daypass.authorize.remedy import find_remedy
 from daypass.authorize.snapshot import SnapshotViews
-from daypass.authorize.who_can import Way, accounts_of, who_can
-from daypass.cli.operators.policies.explain_json import show_trace, show_way
-from daypass.cli.operators.policies.explain_text import message_lines, trace_lines, way_lines
+from daypass.authorize.who_can import accounts_of, count_candidates, who_can
+from daypass.cli.operators.policies.explain_json import show_trace
+from daypass.cli.operators.policies.explain_text import message_lines, trace_lines
+from daypass.cli.operators.policies.who_can_output import TEXT_LIMIT, LimitedWays, json_pieces, text_lines
 from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.cli.shared.long_output import long_output
+from daypass.cli.shared.store_options import opened, operator_options
 from daypass.directory.buckets import load_bucket
 from daypass.directory.identity import AssumableRole, load_role
 from daypass.directory.stored_sealing_keys import load_sealing_ring
@@ -73,6 +77,12 @@ def _value(key: str, values: list[str]) -> ContextValue | None:
 @click.option(
     "--who-can", metavar="SERVICE:ACTION", help="List the principals that can do this (sts:AssumeRole) to ROLE_ARN."
 )
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(min=0),
+    help=f"List at most N principals with --who-can; 0 lists all. Default: {TEXT_LIMIT}, and all in JSON.",
+)
 @operator_options
 def command(  # noqa: PLR0913 - one parameter an option
     *,
@@ -82,6 +92,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     resource: str,
     context: dict[str, ContextValue | None],
     who_can: str | None,
+    limit: int | None,
     store: str | None,
     config_file: Path | None,
     output: str,
@@ -91,31 +102,44 @@ def command(  # noqa: PLR0913 - one parameter an option
     Describe the request with --principal, --action and --resource. Or give the encoded MESSAGE of a denial (from the
     header x-daypass-authorization-message). Or list callers with --who-can sts:AssumeRole ROLE_ARN.
     """
-    answer = _choose(subject, principal, action, who_can)
-    with opened(store, config_file) as there, there.store.read() as reader:
+    if limit is not None and not who_can:
+        raise click.UsageError("--limit needs --who-can.")
+    if limit is None:
+        limit = 0 if output == "json" else TEXT_LIMIT
+    answer = _choose(subject, principal, action, who_can, limit)
+    with long_output() as file, opened(store, config_file) as there, there.store.read() as reader:
         views = SnapshotViews(reader)
         try:
-            lines, document = answer(views, there, resource, context)
+            explanation = answer(views, there, resource, context)
+            if output == "json":
+                file.writelines(explanation.document)
+                return
+            unresolved = _unresolved(views, subject if who_can else resource)
+            file.writelines(explained(line, views, unresolved) + "\n" for line in explanation.lines)
         except UnknownPrincipalError as problem:
             raise CommandError(str(problem), Exit.CONFIGURATION) from problem
         except Fault as fault:
             raise CommandError(fault.message, Exit.CONFIGURATION) from fault
-        if output == "json":
-            print_json(document)
-            return
-        for line in lines:
-            click.echo(explained(line, views, _unresolved(views, subject if who_can else resource)))
 
 
-Answer = Callable[
-    [SnapshotViews, "OpenedStore", str, dict[str, ContextValue | None]], tuple[Iterable[str], dict[str, Any]]
-]
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The lines of the text, and the pieces of the JSON document.
+
+    Only one of them is read.
+    """
+
+    lines: Iterable[str]
+    document: Iterable[str]
 
 
-def _choose(subject: str | None, principal: str | None, action: str | None, reverse: str | None) -> Answer:
+Answer = Callable[[SnapshotViews, "OpenedStore", str, dict[str, ContextValue | None]], Explanation]
+
+
+def _choose(subject: str | None, principal: str | None, action: str | None, reverse: str | None, limit: int) -> Answer:
     """Return the function for the given kind of input. Raises UsageError."""
     if reverse and subject and not principal and not action:
-        return lambda views, there, _resource, _context: _answer_who_can(reverse, subject, views, there)
+        return lambda views, there, _resource, _context: _answer_who_can(reverse, subject, limit, views, there)
     if subject and not (principal or action or reverse):
         return lambda views, there, _resource, _context: _answer_message(subject, views, there)
     if principal and action and not (subject or reverse):
@@ -131,18 +155,22 @@ def _answer_call(
     context: dict[str, ContextValue | None],
     views: SnapshotViews,
     there: "OpenedStore",
-) -> tuple[Iterable[str], dict[str, Any]]:
+) -> Explanation:
     assumed = Assumed(there.clock.now())
     caller = get_caller(arn, views, assumed.now)
     check = check_named(*action_and_resource, caller, views)
     request, policies = build_named_request(caller, check, context, views, assumed)
     trace, remedy = explain(request, policies), find_remedy(request, policies)
-    return trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy)
+    return _explanation(trace_lines(trace, caller, remedy), show_trace(trace, caller, remedy))
 
 
-def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> tuple[Iterable[str], dict[str, Any]]:
+def _explanation(lines: Iterable[str], document: Any) -> Explanation:
+    return Explanation(lines, [json.dumps(document, indent=2, ensure_ascii=False), "\n"])
+
+
+def _answer_message(text: str, views: SnapshotViews, there: "OpenedStore") -> Explanation:
     note = _open(text.strip(), views, there)
-    return message_lines(note), show_note(note)
+    return _explanation(message_lines(note), show_note(note))
 
 
 def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
@@ -158,13 +186,12 @@ def _open(text: str, views: SnapshotViews, there: "OpenedStore") -> DenialNote:
     )
 
 
-def _answer_who_can(
-    action: str, arn: str, views: SnapshotViews, there: "OpenedStore"
-) -> tuple[Iterable[str], dict[str, Any]]:
-    role = _get_role(arn, views)
-    ways: list[Way] = list(who_can(action, role, views, Assumed(there.clock.now())))
-    shown = [show_way(way) for way in ways]
-    return way_lines(action, role.arn, ways), {"Action": action, "Role": role.arn, "Principals": shown}
+def _answer_who_can(action: str, arn: str, limit: int, views: SnapshotViews, there: "OpenedStore") -> Explanation:
+    role, assumed = _get_role(arn, views), Assumed(there.clock.now())
+    found = LimitedWays(
+        who_can(action, role, views, assumed), limit, lambda: count_candidates(action, role, views, assumed)
+    )
+    return Explanation(text_lines(action, role.arn, found, limit), json_pieces(action, role.arn, found))
 
 
 def _unresolved(views: SnapshotViews, arn: str | None) -> Mapping[str, str]:

@@ -194,16 +194,20 @@ def _content_lines(note: StatementNote) -> Iterator[str]:
 
 
 def way_lines(action: str, role: str, ways: Iterable[Way]) -> Iterator[str]:
-    """Yield the principals that can do `action` to a role."""
-    found = list(ways)
-    if not found:
-        yield f"No principal in this store can do {action} to {role}."
-        return
-    yield f"{action} to {role}"
-    for way in found:
+    """Yield the principals that can do `action` to a role.
+
+    Each is yielded as soon as it is known.
+    """
+    is_first = True
+    for way in ways:
+        if is_first:
+            yield f"{action} to {role}"
+            is_first = False
         yield ""
         yield f"{'CAN' if not way.conditions else 'CAN, WITH CONDITIONS'}: {way.kind} {way.principal}"
         for condition in way.conditions:
             yield f"  needs {condition}" if way.kind not in {"user", "role"} else f"  currently not met: {condition}"
         for ref in way.statements:
             yield f"  allowed by {_name(ref)}"
+    if is_first:
+        yield f"No principal in this store can do {action} to {role}."
