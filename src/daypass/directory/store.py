@@ -90,11 +90,8 @@ class Position(NamedTuple):
     nonce: bytes
 
 
-NOWHERE = Position(-1, b"")
-"""The position of a cache that knows nothing yet. It is part of no history."""
-
-EMPTY = Position(0, b"")
-"""The position of a store without writes, with which every history begins."""
+NOWHERE = Position(-1, b"")  # of a cache that knows nothing yet; part of no history
+EMPTY = Position(0, b"")  # of a store without writes, with which every history begins
 
 
 class Changes(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ from daypass.storage.freshness import Freshness
 from daypass.storage.invalidation import invalidated_keys
 from daypass.storage.loop_reads import LOAD_LIMITS, LoopReads
 from daypass.storage.recording_reader import RecordingReader
+from daypass.storage.refusals import StoreReplacedError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -296,7 +297,13 @@ class StoreCache:
         with self._changing:
             ahead = frozenset(self._ahead)  # those that are added from now on may be newer than the answer
             announced = self._announced_number
-        self._take_in(query, self._store.changes_since(self._position), ahead)
+        try:
+            changes = self._store.changes_since(self._position)
+        except StoreReplacedError:
+            with self._changing:
+                self._start_anew(NOWHERE)
+            raise
+        self._take_in(query, changes, ahead)
         with self._changing:
             if self._announced_number == announced:  # the answer has them, unless a failover lost them
                 self._announced_number = 0
@@ -310,11 +317,15 @@ class StoreCache:
                     return
         position = self._store.position()  # read before the entries are dropped: later loads are at least as new
         with self._changing:
-            self._entries.clear()
-            self._ahead.clear()
-            self._position = position
-            self._announced_number = 0  # the query began before later announcements: they are followed again
+            self._start_anew(position)
             self._freshness.take_in(query)
+
+    def _start_anew(self, position: Position) -> None:
+        """Drop every value. The caller holds `_changing`."""
+        self._entries.clear()
+        self._ahead.clear()
+        self._position = position
+        self._announced_number = 0  # the query began before later announcements: they are followed again
 
     def _follow(self, changes: Changes, ahead: frozenset[Position]) -> bool:
         """Apply the changes, and return whether all values are of their history. The caller holds `_changing`.

@@ -22,6 +22,7 @@ from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
 from daypass.storage.sql.engines import CONNECTIONS, LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
 from daypass.storage.sql.snapshots import SqlSnapshots
 from daypass.storage.sql.sql_store import SqlStore
+from daypass.storage.sql.sqlite_files import SqliteFiles
 from daypass.storage.sql.sqlite_snapshots import SqliteSnapshots
 
 
@@ -51,11 +52,12 @@ def open_address(address: Address, *, clock: Clock, connections: int = CONNECTIO
 def _open_sqlite(path: Path, clock: Clock) -> Store:
     _make_file(path)
     change_counter = counter_beside(path)
-    engines = sqlite_engines(path.absolute())
+    files = SqliteFiles(path)
+    engines = sqlite_engines(path.absolute(), files)
     with change_counter.alone():  # two servers may start on an empty store at once
         _use_write_ahead_log(path)
         _bring_up_to_date(engines.writing, name=str(path))
-    return SqlStore(engines, SqliteSnapshots(path), change_counter, clock)
+    return SqlStore(engines, SqliteSnapshots(path, files), change_counter, clock)
 
 
 def _make_file(path: Path) -> None:

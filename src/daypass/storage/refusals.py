@@ -3,6 +3,8 @@
 They are not Faults: the command line exits with code 6.
 """
 
+from daypass.directory.store import StoreUnavailableError
+
 
 class StoreOpenError(Exception):
     """The store's address, files, schema or key are wrong.
@@ -25,3 +27,10 @@ class WrongMasterKeyError(StoreOpenError):
 
 class MasterKeyMissingError(StoreOpenError):
     """A master key was not given, and must not be generated here."""
+
+
+class StoreReplacedError(StoreUnavailableError):
+    """The database was replaced in a way that cannot be followed.
+
+    No value that was read from it may be used any more.
+    """

@@ -17,6 +17,7 @@ from sqlalchemy.pool import QueuePool
 
 from daypass.storage.outages import Outages
 from daypass.storage.postgresql_address import PostgresqlAddress
+from daypass.storage.sql.sqlite_files import SqliteFiles
 
 if TYPE_CHECKING:
     from daypass.storage.sql.bounded_connection import BoundedConnection
@@ -29,6 +30,7 @@ POLL_SECONDS = 2.5  # for the answer to a query for changes: more than a round t
 MIGRATION_SECONDS = 300.0
 IDLE_WRITER_SECONDS = 30  # after which the server ends a transaction whose node has stopped
 CONNECTIONS = 10  # of a process, with that of the queries for changes
+_FILES = "daypass_files"  # in the pool's record of a connection: the files that it opened
 _SQLITE_POOL: dict[str, Any] = {
     "poolclass": QueuePool,
     "pool_size": 4,
@@ -67,7 +69,7 @@ class Engines:
         self.polling.dispose()
 
 
-def sqlite_engines(path: Path) -> Engines:
+def sqlite_engines(path: Path, files: SqliteFiles | None = None) -> Engines:
     """Return the engines of a SQLite database.
 
     Threads and processes may share it.
@@ -76,6 +78,7 @@ def sqlite_engines(path: Path) -> Engines:
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_SQLITE_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    _follow_replaced_files(engine, files or SqliteFiles(path))
     return Engines(reading=engine, writing=engine, polling=engine, outages=Outages(), has_one_writer=True)
 
 
@@ -159,6 +162,36 @@ def _begin(connection: Connection, statements: str, seconds: float, *, is_snapsh
         is_ended = driver.closed and not isinstance(error, DeadlineError)
         connection.invalidate(error)
         raise OperationalError("BEGIN", None, error, hide_parameters=True, connection_invalidated=is_ended) from error
+
+
+def _follow_replaced_files(engine: Engine, files: SqliteFiles) -> None:
+    """Let a writer never begin on a database that was replaced."""
+    has_connected = False
+
+    def require(*_: object) -> None:
+        nonlocal has_connected
+        if has_connected and files.look().is_missing:  # SQLite would create an empty one
+            raise sqlite3.OperationalError("the database file is missing")
+        has_connected = True
+
+    def note(_connection: sqlite3.Connection, record: Any) -> None:
+        record.info.pop(_FILES, None)
+
+    def verify(_connection: sqlite3.Connection, record: Any, _pooled: object) -> None:
+        files.require_usable()
+        now = files.look()
+        known = record.info.setdefault(_FILES, now)
+        if known.database != now.database:
+            files.set_log_aside(known)
+            raise DisconnectionError  # the pool opens another connection
+        if known.log != now.log:
+            if known.has_log:
+                raise DisconnectionError
+            record.info[_FILES] = now  # the first transaction has made the log
+
+    event.listen(engine, "do_connect", require)
+    event.listen(engine, "connect", note)
+    event.listen(engine, "checkout", verify)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

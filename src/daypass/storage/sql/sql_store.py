@@ -138,7 +138,11 @@ class SqlStore:
             return None
         with self.outages.watch(), self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)
-        return changes_after(position, log)
+        changes = changes_after(position, log)
+        if changes is None and self._engines.has_one_writer:
+            # A writer's connection may have pages of the other history in its memory.
+            self._engines.writing.dispose()
+        return changes
 
     def close(self) -> None:
         self._snapshots.close()

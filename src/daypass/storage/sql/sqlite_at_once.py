@@ -109,6 +109,7 @@ class ConnectionAtOnce:
         self._connection: sqlite3.Connection | None = None
         self._failed: sqlite3.Connection | None = None
         self._is_wanted = False
+        self._is_outdated = False
         self._is_closed = False
         self._turn = threading.Lock()  # tried, never waited for
 
@@ -125,7 +126,8 @@ class ConnectionAtOnce:
 
     def give_back(self, *, has_failed: bool) -> None:
         """End the use of the connection. A failed one is not used again."""
-        if has_failed:
+        if has_failed or self._is_outdated:
+            self._is_outdated = False
             self._failed, self._connection, self._is_wanted = self._connection, None, True
         if self._is_closed:
             self._close_all()
@@ -141,11 +143,26 @@ class ConnectionAtOnce:
         try:
             self._close_all()
             if not self._is_closed:
-                self._connection, self._is_wanted = _begun(self._connect), False
+                self._connection, self._is_wanted = begun(self._connect), False
         except sqlite3.Error:
             return
         finally:
             self._turn.release()
+
+    def renew(self) -> None:
+        """Open the connection again, or let it end with its snapshot.
+
+        Only a thread that may wait calls it.
+        """
+        self._is_outdated = True
+        if not self._turn.acquire(blocking=False):
+            return
+        self._is_outdated = False
+        has_one = self._connection is not None
+        self._close_all()
+        self._is_wanted = self._is_wanted or has_one
+        self._turn.release()
+        self.prepare()
 
     def close(self) -> None:
         """Close the connection, or let its snapshot close it.
@@ -164,7 +181,7 @@ class ConnectionAtOnce:
         self._connection = self._failed = None
 
 
-def _begun(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
+def begun(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
     """Return a connection that has read the schema, and recovered the log if necessary."""
     connection = connect()
     try:
