@@ -182,7 +182,10 @@ class ConnectionAtOnce:
 
 
 def begun(connect: Callable[[], sqlite3.Connection]) -> sqlite3.Connection:
-    """Return a connection that has read the schema, and recovered the log if necessary."""
+    """Return a connection that has read the schema.
+
+    It has recovered the log if necessary.
+    """
     connection = connect()
     try:
         connection.execute("SELECT revision FROM changes LIMIT 1").fetchone()

@@ -1,4 +1,4 @@
-"""The files of a SQLite database, and whether they were replaced under a running server.
+"""The files of a SQLite database, and whether they were replaced.
 
 Owns what the file system shows. A connection reads and writes the files that it opened, also after another file took
 their name: without a check, a server would go on with the old database after a backup was put in its place, and all its
@@ -69,7 +69,7 @@ class SqliteFiles:
             )
 
     def require_same_log(self, old: FilesOfDatabase, now: FilesOfDatabase) -> None:
-        """Refuse the files if a database has lost the log that its connections hold open."""
+        """Refuse the files if the database lost the log of its connections."""
         self.is_refused = self.is_refused or (now.database == old.database and old.has_log and now.log != old.log)
         self.require_usable()
 
