@@ -26,10 +26,8 @@ class Arn:
     @classmethod
     def find(cls, text: str) -> Self | None:
         """Return the parts of `text`, or None if it is not a valid ARN."""
-        parts = text.split(":", _SECTIONS - 1)
-        if len(parts) != _SECTIONS or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
-            return None
-        return cls(*parts[1:])
+        parts = _parts(text)
+        return None if parts is None else cls(*parts[1:])
 
     def __str__(self) -> str:
         return f"arn:{self.partition}:{self.service}:{self.region}:{self.account}:{self.resource}"
@@ -40,8 +38,15 @@ def account_in_arn(text: str) -> str:
 
     The account is empty if `text` is not a valid ARN, or if the ARN has no account.
     """
-    arn = Arn.find(text)
-    return "" if arn is None else arn.account
+    parts = _parts(text)
+    return "" if parts is None else parts[4]
+
+
+def _parts(text: str) -> list[str] | None:
+    parts = text.split(":", _SECTIONS - 1)
+    if len(parts) != _SECTIONS or parts[0] != "arn" or not parts[1] or not parts[2] or not parts[5]:
+        return None
+    return parts
 
 
 def root_arn(account: str) -> str:

@@ -5,7 +5,7 @@ from tests.policy.engine_requests import allow, text_of, trusting
 
 from daypass.directory.identity import compiled
 from daypass.errors import MalformedPolicyDocument
-from daypass.policy.compiled import PolicySource, PolicyType
+from daypass.policy.compiled import PolicySource, PolicyType, compile_document
 from daypass.policy.language.document import DocumentKind, parse_document
 
 _TEXT = text_of(trusting({"AWS": "111111111111"}))
@@ -24,6 +24,25 @@ def test_two_roles_share_the_document_of_an_equal_trust_policy() -> None:
     assert one.document == parse_document(_TEXT, DocumentKind.TRUST)
     assert [policy.statements[0].ref.source.owner for policy in (one, other)] == [_ONE, _OTHER]
     assert [policy.statements[0].allowed.statements[0].source.owner for policy in (one, other)] == [_ONE, _OTHER]
+
+
+_CONDITIONED = text_of(
+    trusting({"AWS": "111111111111"}, Sid="One", Condition={"StringEquals": {"sts:ExternalId": "x"}}),
+    {**trusting("*"), "Effect": "Deny", "Condition": {"Bool": {"aws:SecureTransport": "false"}}},
+)
+
+
+def test_a_shared_statement_differs_in_its_reference_alone() -> None:
+    """A role that is loaded later gets the statements that a compilation of its own would make."""
+    first, later = (compiled(_CONDITIONED, DocumentKind.TRUST, source(owner)) for owner in (_ONE, _OTHER))
+    own = compile_document(parse_document(_CONDITIONED, DocumentKind.TRUST), source(_OTHER))
+    assert (later.source, later.document) == (own.source, own.document)
+    for shared, anew, other in zip(later.statements, own.statements, first.statements, strict=True):
+        assert (shared.ref, shared.allowed) == (anew.ref, anew.allowed)
+        assert (shared.statement, shared.weight, shared.heads) == (anew.statement, anew.weight, anew.heads)
+        assert shared.ref != other.ref
+        assert shared.conditions == other.conditions
+        assert shared.principal is other.principal
 
 
 @pytest.mark.parametrize("owner", ["arn:aws:iam::222222222222:role/one", ""])

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from daypass.arn import Arn, account_in_arn
+import msgspec
+
+from daypass.arn import Arn, account_in_arn, root_arn
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import AccessKey, Account, Group, Holder, ManagedPolicy, Role, User
 from daypass.directory.links import ATTACHED, MEMBER
@@ -17,8 +19,16 @@ from daypass.directory.loader_marks import charged_to, keeps_little, short_load
 from daypass.directory.managed_policies.aws_managed import find_aws_policy
 from daypass.directory.store import Reader
 from daypass.directory.unresolved_principals import trust_in_force
-from daypass.policy.compiled import Policy, PolicySet, PolicySource, PolicyType, compile_document, compile_set
-from daypass.policy.language.document import Document, DocumentKind, parse_document
+from daypass.policy.compiled import (
+    Policy,
+    PolicySet,
+    PolicySource,
+    PolicyType,
+    compile_document,
+    compile_set,
+    with_source,
+)
+from daypass.policy.language.document import DocumentKind, parse_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +45,7 @@ class Identity:
     service_linked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AssumableRole:
+class AssumableRole(msgspec.Struct, frozen=True):
     """A role as a target: its compiled trust policy and its own limits."""
 
     account: str
@@ -59,17 +68,20 @@ _SHORT_DOCUMENT = 2048  # characters, AWS's quota of a trust policy; longer docu
 def compiled(text: str, kind: DocumentKind, source: PolicySource) -> Policy:
     """Return the compiled form of a document.
 
-    Each document and source is compiled once. Roles of an account often have the same trust policy, which is parsed
-    once for all of them. Accounts do not share it: the time of a request must not tell the policies of another account.
+    Each document and source is compiled once. Roles of an account often have the same trust policy, which is parsed and
+    compiled once for all of them. Accounts do not share it: the time of a request must not tell the policies of another
+    account.
     """
     account = account_in_arn(source.owner)
-    is_shared = account and len(text) <= _SHORT_DOCUMENT
-    return compile_document(_parsed(text, kind, account) if is_shared else parse_document(text, kind), source)
+    if account and len(text) <= _SHORT_DOCUMENT:
+        return with_source(_of_account(text, kind, account), source)
+    return compile_document(parse_document(text, kind), source)
 
 
 @lru_cache(maxsize=512)
-def _parsed(text: str, kind: DocumentKind, account: str) -> Document:  # noqa: ARG001 - a part of the cache's key
-    return parse_document(text, kind)
+def _of_account(text: str, kind: DocumentKind, account: str) -> Policy:
+    """Return a document as a policy of the account itself."""
+    return compile_document(parse_document(text, kind), PolicySource(PolicyType.RESOURCE, "", root_arn(account)))
 
 
 def managed_text(reader: Reader, arn: str) -> str | None:

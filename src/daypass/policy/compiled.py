@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import msgspec
+
 from daypass.arn import account_in_arn
 from daypass.policy.authorization_request import AuthorizationRequest
 from daypass.policy.condition import Holds, compile_condition
@@ -28,6 +30,7 @@ __all__ = [
     "PolicyType",
     "compile_document",
     "compile_set",
+    "with_source",
 ]
 
 _SHARED_CHARACTERS = 256  # longer elements are rarely equal, and would make the caches large
@@ -55,8 +58,7 @@ class ActionMatch:
         return listed is not self._inverted
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledStatement:
+class CompiledStatement(msgspec.Struct, frozen=True):
     """One compiled statement, with conditions in the order of `statement`."""
 
     ref: StatementRef
@@ -88,8 +90,7 @@ Candidates = tuple[ResourceIndex[CompiledStatement], ResourceIndex[CompiledState
 """The Deny statements and the Allow statements about one action."""
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """One compiled policy."""
 
     source: PolicySource
@@ -148,6 +149,29 @@ def compile_document(document: Document, source: PolicySource) -> Policy:
     return Policy(source, document, compiled)
 
 
+def with_source(policy: Policy, source: PolicySource) -> Policy:
+    """Return a compiled policy as that of another source.
+
+    The caller vouches that both sources are of one account: their conditions are shared.
+    """
+    return Policy(source, policy.document, tuple([_with_source(one, source) for one in policy.statements]))
+
+
+def _with_source(compiled: CompiledStatement, source: PolicySource) -> CompiledStatement:
+    ref = StatementRef(source, compiled.ref.index, compiled.ref.sid)
+    return CompiledStatement(
+        ref,
+        compiled.statement,
+        compiled.action,
+        compiled.principal,
+        compiled.resource,
+        compiled.heads,
+        compiled.conditions,
+        compiled.weight,
+        Allowed((ref,), DECIDED),
+    )
+
+
 def compile_set(policies: Iterable[Policy]) -> PolicySet:
     """Return several policies as one set."""
     return PolicySet(tuple(policies))
@@ -164,7 +188,8 @@ def _compile_statement(statement: Statement, document: Document, source: PolicyS
         resource = compile_resources(
             statement.resources, inverted=statement.not_resource, allow=allow, variables=variables
         )
-    conditions = [_condition(test, variables, not allow, account_in_arn(source.owner)) for test in statement.conditions]
+    account = account_in_arn(source.owner)
+    conditions = [_condition(test, variables, not allow, account) for test in statement.conditions]
     action = _action(statement.actions, inverted=statement.not_action)
     heads = literal_heads(statement.resources, inverted=statement.not_resource, variables=variables)
     weight = weigh(statement, tuple(size for _, size in conditions), variables=variables)
