@@ -101,8 +101,9 @@ class ParsedRequestCache:
         self._short: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST)
         self._long: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST_LONG)
         self._reads: BoundedMemory[_Key, ParsedRequest] = BoundedMemory(_MOST_READS)
-        # An entry of a long form costs a quarter of its call, so only a form that comes again gets one.
-        self._long_seen: BoundedMemory[int, bool] = BoundedMemory(4 * _MOST_LONG)
+        # An entry costs a tenth of its call, that of a long form a quarter: only a form that comes again gets one.
+        self._seen: BoundedMemory[int, bool] = BoundedMemory(2 * _MOST)
+        self._unsigned_seen: BoundedMemory[int, bool] = BoundedMemory(2 * _MOST)
 
     def find(self, request: HttpRequest) -> ParsedRequest | None:
         """Return the parsed request if an equal one was parsed before."""
@@ -141,8 +142,9 @@ class ParsedRequestCache:
             return None
         form = cut_form(request.body)
         body, proof, session_name, tags = form
-        if len(body) > LONGEST and not self._long_seen.get(hash(body)):
-            self._long_seen.put(hash(body), value=True)
+        seen = self._unsigned_seen if proof else self._seen
+        if not seen.get(hash(body)):
+            seen.put(hash(body), value=True)
             return None
         kept = _without(parsed, request.body, form)
         longest = LONGEST if proof else LONGEST_LONG
