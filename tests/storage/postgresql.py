@@ -81,6 +81,10 @@ class Cluster:
                 if row == (value,):
                     return
 
+    def execute(self, statement: str) -> None:
+        """Execute a statement in the maintenance database."""
+        _administer(self.url, statement)
+
     def is_running(self) -> bool:
         """Return whether the server is running."""
         try:
@@ -122,6 +126,40 @@ class Cluster:
             pass  # a test had stopped it
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Replica(Cluster):
+    """A streaming replica of another cluster of ours."""
+
+    def __init__(self, primary: Cluster) -> None:
+        self._primary = primary
+        super().__init__(primary._programs)
+
+    def promote(self) -> None:
+        """Make it a primary, and wait until it is one."""
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-w", "-s", "promote")
+
+    def _initialise(self) -> None:
+        self._password = self._primary._password
+        source = self._primary.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self._run("pg_basebackup", "-D", str(self._folder / "data"), "-R", "-c", "fast", "-d", source)
+
+
+@contextmanager
+def primary_and_replica() -> Iterator[tuple[Cluster, Replica]]:
+    """Start two servers of our own, or skip the test."""
+    shared = own_cluster()
+    if isinstance(shared, str):
+        pytest.skip(shared)
+    primary = Cluster(shared._programs)
+    try:
+        replica = Replica(primary)
+        try:
+            yield primary, replica
+        finally:
+            replica.remove()
+    finally:
+        primary.remove()
 
 
 @cache
