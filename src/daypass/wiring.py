@@ -46,6 +46,7 @@ from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
 from daypass.storage.outages import find_outages
+from daypass.storage.schema_watch import health_of
 from daypass.storage.views import (
     BlockingView,
     CountedBlockingView,
@@ -166,7 +167,7 @@ def build_app(
         peers=peers,
         metrics=metrics,
         workers=workers,
-        health=cache.health,
+        health=lambda: health_of(cache.health(), opened.store),
         connections=ConnectionLimits(
             config.connections_per_peer,
             most=most_connections(),

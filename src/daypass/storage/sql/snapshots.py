@@ -21,6 +21,10 @@ class SnapshotReader(Snapshot, Protocol):
         """Return the log of changes from the write of a number on."""
         ...
 
+    def schema_version(self) -> str:
+        """Return the version of the tables."""
+        ...
+
 
 class Snapshots(Protocol):
     """Opens snapshots."""

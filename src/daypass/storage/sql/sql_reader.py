@@ -8,11 +8,12 @@ Leaves the transaction and driver errors to transactions.py.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, text, tuple_
 
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Position, Record
 from daypass.storage.history import LoggedWrite, to_position
+from daypass.storage.schema import VERSION_TABLE
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed
 from daypass.storage.storable_text import end_of_prefix, is_storable
@@ -37,6 +38,7 @@ LOGGED = fixed(
     .where(tables.changes.c.revision >= bindparam("number"))
     .order_by(tables.changes.c.revision)
 )
+_SCHEMA_VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
 _BY_KEY = fixed(select(*_RECORD).where(tables.named(tables.records, "kind", "account", "key")))
 _BY_ID = fixed(select(*_RECORD).where(tables.named(tables.records, "unique_id")))
 _COUNT = fixed(select(tables.counts.c.number).where(tables.named(tables.counts, "kind", "account")))
@@ -131,6 +133,10 @@ class SqlReader:
     def logged_from(self, number: int) -> Sequence[LoggedWrite]:
         """Return the log of changes from the write of a number on."""
         return list(self._connection.execute(LOGGED, {"number": number}))
+
+    def schema_version(self) -> str:
+        """Return the version of the tables."""
+        return str(self._connection.execute(_SCHEMA_VERSION).scalar_one())
 
     def _find(self, wanted: Select[Any], names: dict[str, str]) -> Record | None:
         row = self._connection.execute(wanted, names).first()

@@ -18,6 +18,8 @@ from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadL
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.history import changes_after, decode_changes
+from daypass.storage.schema import VERSIONS
+from daypass.storage.schema_watch import SchemaWatch
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
@@ -38,6 +40,7 @@ class SqlStore:
     def __init__(self, engines: Engines, snapshots: Snapshots, change_counter: ChangeCounter, clock: Clock) -> None:
         self._engines = engines
         self.outages = engines.outages
+        self.schema = SchemaWatch(VERSIONS)
         self._snapshots = snapshots
         self._change_counter = change_counter
         self._clock = clock
@@ -69,6 +72,7 @@ class SqlStore:
 
     @contextmanager
     def write(self, *, account: str | None = None) -> Iterator[SqlWriter]:
+        self.schema.require_known()
         is_committing = is_committed = False
         try:
             with self._open_writer(account) as writer:
@@ -108,11 +112,13 @@ class SqlStore:
             yield writer_of(PsycopgConnection(opened), self._clock, account)
 
     def claim(self, key: str, *, until: datetime) -> bool:
+        self.schema.require_known()
         turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
         with turn, transaction(self._engines.writing) as connection:
             return claim(connection, key, now=self._clock.now(), until=until)
 
     def record_uses(self, uses: Sequence[RecordedUse]) -> None:
+        self.schema.require_known()
         if self._engines.has_one_writer:
             with self._turns.take(None):
                 record_on_sqlite(self._engines.writing, uses)
@@ -121,6 +127,7 @@ class SqlStore:
                 record_on_postgresql(connection, uses)
 
     def purge_uses(self, after: str) -> str:
+        self.schema.require_known()
         turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
         with turn, transaction(self._engines.writing) as connection:
             return purge(connection, after)
@@ -138,6 +145,8 @@ class SqlStore:
             return None
         with self.outages.watch(), self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)
+            if self.schema.is_due:
+                self.schema.note(reader.schema_version())
         changes = changes_after(position, log)
         if changes is None and self._engines.has_one_writer:
             # A writer's connection may have pages of the other history in its memory.

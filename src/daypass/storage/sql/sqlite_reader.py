@@ -14,6 +14,7 @@ from typing import Any
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Position, Record
 from daypass.storage.history import LoggedWrite, to_position
+from daypass.storage.schema import VERSION_TABLE
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = "SELECT kind, account, key, sort, unique_id, body FROM records WHERE "
@@ -23,6 +24,7 @@ _BY_ENDS = f"{_LINK}source = ? AND target = ?"
 _POSITION = "SELECT revision, nonce FROM changes ORDER BY revision DESC LIMIT 1"
 _LOGGED = "SELECT revision, nonce, touched FROM changes WHERE revision >= ? ORDER BY revision"
 _USE = "SELECT unique_id, account, at, region, service FROM last_uses WHERE unique_id = ?"
+_SCHEMA_VERSION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
 _COUNT = "SELECT number FROM counts WHERE kind = ? AND account = ?"
 _COUNT_SOURCES = "SELECT count(*) FROM links WHERE kind = ? AND target = ?"
 
@@ -114,6 +116,10 @@ class SqliteReader:
     def logged_from(self, number: int) -> list[LoggedWrite]:
         """Return the log of changes from the write of a number on."""
         return self._query(_LOGGED, (number,)).fetchall()
+
+    def schema_version(self) -> str:
+        """Return the version of the tables."""
+        return str(self._query(_SCHEMA_VERSION, ()).fetchone()[0])
 
     def _links(self, kind: str, near: str, end: str, far: str, after: str, limit: int | None) -> list[Link]:
         """Return the links whose column `near` is `end`, in the order of the column `far`."""
