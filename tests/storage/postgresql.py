@@ -133,7 +133,7 @@ class Replica(Cluster):
 
     def __init__(self, primary: Cluster) -> None:
         self._primary = primary
-        super().__init__(primary._programs)
+        super().__init__(primary._programs, fsync="off")
 
     def promote(self) -> None:
         """Make it a primary, and wait until it is one."""
@@ -151,7 +151,7 @@ def primary_and_replica() -> Iterator[tuple[Cluster, Replica]]:
     shared = own_cluster()
     if isinstance(shared, str):
         pytest.skip(shared)
-    primary = Cluster(shared._programs)
+    primary = Cluster(shared._programs, fsync="off")
     try:
         replica = Replica(primary)
         try:

@@ -133,7 +133,8 @@ def _begin_poll(connection: Connection) -> None:
 
 
 def _begin_snapshot(connection: Connection) -> None:
-    _begin(connection, _BEGIN_SNAPSHOT, READ_SECONDS, is_snapshot=True)
+    first = connection.get_execution_options().get(FIRST_STATEMENTS, "")
+    _begin(connection, f"{_BEGIN_SNAPSHOT}; {first}", READ_SECONDS, is_snapshot=True)
 
 
 def _begin_write(options: str) -> Callable[[Connection], None]:

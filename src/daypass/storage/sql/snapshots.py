@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from daypass.directory.store import ReadLimits, Snapshot, WouldBlockError
-from daypass.storage.history import LoggedWrite
+from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.sql.engines import Engines
-from daypass.storage.sql.sql_reader import SqlReader
+from daypass.storage.sql.sql_reader import POSITION_TEXT, SqlReader
 from daypass.storage.sql.transactions import transaction
 
 
@@ -62,8 +62,11 @@ class SqlSnapshots:
     @contextmanager
     def open(self) -> Iterator[SqlReader]:
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
-        with transaction(self._engines.reading) as connection:
-            yield SqlReader(connection)
+        # A snapshot begins with its first query, which is thus in the message of BEGIN.
+        from daypass.storage.sql.psycopg_connection import PsycopgConnection  # slow to import
+
+        with transaction(self._engines.reading, POSITION_TEXT) as connection:
+            yield SqlReader(connection, to_position(PsycopgConnection(connection).last_begun() or None))
 
     @contextmanager
     def poll(self) -> Iterator[SqlReader]:

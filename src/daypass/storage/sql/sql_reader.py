@@ -33,6 +33,7 @@ _POSITION = fixed(
     .order_by(tables.changes.c.revision.desc())
     .limit(literal_column("1"))
 )
+POSITION_TEXT = "SELECT revision, nonce FROM changes ORDER BY revision DESC LIMIT 1"  # the same as text
 LOGGED = fixed(
     select(tables.changes.c.revision, tables.changes.c.nonce, tables.changes.c.touched)
     .where(tables.changes.c.revision >= bindparam("number"))
@@ -66,9 +67,9 @@ _USE = fixed(
 class SqlReader:
     """A reader of one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, position: Position | None = None) -> None:
         self._connection = connection
-        self._position: Position | None = None
+        self._position = position
 
     def revision(self) -> int:
         return self.position().number
