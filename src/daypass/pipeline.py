@@ -33,7 +33,7 @@ from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
 from daypass.authenticate.sigv4.find import find_signature
 from daypass.authorize.authorize import authorize
-from daypass.authorize.call_templates import CallTemplates, authorize_by_template, may_have_template
+from daypass.authorize.call_templates import CallTemplates, may_have_template
 from daypass.authorize.context import RequestInfo
 from daypass.authorize.session_limits import check_session_limits
 from daypass.directory.store import Views, WouldBlockError
@@ -259,44 +259,44 @@ class Pipeline:
             trace.encoded_parameters = self.parsed_requests.keep(request, parsed)
         else:
             trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
-            if known.session_name and signer is not None and self.required_log is None:
-                # A call like an earlier one is authorized, run and rendered by what they have in common.
+            # A call like an earlier one is authorized, run and rendered by what they have in common.
+            if signer is not None and signer.caller.session is None:
                 body = self._answer_by_template(known, signer, store_view, trace)
                 if body is not None:
                     response = answer(body, request_id=trace.request_id, wants_json=False)
                     return allow_any_origin(response, request, call.service)
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace)
-        if known is not None and known.session_name and signer is not None:
-            self._keep_template(known, signer, store_view, trace)
+        if known is not None and signer is not None and may_have_template(known, signer.caller):
+            self._keep_template(known, signer, store_view, trace, result)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
 
     def _answer_by_template(
         self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace
     ) -> bytes | None:
-        """Return the answer to a call like an earlier one, or None if it has to go the whole way."""
-        caller = signer.caller
-        template = self.templates.find(known, caller, store_view.views, store_view.generation())
-        if template is None or template.answers is None:
-            return None
-        request_info = RequestInfo(trace.now, trace.request, signer.region)
-        authorized = authorize_by_template(template, known.session_name, request_info)
-        if authorized is None:
-            return None
-        trace.caller = caller
-        return template.answers.answer(authorized, known.session_name, trace.now, trace.request_id, template.entropy)
+        """Return the answer, or None for a call that has to go the whole way."""
+        if known.session_name and self.required_log is None:
+            request_info = RequestInfo(trace.now, trace.request, signer.region)
+            views, generation = store_view.views, store_view.generation()
+            return self.templates.answer(known, signer.caller, request_info, trace.request_id, views, generation)
+        if known.operation.answers_caller:
+            return self.templates.answer_caller(known, signer.caller, trace.request_id)
+        return None
 
-    def _keep_template(self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace) -> None:
+    def _keep_template(
+        self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace, result: Result
+    ) -> None:
         """Keep what an allowed call has in common with later ones, if the event loop can."""
         caller, generation = signer.caller, store_view.generation()
-        if generation is None or self.required_log is not None or not may_have_template(known, caller):
-            return
-        with suppress(WouldBlockError):
-            if self.templates.find(known, caller, store_view.views, generation) is None:
-                request_info = RequestInfo(trace.now, trace.request, signer.region)
-                with store_view.open(StoreAccess.CACHE, trace.now, signer.region, caller.account) as ctx:
-                    self.templates.keep(known, caller, request_info, ctx)
+        if known.operation.answers_caller:
+            self.templates.keep_answer(known, caller, result)
+        elif generation is not None and self.required_log is None:
+            with suppress(WouldBlockError):
+                if self.templates.find(known, caller, store_view.views, generation) is None:
+                    request_info = RequestInfo(trace.now, trace.request, signer.region)
+                    with store_view.open(StoreAccess.CACHE, trace.now, signer.region, caller.account) as ctx:
+                        self.templates.keep(known, caller, request_info, ctx)
 
     def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
         """Run the stages 5 to 7 of a parsed call."""

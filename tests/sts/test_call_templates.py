@@ -532,3 +532,43 @@ def test_a_required_log_has_each_event_before_its_answer(world: World, tmp_path:
         assert log.read_bytes().count(b"\n") == number
     sink.close()
     assert templates.used == 0
+
+
+def _rename_user(world: World, _: Key) -> None:
+    world.iam("UpdateUser", UserName="user", NewUserName="renamed", NewPath="/path/")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [(_rename_user, 200), (_CHANGES["key deactivated"][0], 403), (_CHANGES["key and user deleted"][0], 403)],
+    ids=["user renamed", "key deactivated", "key and user deleted"],
+)
+def test_get_caller_identity_names_the_present_caller(
+    world: World, change: Callable[[World, Key], None], status: int
+) -> None:
+    """Its answer is kept for a caller with a long-term key."""
+    key, form = world.new_user("user"), {"Action": "GetCallerIdentity"}
+    request = world.request(key, form)
+    for _ in range(_WARM):
+        assert world.fast(request) == world.whole(request)
+    assert len(world.templates._of_callers) == 1
+    change(world, key)
+    for _ in range(_WARM):
+        assert world.fast(request) == world.whole(request)
+        assert world.fast(request)[0].status == status
+
+
+def test_get_caller_identity_differs_by_caller_and_format(world: World) -> None:
+    """Their forms are equal. A session is another object for each request, and is never kept."""
+    key, form = world.new_user("user"), {"Action": "GetCallerIdentity"}
+    session = key_of(world.fast(world.request(key, {"Action": "GetSessionToken"}))[0].body)
+    json = (b"accept", b"application/json")
+    for _ in range(_WARM):
+        for caller in (key, session, world.root, world.new_user(f"user-{len(world.templates._of_callers)}-{_}")):
+            request = world.request(caller, form)
+            assert world.fast(request) == world.whole(request)
+            headers = (*request.headers, json)
+            request = msgspec.structs.replace(request, headers=headers, by_name=dict(headers))
+            assert world.fast(request) == world.whole(request)
+    assert {kept.caller.session for kept in world.templates._of_callers._values.values()} == {None}
+    assert {kept.known.call.wants_json for kept in world.templates._of_callers._values.values()} == {False}

@@ -13,6 +13,7 @@ a call by its template. The rules:
 - A call that is not allowed, or whose decision is too much work for the event loop, goes the whole way. It makes every
   refusal.
 - A template is made after the whole way has allowed a call with the form.
+- The answer of GetCallerIdentity follows from the caller alone, so it is kept for a caller with a long-term key.
 """
 
 from typing import Any, Final
@@ -31,6 +32,7 @@ from daypass.operations.operation import (
     MARKED_NAME,
     Authorized,
     NoPermissionNeeded,
+    Result,
     SessionAnswers,
     TemplatedSession,
 )
@@ -40,10 +42,12 @@ from daypass.policy.authorization_request import AuthorizationRequest, NewCondit
 from daypass.policy.decision import Allowed
 from daypass.policy.evaluate import Policies, decide, is_light
 from daypass.ports import Entropy
+from daypass.wire.answer_template import make_answer_template
 
 MOST_TEMPLATES: Final = 1024
 _MOST_LONG, _LONG = 64, 1024  # templates of longer forms, in bytes
 _NAME = "sts:rolesessionname"
+_REQUEST_ID = "(request-id)"
 
 
 # The parameters of a form and the caller, by identity, and the values of tags that are not among the parameters.
@@ -76,6 +80,14 @@ class CallTemplate(msgspec.Struct):
     generation: int | None = None
 
 
+class _CallerAnswer(msgspec.Struct, frozen=True):
+    """The answer of a call that follows from the caller alone, with a place for the request id."""
+
+    known: ParsedRequest
+    caller: Caller
+    document: str
+
+
 class CallTemplates:
     """Remembers the templates of the forms and callers that came last."""
 
@@ -84,6 +96,43 @@ class CallTemplates:
         self._long: BoundedMemory[_Name, CallTemplate] = BoundedMemory(_MOST_LONG)
         # Values of tags may never come again, so only those that do get a template.
         self._seen: BoundedMemory[int, bool] = BoundedMemory(MOST_TEMPLATES)
+        self._of_callers: BoundedMemory[tuple[int, int], _CallerAnswer] = BoundedMemory(MOST_TEMPLATES)
+
+    def answer_caller(self, known: ParsedRequest, caller: Caller, request_id: str) -> bytes | None:
+        """Return the answer of a call that follows from the caller alone, or None."""
+        found = self._of_callers.get((id(known), id(caller)))
+        if found is None or found.known is not known or found.caller is not caller:
+            return None
+        return (found.document % request_id).encode()
+
+    def keep_answer(self, known: ParsedRequest, caller: Caller, result: Result) -> None:
+        """Keep the answer of an operation with `answers_caller`.
+
+        The caller has a long-term key: others are not the same object for each request.
+        """
+        document = make_answer_template(known.call.model.render(result, _REQUEST_ID).decode(), (_REQUEST_ID,))
+        self._of_callers.put((id(known), id(caller)), _CallerAnswer(known, caller, document))
+
+    def answer(
+        self,
+        known: ParsedRequest,
+        caller: Caller,
+        request_info: RequestInfo,
+        request_id: str,
+        views: Views,
+        generation: int | None,
+    ) -> bytes | None:
+        """Return the answer to a call, or None.
+
+        None means that the call has to go the whole way. `generation` is that of the cache, as for `find`.
+        """
+        template = self.find(known, caller, views, generation)
+        if template is None or template.answers is None:
+            return None
+        authorized = authorize_by_template(template, known.session_name, request_info)
+        if authorized is None:
+            return None
+        return template.answers.answer(authorized, known.session_name, request_info.now, request_id, template.entropy)
 
     def find(self, known: ParsedRequest, caller: Caller, views: Views, generation: int | None) -> CallTemplate | None:
         """Return the template of a call, or None.
@@ -140,13 +189,12 @@ def authorize_by_template(
 
 def may_have_template(known: ParsedRequest, caller: Caller) -> bool:
     """Return whether the calls of a form and a caller may have a template."""
-    return (
-        bool(known.session_name)
-        and not known.proof
-        and not known.call.wants_json
-        and isinstance(known.operation, TemplatedSession)
-        and is_lasting(caller)
-    )
+    operation = known.operation
+    if caller.session is not None or not (known.session_name or operation.answers_caller) or known.call.wants_json:
+        return False
+    if operation.answers_caller:
+        return type(caller) is Caller and caller.mfa_at is None
+    return not known.proof and isinstance(operation, TemplatedSession) and is_lasting(caller)
 
 
 def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> CallTemplate | None:

@@ -41,6 +41,9 @@ class FormVariable:
 PROOF: Final = FormVariable("WebIdentityToken", 4, 20_000)
 SESSION_NAME: Final = FormVariable("RoleSessionName", 2, 64)
 
+_PROOF_MARK, _NAME_MARK = PROOF.mark, SESSION_NAME.mark
+_LONGEST_WITH_NAME = LONGEST_LONG + SESSION_NAME.longest
+
 # A form without its variable values; the token and the session name, or ""; and the values of tags.
 CutForm = tuple[bytes, str, str, tuple[str, ...]]
 
@@ -52,11 +55,11 @@ def cut_form(body: bytes) -> CutForm:
     """
     proof = session_name = ""
     tags: tuple[str, ...] = ()
-    at = body.find(PROOF.mark, 0, LONGEST)
+    at = body.find(_PROOF_MARK, 0, LONGEST)
     if at >= 0:
         body, proof = _cut_value(body, at, PROOF)
-    if len(body) <= LONGEST_LONG + SESSION_NAME.longest:
-        at = body.find(SESSION_NAME.mark)  # SDKs keep the caller's order: it may come after 50 tags
+    if len(body) <= _LONGEST_WITH_NAME:
+        at = body.find(_NAME_MARK)  # SDKs keep the caller's order: it may come after 50 tags
         if at >= 0:
             body, session_name = _cut_value(body, at, SESSION_NAME)
             if session_name and not proof and _TAGS in body:

@@ -109,11 +109,15 @@ class Authorized(msgspec.Struct, Generic[A], frozen=True):
 
 
 class Operation(Protocol[A]):
-    """One action of the API."""
+    """One action of the API.
+
+    With `answers_caller`, it needs no permission and reads nothing: its answer follows from the caller alone.
+    """
 
     service: str
     action: str
     signed: bool
+    answers_caller: bool
 
     @property
     def declared(self) -> Declared | None:
@@ -163,6 +167,7 @@ class Declares:
     service: str
     action: str
     takes: type[msgspec.Struct]
+    answers_caller = False
 
     @property
     def spelled(self) -> Mapping[str, str]:

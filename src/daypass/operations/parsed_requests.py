@@ -113,8 +113,13 @@ class ParsedRequestCache:
         body, proof, session_name, tags = form = cut_form(request.body)
         if len(body) > (LONGEST if proof else LONGEST_LONG):
             return None
-        key = _key(request, form)
-        known = self._memory(body, proof).get(key) or self._reads.get(key)
+        named = request.by_name
+        if named is not None:  # the bodies of _key and _memory, inlined: nearly every call comes here
+            key = body, not proof, not session_name, len(tags), named.get(b"content-type"), named.get(b"accept")
+        else:
+            key = _key(request, form)
+        memory = self._unsigned if proof else self._short if len(body) <= LONGEST else self._long
+        known = memory.get(key) or self._reads.get(key)
         if known is None or not (proof or session_name):
             return known
         parameters, encoded, places = dict(known.parameters), known.encoded_parameters, known.tag_places

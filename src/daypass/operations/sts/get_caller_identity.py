@@ -23,6 +23,7 @@ class GetCallerIdentity(Signed[None]):
 
     service, action, access = "sts", "GetCallerIdentity", StoreAccess.CACHE
     takes = NoMembers
+    answers_caller = True
 
     def parse(self, parameters: Parameters) -> None:
         """Return None, because the action has no parameters."""
