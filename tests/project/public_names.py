@@ -154,7 +154,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--output",
         "--shell",
     ),
-    "daypass graph": ("--account", "--format", "-o", "--output", *_STORE),
+    "daypass graph": ("--account", "--role", "--all", "--format", "-o", "--output", *_STORE),
     "daypass import": ("--account", "--backend", "--rewrite", "--dry-run", *_OPERATOR),
     "daypass keys": (),
     "daypass keys list": _OPERATOR,

@@ -62,6 +62,16 @@ def trust_graph(views: SnapshotViews, assumed: Assumed, *, only: str = "") -> Gr
     return _graph(roles, kept, {edge.target for edge in edges}, accounts, only)
 
 
+def role_edges(role: AssumableRole, views: SnapshotViews, assumed: Assumed) -> list[Edge]:
+    """Return the ways to one role, as edges."""
+    return list(_edges(role, views, assumed))
+
+
+def role_graph(role: AssumableRole, edges: list[Edge], views: SnapshotViews) -> Graph:
+    """Return the graph of the ways to one role."""
+    return _graph([role], edges, {edge.target for edge in edges}, accounts_of(views), role.account)
+
+
 def account_graph(
     views: SnapshotViews, assumed: Assumed, account: str, *, is_over: Callable[[], bool] = lambda: False
 ) -> Graph:

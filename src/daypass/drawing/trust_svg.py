@@ -215,7 +215,7 @@ def _arrows(graph: Graph, layout: Layout, look: _Look) -> Iterator[str]:
         is_new = bool(words) and (target, words) not in said and len(by_arrow) <= _MOST_LABELS
         said.add((target, words))
         run = layout.paths.get((source, target))
-        line, tip = _loop(layout.boxes[source]) if run is None else (_curve(run), _tip_of(run))
+        line, tip = line_and_tip(run, layout.boxes[source])
         told = _tell_briefly(names[source], names[target], edges) if look.link else _tell(edges)
         label = _label(words, run) if is_new and run is not None else ""
         yield (
@@ -274,6 +274,14 @@ def _key(condition: str) -> str:
             name = key.partition(":")[2]
             return _SHORT.get(name.lower(), name)
     return "a condition"
+
+
+def line_and_tip(run: Sequence[tuple[float, float]] | None, source: Box) -> tuple[str, str]:
+    """Return the paths of an arrow and of its tip.
+
+    Without points it is an arrow from a box to itself.
+    """
+    return _loop(source) if run is None else (_curve(run), _tip_of(run))
 
 
 def _curve(points: Sequence[tuple[float, float]]) -> str:
