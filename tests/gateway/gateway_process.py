@@ -52,6 +52,7 @@ def main() -> int:
         GatewayListeners(open_listener("127.0.0.1", port), open_listener("127.0.0.1", admin)),
         tls=tls,
         workers=int(options.get("workers", "1")),
+        drain_seconds=int(options.get("drain_seconds", "0")),
     )
 
 

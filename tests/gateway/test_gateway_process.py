@@ -17,6 +17,7 @@ import trustme
 from tests.gateway.gateway_process import gateway_process
 from tests.gateway.transfers.running_data_path import LONG, RawClient, put_head
 from tests.gateway.transfers.scripted_store import Script, ScriptedStore, answer_all
+from tests.process.steady_calls import SteadyCalls
 from tests.sockets import free_port
 
 
@@ -111,6 +112,46 @@ def test_the_time_to_finish_is_limited(start: Start, signals: int) -> None:
     assert gateway.process.wait(LONG) == 0
     assert running.is_closed()
     assert not gateway.store.requests[0].is_complete
+
+
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_gateway_that_drains_serves_everything_and_ends_each_connection(start: Start, workers: str) -> None:
+    """Proxies see 503 at /readyz. A second signal ends the drain, and SIGINT has none."""
+    gateway = start(drain_seconds="300", workers=workers)
+    kept = gateway.connect()
+    assert "connection" not in kept.get().headers
+    gateway.process.send_signal(signal.SIGTERM)
+    while gateway.page("/readyz") != (503, "draining\n"):
+        pass
+    assert kept.get().headers["connection"] == "close"
+    assert gateway.connect().get().headers["connection"] == "close"
+    gateway.process.send_signal(signal.SIGTERM)
+    assert gateway.process.wait(LONG) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_no_request_on_an_accepted_connection_is_lost(start: Start, workers: str) -> None:
+    """The kernel's queue is emptied before the listener closes."""
+    for drain_seconds in ("0", "1", "0"):
+        gateway = start(drain_seconds=drain_seconds, workers=workers)
+        assert gateway.page("/readyz")[0] == 200
+        request = b"GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with SteadyCalls(gateway.port, request, clients=4) as calls:
+            calls.wait_for(200)
+            gateway.process.send_signal(signal.SIGTERM)
+            assert gateway.process.wait(LONG) == 0
+        assert calls.lost == []
+
+
+def test_a_connection_that_was_accepted_before_the_signal_gets_its_answer(start: Start) -> None:
+    """Its request may be on its way when the listener closes."""
+    gateway = start()
+    assert gateway.page("/readyz")[0] == 200
+    late = [gateway.connect() for _ in range(5)]
+    gateway.process.send_signal(signal.SIGTERM)
+    assert [client.get().status for client in late] == [200] * 5
+    assert gateway.process.wait(LONG) == 0
 
 
 @pytest.mark.slow

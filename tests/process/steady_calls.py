@@ -49,6 +49,10 @@ class SteadyCalls:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Finish the calls that run."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Finish the calls that run, while the server still answers them."""
         self._stop.set()
         for thread in self._threads:
             thread.join(_PATIENCE)
