@@ -1,15 +1,14 @@
-"""A writer's connection to SQLite, faster for fixed statements.
+"""A writer's connection to SQLite, which executes fixed statements.
 
 Owns their compilation, once; the driver itself executes them. The work of SQLAlchemy around a statement costs several
-times the statement. Its engine still opens, begins and commits the transaction, and executes every other statement.
-psycopg_connection.py does the same for PostgreSQL.
+times the statement. psycopg_connection.py does the same for PostgreSQL.
 """
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.expression import Executable
 
 S = TypeVar("S", bound=Executable)
@@ -30,9 +29,9 @@ def is_fixed(statement: Executable) -> bool:
     return _FIXED in statement.get_execution_options()
 
 
-def on_driver(connection: Connection) -> Connection:
-    """Return a connection of SQLite that executes fixed statements faster."""
-    return cast("Connection", _DriverConnection(connection))
+def on_driver(dialect: Dialect, driver: sqlite3.Connection) -> Connection:
+    """Return a connection of SQLite for fixed statements alone."""
+    return cast("Connection", _DriverConnection(dialect, driver))
 
 
 class Rows:
@@ -71,15 +70,12 @@ _compiled: dict[Executable, tuple[str, tuple[str, ...]]] = {}  # fixed statement
 class _DriverConnection:
     """The methods of a connection that the readers and writers use."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.dialect = connection.dialect
-        self._connection = connection
-        self._execute = cast("sqlite3.Connection", connection.connection.driver_connection).execute
+    def __init__(self, dialect: Dialect, driver: sqlite3.Connection) -> None:
+        self.dialect = dialect
+        self._execute = driver.execute
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> Any:
-        """Execute a statement, once for each mapping of parameters."""
-        if not is_fixed(statement):
-            return self._connection.execute(statement, parameters)
+        """Execute a fixed statement, once for each mapping of parameters."""
         if parameters is None or isinstance(parameters, Mapping):
             return self._run(statement, parameters or {})
         results = [self._run(statement, each) for each in parameters]
@@ -88,6 +84,8 @@ class _DriverConnection:
     def _run(self, statement: Executable, parameters: Mapping[str, Any]) -> Rows:
         known = _compiled.get(statement)
         if known is None:
+            if not is_fixed(statement):
+                raise ValueError("only fixed statements have a compiled form")
             known = _compiled[statement] = self._compile(statement, list(parameters))
         text, names = known
         return Rows(self._execute(text, [parameters[name] for name in names]))

@@ -5,23 +5,21 @@ The primary key makes it atomic: of two processes, one inserts, and the other wa
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, text
 
-from daypass.storage.sql import tables
+from daypass.storage.sql.driver_connection import fixed
 from daypass.storage.sql.upserts import upserts_for
 from daypass.storage.storable_text import require_storable
 
 _PURGED_PER_CLAIM = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_DUE = (
-    select(tables.claims.c.key)
-    .where(tables.claims.c.kept_until < bindparam("now"))
-    .order_by(tables.claims.c.kept_until)
-    .limit(_PURGED_PER_CLAIM)
-    .with_for_update(skip_locked=True)  # on PostgreSQL another process may be purging the same ones
-)
-_PURGE = delete(tables.claims).where(tables.claims.c.key.in_(_DUE.scalar_subquery()))
+_DUE = "SELECT key FROM claims WHERE kept_until < :now ORDER BY kept_until LIMIT :most"
+_PURGE = {
+    "sqlite": fixed(text(f"DELETE FROM claims WHERE key IN ({_DUE})")),  # noqa: S608 - a constant
+    # Another process may be purging the same ones.
+    "postgresql": fixed(text(f"DELETE FROM claims WHERE key IN ({_DUE} FOR UPDATE SKIP LOCKED)")),  # noqa: S608
+}
 
 
 def claim(connection: Connection, key: str, *, now: datetime, until: datetime) -> bool:
@@ -34,7 +32,7 @@ def claim(connection: Connection, key: str, *, now: datetime, until: datetime) -
     )
     if taken.rowcount == 0:
         return False
-    connection.execute(_PURGE, {"now": instant})
+    connection.execute(_PURGE[connection.dialect.name], {"now": instant, "most": _PURGED_PER_CLAIM})
     return True
 
 

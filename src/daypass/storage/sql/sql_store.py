@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import select
 
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadLimits, Snapshot
@@ -20,18 +19,14 @@ from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.history import changes_after, decode_changes
 from daypass.storage.schema import VERSIONS
 from daypass.storage.schema_watch import SchemaWatch
-from daypass.storage.sql import tables
-from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
 from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
+from daypass.storage.sql.sqlite_writer import SqliteWriter, sqlite_writer
 from daypass.storage.sql.transactions import transaction
 from daypass.storage.sql.turns import Turns
 from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
-
-# On SQLite, whose BEGIN IMMEDIATE excludes other writers already.
-_NUMBER = fixed(select(tables.revision.c.number))
 
 
 class SqlStore:
@@ -71,11 +66,13 @@ class SqlStore:
         return self._snapshots.open_at_once(limits)
 
     @contextmanager
-    def write(self, *, account: str | None = None) -> Iterator[SqlWriter]:
+    def write(self, *, account: str | None = None) -> Iterator[SqlWriter | SqliteWriter]:
         self.schema.require_known()
         is_committing = is_committed = False
+        # One queue for all on SQLite: a queue for each account would only wait in the database, out of order.
+        turn = None if self._engines.has_one_writer else account
         try:
-            with self._open_writer(account) as writer:
+            with self._turns.take(turn), self._open_writer(account) as writer:
                 yield writer
                 is_committing = writer.has_changes
                 if is_committing:
@@ -89,18 +86,10 @@ class SqlStore:
             elif is_committing:
                 self._change_counter.bump()
 
-    def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter]:
+    def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter | SqliteWriter]:
         if self._engines.has_one_writer:
-            return self._open_sqlite_writer(account)
+            return sqlite_writer(self._engines.writing, self._clock, account)
         return self._open_postgresql_writer(account)
-
-    @contextmanager
-    def _open_sqlite_writer(self, account: str | None) -> Iterator[SqlWriter]:
-        # One queue for all: a queue for each account would only wait in the database, out of order.
-        with self._turns.take(None), transaction(self._engines.writing) as opened:
-            connection = on_driver(opened)
-            number = int(connection.execute(_NUMBER).scalar_one())
-            yield SqlWriter(connection, clock=self._clock, revision=number, account=account)
 
     @contextmanager
     def _open_postgresql_writer(self, account: str | None) -> Iterator[SqlWriter]:
@@ -108,7 +97,7 @@ class SqlStore:
         from daypass.storage.sql.postgresql_writers import locks_of, writer_of
         from daypass.storage.sql.psycopg_connection import PsycopgConnection
 
-        with self._turns.take(account), transaction(self._engines.writing, locks_of(account)) as opened:
+        with transaction(self._engines.writing, locks_of(account)) as opened:
             yield writer_of(PsycopgConnection(opened), self._clock, account)
 
     def claim(self, key: str, *, until: datetime) -> bool:

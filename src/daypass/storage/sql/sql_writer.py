@@ -1,8 +1,8 @@
 """Changes of the tables inside the only writing transaction.
 
-Owns the counts and the log of changes. A SqlWriter exists only under the lock of the revision row (sql_store.py), so
-its reads stay correct until its writes. A statement must not violate a constraint: on PostgreSQL that would abort the
-transaction.
+Owns the counts and the log of changes, for both databases. A writer exists only under the locks of its account or of
+the whole store (postgresql_writers.py, sqlite_writer.py), so its reads stay correct until its writes. A statement must
+not violate a constraint: on PostgreSQL that would abort the transaction.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
@@ -10,6 +10,7 @@ transaction.
 import os
 from collections import Counter
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, update
@@ -42,20 +43,38 @@ _LOG = fixed(insert(tables.changes))
 _FORGET = fixed(delete(tables.changes).where(tables.changes.c.revision <= bindparam("oldest")))
 
 
-class SqlWriter(SqlReader):
-    """A writer of the store.
+class TableChanges:
+    """The part of a writer that changes the tables.
+
+    The other part is a reader of the same connection.
 
     `finish` records the changes, as the last step before the commit. With an `account` the writer changes no other.
     """
 
     def __init__(self, connection: Connection, *, clock: Clock, revision: int, account: str | None = None) -> None:
-        super().__init__(connection)
+        self._connection = connection
         self._clock = clock
         self._account = account
         self._upserts = upserts_for(connection.dialect.name)
         self._before = revision
         self._changed: set[StoreChange] = set()
         self._counted: Counter[tuple[str, str]] = Counter()
+
+    if TYPE_CHECKING:  # methods of the other part
+
+        def find(self, kind: str, account: str, key: str) -> Record | None:
+            raise NotImplementedError
+
+        def find_by_id(self, unique_id: str) -> Record | None:
+            raise NotImplementedError
+
+        def find_link(self, kind: str, source: str, target: str) -> Link | None:
+            raise NotImplementedError
+
+        def page(
+            self, kind: str, account: str | None, *, after: str = "", limit: int, prefix: str = ""
+        ) -> list[Record]:
+            raise NotImplementedError
 
     @property
     def has_changes(self) -> bool:
@@ -65,9 +84,6 @@ class SqlWriter(SqlReader):
     def revision(self) -> int:
         require_known_number(self._account)
         return self._before + 1
-
-    def count(self, kind: str, account: str) -> int:
-        return super().count(kind, account) + self._counted[kind, account]
 
     def claim(self, key: str, *, until: datetime) -> bool:
         return claim(self._connection, key, now=self._clock.now(), until=until)
@@ -151,3 +167,14 @@ class SqlWriter(SqlReader):
     def _has_sort(self, record: Record) -> bool:
         found = self.page(record.kind, record.account, prefix=record.sort, limit=1)
         return bool(found) and found[0].sort == record.sort
+
+
+class SqlWriter(TableChanges, SqlReader):
+    """A writer with SQLAlchemy's statements."""
+
+    def __init__(self, connection: Connection, *, clock: Clock, revision: int, account: str | None = None) -> None:
+        SqlReader.__init__(self, connection)
+        TableChanges.__init__(self, connection, clock=clock, revision=revision, account=account)
+
+    def count(self, kind: str, account: str) -> int:
+        return super().count(kind, account) + self._counted[kind, account]

@@ -1,8 +1,8 @@
 """Reads of a SQLite database by the driver itself.
 
 Owns the statements, which are those of sql_reader.py: the work of SQLAlchemy around a query costs several times the
-query. Writers use SQLAlchemy. Leaves what each method promises to directory/store.py, and the connections to
-sqlite_snapshots.py.
+query. The writer reads with them too (sqlite_writer.py). Leaves what each method promises to directory/store.py, and
+the connections to sqlite_snapshots.py.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py

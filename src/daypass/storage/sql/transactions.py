@@ -16,15 +16,13 @@ _DETAIL_LENGTH = 200
 
 
 @contextmanager
-def transaction(engine: Engine, first: str = "") -> Iterator[Connection]:
-    """Begin a transaction, and commit it unless there was an exception.
+def translated() -> Iterator[None]:
+    """Translate exceptions of the driver.
 
-    PostgreSQL executes the statements `first`, which change nothing, in the message of BEGIN.
-    Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
+    A violated constraint or an unreadable value is our bug, and passed on.
     """
     try:
-        with _begun(engine, first) as connection:
-            yield connection
+        yield
     except (IntegrityError, DataError, sqlite3.IntegrityError, sqlite3.DataError):
         raise
     except sqlite3.Error as error:  # of a statement that SQLite's driver itself executed
@@ -33,6 +31,17 @@ def transaction(engine: Engine, first: str = "") -> Iterator[Connection]:
         raise unavailable(error.orig) from error
     except PoolTimeout as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
+
+
+@contextmanager
+def transaction(engine: Engine, first: str = "") -> Iterator[Connection]:
+    """Begin a transaction, and commit it unless there was an exception.
+
+    PostgreSQL executes the statements `first`, which change nothing, in the message of BEGIN.
+    Translates exceptions of the driver, except a violated constraint or an unreadable value, which is our bug.
+    """
+    with translated(), _begun(engine, first) as connection:
+        yield connection
 
 
 @contextmanager

@@ -43,11 +43,13 @@ def upserts_for(dialect: str) -> Upserts:
                 set_={"number": tables.counts.c.number + counts.excluded.number},
             )
         ),
-        take_claim=claims.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"kept_until": claims.excluded.kept_until},
-            where=tables.claims.c.kept_until < bindparam("now"),
-        ).execution_options(preserve_rowcount=True),
+        take_claim=fixed(
+            claims.on_conflict_do_update(
+                index_elements=["key"],
+                set_={"kept_until": claims.excluded.kept_until},
+                where=tables.claims.c.kept_until < bindparam("now"),
+            ).execution_options(preserve_rowcount=True)
+        ),
     )
 
 
