@@ -3,11 +3,13 @@
 import http.client
 import signal
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
+import trustme
 from tests.process.daypass import ROOT, Running, serving
-from tests.process.draining import wait_until_draining
+from tests.process.draining import count, wait_for, wait_until_draining
 from tests.process.steady_calls import HEALTH, SteadyCalls, read_response
 from tests.sockets import connect
 
@@ -79,6 +81,27 @@ def test_a_connection_that_was_accepted_before_the_signal_gets_its_answer(tmp_pa
         assert server.process.wait(60) == 0
         for client in (idle, begun, *late):
             client.close()
+
+
+@pytest.mark.slow
+def test_a_tls_handshake_that_is_pending_at_the_signal_is_completed(tmp_path: Path) -> None:
+    """The kernel accepted its connection, and the request of the client follows."""
+    authority = trustme.CA()
+    issued, cert, key = authority.issue_cert("127.0.0.1"), tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued.private_key_pem.write_to_path(str(key))
+    cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--tls-cert", str(cert), "--tls-key", str(key)) as server:
+        wait_for(lambda: count(server, '"ready"') == 1)
+        pending = [connect(server.url) for _ in range(5)]
+        server.process.send_signal(signal.SIGTERM)
+        for raw in pending:
+            with context.wrap_socket(raw, server_hostname="127.0.0.1") as client:
+                client.sendall(HEALTH)
+                answer = read_response(client)
+                assert (b"200 OK" in answer, b"connection: close" in answer) == (True, True)
+        assert server.process.wait(60) == 0
 
 
 @pytest.mark.slow

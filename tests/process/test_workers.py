@@ -2,15 +2,14 @@
 
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.process.daypass import ROOT, Running, run, serving
-from tests.process.draining import wait_until_draining
+from tests.process.draining import count, wait_for, wait_until_draining
 from tests.sockets import free_port
 from tests.storage.postgresql import Cluster, fresh_database, own_cluster
 
@@ -21,19 +20,6 @@ def workers_of(server: Running) -> list[int]:
     """Return the process ids of the workers."""
     pid = server.process.pid
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def count(server: Running, text: str) -> int:
-    """Return the number of lines of the log that contain a text."""
-    return sum(text in line for line in server.errors)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until a condition is true."""
-    end = time.monotonic() + _LONG
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)  # the processes do not announce it
 
 
 @pytest.fixture

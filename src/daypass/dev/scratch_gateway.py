@@ -116,7 +116,7 @@ class ScratchGateway:
                 subprocess.Popen(  # noqa: S603 - our own command, with no argument from outside
                     command,
                     cwd=self.folder,
-                    env={**kept, "TMPDIR": str(self.folder)},  # SeaweedFS writes its logs there
+                    env={**kept, "TMPDIR": str(self.folder), "DAYPASS_DRAIN_SECONDS": "0"},  # SeaweedFS logs to TMPDIR
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

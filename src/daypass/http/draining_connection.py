@@ -16,24 +16,31 @@ from daypass.http.connection import Connection
 from daypass.http.lingering import has_unread_bytes
 
 
+class StopStage:
+    """How far the end of a server is, for connections that are accepted but not made yet."""
+
+    is_draining = False
+    is_stopping = False
+
+
 class DrainingConnection(Connection):
     """A connection that can be told that the server is about to stop."""
+
+    stage = StopStage()
 
     patience_for_last_head = 2.0  # seconds for a whole head, after the server has stopped accepting
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         """Start to wait for the first request."""
         super().connection_made(transport)
-        if self._is_draining:
-            self._call = None
-        if self._is_stopping:
+        if self.stage.is_draining:
+            self.drain()
+        if self.stage.is_stopping:
+            self._is_stopping = True
             self._wait_for_head()
 
     def drain(self) -> None:
-        """Make the next response the last one.
-
-        This may be called before the connection is made.
-        """
+        """Make the next response the last one."""
         self._is_draining, self._call = True, None  # A plain call is answered without a look at `_is_draining`.
         if self._kept is not None:
             self._take_usual_way()
@@ -43,17 +50,10 @@ class DrainingConnection(Connection):
         if cycle is not None and not cycle.response_started:
             cycle.keep_alive = False
 
-    def stop_soon(self) -> None:
-        """Drain, and do not wait long for the next request.
-
-        This may be called before the connection is made.
-        """
-        self._is_stopping = True
-        self.drain()
-
     def finish(self) -> None:
         """Answer the request that has begun or is on its way, then close."""
-        self.stop_soon()
+        self._is_stopping = True
+        self.drain()
         cycle: RequestResponseCycle | None = self.cycle
         has_cycle = cycle is not None and not cycle.response_complete
         if has_cycle or not (self._has_head() or self._is_new() or has_unread_bytes(self.transport)):

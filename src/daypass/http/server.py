@@ -25,7 +25,7 @@ from daypass.config import Config, check_config
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
-from daypass.http.draining_connection import DrainingConnection
+from daypass.http.draining_connection import DrainingConnection, StopStage
 from daypass.http.listening import (
     BACKLOG,
     HANDSHAKE_SECONDS,
@@ -96,7 +96,7 @@ class _SignalledServer(Server):
         self._drain_seconds = drain_seconds
         self._listeners: Sequence[socket.socket] = ()
         self._drains_until = 0.0  # on the loop's clock
-        self._is_draining = self._is_stopping = False
+        self._stage = StopStage()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, and say so."""
@@ -133,9 +133,9 @@ class _SignalledServer(Server):
             self._start_drain()
 
     def _start_drain(self) -> None:
-        if self._is_draining:
+        if self._stage.is_draining:
             return
-        self._is_draining = True
+        self._stage.is_draining = True
         self._app.is_draining = True
         for listener in self._listeners:
             lead_to_the_next(listener)
@@ -157,7 +157,7 @@ class _SignalledServer(Server):
         for listener in sockets or ():
             turn_away(listener)
         await asyncio.sleep(HANDSHAKE_SECONDS)
-        self._is_stopping = True
+        self._stage.is_stopping = True
         for acceptor in self._acceptors:
             acceptor.stop()
         for listener in sockets or ():
@@ -185,10 +185,7 @@ class _SignalledServer(Server):
 
     def _connection(self) -> Connection:
         connection = DrainingConnection(self.config, self.server_state, self.lifespan.state)
-        if self._is_stopping:
-            connection.stop_soon()
-        elif self._is_draining:
-            connection.drain()
+        connection.stage = self._stage
         return connection
 
     def _open_connections(self) -> list[DrainingConnection]:

@@ -137,7 +137,7 @@ class _Supervisor:
             self._wait()
             self._obey()
             self._reap()
-        return abs(self._code)
+        return self._code
 
     def _is_over(self) -> bool:
         alive = any(slot.pid for slot in self._slots)
@@ -167,7 +167,7 @@ class _Supervisor:
             if slot.pid in pids:
                 slot.ready_since = time.monotonic()
                 if not self._has_served:
-                    self._has_served = True
+                    self._has_served, self._code = True, 0
                     self._manager.ready()
 
     def _obey(self) -> None:
@@ -219,7 +219,7 @@ class _Supervisor:
             delay = longest * random.uniform(0.5, 1)  # noqa: S311 - so that nodes do not return at the same time
         slot.due = now + delay
         if not self._has_served:
-            self._code = max(self._code, abs(code))
+            self._code = max(self._code, code, 1)
         structlog.get_logger().error("worker_died", pid=pid, status=status, restart_seconds=round(delay, 2))
 
     def _start_child(self) -> int:
