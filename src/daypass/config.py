@@ -58,6 +58,7 @@ class Config:
     host: str = "127.0.0.1"
     port: int = 7878
     store: str = ""
+    read_store: str = ""
     store_connections: int = 10
     workers: int = 1
     drain_seconds: int = 5
@@ -185,6 +186,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "host": str,
     "port": _whole,
     "store": str,
+    "read_store": str,
     "store_connections": _whole,
     "workers": _whole,
     "drain_seconds": _whole,

@@ -12,7 +12,7 @@ from daypass.directory.store import Store
 from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealing_ring
 from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.ports import Clock
-from daypass.storage.address import Address, parse_address
+from daypass.storage.address import Address, parse_address, parse_replica
 from daypass.storage.master_key import MasterKeySource, find_master_key
 from daypass.storage.open import open_address
 from daypass.storage.vault import Vault, open_vault
@@ -27,7 +27,8 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
     """
     clock = clock or SystemClock()
     address = parse_address(config.store_url)
-    store = open_address(address, clock=clock, connections=config.store_connections)
+    replica = parse_replica(config.read_store) if config.read_store else None
+    store = open_address(address, clock=clock, connections=config.store_connections, replica=replica)
     vault = _open_vault(store, address, keys)
     with store.read() as reader:
         has_ring = bool(load_sealing_ring(reader, vault).keys)

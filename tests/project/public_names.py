@@ -293,6 +293,7 @@ SETTINGS = (
     "cache_entries",
     "stale_seconds",
     "store_connections",
+    "read_store",
     "gateway_stale_seconds",
     "unsigned_calls_per_minute",
     "connections_per_peer",

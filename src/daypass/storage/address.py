@@ -44,6 +44,13 @@ def parse_address(text: str) -> Address:
     raise StoreOpenError("the store must be sqlite:///PATH, postgresql://USER:PASSWORD@HOST/DATABASE or memory:")
 
 
+def parse_replica(text: str) -> PostgresqlAddress:
+    """Parse the URL of a replica of the store. Raises StoreOpenError."""
+    if not is_postgresql(text):
+        raise StoreOpenError("read_store must be postgresql://USER:PASSWORD@HOST/DATABASE")
+    return parse_postgresql(text, is_replica=True)
+
+
 def _sqlite_path(text: str) -> Path:
     path = text.removeprefix(_SQLITE)
     if path == text or not path or path == ":memory:" or "\0" in path:

@@ -18,8 +18,15 @@ from daypass.storage import schema
 from daypass.storage.address import Address, MemoryAddress, SqliteAddress, parse_address
 from daypass.storage.change_counter import counter_beside, counter_of_server
 from daypass.storage.memory import MemoryStore
+from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.refusals import StoreOpenError, StoreUnreachableError
-from daypass.storage.sql.engines import CONNECTIONS, LOCK_WAIT_SECONDS, postgresql_engines, sqlite_engines
+from daypass.storage.sql.engines import (
+    CONNECTIONS,
+    LOCK_WAIT_SECONDS,
+    postgresql_engines,
+    replica_engine,
+    sqlite_engines,
+)
 from daypass.storage.sql.snapshots import SqlSnapshots
 from daypass.storage.sql.sql_store import SqlStore
 from daypass.storage.sql.sqlite_files import SqliteFiles
@@ -34,11 +41,15 @@ def open_store(url: str, *, clock: Clock) -> Store:
     return open_address(parse_address(url), clock=clock)
 
 
-def open_address(address: Address, *, clock: Clock, connections: int = CONNECTIONS) -> Store:
+def open_address(
+    address: Address, *, clock: Clock, connections: int = CONNECTIONS, replica: PostgresqlAddress | None = None
+) -> Store:
     """Return the store at a parsed address.
 
-    `connections` is the most that one process opens to PostgreSQL.
+    `connections` is the most that one process opens to PostgreSQL, and as many to its `replica`.
     """
+    if replica is not None and not isinstance(address, PostgresqlAddress):
+        raise StoreOpenError("read_store is for a store on PostgreSQL: remove it, or change the store")
     if isinstance(address, MemoryAddress):
         return MemoryStore(clock)
     if isinstance(address, SqliteAddress):
@@ -46,7 +57,8 @@ def open_address(address: Address, *, clock: Clock, connections: int = CONNECTIO
     engines = postgresql_engines(address, connections=connections)
     change_counter = counter_of_server(address.identity)
     _bring_up_to_date(engines.writing, name="the PostgreSQL database")
-    return SqlStore(engines, SqlSnapshots(engines), change_counter, clock)
+    reading = None if replica is None else replica_engine(replica, connections=connections)
+    return SqlStore(engines, SqlSnapshots(engines), change_counter, clock, reading)
 
 
 def _open_sqlite(path: Path, clock: Clock) -> Store:

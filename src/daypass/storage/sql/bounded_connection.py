@@ -30,6 +30,7 @@ from daypass.storage.outages import Outages
 
 CANCEL_SECONDS = 1.0
 PENDING_SECONDS = 2.0  # for the answer to the end of an earlier snapshot, which has usually arrived long ago
+_PENDING_SECONDS_OF_REPLICA = 1.0
 _INTERVAL = 0.1  # in which psycopg looks for signals
 _MOST_MESSAGES = 8  # of a server that says goodbye
 
@@ -126,7 +127,8 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.pgconn.flush()
 
     def _read_end(self) -> None:
-        self.bound, self._is_ending = PENDING_SECONDS, False
+        self.bound = _PENDING_SECONDS_OF_REPLICA if self.may_be_replica else PENDING_SECONDS
+        self._is_ending = False
         with self.lock:
             self.wait(_read_results(self.pgconn))
 

@@ -27,6 +27,8 @@ STATEMENT_SECONDS = 15
 READ_SECONDS = 5.0  # for the answer to a statement that reads, and for a free connection
 WRITE_SECONDS = LOCK_WAIT_SECONDS + 2.0  # for the answer to a statement that may wait for a lock
 POLL_SECONDS = 2.5  # for the answer to a query for changes: more than a round trip to another continent
+REPLICA_SECONDS = 1.0  # for the start of a snapshot of a replica: the primary answers otherwise
+REPLICA_CONNECT_SECONDS = "2"
 MIGRATION_SECONDS = 300.0
 IDLE_WRITER_SECONDS = 30  # after which the server ends a transaction whose node has stopped
 CONNECTIONS = 10  # of a process, with that of the queries for changes
@@ -112,6 +114,27 @@ def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECT
     return Engines(reading=reading, writing=writing, polling=polling, outages=outages, has_one_writer=False)
 
 
+def replica_engine(address: PostgresqlAddress, *, connections: int = CONNECTIONS) -> Engine:
+    """Return the engine of a replica, which begins snapshots only."""
+    from daypass.storage.sql.postgresql_connect import Connector
+
+    parameters = {"connect_timeout": REPLICA_CONNECT_SECONDS} | address.parameters
+    connect: Any = Connector(parameters, Outages(), is_replica=True).connect
+    engine = create_engine(
+        "postgresql+psycopg://",
+        creator=connect,
+        poolclass=QueuePool,
+        pool_size=connections - 1,
+        max_overflow=0,
+        pool_timeout=READ_SECONDS,
+        use_native_hstore=False,
+        hide_parameters=True,
+    )
+    event.listen(engine, "checkout", _check_connection)
+    event.listen(engine, "begin", _begin_replica)
+    return engine
+
+
 def allow_seconds(connection: Connection, seconds: float) -> None:
     """Allow the statements of a transaction on PostgreSQL this time each."""
     if connection.dialect.name == "postgresql":
@@ -135,6 +158,11 @@ def _begin_poll(connection: Connection) -> None:
 def _begin_snapshot(connection: Connection) -> None:
     first = connection.get_execution_options().get(FIRST_STATEMENTS, "")
     _begin(connection, f"{_BEGIN_SNAPSHOT}; {first}", READ_SECONDS, is_snapshot=True)
+
+
+def _begin_replica(connection: Connection) -> None:
+    first = connection.get_execution_options().get(FIRST_STATEMENTS, "")
+    _begin(connection, f"{_BEGIN_SNAPSHOT}; {first}", REPLICA_SECONDS, is_snapshot=True)
 
 
 def _begin_write(options: str) -> Callable[[Connection], None]:

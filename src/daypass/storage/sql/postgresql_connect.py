@@ -59,7 +59,8 @@ class Connector:
             connection = self._first_answer()
         except psycopg.Error as error:
             self._has_failed, self._reason = True, str(error).partition("\n")[0]
-            if self._has_connected:  # otherwise the caller says so, and does not start
+            # A failure at the start is the caller's to report, and that of a replica is in replica_reads.py.
+            if self._has_connected and not self._is_replica:
                 self._outages.complain(self._reason)
             raise
         self._has_failed, self._has_connected = False, True

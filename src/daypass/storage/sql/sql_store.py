@@ -6,11 +6,14 @@ engines.py and snapshots.py, the statements to the readers and sql_writer.py, an
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
+from sqlalchemy import Engine
 
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadLimits, Snapshot
@@ -28,11 +31,21 @@ from daypass.storage.sql.transactions import transaction
 from daypass.storage.sql.turns import Turns
 from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
 
+if TYPE_CHECKING:
+    from daypass.storage.sql.replica_reads import ReplicaReads
+
 
 class SqlStore:
     """A store in the existing tables of a database."""
 
-    def __init__(self, engines: Engines, snapshots: Snapshots, change_counter: ChangeCounter, clock: Clock) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        snapshots: Snapshots,
+        change_counter: ChangeCounter,
+        clock: Clock,
+        replica: Engine | None = None,
+    ) -> None:
         self._engines = engines
         self.outages = engines.outages
         self.schema = SchemaWatch(VERSIONS)
@@ -40,6 +53,12 @@ class SqlStore:
         self._change_counter = change_counter
         self._clock = clock
         self._turns = Turns(LOCK_WAIT_SECONDS)
+        self.replica = None if replica is None else self._read_from(replica)
+
+    def _read_from(self, replica: Engine) -> "ReplicaReads":
+        from daypass.storage.sql.replica_reads import ReplicaReads  # with psycopg, which is slow to import
+
+        return ReplicaReads(replica, self._change_counter.value, self.announced)
 
     @property
     def change_counter(self) -> Sequence[int]:
@@ -58,8 +77,11 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SnapshotReader]:
-        with self._snapshots.open() as reader:
-            reader.position()  # a snapshot begins with its first query, thus at this point
+        with ExitStack() as stack:
+            reader: SnapshotReader | None = None if self.replica is None else self.replica.find(stack)
+            if reader is None:
+                reader = stack.enter_context(self._snapshots.open())
+                reader.position()  # a snapshot begins with its first query, thus at this point
             yield reader
 
     def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
@@ -132,6 +154,7 @@ class SqlStore:
     def changes_since(self, position: Position) -> Changes | None:
         if position == NOWHERE:
             return None
+        counter, asked_at = self._change_counter.value[0], time.monotonic()
         with self.outages.watch(), self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)
             if self.schema.is_due:
@@ -140,8 +163,12 @@ class SqlStore:
         if changes is None and self._engines.has_one_writer:
             # A writer's connection may have pages of the other history in its memory.
             self._engines.writing.dispose()
+        if self.replica is not None:
+            self.replica.see(None if changes is None else changes.position, counter, asked_at)
         return changes
 
     def close(self) -> None:
+        if self.replica is not None:
+            self.replica.close()
         self._snapshots.close()
         self._engines.dispose()
