@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -84,6 +85,20 @@ class Cluster:
     def execute(self, statement: str) -> None:
         """Execute a statement in the maintenance database."""
         _administer(self.url, statement)
+
+    def query(self, statement: str) -> Any:
+        """Return the only value of a query in the maintenance database."""
+        address = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(address, autocommit=True) as connection:
+            row = connection.execute(statement.encode()).fetchone()
+        return None if row is None else row[0]
+
+    def dump(self) -> str:
+        """Return a backup of the maintenance database, as statements that replace its tables."""
+        file, address = self._folder / "dump.sql", self.url.render_as_string(hide_password=False)
+        self._run("pg_dump", "--inserts", "--clean", "--if-exists", "-f", str(file), "-d", address)
+        # Lines with a backslash are for psql.
+        return "".join(line for line in file.read_text().splitlines(keepends=True) if not line.startswith("\\"))
 
     def is_running(self) -> bool:
         """Return whether the server is running."""
