@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -214,7 +214,7 @@ class Pipeline:
         self._record(trace)
         if trace.fault is not None:
             raise trace.fault
-        return result
+        return cast("Result", result)  # only a call that was parsed before is answered in bytes
 
     def _record(self, trace: RequestTrace) -> None:
         # 9. record. A required log has the event already.
@@ -261,45 +261,63 @@ class Pipeline:
             trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
             # A call like an earlier one is authorized, run and rendered by what they have in common.
             if signer is not None and signer.caller.session is None:
-                body = self._answer_by_template(known, signer, store_view, trace)
+                body = self._answer_by_template(known, signer.caller, signer.region, store_view, trace)
                 if body is not None:
                     response = answer(body, request_id=trace.request_id, wants_json=False)
                     return allow_any_origin(response, request, call.service)
             params = known.typed_params()
-        result = self._execute(operation, params, store_view, trace)
-        if known is not None and signer is not None and may_have_template(known, signer.caller):
-            self._keep_template(known, signer, store_view, trace, result)
+        result = self._execute(operation, params, store_view, trace, known)
+        if isinstance(result, bytes):
+            response = answer(result, request_id=trace.request_id, wants_json=False)
+            return allow_any_origin(response, request, call.service)
+        caller = trace.caller if signer is None else signer.caller
+        if known is not None and caller is not None and may_have_template(known, caller):
+            region = self.home_region if signer is None else signer.region
+            self._keep_template(known, caller, region, store_view, trace, result)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
 
     def _answer_by_template(
-        self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace
+        self, known: ParsedRequest, caller: Caller, region: str, store_view: StoreView, trace: RequestTrace
     ) -> bytes | None:
         """Return the answer, or None for a call that has to go the whole way."""
         if known.session_name and self.required_log is None:
-            request_info = RequestInfo(trace.now, trace.request, signer.region)
+            request_info = RequestInfo(trace.now, trace.request, region)
             views, generation = store_view.views, store_view.generation()
-            return self.templates.answer(known, signer.caller, request_info, trace.request_id, views, generation)
+            return self.templates.answer(known, caller, request_info, trace.request_id, views, generation)
         if known.operation.answers_caller:
-            return self.templates.answer_caller(known, signer.caller, trace.request_id)
+            return self.templates.answer_caller(known, caller, trace.request_id)
         return None
 
     def _keep_template(
-        self, known: ParsedRequest, signer: Signer, store_view: StoreView, trace: RequestTrace, result: Result
+        self,
+        known: ParsedRequest,
+        caller: Caller,
+        region: str,
+        store_view: StoreView,
+        trace: RequestTrace,
+        result: Result,
     ) -> None:
         """Keep what an allowed call has in common with later ones, if the event loop can."""
-        caller, generation = signer.caller, store_view.generation()
+        generation = store_view.generation()
         if known.operation.answers_caller:
             self.templates.keep_answer(known, caller, result)
         elif generation is not None and self.required_log is None:
             with suppress(WouldBlockError):
                 if self.templates.find(known, caller, store_view.views, generation) is None:
-                    request_info = RequestInfo(trace.now, trace.request, signer.region)
-                    with store_view.open(StoreAccess.CACHE, trace.now, signer.region, caller.account) as ctx:
+                    request_info = RequestInfo(trace.now, trace.request, region)
+                    with store_view.open(StoreAccess.CACHE, trace.now, region, caller.account) as ctx:
                         self.templates.keep(known, caller, request_info, ctx)
 
-    def _execute(self, operation: AnyOperation, params: Any, store_view: StoreView, trace: RequestTrace) -> Result:
-        """Run the stages 5 to 7 of a parsed call."""
+    def _execute(
+        self,
+        operation: AnyOperation,
+        params: Any,
+        store_view: StoreView,
+        trace: RequestTrace,
+        known: ParsedRequest | None = None,
+    ) -> Result | bytes:
+        """Run the stages 5 to 7 of a parsed call. The bytes are the answer to a call like an earlier one."""
         signer, now = trace.signer, trace.now
         if signer is None:
             signed_by, region, account = None, self.home_region, ""
@@ -315,6 +333,11 @@ class Pipeline:
             trace.caller = signed_by
             # 5. verify identity
             caller = trace.caller = operation.verify_identity(params, signed_by, ctx)
+            if known is not None and known.proof and known.session_name and self.required_log is None:
+                # The proof is new, and verified. What follows from the identity in it may be known.
+                body = self._answer_by_template(known, caller, region, store_view, trace)
+                if body is not None:
+                    return body
             # 6. authorize
             request_info = RequestInfo(now, trace.request, region)
             authorized = authorize(operation, params, caller, request_info, ctx)

@@ -10,6 +10,7 @@ a call by its template. The rules:
   new value, so that the template is not used any more.
 - The values are compared when a value has left the cache, and only then: otherwise all of them are there.
 - Only a caller whose condition keys last (merged_requests.py) has templates: never one with a session or an MFA code.
+  A web identity has one as well: each token is verified, and has the caller of an earlier one with the same identity.
 - A call that is not allowed, or whose decision is too much work for the event loop, goes the whole way. It makes every
   refusal.
 - A template is made after the whole way has allowed a call with the form.
@@ -22,7 +23,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.authorize.context import RequestInfo, request_keys
-from daypass.authorize.merged_requests import MOST_CHARACTERS, build_lasting_request, is_lasting
+from daypass.authorize.merged_requests import MOST_CHARACTERS, build_lasting_request, build_request, is_lasting
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.identity import AssumableRole
 from daypass.directory.recorded_views import CachedValue, RecordedViews, are_present
@@ -194,7 +195,9 @@ def may_have_template(known: ParsedRequest, caller: Caller) -> bool:
         return False
     if operation.answers_caller:
         return type(caller) is Caller and caller.mfa_at is None
-    return not known.proof and isinstance(operation, TemplatedSession) and is_lasting(caller)
+    if not isinstance(operation, TemplatedSession):
+        return False
+    return operation.has_lasting_caller(caller) if known.proof else is_lasting(caller)
 
 
 def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> CallTemplate | None:
@@ -202,15 +205,18 @@ def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: 
     operation: Any = known.operation
     recorded, vault = RecordedViews(ctx.views), ctx.vault
     ctx = msgspec.structs.replace(ctx, views=recorded, load_sealing_ring=lambda: recorded.get(load_sealing_ring, vault))
-    params = operation.with_session_name(known.params, MARKED_NAME)
+    params = operation.with_proof(known.params, known.proof) if known.proof else known.params
+    params = operation.with_session_name(params, MARKED_NAME)
     if known.tag_values:
         params = operation.with_tag_values(params, known.tag_places, known.tag_values)
     needed = operation.permissions(params, caller, ctx)
     if isinstance(needed, NoPermissionNeeded) or not needed:
         return None
+    # A caller with a proof has no condition keys of its own.
+    build = build_lasting_request if is_lasting(caller) else build_request
     checks, answers = [], None
     for check in needed:
-        request, policies = build_lasting_request(check, caller, {}, recorded)
+        request, policies = build(check, caller, {}, recorded)
         checks.append(TemplateCheck(check.action, check.resource, check.account, dict(request.context), policies))
     if all(map(_is_plain, checks)):
         for kept in checks:

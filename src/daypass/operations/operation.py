@@ -301,6 +301,13 @@ class TemplatedSession(ABC):
         It follows from the parameters without the session name, the caller, and the values that `ctx` reads.
         """
 
+    def has_lasting_caller(self, caller: Caller) -> bool:
+        """Return whether each proof of the same identity has this caller.
+
+        It is one object for all of them.
+        """
+        return False
+
 
 AnyOperation = Operation[Any]
 

@@ -7,11 +7,13 @@ Source: STS API Reference, AssumeRoleWithWebIdentity; the messages were recorded
 """
 
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import msgspec
 
 from daypass.authenticate.caller import Caller
+from daypass.bounded_memory import BoundedMemory
 from daypass.directory.outbound import SUBJECT_MODE_CLAIM, issuer_url
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.errors import InvalidIdentityToken
@@ -35,9 +37,13 @@ from daypass.operations.operation import (
     Result,
     StoreAccess,
     StrippableProof,
+    TemplatedSession,
 )
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.assume_role_template import AssumeRoleTemplate, make_assume_role_template
+from daypass.operations.sts.credentials import mint_credentials
 from daypass.operations.sts.role_session import (
+    Mint,
     RoleName,
     federated_checks,
     find_role,
@@ -52,6 +58,10 @@ from daypass.operations.sts.role_session import (
 from daypass.operations.sts.session_policies import PolicyArn, SessionPolicies, read_session_policies
 from daypass.operations.sts.session_tags import SessionTags
 from daypass.policy.authorization_request import NewConditionKeys, Principal, PrincipalKind
+from daypass.wire.operation import OperationModel
+
+MOST_BEARERS: Final = 1024
+_USUAL_KEYS = 3  # sub, aud and oaud: short strings
 
 _ORIGIN_MODE = (
     "A token with the subject mode OriginIdentity is for other services. The server that issued it does not accept it: "
@@ -117,7 +127,7 @@ class Bearer(Caller, frozen=True, kw_only=True):
         return SessionTags(dict(self.web.tags), self.web.transitive)
 
 
-class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
+class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, TemplatedSession):
     """Mints a role session for the bearer of a token."""
 
     service, action, signed = "sts", "AssumeRoleWithWebIdentity", False
@@ -173,7 +183,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
         verified_claims = params.unverified_token.unverified_claims
         chain = _chain_behind(web, verified_claims, ctx)
         bearer, carried = bearer_of(web, params.role.arn, chain), _origin_behind(web, verified_claims, ctx)
-        return msgspec.structs.replace(bearer, carried=carried) if carried else bearer
+        return msgspec.structs.replace(bearer, carried=carried) if carried else _lasting(bearer)
 
     def permissions(
         self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
@@ -197,6 +207,28 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
 
     def run(self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
+        return self._grant(authorized, ctx, mint_credentials)
+
+    def make_template(
+        self, model: OperationModel, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext
+    ) -> AssumeRoleTemplate | None:
+        """Return the template of similar answers, or None.
+
+        Managed session policies and a token of a certain length are checked anew for each session.
+        """
+        params = authorized.params
+        if params.policies.arns or params.policies.inline or params.members.minimum_session_token_size:
+            return None
+        return make_assume_role_template(partial(self._grant, authorized, ctx), model, authorized, ctx)
+
+    def has_lasting_caller(self, caller: Caller) -> bool:
+        """Return whether later tokens of the same identity have this same bearer."""
+        return isinstance(caller, Bearer) and _bearers.get(_name_of(caller.web)) is caller
+
+    def _grant(
+        self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext, mint: Mint
+    ) -> Result:
+        """Return the answer, with a session of `mint`."""
         params, bearer, role = authorized.params, _get_bearer(authorized.caller), get_role(authorized)
         seconds = self.session_seconds(params, role.max_session_seconds, ctx)
         web = bearer.web
@@ -211,6 +243,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession):
             token_size=params.members.minimum_session_token_size,
             provider=web.provider_arn,
             context=_kept(bearer),
+            mint=mint,
         )
         return {
             **granted,
@@ -304,6 +337,47 @@ def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) 
         web=web,
         role_keys=check_role(web, role_arn),
         token_chain=token_chain,
+    )
+
+
+# Bearers without optional claims. The key is the provider's ARN, the subject and the audience.
+_bearers: BoundedMemory[tuple[str, str, str], Bearer] = BoundedMemory(MOST_BEARERS)
+
+
+def _name_of(web: WebIdentity) -> tuple[str, str, str]:
+    return web.provider_arn, web.subject, web.audience
+
+
+def _lasting(bearer: Bearer) -> Bearer:
+    """Return the bearer of an earlier token with the same identity, or this one.
+
+    The token was verified. Tokens of one workload differ in their times and identifiers, which neither a decision nor
+    a session depends on. The expiry is that of the earlier token.
+    """
+    web = bearer.web
+    if (
+        len(web.condition_keys) != _USUAL_KEYS
+        or web.tags
+        or web.source_identity is not None
+        or web.roles is not None
+        or web.propagated is not None
+        or bearer.token_chain is not NO_KEYS
+    ):
+        return bearer
+    name = _name_of(web)
+    known = _bearers.get(name)
+    if known is not None and _is_alike(known.web, web):
+        return known
+    return _bearers.put(name, bearer)
+
+
+def _is_alike(one: WebIdentity, other: WebIdentity) -> bool:
+    """Return whether two usual identities differ in their expiry at most."""
+    return (
+        one.issuer == other.issuer
+        and one.condition_keys == other.condition_keys
+        and one.session_keys == other.session_keys
+        and one.transitive == other.transitive
     )
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from daypass.authenticate.caller import Caller
 from daypass.mint.access_keys import KEY_ID_ENTROPY, SECRET_ENTROPY, access_key_id_of, secret_of
-from daypass.mint.key_chain import KeyChain, encode_chain, encode_first_step, join_chains, require_room
+from daypass.mint.key_chain import NO_KEYS, KeyChain, encode_chain, encode_first_step, join_chains, require_room
 from daypass.mint.purpose import Purpose
 from daypass.mint.seal import SALT_BYTES
 from daypass.mint.sealing_keys import SealingRing
@@ -148,8 +148,8 @@ def _written(  # noqa: PLR0913, PLR0917 - by position: the names cost more than 
 class GrantTemplate(msgspec.Struct, frozen=True):
     """Grants to one caller that differ in the session name alone.
 
-    The caller has a long-term key. `sealing_ring` are the keys at the time when it was made: a reader keeps a template
-    only while they are the present ones.
+    The caller has a long-term key, or a proof without keys behind it. `sealing_ring` are the keys at the time when it
+    was made: a reader keeps a template only while they are the present ones.
     """
 
     caller: Caller
@@ -165,12 +165,17 @@ def make_grant_template(grant: Grant, caller: Caller, ctx: RequestContext) -> Gr
     Raises ValueError for a grant, or a caller, that `mint_credentials` treats in another way than the usual one.
     """
     # Other classes have chains of their own.
-    is_usual = type(caller) is Caller and caller.session is None and grant.approval is None and grant.issued is None
-    if not is_usual or grant.scope_down or grant.token_size:
+    chain = encode_first_step(caller.access_key_id) if type(caller) is Caller else _encode_no_keys(caller)
+    is_usual = chain is not None and caller.session is None and grant.approval is None and grant.issued is None
+    if chain is None or not is_usual or grant.scope_down or grant.token_size:
         raise ValueError("such a grant has no template")
-    chain = encode_first_step(caller.access_key_id)
     written = _written(grant, "ASIA", Secret("-"), 0, 0, caller.access_key_id, chain, "")
     return GrantTemplate(caller, grant.account, grant.seconds, make_template(written), ctx.sealing_ring)
+
+
+def _encode_no_keys(caller: Caller) -> bytes | None:
+    """Return the key chain of a caller without a key, or None if a key is behind it."""
+    return encode_chain(NO_KEYS) if not caller.access_key_id and caller.key_chain(0) == NO_KEYS else None
 
 
 def mint_by_template(
