@@ -47,6 +47,7 @@ from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
 from daypass.storage.outages import find_outages
 from daypass.storage.schema_watch import health_of
+from daypass.storage.unknown_keys import asking_for_keys
 from daypass.storage.views import (
     BlockingView,
     CountedBlockingView,
@@ -80,6 +81,7 @@ def build_app(
     cache = StoreCache(
         opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds, loop_reads=loop_reads
     )
+    opened = asking_for_keys(opened, cache)
     metrics = Metrics(find_outages(opened.store))
     sink = sink or _open_audit(config, metrics)
     keychain = Keychain(opened.vault)

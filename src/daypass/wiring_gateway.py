@@ -66,6 +66,7 @@ from daypass.policy.authorization_request import PrincipalKind
 from daypass.regions import home_region, served_regions
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
+from daypass.storage.unknown_keys import asking_for_keys
 from daypass.storage.views import OpenedStore, WorkShares
 from daypass.system_clock import SystemClock
 from daypass.verify.caller import VerifiedCaller
@@ -200,6 +201,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     It closes the store when it stops.
     """
     cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
+    opened = asking_for_keys(opened, cache)
     uses = LastUses()
     maintenance = Maintenance(lambda: uses.flush(opened.store, pause=maintenance.stopping.wait))
     cache.start()

@@ -84,7 +84,8 @@ frontend clients
     option forwardfor
     default_backend daypass
 backend daypass
-    server daypass 127.0.0.1:{upstream}
+    option httpchk GET /readyz
+    server daypass 127.0.0.1:{upstream} {check}
 """
 
 _CONFIGS: Mapping[str, str] = {"nginx": _NGINX, "caddy": _CADDY, "haproxy": _HAPROXY}
@@ -96,13 +97,16 @@ _COMMANDS: Mapping[str, Callable[[Path, Path], list[str]]] = {
 
 
 @contextmanager
-def proxy(name: str, folder: Path, upstream: int) -> Iterator[str]:
-    """Run a proxy in front of a local port. Yield its URL."""
+def proxy(name: str, folder: Path, upstream: int, *, check: str = "") -> Iterator[str]:
+    """Run a proxy in front of a local port. Yield its URL.
+
+    HAProxy checks the health of the server if `check` has the words for it.
+    """
     program = find_program(name)
     assert program is not None, f"{name} is not installed"
     port = free_port()
     config = folder / f"{name}.conf"
-    config.write_text(_CONFIGS[name].format(folder=folder, port=port, upstream=upstream))
+    config.write_text(_CONFIGS[name].format(folder=folder, port=port, upstream=upstream, check=check))
     home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "PATH": _PATH}
     with (folder / "output").open("wb") as output:
         process = subprocess.Popen(

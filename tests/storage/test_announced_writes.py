@@ -125,6 +125,22 @@ def test_an_outage_after_a_write_costs_no_cached_answer(
     assert cache.loading.get(list_users, "/eng/") == ("/eng/ada", "/eng/eve")
 
 
+def test_a_value_that_has_an_announced_write_survives_the_next_query(machines: tuple[Machine, Machine]) -> None:
+    """The database tells the change again: a value that was read after it is not dropped, an older one is."""
+    here, sibling = machines
+    cache = cache_of(here)
+    cache.loading.get(list_users, "/")
+    with sibling.write() as writer:
+        writer.insert(user("eve", path="/eng/"))
+    read_after = cache.loading.get(find_user, "eve")
+    assert read_after is not None
+    cache.poll()
+    here.is_away = True
+    assert cache.cached_only.get(find_user, "eve") is read_after
+    with pytest.raises(WouldBlockError):
+        cache.cached_only.get(list_users, "/")
+
+
 def test_the_generation_survives_an_announced_write(machines: tuple[Machine, Machine]) -> None:
     """It changes if the write drops a value, without a query of the database."""
     here, sibling = machines

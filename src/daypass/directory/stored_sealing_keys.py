@@ -14,7 +14,8 @@ _MOST = 1000
 
 def load_sealing_ring(reader: Reader, vault: SecretBox) -> SealingRing:
     """Return the sealing keys."""
-    return SealingRing(tuple(_open(stored, vault) for stored in records.page(reader, StoredKey, "", limit=_MOST)))
+    keys = tuple(_open(stored, vault) for stored in records.page(reader, StoredKey, "", limit=_MOST))
+    return SealingRing(keys, vault.find_sealing_key)
 
 
 def save_sealing_ring(writer: Writer, sealing_ring: SealingRing, vault: SecretBox) -> None:

@@ -7,9 +7,10 @@ Owns the rules for keys of every kind.
 - A retired key is kept until everything that it made has expired.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 # The largest difference between the clocks of two nodes, in seconds.
 SKEW = 300
@@ -38,16 +39,27 @@ class RingKey(Generic[Material]):
     activates: int
 
 
+FindKey: TypeAlias = Callable[[str], RingKey[Material] | None]
+
+
+def find_no_key(_key_id: str) -> None:
+    """Return None: there are no keys but those of the ring."""
+
+
 class NoActiveKeyError(Exception):
     """No key of the ring is active yet."""
 
 
 class KeyRing(Generic[Material]):
-    """An immutable snapshot of all keys of one kind."""
+    """An immutable snapshot of all keys of one kind.
 
-    __slots__ = ("_by_id", "keys")
+    `find_missing` finds a key that another node made after the snapshot.
+    """
 
-    def __init__(self, keys: tuple[RingKey[Material], ...] = ()) -> None:
+    __slots__ = ("_by_id", "find_missing", "keys")
+
+    def __init__(self, keys: tuple[RingKey[Material], ...] = (), find_missing: FindKey[Material] = find_no_key) -> None:
+        self.find_missing = find_missing
         # The ID orders keys of one activation time, alike on every node.
         self.keys = tuple(sorted(keys, key=lambda key: (key.activates, key.id)))
         self._by_id = {key.id: key for key in keys}

@@ -80,7 +80,10 @@ def seal_with_salt(
 
 
 def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingRing) -> bytes:
-    """Return the payload of a sealed string, or raise SealBrokenError."""
+    """Return the payload of a sealed string, or raise SealBrokenError.
+
+    If the key is not in the ring, `find_missing` decides, and may raise an error that asks the caller to try again.
+    """
     form = purpose.value
     if len(text) > form.longest or len(text) % 4 or not text.startswith(form.tag) or not text.isascii():
         raise SealBrokenError
@@ -88,8 +91,11 @@ def unseal(purpose: Purpose, text: str, *, bound_to: str, sealing_ring: SealingR
         raw = binascii.a2b_base64(text.encode().translate(_TO_STANDARD), strict_mode=True)
     except binascii.Error as error:
         raise SealBrokenError from error
-    key = sealing_ring.find(raw[_TAG_BYTES:_SALT_AT].hex())
-    if key is None or len(raw) < _SMALLEST:
+    if len(raw) < _SMALLEST:
+        raise SealBrokenError
+    key_id = raw[_TAG_BYTES:_SALT_AT].hex()
+    key = sealing_ring.find(key_id) or sealing_ring.find_missing(key_id)
+    if key is None:
         raise SealBrokenError
     cipher = AESGCM(key.material.token_key(purpose, raw[_SALT_AT:_SEALED_AT]))
     try:

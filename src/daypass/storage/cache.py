@@ -65,6 +65,7 @@ def _derive(reader: Snapshot, loader: Callable[..., Any], args: tuple[Hashable, 
     read_bytes = min(recording.read_bytes, _LITTLE_BYTES) if is_little(loader) else recording.read_bytes
     owner = _owner_of(loader, args, recording.accounts)
     loaded = CacheEntry(value, recording.dependencies, read_bytes + _TEXT_WEIGHT * texts, owner)
+    loaded.number = position.number
     measure = find_measure(loader)
     if measure is not None:
         loaded.weigh(measure(value))
@@ -216,6 +217,16 @@ class StoreCache:
         return self._poller.is_away
 
     @property
+    def queries_begun(self) -> int:
+        """The number of the last query for changes that began."""
+        return self._poller.begun
+
+    @property
+    def queries_answered(self) -> int:
+        """The number of the last query for changes that the database answered."""
+        return self._poller.answered
+
+    @property
     def is_fresh(self) -> bool:
         """Return whether cached values can be used at once."""
         return self._freshness.is_given()
@@ -337,11 +348,12 @@ class StoreCache:
         if not all(map(changes.has_passed, passed)):
             return False
         self._ahead -= passed
-        self._drop_changed(changes.changed)
+        # A value of the newest snapshot has these changes: it was read after their announcement.
+        self._drop_changed(changes.changed, unless_number=newest.number)
         self._position = newest
         return True
 
-    def _drop_changed(self, changed: Iterable[StoreChange]) -> None:
+    def _drop_changed(self, changed: Iterable[StoreChange], unless_number: int | None = None) -> None:
         for change in changed:
             for dependency in invalidated_keys(change):
-                self._entries.drop_dependents(dependency)
+                self._entries.drop_dependents(dependency, unless_number=unless_number)

@@ -25,16 +25,18 @@ Key = tuple[Any, ...]  # a loader and its arguments
 class CacheEntry:
     """A derived value.
 
-    Readers set `used`, eviction clears it. `owner` is the account that it counts for.
+    Readers set `used`, eviction clears it. `owner` is the account that it counts for, and `number` that of the last
+    write in the snapshot from which the value was derived.
     """
 
-    __slots__ = ("_overhead", "dependencies", "owner", "used", "value", "weight")
+    __slots__ = ("_overhead", "dependencies", "number", "owner", "used", "value", "weight")
 
     def __init__(self, value: Any, dependencies: Iterable[Dependency], read_bytes: int, owner: str = "") -> None:
         self.value = value
         self.dependencies = tuple(dependencies)
         self.owner = owner
         self.used = False
+        self.number = -1
         self._overhead = _OVERHEAD_BYTES * (1 + len(self.dependencies) // 4)
         self.weight = self._overhead + _BYTES_PER_BODY_BYTE * read_bytes
 
@@ -143,13 +145,17 @@ class Entries:
         for dependency in entry.dependencies:
             self._remove_dependent(dependency, key)
 
-    def drop_dependents(self, dependency: Dependency) -> None:
-        """Remove every entry that depends on this query."""
+    def drop_dependents(self, dependency: Dependency, *, unless_number: int | None = None) -> None:
+        """Remove every entry that depends on this query.
+
+        Entries of the snapshot `unless_number` stay.
+        """
         known = self._dependents.get(dependency)
         if known is None:
             return
         for key in tuple(known) if isinstance(known, set) else (known,):
-            self.drop(key)
+            if self._entries[key].number != unless_number:
+                self.drop(key)
 
     def _add_dependent(self, dependency: Dependency, key: Key) -> None:
         known = self._dependents.setdefault(dependency, key)

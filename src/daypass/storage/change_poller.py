@@ -51,6 +51,16 @@ class ChangePoller:
         """
         return self._queries.is_away(self._freshness.monotonic())
 
+    @property
+    def begun(self) -> int:
+        """The number of the last query that began."""
+        return self._queries.begun
+
+    @property
+    def answered(self) -> int:
+        """The number of the last query that the database answered."""
+        return self._queries.answered
+
     def start(self) -> None:
         """Start the threads."""
         self._asker.start()

@@ -10,6 +10,7 @@ moved to another owner does not open.
 """
 
 import os
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import Reader, Record, Store, Writer
+from daypass.mint.key_ring import FindKey, find_no_key
 from daypass.ports import Entropy
 from daypass.storage.master_key import KEY_BYTES, MasterKey
 from daypass.storage.refusals import StoreOpenError, WrongMasterKeyError
@@ -35,17 +37,25 @@ _KIND, _KEY = "vault", "data-key"
 class Vault:
     """Seal and open secrets.
 
-    Safe for threads; one call costs some twenty microseconds.
+    Safe for threads; one call costs some twenty microseconds. `find_sealing_key` finds a sealing key that is missing in
+    the ring that was read with this vault.
     """
 
-    __slots__ = ("_entropy", "_key")
+    __slots__ = ("_entropy", "_key", "find_sealing_key")
 
     def __init__(self, key: bytes, *, entropy: Entropy = os.urandom) -> None:
         self._key = key
         self._entropy = entropy
+        self.find_sealing_key: FindKey[Any] = find_no_key
 
     def __repr__(self) -> str:
         return "<secret>"
+
+    def asking(self, find_sealing_key: FindKey[Any]) -> "Vault":
+        """Return a vault with the same key that asks for unknown sealing keys."""
+        vault = Vault(self._key, entropy=self._entropy)
+        vault.find_sealing_key = find_sealing_key
+        return vault
 
     def encrypt(self, plaintext: bytes, /, *, bound_to: str) -> bytes:
         """Return the sealed form; only the same `bound_to` opens it."""
