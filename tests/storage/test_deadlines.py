@@ -81,7 +81,7 @@ def _wait_for_none(observer: psycopg.Connection[Any], rows: str) -> None:
 )
 @pytest.mark.usefixtures("short_bounds")
 def test_a_call_to_a_silent_database_ends(postgresql_url: str, clock: HandClock, name: str) -> None:
-    """A proxy acknowledges every byte and forwards none: the kernel sees a healthy connection."""
+    """A proxy acknowledges every byte and swallows it: the kernel sees a healthy connection."""
     with faulty_proxy(postgresql_url) as (proxy, url):
         store = open_store(url, clock=clock)
         CALLS[name](store)

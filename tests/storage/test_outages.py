@@ -1,4 +1,4 @@
-"""What a node says of its database: one line when it goes, one when it is back, and metrics."""
+"""A node reports the outages of its database: a line when it goes, a line when it is back, and metrics."""
 
 import psycopg
 import pytest

@@ -148,7 +148,7 @@ def _urls(draw: st.DrawFn) -> str:
 @given(url=_urls())
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_url_is_unexpected(url: str, clock: HandClock) -> None:
-    """Whatever is wrong, the operator is told so: StoreOpenError is exit code 6, another exception is a traceback."""
+    """The operator gets a reason: StoreOpenError is exit code 6, and another exception would be a traceback."""
     with pytest.raises(StoreOpenError) as refused:
         open_store(url, clock=clock)
     assert SECRET not in str(refused.value)
@@ -156,7 +156,7 @@ def test_no_url_is_unexpected(url: str, clock: HandClock) -> None:
 
 @given(text=st.text())
 def test_no_text_is_unexpected(text: str) -> None:
-    """What follows the scheme is a database, or is refused."""
+    """The text after the scheme is a database, or is refused."""
     for url in (f"postgresql:{text}", f"postgres://{text}", f"postgresql://h/db?{text}"):
         with suppress(StoreOpenError):
             assert parse_postgresql(url).parameters["dbname"]

@@ -97,11 +97,25 @@ class Connector:
             prepare_threshold=None,
             **attempt,  # type: ignore[arg-type] # libpq's parameters alone
         )
+        other = _other_engine(connection)
+        if other:
+            connection.close()
+            raise psycopg.OperationalError(f"the server is {other}, which a store does not support: use PostgreSQL")
         connection.may_be_replica = self._is_replica
         if connection.is_demoted:
             connection.close()
             raise psycopg.OperationalError("the server is a replica, which does not accept writes")
         return connection
+
+
+def _other_engine(connection: BoundedConnection) -> str:
+    """Return the name of a database that speaks PostgreSQL's protocol without its locks, or "".
+
+    docs/decisions/0033-other-engines.md has the reasons.
+    """
+    if connection.pgconn.parameter_status(b"crdb_version"):
+        return "CockroachDB"
+    return "YugabyteDB" if b"-YB-" in (connection.pgconn.parameter_status(b"server_version") or b"") else ""
 
 
 def _hosts(parameters: Mapping[str, str]) -> list[dict[str, str]]:

@@ -27,7 +27,7 @@ from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
 from daypass.storage.sql.sqlite_writer import SqliteWriter, sqlite_writer
-from daypass.storage.sql.transactions import transaction
+from daypass.storage.sql.transactions import repeat_conflicts, transaction
 from daypass.storage.sql.turns import Turns
 from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
 
@@ -124,6 +124,9 @@ class SqlStore:
 
     def claim(self, key: str, *, until: datetime) -> bool:
         self.schema.require_known()
+        return repeat_conflicts(lambda: self._claim(key, until))
+
+    def _claim(self, key: str, until: datetime) -> bool:
         turn = self._turns.take(None) if self._engines.has_one_writer else nullcontext()
         with turn, transaction(self._engines.writing) as connection:
             return claim(connection, key, now=self._clock.now(), until=until)

@@ -1,9 +1,9 @@
 """Transactions through SQLAlchemy, and the translation of driver errors."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import cast
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import TypeVar, cast
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from daypass.directory.store import StoreUnavailableError
 from daypass.storage.sql.engines import FIRST_STATEMENTS
 
+T = TypeVar("T")
 _DETAIL_LENGTH = 200
 
 
@@ -77,10 +78,33 @@ def _begin(engine: Engine, first: str) -> Connection:
     return connection
 
 
+_CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
+_CONFLICT_ATTEMPTS = 4
+
+
+class StoreConflictError(StoreUnavailableError):
+    """The database undid a transaction because of a concurrent one.
+
+    A repetition may succeed.
+    """
+
+
+def repeat_conflicts(change: Callable[[], T]) -> T:
+    """Return the result of a transaction, and repeat it after a conflict.
+
+    The transaction must be all of `change`: the database has undone it.
+    """
+    for _ in range(_CONFLICT_ATTEMPTS - 1):
+        with suppress(StoreConflictError):
+            return change()
+    return change()
+
+
 def unavailable(error: BaseException | None) -> StoreUnavailableError:
     """Return the fault for an error of a driver.
 
     It contains neither the statement nor its parameters, whose values must not be logged.
     """
     first_line, *_ = str(error).splitlines() or [""]
-    return StoreUnavailableError(f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH])
+    fault = StoreConflictError if getattr(error, "sqlstate", None) in _CONFLICTS else StoreUnavailableError
+    return fault(f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH])
