@@ -197,13 +197,12 @@ class Pipeline:
         """Return the result of an operation for a person who has signed in.
 
         Runs the stages 5 to 9 without 8. `parameters` and `sign_in` are for the audit event; an operator session has no
-        sign-in. Raises the Fault of the
-        refusal, and WouldBlockError and KeysNeededError before any effect.
+        sign-in. Raises the Fault of the refusal, and WouldBlockError and KeysNeededError before any effect.
         """
         trace = RequestTrace(self.now(), request, request_id)
         trace.operation, trace.parameters, trace.sign_in = operation, parameters, sign_in
         try:
-            result = self._execute(operation, params, store_view, trace)
+            result = self._execute(operation, params, store_view, trace, None)
         except (WouldBlockError, KeysNeededError):
             raise
         except Fault as fault:
@@ -217,8 +216,7 @@ class Pipeline:
         return cast("Result", result)  # only a call that was parsed before is answered in bytes
 
     def _record(self, trace: RequestTrace) -> None:
-        # 9. record. A required log has the event already.
-        record = self._audit_record(trace)
+        record = self._audit_record(trace)  # 9. record. A required log has the event already.
         if trace.is_recorded and trace.fault is None and self.required_log is not None:
             self.required_log.count(record)
         else:
@@ -268,12 +266,11 @@ class Pipeline:
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace, known)
         if isinstance(result, bytes):
-            response = answer(result, request_id=trace.request_id, wants_json=False)
-            return allow_any_origin(response, request, call.service)
-        caller = trace.caller if signer is None else signer.caller
-        if known is not None and caller is not None and may_have_template(known, caller):
-            region = self.home_region if signer is None else signer.region
-            self._keep_template(known, caller, region, store_view, trace, result)
+            return allow_any_origin(
+                answer(result, request_id=trace.request_id, wants_json=False), request, call.service
+            )
+        if known is not None:
+            self._keep_template(known, store_view, trace, result)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
 
@@ -289,17 +286,12 @@ class Pipeline:
             return self.templates.answer_caller(known, caller, trace.request_id)
         return None
 
-    def _keep_template(
-        self,
-        known: ParsedRequest,
-        caller: Caller,
-        region: str,
-        store_view: StoreView,
-        trace: RequestTrace,
-        result: Result,
-    ) -> None:
+    def _keep_template(self, known: ParsedRequest, store_view: StoreView, trace: RequestTrace, result: Result) -> None:
         """Keep what an allowed call has in common with later ones, if the event loop can."""
-        generation = store_view.generation()
+        signer, generation = trace.signer, store_view.generation()
+        caller, region = (trace.caller, self.home_region) if signer is None else (signer.caller, signer.region)
+        if caller is None or not may_have_template(known, caller):
+            return
         if known.operation.answers_caller:
             self.templates.keep_answer(known, caller, result)
         elif generation is not None and self.required_log is None:
@@ -310,33 +302,24 @@ class Pipeline:
                         self.templates.keep(known, caller, request_info, ctx)
 
     def _execute(
-        self,
-        operation: AnyOperation,
-        params: Any,
-        store_view: StoreView,
-        trace: RequestTrace,
-        known: ParsedRequest | None = None,
+        self, operation: AnyOperation, params: Any, view: StoreView, trace: RequestTrace, known: ParsedRequest | None
     ) -> Result | bytes:
         """Run the stages 5 to 7 of a parsed call. The bytes are the answer to a call like an earlier one."""
         signer, now = trace.signer, trace.now
-        if signer is None:
-            signed_by, region, account = None, self.home_region, ""
-        else:
-            signed_by, region = signer.caller, signer.region
-            account = signed_by.account
+        signed_by, region = (None, self.home_region) if signer is None else (signer.caller, signer.region)
+        account = "" if signed_by is None else signed_by.account
         access = operation.store_access(params)
         required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
         if required is not None:
-            store_view.wait()
+            view.wait()
             required.require()
-        with store_view.open(access, now, region, account, operation) as ctx:
+        with view.open(access, now, region, account, operation) as ctx:
             trace.caller = signed_by
             # 5. verify identity
             caller = trace.caller = operation.verify_identity(params, signed_by, ctx)
-            if known is not None and known.proof and known.session_name and self.required_log is None:
+            if known is not None and known.proof:
                 # The proof is new, and verified. What follows from the identity in it may be known.
-                body = self._answer_by_template(known, caller, region, store_view, trace)
-                if body is not None:
+                if (body := self._answer_by_template(known, caller, region, view, trace)) is not None:
                     return body
             # 6. authorize
             request_info = RequestInfo(now, trace.request, region)
@@ -350,11 +333,7 @@ class Pipeline:
         return result
 
     def _authenticate(
-        self,
-        operation: AnyOperation,
-        call: Call,
-        store_view: StoreView,
-        trace: RequestTrace,
+        self, operation: AnyOperation, call: Call, store_view: StoreView, trace: RequestTrace
     ) -> Signer | None:
         if not operation.signed:
             return None
