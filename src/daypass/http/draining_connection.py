@@ -17,7 +17,10 @@ from daypass.http.lingering import has_unread_bytes
 
 
 class StopStage:
-    """How far the end of a server is, for connections that are accepted but not made yet."""
+    """How far the end of a server is.
+
+    A connection that was accepted before the signal reads it when it is made.
+    """
 
     is_draining = False
     is_stopping = False
