@@ -317,9 +317,9 @@ class Pipeline:
             trace.caller = signed_by
             # 5. verify identity
             caller = trace.caller = operation.verify_identity(params, signed_by, ctx)
-            if known is not None and known.proof:
-                # The proof is new, and verified. What follows from the identity in it may be known.
-                if (body := self._answer_by_template(known, caller, region, view, trace)) is not None:
+            if known is not None and known.proof:  # it is verified; what follows from its identity may be known
+                body = self._answer_by_template(known, caller, region, view, trace)
+                if body is not None:
                     return body
             # 6. authorize
             request_info = RequestInfo(now, trace.request, region)
