@@ -63,3 +63,21 @@ def test_changes_to_one_thing_are_all_kept(store: str) -> None:
         assert sorted(created) == [""] + ["EntityAlreadyExists"] * 7
         keys = spread("create_access_key", *[{"UserName": "same"}] * 8)
         assert sorted(keys) == ["", ""] + ["LimitExceeded"] * 6
+
+
+def test_an_account_that_is_busy_delays_no_other() -> None:
+    """While a transaction of one account is open, IAM calls of another are answered, and one of its own waits."""
+    with fresh_database() as url, running_server(store=url, master_key=secrets.token_hex(32)) as server:
+        make = client_factory(server)
+        busy, free = server.root.account, server.new_account("210987654321")
+        iam, other = make("iam"), make("iam", free)
+        iam.create_user(UserName="first")
+        with ThreadPoolExecutor(1) as threads:
+            with server.there.store.write(account=busy):
+                waiting = threads.submit(iam.create_user, UserName="second")
+                other.create_user(UserName="ada")
+                other.create_role(RoleName="r", AssumeRolePolicyDocument=EC2)
+                assert [user["UserName"] for user in other.list_users()["Users"]] == ["ada"]
+                assert not waiting.done()
+            waiting.result(60)
+        assert [user["UserName"] for user in iam.list_users()["Users"]] == ["first", "second"]
