@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.process.daypass import BIN, ROOT, clean_environment
+from tests.process.daypass import BIN, ROOT, clean_environment, run
 from tests.process.steady_calls import SteadyCalls
 from tests.slow_cases import quick_first
 from tests.sockets import free_port
@@ -75,12 +75,9 @@ def told(receiver: socket.socket) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_socket_of_the_service_manager_outlives_the_process(
-    tmp_path: Path, listener: socket.socket, workers: str
-) -> None:
+def test_a_socket_of_the_service_manager_outlives_the_process(tmp_path: Path, listener: socket.socket) -> None:
     """Connections wait for the next process, which answers them. The manager hears when it serves and stops."""
-    words = ("serve", "--store", f"sqlite:///{tmp_path / 'd.db'}", "--workers", workers)
+    words = ("serve", "--store", f"sqlite:///{tmp_path / 'd.db'}")
     with notifications(tmp_path) as receiver, SteadyCalls(listener.getsockname()[1], clients=3) as calls:
         address = "@" + str(receiver.getsockname()[1:], "ascii")
         for _ in range(2):
@@ -150,6 +147,33 @@ def test_a_wrong_socket_is_exit_code_six(
     assert (process.returncode, "Traceback" in errors, list(tmp_path.iterdir())) == (6, False, [])
 
 
+@pytest.mark.slow
+def test_a_gateway_takes_its_sockets_by_name(tmp_path: Path) -> None:
+    """The order does not matter, and a gateway that stops answers what waits in the sockets afterwards."""
+    store = f"sqlite:///{tmp_path / 'd.db'}"
+    assert run("account", "create", "--store", store).returncode == 0
+    key = tmp_path / "store.key"
+    key.touch(mode=0o600)
+    key.write_text('{"AccessKeyId": "a", "SecretAccessKey": "b"}')
+    words = ("gateway", "--store", store, "--backend", "http://127.0.0.1:9", "--backend-key-file", str(key))
+    with notifications(tmp_path) as receiver, _tcp() as verify, _tcp() as s3, _tcp() as admin:
+        address = "@" + str(receiver.getsockname()[1:], "ascii")
+        for _ in range(2):
+            with activated([verify, s3, admin], *words, names="verify:s3:admin", NOTIFY_SOCKET=address) as process:
+                assert told(receiver) == "READY=1"
+                for each, path, status in (
+                    (admin, "/readyz", b"200"),
+                    (s3, "/bucket/key", b"403"),
+                    (verify, "/x", b"400"),
+                ):
+                    with socket.create_connection(each.getsockname(), timeout=_LONG) as client:
+                        client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                        assert client.recv(65_536)[9:12] == status, path
+                process.terminate()
+                assert told(receiver) == "STOPPING=1"
+                assert process.wait(_LONG) == 0
+
+
 def test_sockets_of_another_process_are_not_taken(tmp_path: Path) -> None:
     """LISTEN_PID names the process that they are for. A wrapper's child listens itself."""
     words = [str(BIN), "serve", "--port", str(free_port()), "--store", f"sqlite:///{tmp_path / 'd.db'}"]
@@ -165,8 +189,7 @@ def test_sockets_of_another_process_are_not_taken(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_shared_port_is_handed_over_without_a_gap(tmp_path: Path, workers: str) -> None:
+def test_a_shared_port_is_handed_over_without_a_gap(tmp_path: Path) -> None:
     """From the signal on, new connections reach the next process. None is refused or lost."""
     port = free_port()
     words = ("serve", "--reuse-port", "--port", str(port), "--store", f"sqlite:///{tmp_path / 'd.db'}")
@@ -174,7 +197,7 @@ def test_a_shared_port_is_handed_over_without_a_gap(tmp_path: Path, workers: str
     def start(receiver: socket.socket) -> "subprocess.Popen[bytes]":
         address = "@" + str(receiver.getsockname()[1:], "ascii")
         process = subprocess.Popen(
-            [str(BIN), *words, "--workers", workers],
+            [str(BIN), *words, "--workers", "2"],
             env=clean_environment({**ROOT, "NOTIFY_SOCKET": address}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -187,7 +210,7 @@ def test_a_shared_port_is_handed_over_without_a_gap(tmp_path: Path, workers: str
         old = start(receiver)
         try:
             with SteadyCalls(port, clients=3) as calls:
-                for _ in range(3):
+                for _ in range(2):
                     calls.wait_for(50)
                     new = start(receiver)
                     old.terminate()
