@@ -18,7 +18,7 @@ an event.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -258,7 +258,11 @@ class Pipeline:
         else:
             trace.parameters, trace.encoded_parameters = known.parameters, known.encoded_parameters
             # A call like an earlier one is authorized, run and rendered by what they have in common.
-            if signer is not None and signer.caller.session is None:
+            if (
+                signer is not None
+                and signer.caller.session is None
+                and (known.session_name or operation.answers_caller)
+            ):
                 body = self._answer_by_template(known, signer.caller, signer.region, store_view, trace)
                 if body is not None:
                     response = answer(body, request_id=trace.request_id, wants_json=False)
@@ -266,11 +270,12 @@ class Pipeline:
             params = known.typed_params()
         result = self._execute(operation, params, store_view, trace, known)
         if isinstance(result, bytes):
-            return allow_any_origin(
-                answer(result, request_id=trace.request_id, wants_json=False), request, call.service
-            )
-        if known is not None:
-            self._keep_template(known, store_view, trace, result)
+            response = answer(result, request_id=trace.request_id, wants_json=False)
+            return allow_any_origin(response, request, call.service)
+        caller = trace.caller if signer is None else signer.caller
+        if known is not None and caller is not None and self.required_log is None and may_have_template(known, caller):
+            request_info = RequestInfo(trace.now, request, self.home_region if signer is None else signer.region)
+            self.templates.keep(known, caller, result, request_info, store_view)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
 
@@ -285,21 +290,6 @@ class Pipeline:
         if known.operation.answers_caller:
             return self.templates.answer_caller(known, caller, trace.request_id)
         return None
-
-    def _keep_template(self, known: ParsedRequest, store_view: StoreView, trace: RequestTrace, result: Result) -> None:
-        """Keep what an allowed call has in common with later ones, if the event loop can."""
-        signer, generation = trace.signer, store_view.generation()
-        caller, region = (trace.caller, self.home_region) if signer is None else (signer.caller, signer.region)
-        if caller is None or not may_have_template(known, caller):
-            return
-        if known.operation.answers_caller:
-            self.templates.keep_answer(known, caller, result)
-        elif generation is not None and self.required_log is None:
-            with suppress(WouldBlockError):
-                if self.templates.find(known, caller, store_view.views, generation) is None:
-                    request_info = RequestInfo(trace.now, trace.request, region)
-                    with store_view.open(StoreAccess.CACHE, trace.now, region, caller.account) as ctx:
-                        self.templates.keep(known, caller, request_info, ctx)
 
     def _execute(
         self, operation: AnyOperation, params: Any, view: StoreView, trace: RequestTrace, known: ParsedRequest | None

@@ -17,7 +17,10 @@ a call by its template. The rules:
 - The answer of GetCallerIdentity follows from the caller alone, so it is kept for a caller with a long-term key.
 """
 
-from typing import Any, Final
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -27,7 +30,7 @@ from daypass.authorize.merged_requests import MOST_CHARACTERS, build_lasting_req
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.identity import AssumableRole
 from daypass.directory.recorded_views import CachedValue, RecordedViews, are_present
-from daypass.directory.store import Views
+from daypass.directory.store import Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.operation import (
     MARKED_NAME,
@@ -35,6 +38,7 @@ from daypass.operations.operation import (
     NoPermissionNeeded,
     Result,
     SessionAnswers,
+    StoreAccess,
     TemplatedSession,
 )
 from daypass.operations.parsed_requests import ParsedRequest
@@ -89,6 +93,23 @@ class _CallerAnswer(msgspec.Struct, frozen=True):
     document: str
 
 
+class CacheAccess(Protocol):
+    """The part of the pipeline's StoreView that templates need."""
+
+    views: Views
+
+    @property
+    def generation(self) -> Callable[[], int | None]:
+        """The function that returns the generation of the cached values, or None."""
+        ...
+
+    def open(
+        self, access: StoreAccess, now: datetime, region: str, account: str = ""
+    ) -> AbstractContextManager[RequestContext]:
+        """Open the cache alone."""
+        ...
+
+
 class CallTemplates:
     """Remembers the templates of the forms and callers that came last."""
 
@@ -105,14 +126,6 @@ class CallTemplates:
         if found is None or found.known is not known or found.caller is not caller:
             return None
         return (found.document % request_id).encode()
-
-    def keep_answer(self, known: ParsedRequest, caller: Caller, result: Result) -> None:
-        """Keep the answer of an operation with `answers_caller`.
-
-        The caller has a long-term key: others are not the same object for each request.
-        """
-        document = make_answer_template(known.call.model.render(result, _REQUEST_ID).decode(), (_REQUEST_ID,))
-        self._of_callers.put((id(known), id(caller)), _CallerAnswer(known, caller, document))
 
     def answer(
         self,
@@ -151,16 +164,31 @@ class CallTemplates:
             found.generation = generation
         return found
 
-    def keep(self, known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> None:
-        """Make the template of a call that was allowed.
+    def keep(
+        self, known: ParsedRequest, caller: Caller, result: Result, request_info: RequestInfo, store_view: CacheAccess
+    ) -> None:
+        """Keep what an allowed call has in common with later ones.
 
-        `known` was found in the cache of parsed requests, so the form has come before.
+        Does not keep anything on a worker thread. `known` was found in the cache of parsed requests, so the form has come before. may_have_template was asked.
         """
+        if known.operation.answers_caller:
+            # The caller has a long-term key: others are not the same object for each request.
+            document = make_answer_template(known.call.model.render(result, _REQUEST_ID).decode(), (_REQUEST_ID,))
+            self._of_callers.put((id(known), id(caller)), _CallerAnswer(known, caller, document))
+            return
+        generation = store_view.generation()
+        if generation is not None:
+            with suppress(WouldBlockError):
+                if self.find(known, caller, store_view.views, generation) is None:
+                    self._keep(known, caller, request_info, store_view)
+
+    def _keep(self, known: ParsedRequest, caller: Caller, request_info: RequestInfo, store_view: CacheAccess) -> None:
         name = (id(known.params), id(caller), known.tag_values)
         if known.tag_values and not self._seen.get(hash(name)):
             self._seen.put(hash(name), value=True)
             return
-        template = _make(known, caller, request_info, ctx)
+        with store_view.open(StoreAccess.CACHE, request_info.now, request_info.region, caller.account) as ctx:
+            template = _make(known, caller, request_info, ctx)
         if template is not None:
             memory = self._long if len(request_info.request.body) > _LONG else self._short
             memory.put(name, template)
