@@ -169,7 +169,8 @@ class CallTemplates:
     ) -> None:
         """Keep what an allowed call has in common with later ones.
 
-        Does not keep anything on a worker thread. `known` was found in the cache of parsed requests, so the form has come before. may_have_template was asked.
+        Does not keep anything on a worker thread. `known` was found in the cache of parsed requests, so the form has
+        come before. may_have_template was asked.
         """
         if known.operation.answers_caller:
             # The caller has a long-term key: others are not the same object for each request.
