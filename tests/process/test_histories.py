@@ -161,6 +161,13 @@ def opened_later() -> Iterator[tuple[int, Callable[[int], None]]]:
             listener.close()
 
 
+def machine(tmp_path: Path, number: int) -> dict[str, str]:
+    """Return the environment of a node on a machine of its own: nodes of one machine share a change counter."""
+    folder = tmp_path / f"machine-{number}"
+    folder.mkdir(exist_ok=True)
+    return {**ENVIRONMENT, "TMPDIR": str(folder)}
+
+
 def _url(primary: Cluster, *ports: int | None) -> str:
     url = primary.url
     hosts = ",".join(f"127.0.0.1:{port}" for port in (url.port, *ports))
@@ -178,11 +185,11 @@ def _fall_behind(primary: Cluster, replica: Replica) -> None:
 
 @pytest.mark.component("postgresql")
 @pytest.mark.parametrize("behind", [1, 3, 5])
-def test_a_paused_node_follows_a_promoted_replica(behind: int) -> None:
+def test_a_paused_node_follows_a_promoted_replica(behind: int, tmp_path: Path) -> None:
     """The node stands still during the failover. The new history makes three writes meanwhile."""
     with primary_and_replica() as (primary, replica), ExitStack() as stack:
         url = _url(primary, replica.url.port)
-        nodes = [stack.enter_context(serving(url, environment=ENVIRONMENT)) for _ in range(2)]
+        nodes = [stack.enter_context(serving(url, environment=machine(tmp_path, n))) for n in range(2)]
         rights = _prepared(nodes, primary, replica, behind)
         nodes[1].process.send_signal(signal.SIGSTOP)
         try:
@@ -195,12 +202,12 @@ def test_a_paused_node_follows_a_promoted_replica(behind: int) -> None:
 
 
 @pytest.mark.component("postgresql")
-def test_a_node_whose_way_comes_back_later_follows_a_promoted_replica() -> None:
+def test_a_node_whose_way_comes_back_later_follows_a_promoted_replica(tmp_path: Path) -> None:
     """The node runs on, cut off, while the new history reaches the number that it knows."""
     with primary_and_replica() as (primary, replica), ExitStack() as stack:
         port, open_to = stack.enter_context(opened_later())
         urls = (_url(primary, replica.url.port), _url(primary, port))
-        nodes = [stack.enter_context(serving(url, environment=ENVIRONMENT)) for url in urls]
+        nodes = [stack.enter_context(serving(url, environment=machine(tmp_path, n))) for n, url in enumerate(urls)]
         rights = _prepared(nodes, primary, replica, behind=3)
         primary.stop()
         replica.promote()
@@ -221,11 +228,11 @@ def _prepared(nodes: list[Running], primary: Cluster, replica: Replica, behind: 
 
 
 @pytest.mark.component("postgresql")
-def test_running_nodes_follow_a_restored_dump() -> None:
+def test_running_nodes_follow_a_restored_dump(tmp_path: Path) -> None:
     """An operator restores a backup of the database under running nodes, in which three rights are revoked."""
     with primary_and_replica() as (primary, _), ExitStack() as stack:
         url = _url(primary)
-        nodes = [stack.enter_context(serving(url, environment=ENVIRONMENT)) for _ in range(2)]
+        nodes = [stack.enter_context(serving(url, environment=machine(tmp_path, n))) for n in range(2)]
         rights = Rights(nodes[0])
         before = primary.dump()
         rights.revoke(nodes[0])
