@@ -342,8 +342,8 @@ class AnnouncedWrites(RuleBasedStateMachine):
         assert self.newest.get(name, 0) >= found >= max([self.must_show.get(name, 0), *known])
 
 
-AnnouncedWrites.TestCase.settings = settings(deadline=None, max_examples=60, stateful_step_count=40)
-test_a_cache_never_forgets_a_write = AnnouncedWrites.TestCase
+AnnouncedWrites.TestCase.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+test_a_cache_never_forgets_a_write = pytest.mark.slow(AnnouncedWrites.TestCase)
 
 
 @pytest.mark.slow
