@@ -16,12 +16,14 @@ from tests.sockets import free_port
 class FaultyProxy:
     """Forwards connections until `is_silent` is set: then it swallows every byte.
 
-    `turns` counts how often the client sent something after an answer: the round trips.
+    `turns` counts how often the client sent something after an answer: the round trips. `swallowed` counts the lost
+    messages.
     """
 
     def __init__(self, target: tuple[str, int]) -> None:
         self.is_silent = False
         self.turns = 0
+        self.swallowed = 0
         self.port = free_port()
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -70,6 +72,7 @@ class FaultyProxy:
             self._end(source, other)
             return
         if self.is_silent:
+            self.swallowed += 1
             return
         is_client = source in self._clients
         client = source if is_client else other

@@ -14,9 +14,12 @@ from tests.storage.faulty_proxy import FaultyProxy, faulty_proxy
 from tests.storage.postgresql import Cluster
 from tests.storage.sample_records import user
 from tests.storage.test_away import cluster as cluster  # noqa: PLC0414 - a fixture
+from tests.storage.test_cache import HandSeconds
 
 from daypass.directory.store import EMPTY, Store, StoreUnavailableError
 from daypass.storage.open import open_store
+from daypass.storage.outages import Outages
+from daypass.storage.postgresql_address import parse_postgresql
 from daypass.storage.refusals import StoreUnreachableError
 from daypass.storage.sql import engines, postgresql_connect
 
@@ -174,6 +177,40 @@ def test_a_silent_database_is_unreachable_at_the_start(postgresql_url: str, cloc
             open_store(url, clock=clock)
         assert time.monotonic() - before < PATIENCE
         assert url.partition(":")[2].partition("@")[0].rpartition(":")[2] not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_an_attempt_of_an_outage_does_not_outlast_it(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread still waits for its lost connection. An attempt after a second succeeds, and counts for all."""
+    monkeypatch.setattr(postgresql_connect, "CONNECT_SECONDS", 2)
+    seconds = HandSeconds()
+    with faulty_proxy(postgresql_url) as (proxy, url):
+        parameters = parse_postgresql(url).parameters
+        connector = postgresql_connect.Connector(parameters, Outages(), monotonic=seconds)
+        proxy.is_silent = True
+        with pytest.raises(psycopg.OperationalError):
+            connector.connect()
+        failed: list[psycopg.Error] = []
+
+        def try_in_vain() -> None:
+            try:
+                connector.connect()
+            except psycopg.Error as error:
+                failed.append(error)
+
+        waiting = threading.Thread(target=try_in_vain)
+        lost = proxy.swallowed
+        waiting.start()
+        while proxy.swallowed == lost:
+            waiting.join(0.01)
+        with pytest.raises(psycopg.OperationalError, match="does not accept connections"):
+            connector.connect()
+        proxy.is_silent = False
+        seconds.seconds += postgresql_connect.ATTEMPT_PAUSE
+        connector.connect().close()
+        waiting.join(PATIENCE)
+        assert len(failed) == 1
+        connector.connect().close()  # it is not its turn, but the failure was older than the success
 
 
 def test_a_poll_is_one_round_trip(postgresql_url: str, clock: HandClock) -> None:

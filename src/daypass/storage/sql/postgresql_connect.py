@@ -5,7 +5,8 @@ Owns the choice among several hosts, which are tried in order, and the bounds of
 * A host name is resolved in a thread of its own: the resolver has no time limit, and libpq would hold up the whole
   process while it asks.
 * Each address has `connect_timeout` seconds, by default 5, or 3 if there are several.
-* While the database does not accept connections, one thread at a time tries. The others are refused at once.
+* While the database does not accept connections, one thread at a time tries, and the others are refused at once. An
+  attempt that began before the end of an outage may wait in vain, so that after a second another one may try.
 
 A store writes, so that a server that is a replica is refused: it answers with older data. Which server is a replica is
 in the first message of each, and costs no query.
@@ -13,7 +14,8 @@ in the first message of each, and costs no query.
 
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from queue import Empty, SimpleQueue
 
 import psycopg
@@ -23,6 +25,7 @@ from daypass.storage.sql.bounded_connection import BoundedConnection
 
 CONNECT_SECONDS = 5
 _CONNECT_SECONDS_OF_SEVERAL = 3
+ATTEMPT_PAUSE = 1.0  # after which another attempt does not wait for the end of the last one
 RESOLVE_SECONDS = 3.0
 _DEFAULTS = {
     "application_name": "daypass",
@@ -34,38 +37,61 @@ _DEFAULTS = {
 class Connector:
     """Opens connections to a database. Threads share it."""
 
-    def __init__(self, parameters: Mapping[str, str], outages: Outages, *, is_replica: bool = False) -> None:
+    def __init__(
+        self,
+        parameters: Mapping[str, str],
+        outages: Outages,
+        *,
+        is_replica: bool = False,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._parameters = _DEFAULTS | dict(parameters)
         self._outages = outages
         self._is_replica = is_replica
-        self._trying = threading.Lock()
-        self._has_connected = False
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._trying = 0
+        self._tried_at = float("-inf")
+        self._successes = 0
         self._has_failed = False
         self._reason = ""
 
     def connect(self) -> BoundedConnection:
         """Return a new connection. Raises psycopg.OperationalError."""
-        if not self._has_failed:
-            return self._attempt()
-        if not self._trying.acquire(blocking=False):
+        if not self._may_try():
             raise psycopg.OperationalError(f"the database does not accept connections: {self._reason}")
         try:
             return self._attempt()
         finally:
-            self._trying.release()
+            with self._lock:
+                self._trying -= 1
+
+    def _may_try(self) -> bool:
+        with self._lock:
+            now = self._monotonic()
+            if self._has_failed and self._trying and now < self._tried_at + ATTEMPT_PAUSE:
+                return False
+            self._trying, self._tried_at = self._trying + 1, now
+            return True
 
     def _attempt(self) -> BoundedConnection:
+        successes = self._successes
         try:
             connection = self._first_answer()
         except psycopg.Error as error:
-            self._has_failed, self._reason = True, str(error).partition("\n")[0]
-            # A failure at the start is the caller's to report, and that of a replica is in replica_reads.py.
-            if self._has_connected and not self._is_replica:
-                self._outages.complain(self._reason)
+            if successes == self._successes:  # otherwise a later attempt knows better
+                self._note_failure(str(error).partition("\n")[0])
             raise
-        self._has_failed, self._has_connected = False, True
+        self._successes += 1
+        self._has_failed = False
         connection.outages = self._outages
         return connection
+
+    def _note_failure(self, reason: str) -> None:
+        self._has_failed, self._reason = True, reason
+        # A failure at the start is the caller's to report, and that of a replica is in replica_reads.py.
+        if self._successes and not self._is_replica:
+            self._outages.complain(reason)
 
     def _first_answer(self) -> BoundedConnection:
         wanted = self._parameters.get("target_session_attrs")
