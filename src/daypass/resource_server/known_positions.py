@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 from daypass.directory.store import EMPTY, NOWHERE, Position
 
-_MOST = 10_000
+MOST_POSITIONS = 10_000
 _AMBIGUOUS = NOWHERE
 
 
@@ -28,9 +28,13 @@ class KnownPositions:
             if known != position:
                 self._positions[position.number] = _AMBIGUOUS
             self._positions.move_to_end(position.number)
-            while len(self._positions) > _MOST:
+            while len(self._positions) > MOST_POSITIONS:
                 self._positions.popitem(last=False)
 
     def find(self, number: int) -> Position:
         """Return the position with this number, or NOWHERE if it is not known."""
         return EMPTY if number == 0 else self._positions.get(number, NOWHERE)
+
+    def is_ambiguous(self, number: int) -> bool:
+        """Return whether two histories have a write with this number."""
+        return number in self._positions and self._positions[number] == _AMBIGUOUS

@@ -104,7 +104,10 @@ class ResourceServerPage:
     async def _wait(self, server: ResourceServer, after: int, asked: float, wait: float) -> HttpResponse:
         while True:
             answer = await self._next(server, after, asked)
-            if answer is not None or time.monotonic() - asked >= wait:
+            is_over = time.monotonic() - asked >= wait
+            # An ambiguous number stays the newest one until the next write: without the wait, a resource server would
+            # start anew as often as the network allows.
+            if is_over or (answer is not None and not self._positions.is_ambiguous(after)):
                 return HttpResponse(200, _NEXT, encode(answer or self._unchanged(after, asked)))
             await asyncio.sleep(_STEP)
 
