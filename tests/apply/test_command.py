@@ -124,3 +124,24 @@ def test_the_root_key_of_a_new_account_comes_with_its_endpoints(store: str, tmp_
     assert done.exit_code == 0, done.output
     assert f"[services daypass-root-{ACCOUNT}]" in done.stdout
     assert "endpoint_url = http://127.0.0.1:7878" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_large_file_says_what_was_committed(store: str, tmp_path: Path) -> None:
+    """A refusal in a later batch leaves the batches before it; the keys of new accounts are printed even so."""
+    fields = {"trust": trust(AWS=ACCOUNT)}
+    roles = {f"r{at}": fields for at in range(1_000)}
+    broken = {**roles, "r0": {**fields, "boundary": "arn:aws:iam::222233334444:policy/none"}}
+    done = run("apply", written(tmp_path / "broken.json", one_account(roles=broken)), "--store", store)
+    assert done.returncode == 4
+    assert "of 1,001 changes were made before, in complete batches, and remain" in done.stderr
+    assert "Run the command again" in done.stderr
+    assert "No changes were made" not in done.stderr
+    assert "aws_access_key_id" in done.stdout
+    again = run(
+        "apply", written(tmp_path / "good.json", one_account(roles=roles)), "--output", "json", "--store", store
+    )
+    assert again.returncode == 0, again.stderr
+    assert 0 < json.loads(again.stdout)["Summary"]["Create"] < 1_000
+    same = run("apply", str(tmp_path / "good.json"), "--store", store)
+    assert "No changes" in same.stdout

@@ -1,4 +1,7 @@
-"""Who can assume a role, in a store with many accounts: the same answer as by evaluating every user and role."""
+"""The principals that can assume a role in a store with many accounts.
+
+The answer is the same as by an evaluation of every user and role.
+"""
 
 import json
 from dataclasses import replace

@@ -1,19 +1,22 @@
 """Apply a file to a store.
 
-The plan is made on a snapshot, then executed in one transaction, and made again if the store has changed meanwhile.
-Every refusal comes before the commit.
+The plan is made on a snapshot, outside the writers' lock. It is executed in batches (store/batches.py), each in one
+transaction: a small file is one batch, and then every refusal comes before the commit. A batch begins with a check that
+the entities of its changes are as the plan found them. Otherwise the rest is planned again.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from daypass.apply.file.desired import Desired
 from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.apply.file.secret_names import Secrets
-from daypass.apply.plan.differences import ApplyPlan, RemovalRule, Verb, make_plan
+from daypass.apply.plan.differences import ApplyPlan, Change, RemovalRule, Verb, make_plan
 from daypass.apply.plan.references import check_references
 from daypass.apply.store.administrators import has_administrator
 from daypass.apply.store.api import Api, AuditOrigin
+from daypass.apply.store.batches import BatchSizes, split_plan
 from daypass.apply.store.caching_writer import CachingWriter
 from daypass.apply.store.ownership import write_marks
 from daypass.apply.store.plan_executor import PlanExecutor, Progress, Refused
@@ -26,13 +29,29 @@ from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 
+_MOST_FAILURES = 20  # plans in turn that do not fit the store any more
+# SQLite's waiting writers look every 100 ms whether the lock is free. A replica may need as long for the last batch.
+_PAUSE_SECONDS = 0.11
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """The changes of the batches that were committed.
+
+    `total` includes the changes of the other batches. `root_keys` are those of new accounts.
+    """
+
+    done: int
+    total: int
+    root_keys: tuple[RootKey, ...] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The environment of an apply.
 
-    `open_context` makes the RequestContext of a transaction. `progress` is called after each change. `refused` gets a
-    refusal, and the other changes continue.
+    `open_context` makes the RequestContext of a transaction. `progress` is called after each change, and `committed`
+    after each batch. `refused` gets a refusal, and the other changes continue.
     """
 
     store: Store
@@ -44,7 +63,9 @@ class Tools:
     secrets: Secrets
     record: Callable[[AuditRecord], None]
     progress: Progress = lambda _done, _total: None
+    committed: Callable[[Committed], None] = lambda _: None
     refused: Refused | None = None
+    sizes: BatchSizes = field(default_factory=BatchSizes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,45 +92,118 @@ class _RollbackError(Exception):
     """Roll the transaction back."""
 
 
+class _StalePlanError(Exception):
+    """The store has changed since the plan was made."""
+
+
 def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     """Change the store to the state that the file describes.
 
-    This is one transaction. Raises ApplyFileError, and then the store is unchanged. A trial executes the changes too,
-    to find every refusal, and rolls them back.
+    Raises ApplyFileError, and then the present batch is rolled back: the store is unchanged unless `tools.committed`
+    was called. A trial executes the changes too, to find every refusal, and rolls them back.
     """
-    with tools.store.read() as reader:
-        revision = reader.revision()
-        plan, rule = _plan(reader, desired, tools, manner)
-    if not plan.changes:
-        return ApplyResult(plan)
-    audit_records: list[AuditRecord] = []
-    keys: list[RootKey] = []
-    try:
-        with tools.store.write() as transaction:
-            writer = CachingWriter(transaction)
-            # A write increments the revision by one.
-            if writer.revision() != revision + 1:
-                plan, rule = _plan(writer, desired, tools, manner)
-            guard = Guard.before(writer, plan)
-            api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, audit_records)
-            keys = PlanExecutor(api, tools.secrets, tools.progress, tools.refused).execute(plan, desired)
-            guard.check(writer)
-            if manner.owns:
-                write_marks(writer, plan, desired.name, rule.marks)
-            _end(manner)
-    except _RollbackError:
-        return ApplyResult(plan)
-    except ApplyFileError:
-        # Rolled-back changes are not recorded; the refusal is.
-        _record(tools, [record for record in audit_records if record.fault is not None])
-        raise
-    _record(tools, audit_records)
-    return ApplyResult(plan, keys)
+    return _Run(desired, tools, manner).execute()
 
 
-def _end(manner: Manner) -> None:
-    if manner.is_trial:
-        raise _RollbackError
+class _Run:
+    """One application of a file."""
+
+    def __init__(self, desired: Desired, tools: Tools, manner: Manner) -> None:
+        self._desired, self._tools, self._manner = desired, tools, manner
+        self._revision = 0  # of the snapshot of the plan, or of the last batch
+        self._is_alone = True  # no other writer since the snapshot
+        self._done: list[Change] = []
+        self._keys: list[RootKey] = []
+        self._total = 0
+
+    def execute(self) -> ApplyResult:
+        """Execute batch after batch.
+
+        It plans again if a batch finds that the store has changed.
+        """
+        plan, rule = self._plan()
+        kept, failures = plan.kept, 0
+        while plan.changes:
+            try:
+                done = len(self._done)
+                for at, batch in enumerate(self._split(plan)):
+                    if at:
+                        time.sleep(_PAUSE_SECONDS)
+                    self._commit(batch, rule)
+                break
+            except _RollbackError:
+                return ApplyResult(plan)
+            except _StalePlanError:
+                failures = failures + 1 if len(self._done) == done else 0
+                if failures >= _MOST_FAILURES:
+                    words = "other writers change the same entities all the time. Run the command again"
+                    raise ApplyFileError(FilePosition(), words, refused=True) from None
+                time.sleep(_PAUSE_SECONDS)
+                plan, rule = self._plan()
+        return ApplyResult(ApplyPlan(tuple(sorted(self._done, key=lambda one: one.thing.key)), kept), self._keys)
+
+    def _plan(self) -> tuple[ApplyPlan, RemovalRule]:
+        with self._tools.store.read() as reader:
+            self._revision, self._is_alone = reader.revision(), True
+            plan, rule = _plan(reader, self._desired, self._tools, self._manner)
+        self._total = len(self._done) + len(plan.changes)
+        return plan, rule
+
+    def _split(self, plan: ApplyPlan) -> list[ApplyPlan]:
+        """Return the batches. A trial is one, and so is a run that continues after refusals."""
+        is_one = self._manner.is_trial or self._tools.refused is not None
+        return [plan] if is_one else split_plan(plan, self._tools.sizes)
+
+    def _commit(self, batch: ApplyPlan, rule: RemovalRule) -> None:
+        """Execute one batch in a transaction of its own."""
+        audit_records: list[AuditRecord] = []
+        try:
+            with self._tools.store.write() as transaction:
+                # A write increments the revision by one.
+                number = transaction.revision()
+                self._is_alone = self._is_alone and number == self._revision + 1
+                if not self._is_alone:
+                    _require_fresh(transaction, batch, rule, self._desired, self._tools)
+                keys = self._execute(CachingWriter(transaction), batch, rule, audit_records)
+        except ApplyFileError as mistake:
+            mistake.is_late = bool(self._done)
+            # Rolled-back changes are not recorded; the refusal is.
+            _record(self._tools, [record for record in audit_records if record.fault is not None])
+            raise
+        self._revision = number
+        self._done += batch.changes
+        self._keys += keys
+        self._tools.committed(Committed(len(self._done), self._total, tuple(self._keys)))
+        _record(self._tools, audit_records)
+
+    def _execute(
+        self, writer: CachingWriter, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]
+    ) -> list[RootKey]:
+        tools, before = self._tools, 2 * len(self._done)
+
+        def progress(done: int, _total: int) -> None:
+            tools.progress(before + done, 2 * self._total)
+
+        guard = Guard.before(writer, batch)
+        api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, audit_records)
+        keys = PlanExecutor(api, tools.secrets, progress, tools.refused).execute(batch, self._desired)
+        guard.check(writer)
+        if self._manner.owns:
+            write_marks(writer, batch, self._desired.name, rule.marks)
+        if self._manner.is_trial:
+            raise _RollbackError
+        return keys
+
+
+def _require_fresh(reader: Reader, batch: ApplyPlan, rule: RemovalRule, desired: Desired, tools: Tools) -> None:
+    """Raise _StalePlanError unless the entities of a batch, and their marks, are as they were planned."""
+    accounts = sorted({change.thing.account for change in batch.changes})
+    present = read_present(reader, accounts, tools.vault)
+    marks = read_marks(reader, accounts, desired.name)
+    for change in batch.changes:
+        found = present.get(change.thing.key)
+        if found != change.before or (found is not None and marks.get(found.id) != rule.marks.get(found.id)):
+            raise _StalePlanError
 
 
 def _record(tools: Tools, audit_records: list[AuditRecord]) -> None:

@@ -1,8 +1,8 @@
-"""The summary of a graph that is too large to draw: accounts as boxes, with counts.
+"""The summary of a graph that is too large to draw.
 
-Owns the counts. They follow from the trust policies alone, in one pass over the roles: an arrow counts the roles of one
-account whose trust policies name principals of another. Whether those principals' own policies allow it is left to the
-graph of a part.
+Its boxes are accounts. Owns the counts. They follow from the trust policies alone, in one pass over the roles: an arrow
+counts the roles of one account whose trust policies name principals of another. Whether those principals' own policies
+allow it is left to the graph of a part.
 """
 
 from collections import Counter
@@ -85,7 +85,10 @@ def summarize_store(views: SnapshotViews, *, only: str = "") -> Summary:
 
 
 def summarize_role(role_arn: str, edges: Iterable[Edge], views: SnapshotViews) -> Summary:
-    """Return the summary of the ways to one role, by the accounts of the principals."""
+    """Return the summary of the ways to one role.
+
+    Principals are counted by account.
+    """
     counts: Counter[tuple[str, str]] = Counter()
     for edge in edges:
         counts[edge.way.account or edge.way.kind, role_arn] += 1

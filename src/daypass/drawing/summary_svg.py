@@ -1,6 +1,7 @@
-"""The summary of a trust graph as SVG: boxes for accounts, arrows with numbers.
+"""The summary of a trust graph as SVG.
 
-The picture says that it is a summary, and how a part is drawn. It has the style and the layout of trust_svg.py.
+Boxes are accounts, and arrows have numbers. The picture says that it is a summary, and how a part is drawn. It has the
+style and the layout of trust_svg.py.
 """
 
 from collections.abc import Iterator

@@ -49,8 +49,10 @@ class ApplyFileError(Exception):
     """An error in a file.
 
     `words` describe the error and the remedy. `refused`: the rules of the API refused the file; otherwise its format is
-    invalid.
+    invalid. `is_late`: batches of the file were committed before.
     """
+
+    is_late = False
 
     def __init__(self, place: FilePosition, words: str, *, refused: bool = False) -> None:
         super().__init__(f"{place}: {words}" if str(place) else words)

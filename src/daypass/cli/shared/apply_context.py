@@ -53,7 +53,8 @@ def explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except ApplyFileError as mistake:
-        words = f"{path}: {mistake}\nNo changes were made."
+        # The command has reported the batches that were committed before.
+        words = f"{path}: {mistake}" + ("" if mistake.is_late else "\nNo changes were made.")
         raise CommandError(words, Exit.REFUSED if mistake.refused else Exit.USAGE) from mistake
 
 
