@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from msgspec import structs
+
 from daypass.arn import account_in_arn, assumed_role_arn, is_account_id, root_arn
 from daypass.authenticate.caller import Caller, user_caller
 from daypass.authorize.candidates import PossiblePrincipal, find_candidates, load_own_policies
@@ -274,10 +276,10 @@ def _without_conditions(policies: Policies) -> Policies:
 def _relaxed(policy_set: PolicySet) -> PolicySet:
     return PolicySet(
         tuple(
-            replace(
+            structs.replace(
                 policy,
                 statements=tuple(
-                    replace(statement, conditions=())
+                    structs.replace(statement, conditions=())
                     for statement in policy.statements
                     if statement.statement.allow or not statement.conditions
                 ),
