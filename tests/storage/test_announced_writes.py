@@ -342,7 +342,7 @@ class AnnouncedWrites(RuleBasedStateMachine):
         assert self.newest.get(name, 0) >= found >= max([self.must_show.get(name, 0), *known])
 
 
-AnnouncedWrites.TestCase.settings = settings(deadline=None, max_examples=150, stateful_step_count=40)
+AnnouncedWrites.TestCase.settings = settings(deadline=None, max_examples=40, stateful_step_count=40)
 test_a_cache_never_forgets_a_write = pytest.mark.slow(AnnouncedWrites.TestCase)
 
 
@@ -352,7 +352,7 @@ def test_killed_writers_leave_the_others_asking(database_url: str, clock: HandCl
     random, seconds = Random(17), HandSeconds()  # noqa: S311 - a test's numbers
     store = open_store(database_url, clock=clock)
     cache = StoreCache(store, monotonic=seconds)
-    for _ in range(12):
+    for _ in range(6):
         with worker(database_url, "write_for_ever") as process:
             go(process)
             for _ in range(random.randrange(1, 40)):
