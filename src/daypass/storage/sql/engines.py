@@ -104,6 +104,8 @@ def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECT
         hide_parameters=True,  # bodies must not reach a log through an exception
     )
     event.listen(shared, "checkout", _check_connection)
+    # Its attempts to connect do not take turns with those of requests.
+    connect = Connector(address.parameters, outages).connect
     pool = QueuePool(connect, pool_size=1, max_overflow=0, timeout=POLL_SECONDS)
     polling = Engine(pool, shared.dialect, shared.url, hide_parameters=True)
     event.listen(polling, "checkout", _check_connection)

@@ -4,7 +4,8 @@ Owns the choice among several hosts, which are tried in order, and the bounds of
 
 * A host name is resolved in a thread of its own: the resolver has no time limit, and libpq would hold up the whole
   process while it asks.
-* Each address has `connect_timeout` seconds, by default 5, or 3 if there are several.
+* Each address has `connect_timeout` seconds, by default 5, or 3 if there are several. While the database does not
+  accept connections, three of four attempts have 2 seconds: a lost attempt must not outlast the outage by far.
 * While the database does not accept connections, one thread at a time tries, and the others are refused at once. An
   attempt that began before the end of an outage may wait in vain, so that after a second another one may try.
 
@@ -25,6 +26,8 @@ from daypass.storage.sql.bounded_connection import BoundedConnection
 
 CONNECT_SECONDS = 5
 _CONNECT_SECONDS_OF_SEVERAL = 3
+_QUICK_SECONDS = 2
+_LONG_ATTEMPT = 4  # every fourth attempt of an outage has the full time, for a database that is far away
 ATTEMPT_PAUSE = 1.0  # after which another attempt does not wait for the end of the last one
 RESOLVE_SECONDS = 3.0
 _DEFAULTS = {
@@ -53,6 +56,7 @@ class Connector:
         self._trying = 0
         self._tried_at = float("-inf")
         self._successes = 0
+        self._failures = 0
         self._has_failed = False
         self._reason = ""
 
@@ -83,12 +87,12 @@ class Connector:
                 self._note_failure(str(error).partition("\n")[0])
             raise
         self._successes += 1
-        self._has_failed = False
+        self._has_failed, self._failures = False, 0
         connection.outages = self._outages
         return connection
 
     def _note_failure(self, reason: str) -> None:
-        self._has_failed, self._reason = True, reason
+        self._has_failed, self._reason, self._failures = True, reason, self._failures + 1
         # A failure at the start is the caller's to report, and that of a replica is in replica_reads.py.
         if self._successes and not self._is_replica:
             self._outages.complain(reason)
@@ -99,7 +103,7 @@ class Connector:
         rounds = ("standby", "any") if wanted == "prefer-standby" else (wanted,)
         failures: dict[str, None] = {}
         for session in rounds:
-            for host in _hosts(self._parameters):
+            for host in _hosts(self._parameters, is_quick=self._failures % _LONG_ATTEMPT != 0):
                 try:
                     return self._connect_to(host, session)
                 except psycopg.Error as error:
@@ -144,7 +148,7 @@ def _other_engine(connection: BoundedConnection) -> str:
     return "YugabyteDB" if b"-YB-" in (connection.pgconn.parameter_status(b"server_version") or b"") else ""
 
 
-def _hosts(parameters: Mapping[str, str]) -> list[dict[str, str]]:
+def _hosts(parameters: Mapping[str, str], *, is_quick: bool) -> list[dict[str, str]]:
     """Return the parameters for each host."""
     hosts = parameters.get("host", "").split(",")
     addresses = parameters.get("hostaddr", "").split(",")
@@ -153,6 +157,7 @@ def _hosts(parameters: Mapping[str, str]) -> list[dict[str, str]]:
     hosts, addresses, ports = (each * number if len(each) == 1 else each for each in (hosts, addresses, ports))
     common = {name: value for name, value in parameters.items() if name not in {"host", "hostaddr", "port"}}
     seconds = CONNECT_SECONDS if number == 1 else _CONNECT_SECONDS_OF_SEVERAL
+    seconds = _QUICK_SECONDS if is_quick else seconds
     found = []
     for host, address, port in zip(hosts, addresses, ports, strict=True):
         own = {"host": host, "hostaddr": address, "port": port}
