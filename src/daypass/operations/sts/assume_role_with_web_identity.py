@@ -181,9 +181,14 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
         """
         web = identify_for(params.role.account, params.unverified_token, ctx)
         verified_claims = params.unverified_token.unverified_claims
-        chain = _chain_behind(web, verified_claims, ctx)
-        bearer, carried = bearer_of(web, params.role.arn, chain), _origin_behind(web, verified_claims, ctx)
-        return msgspec.structs.replace(bearer, carried=carried) if carried else _lasting(bearer)
+        chain, carried = _chain_behind(web, verified_claims, ctx), _origin_behind(web, verified_claims, ctx)
+        if carried or chain is not NO_KEYS or not _is_usual(web):
+            bearer = bearer_of(web, params.role.arn, chain)
+            return msgspec.structs.replace(bearer, carried=carried) if carried else bearer
+        known = _bearers.get(_name_of(web))
+        if known is not None and _is_alike(known.web, web):
+            return known
+        return _bearers.put(_name_of(web), bearer_of(web, params.role.arn))
 
     def permissions(
         self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
@@ -348,27 +353,19 @@ def _name_of(web: WebIdentity) -> tuple[str, str, str]:
     return web.provider_arn, web.subject, web.audience
 
 
-def _lasting(bearer: Bearer) -> Bearer:
-    """Return the bearer of an earlier token with the same identity, or this one.
+def _is_usual(web: WebIdentity) -> bool:
+    """Return whether an identity has no optional claim.
 
-    The token was verified. Tokens of one workload differ in their times and identifiers, which neither a decision nor
-    a session depends on. The expiry is that of the earlier token.
+    Tokens of one workload differ in their times and identifiers, which neither a decision nor a session depends on. So
+    a verified token has the bearer of an earlier one with the same identity, whose expiry is that of the earlier token.
     """
-    web = bearer.web
-    if (
-        len(web.condition_keys) != _USUAL_KEYS
-        or web.tags
-        or web.source_identity is not None
-        or web.roles is not None
-        or web.propagated is not None
-        or bearer.token_chain is not NO_KEYS
-    ):
-        return bearer
-    name = _name_of(web)
-    known = _bearers.get(name)
-    if known is not None and _is_alike(known.web, web):
-        return known
-    return _bearers.put(name, bearer)
+    return (
+        len(web.condition_keys) == _USUAL_KEYS
+        and not web.tags
+        and web.source_identity is None
+        and web.roles is None
+        and web.propagated is None
+    )
 
 
 def _is_alike(one: WebIdentity, other: WebIdentity) -> bool:
