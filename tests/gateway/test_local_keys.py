@@ -18,7 +18,8 @@ from tests.authenticate.directory import (
 from tests.authenticate.sigv4.signing import NOW
 
 from daypass.authenticate.sigv4.signing_key import SigningKeys
-from daypass.directory.store import Changes, Position, StoreUnavailableError
+from daypass.directory.changes import Changes, Position
+from daypass.directory.store import StoreUnavailableError
 from daypass.directory.stored_sealing_keys import save_sealing_ring
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable
 from daypass.gateway.local_keys import DirectoryCaller, LocalKeys

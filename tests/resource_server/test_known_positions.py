@@ -1,6 +1,6 @@
 """Resource servers name a revision by its number alone: the server knows which write it meant, or says so."""
 
-from daypass.directory.store import EMPTY, NOWHERE, Position
+from daypass.directory.changes import EMPTY, NOWHERE, Position
 from daypass.resource_server import known_positions
 from daypass.resource_server.known_positions import KnownPositions
 

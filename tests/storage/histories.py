@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.storage.conftest import HandClock
 
-from daypass.directory.store import Changes, Position, Reader, Record, Snapshot, StoreUnavailableError
+from daypass.directory.changes import Changes, Position
+from daypass.directory.store import Reader, Record, Snapshot, StoreUnavailableError
 from daypass.storage.cache import StoreCache
 from daypass.storage.change_queries import FRESH_SECONDS, GRACE_SECONDS, POLL_SECONDS
 from daypass.storage.memory import MemoryStore

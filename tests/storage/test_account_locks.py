@@ -17,7 +17,8 @@ from sqlalchemy import make_url
 from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 
-from daypass.directory.store import EMPTY, Record, RecordChange, RecordExistsError, Store
+from daypass.directory.changes import EMPTY, RecordChange
+from daypass.directory.store import Record, RecordExistsError, Store
 from daypass.storage.open import open_store
 
 A, B, C = "111111111111", "222222222222", "333333333333"

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import Connection, event, text
 from tests.storage.conftest import HandClock
 
-from daypass.directory.store import EMPTY, Link, LinkChange, StoreChange
+from daypass.directory.changes import EMPTY, LinkChange, StoreChange
+from daypass.directory.store import Link
 from daypass.storage import additions, schema
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.open import open_store

@@ -17,12 +17,10 @@ from tests.storage.processes import go, read, worker
 from tests.storage.sample_records import user
 from tests.storage.test_cache import ACCOUNT, HandSeconds, find_user, list_users
 
+from daypass.directory.changes import Announced, Changes, Position
 from daypass.directory.loader_marks import short_load
 from daypass.directory.store import (
-    Announced,
-    Changes,
     Link,
-    Position,
     Reader,
     ReadLimits,
     Record,

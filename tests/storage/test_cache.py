@@ -11,18 +11,9 @@ import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 
+from daypass.directory.changes import Changes, Position
 from daypass.directory.loader_marks import charged_to
-from daypass.directory.store import (
-    Changes,
-    Link,
-    Position,
-    Reader,
-    Record,
-    Snapshot,
-    Store,
-    StoreUnavailableError,
-    WouldBlockError,
-)
+from daypass.directory.store import Link, Reader, Record, Snapshot, Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.cache_entries import CacheEntry, Entries
 from daypass.storage.change_queries import FRESH_SECONDS

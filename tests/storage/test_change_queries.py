@@ -12,7 +12,8 @@ from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 from tests.storage.test_cache import find_user, list_users
 
-from daypass.directory.store import Changes, Position, Store, StoreUnavailableError, WouldBlockError
+from daypass.directory.changes import Changes, Position
+from daypass.directory.store import Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.change_queries import AWAY_SECONDS, POLL_SECONDS, ChangeQueries
 from daypass.storage.memory import MemoryStore

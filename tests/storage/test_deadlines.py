@@ -16,7 +16,8 @@ from tests.storage.sample_records import user
 from tests.storage.test_away import cluster as cluster  # noqa: PLC0414 - a fixture
 from tests.storage.test_cache import HandSeconds
 
-from daypass.directory.store import EMPTY, Store, StoreUnavailableError
+from daypass.directory.changes import EMPTY
+from daypass.directory.store import Store, StoreUnavailableError
 from daypass.storage.open import open_store
 from daypass.storage.outages import Outages
 from daypass.storage.postgresql_address import parse_postgresql

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.storage.histories import NODES, RIGHTS, Histories
 
-from daypass.directory.store import Changes, Position
+from daypass.directory.changes import Changes, Position
 from daypass.storage.cache import StoreCache
 
 _RUN = settings(

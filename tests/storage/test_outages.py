@@ -11,7 +11,8 @@ from tests.storage.sample_records import user
 from tests.storage.test_away import cluster as cluster  # noqa: PLC0414 - a fixture
 from tests.storage.test_cache import HandSeconds
 
-from daypass.directory.store import EMPTY, StoreUnavailableError
+from daypass.directory.changes import EMPTY
+from daypass.directory.store import StoreUnavailableError
 from daypass.http.metrics import Metrics, exposition
 from daypass.storage.address import parse_address
 from daypass.storage.open import open_address, open_store

@@ -7,7 +7,8 @@ from tests.storage.conftest import HandClock
 from tests.storage.pgbouncer import pgbouncer
 from tests.storage.sample_records import user
 
-from daypass.directory.store import EMPTY, Link, Store, StoreUnavailableError
+from daypass.directory.changes import EMPTY
+from daypass.directory.store import Link, Store, StoreUnavailableError
 from daypass.storage.open import open_store
 
 pytestmark = pytest.mark.component("pgbouncer")

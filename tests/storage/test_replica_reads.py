@@ -10,7 +10,8 @@ from tests.storage.faulty_proxy import faulty_proxy
 from tests.storage.postgresql import Cluster, Replica, primary_and_replica
 from tests.storage.sample_records import user
 
-from daypass.directory.store import NOWHERE, Store
+from daypass.directory.changes import NOWHERE
+from daypass.directory.store import Store
 from daypass.storage.address import parse_address, parse_replica
 from daypass.storage.open import open_address, open_store
 from daypass.storage.refusals import StoreOpenError

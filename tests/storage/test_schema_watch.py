@@ -7,7 +7,8 @@ from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
 from tests.storage.test_cache import HandSeconds
 
-from daypass.directory.store import EMPTY, StoreUnavailableError
+from daypass.directory.changes import EMPTY
+from daypass.directory.store import StoreUnavailableError
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.open import open_store
 from daypass.storage.postgresql_address import PostgresqlAddress

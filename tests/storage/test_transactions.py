@@ -3,18 +3,8 @@
 import pytest
 from tests.storage.sample_records import abandoned, user
 
-from daypass.directory.store import (
-    EMPTY,
-    NOWHERE,
-    Changes,
-    Link,
-    LinkChange,
-    Position,
-    RecordExistsError,
-    RecordMissingError,
-    Store,
-    StoreChange,
-)
+from daypass.directory.changes import EMPTY, NOWHERE, Changes, LinkChange, Position, StoreChange
+from daypass.directory.store import Link, RecordExistsError, RecordMissingError, Store
 from daypass.storage import memory
 from daypass.storage.invalidation import change_of
 from daypass.storage.sql import sql_writer

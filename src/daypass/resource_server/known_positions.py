@@ -8,7 +8,7 @@ changed.
 import threading
 from collections import OrderedDict
 
-from daypass.directory.store import EMPTY, NOWHERE, Position
+from daypass.directory.changes import EMPTY, NOWHERE, Position
 
 MOST_POSITIONS = 10_000
 _AMBIGUOUS = NOWHERE

@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.base64url import to_base64url
+from daypass.directory.changes import Changes
 from daypass.directory.entities.resource_server_entities import ResourceServer
-from daypass.directory.store import Changes, Store
+from daypass.directory.store import Store
 from daypass.storage.invalidation import Dependency, invalidated_keys
 from daypass.storage.recording_reader import RecordingReader
 

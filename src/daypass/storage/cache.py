@@ -25,8 +25,9 @@ from collections.abc import Callable, Hashable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
+from daypass.directory.changes import NOWHERE, Changes, Position, StoreChange
 from daypass.directory.loader_marks import charged_argument, find_measure, is_little, is_short
-from daypass.directory.store import NOWHERE, Changes, Position, Reader, Snapshot, Store, StoreChange, WouldBlockError
+from daypass.directory.store import Reader, Snapshot, Store, WouldBlockError
 from daypass.storage.cache_entries import CacheEntry, Entries, Key
 from daypass.storage.change_poller import ChangePoller
 from daypass.storage.change_queries import ChangeQuery

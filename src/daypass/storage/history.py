@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from daypass.directory.store import EMPTY, Changes, Position, StoreChange
+from daypass.directory.changes import EMPTY, Changes, Position, StoreChange
 
 decode_changes = msgspec.msgpack.Decoder(list[StoreChange]).decode
 """Return the changes of an entry of the log."""

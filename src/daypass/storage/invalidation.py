@@ -8,7 +8,8 @@ a cached page of /ops/.
 
 from collections.abc import Iterator
 
-from daypass.directory.store import LinkChange, Record, RecordChange, StoreChange
+from daypass.directory.changes import LinkChange, RecordChange, StoreChange
+from daypass.directory.store import Record
 
 Dependency = tuple[str, ...]
 

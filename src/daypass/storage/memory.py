@@ -15,18 +15,14 @@ from datetime import datetime
 from itertools import islice
 from typing import TypeVar
 
+from daypass.directory.changes import EMPTY, Changes, LinkChange, Position, StoreChange
 from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import (
-    EMPTY,
-    Changes,
     Link,
-    LinkChange,
-    Position,
     ReadLimits,
     Record,
     RecordExistsError,
     RecordMissingError,
-    StoreChange,
     StoreUnavailableError,
     WouldBlockError,
 )

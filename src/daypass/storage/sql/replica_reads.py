@@ -21,7 +21,8 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Engine
 
-from daypass.directory.store import Announced, Position, StoreUnavailableError
+from daypass.directory.changes import Announced, Position
+from daypass.directory.store import StoreUnavailableError
 from daypass.storage.history import to_position
 from daypass.storage.sql.engines import READ_SECONDS, allow_seconds
 from daypass.storage.sql.psycopg_connection import PsycopgConnection

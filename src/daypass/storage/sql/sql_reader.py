@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select, text, tuple_
 
+from daypass.directory.changes import Position
 from daypass.directory.recorded_uses import RecordedUse
-from daypass.directory.store import Link, Position, Record
+from daypass.directory.store import Link, Record
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.schema import VERSION_TABLE
 from daypass.storage.sql import tables

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import Engine
 
+from daypass.directory.changes import NOWHERE, Announced, Changes, Position
 from daypass.directory.recorded_uses import RecordedUse
-from daypass.directory.store import NOWHERE, Announced, Changes, Position, ReadLimits, Snapshot
+from daypass.directory.store import ReadLimits, Snapshot
 from daypass.ports import Clock
 from daypass.storage.change_counter import ChangeCounter
 from daypass.storage.history import changes_after, decode_changes

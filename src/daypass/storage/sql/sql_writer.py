@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from daypass.directory.store import Link, LinkChange, Record, RecordExistsError, RecordMissingError, StoreChange
+from daypass.directory.changes import LinkChange, StoreChange
+from daypass.directory.store import Link, Record, RecordExistsError, RecordMissingError
 from daypass.ports import Clock
 from daypass.storage.account_limits import require_in_account, require_known_number
 from daypass.storage.invalidation import change_of

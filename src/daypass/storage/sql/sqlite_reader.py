@@ -11,8 +11,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from daypass.directory.changes import Position
 from daypass.directory.recorded_uses import RecordedUse
-from daypass.directory.store import Link, Position, Record
+from daypass.directory.store import Link, Record
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.schema import VERSION_TABLE
 from daypass.storage.storable_text import end_of_prefix, is_storable
