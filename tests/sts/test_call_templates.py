@@ -99,6 +99,8 @@ class CountedTemplates(CallTemplates):
 class World:
     """One store, a server that remembers, and one that has just started for each call."""
 
+    settings = ServiceSettings(public_url="https://sts.example.org")
+
     def __init__(self) -> None:
         self.clock, self.dice, self.lines = MovableClock(), Dice(), list[bytes]()
         self.clock.freeze(datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC))
@@ -123,7 +125,7 @@ class World:
         there, keychain = self.there, Keychain(self.there.vault)
         cache = StoreCache(there.store, monotonic=lambda: 0.0)
         keys = make_issuer_keys(Config(host="127.0.0.1", port=7878), there.clock)
-        settings = ServiceSettings(public_url="https://sts.example.org")
+        settings = self.settings
         pipeline = Pipeline(
             catalog=_CATALOG,
             registry=_REGISTRY,

@@ -166,7 +166,8 @@ def named_roles(session: SignInSession, ctx: RequestContext) -> object:
     return ctx.views.get(load_named_roles, session.id, ctx.vault)
 
 
-def _identity_bytes(found: SamlIdentity | WebIdentity | Fault | None) -> int:
+def identity_bytes(found: SamlIdentity | WebIdentity | Fault | None) -> int:
+    """Return the memory that an identity takes, in bytes."""
     if found is None or isinstance(found, Fault):
         return _OBJECT_BYTES
     if isinstance(found, SamlIdentity):
@@ -184,7 +185,7 @@ def _names_bytes(found: object) -> int:
     return _TEXT_BYTES + sum(_TEXT_BYTES + len(name) for name in names)
 
 
-@measured_by(_identity_bytes)
+@measured_by(identity_bytes)
 @charged_to(0)
 def load_saml_identity(
     reader: Reader,
@@ -226,7 +227,7 @@ def load_named_roles(reader: Reader, session_id: str, vault: SecretBox) -> tuple
     return tuple(map(str, named)) if isinstance(named, list) else None
 
 
-@measured_by(_identity_bytes)
+@measured_by(identity_bytes)
 @charged_to(0)
 def load_web_identity(reader: Reader, account: str, session_id: str, vault: SecretBox) -> WebIdentity | Fault | None:
     """Return the identity in a session's token under an account's terms.

@@ -8,11 +8,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from daypass.authorize.context import RequestInfo
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.saml_providers import provider_name
 from daypass.errors import Fault, ValidationError
-from daypass.operations.operation import AnyOperation, StoreAccess
+from daypass.operations.operation import StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.sts.assume_role_with_saml import AssumeRoleWithSAMLParams
 from daypass.operations.sts.assume_role_with_web_identity import WebIdentityRoleParams
@@ -37,6 +39,15 @@ _DURATION = (
     "1 validation error detected: Value '{}' at 'durationSeconds' failed to satisfy constraint: "
     "Member must have value between 900 and 43200"
 )
+
+
+class RoleCall(msgspec.Struct, frozen=True):
+    """A call of STS for a person. `parameters` and `sign_in` are for the audit event."""
+
+    operation: SignedInWithSaml | SignedInWithOidc
+    params: Any
+    parameters: dict[str, Any]
+    sign_in: dict[str, str]
 
 
 def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it is for
@@ -66,23 +77,31 @@ def take_role(  # noqa: PLR0913, PLR0917 - the choice, and the request that it i
         raise ValidationError(_DURATION.format(seconds))
     if session.kind == "saml" and not provider_arn:
         if ctx is not None:
-            provider_arn = _find_provider(session, role_arn, request, ctx)
+            provider_arn = find_provider(session, role_arn, request, ctx)
         else:
             with store_view.open(StoreAccess.CACHE, pipeline.now(), pipeline.home_region) as own:
-                provider_arn = _find_provider(session, role_arn, request, own)
+                provider_arn = find_provider(session, role_arn, request, own)
     elif session.kind == "saml" and provider_name(provider_arn) is None:
         raise ValidationError(f"{provider_arn} is invalid")
+    call = role_call(session, role, provider_arn, seconds, event)
+    result = pipeline.perform(
+        call.operation, call.params, call.parameters, request, request_id, store_view, sign_in=call.sign_in
+    )
+    return dict(result)
+
+
+def role_call(session: SignInSession, role: RoleName, provider_arn: str, seconds: int | None, event: str) -> RoleCall:
+    """Return the call of STS that takes a role with a sign-in session."""
     operation, params = _call(session, role, provider_arn, seconds)
     sign_in = {"SignInId": session.id, "SignInTime": _second(session.proven_at)}
     if event:
         sign_in["SignInEvent"] = event
-    parameters: dict[str, Any] = {"RoleArn": role_arn, "RoleSessionName": session.session_name}
+    parameters: dict[str, Any] = {"RoleArn": role.arn, "RoleSessionName": session.session_name}
     if provider_arn:
         parameters["PrincipalArn"] = provider_arn
     if seconds is not None:
         parameters["DurationSeconds"] = seconds
-    result = pipeline.perform(operation, params, parameters, request, request_id, store_view, sign_in=sign_in)
-    return dict(result)
+    return RoleCall(operation, params, parameters, sign_in)
 
 
 @lru_cache(maxsize=1_024)
@@ -90,7 +109,9 @@ def _second(instant: datetime) -> str:
     return instant.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: int | None) -> tuple[AnyOperation, Any]:
+def _call(
+    session: SignInSession, role: RoleName, provider_arn: str, seconds: int | None
+) -> tuple[SignedInWithSaml | SignedInWithOidc, Any]:
     if session.kind == "saml":
         members = AssumeRoleWithSAMLParams(role.arn, provider_arn, "", duration_seconds=seconds)
         return _WITH_SAML, SignedInSamlRequest(role, members, _NO_POLICIES, session=session)
@@ -100,7 +121,7 @@ def _call(session: SignInSession, role: RoleName, provider_arn: str, seconds: in
     )
 
 
-def _find_provider(session: SignInSession, role_arn: str, request: HttpRequest, ctx: RequestContext) -> str:
+def find_provider(session: SignInSession, role_arn: str, request: HttpRequest, ctx: RequestContext) -> str:
     """Return the provider in the assertion through which a role is open.
 
     If there is no choice, the operation decides, and its refusal is in the audit log.

@@ -134,11 +134,11 @@ def find_by_access(token: str, ctx: RequestContext) -> tuple[TokenFamily, SignIn
         family: TokenFamily | None = ctx.views.get(load_known_family, match[1])
     except RecordMissingError:
         return None
-    if family is None or not _is_access(family, digest, ctx.now):
+    if family is None or not is_access(family, digest, ctx.now):
         # Another node may have issued the token within the cache's last second.
         with ctx.snapshot() as reader:
             family = load_family(reader, match[1])
-        if family is None or not _is_access(family, digest, ctx.now):
+        if family is None or not is_access(family, digest, ctx.now):
             return None
     session = find_session(family.sign_in, ctx)
     return None if session is None else (family, session)
@@ -303,7 +303,8 @@ def _find_live(writer: Writer, sign_in: str, now: datetime) -> SignInSession | N
     return session if session is not None and session.ends > now else None
 
 
-def _is_access(family: TokenFamily, digest: bytes, now: datetime) -> bool:
+def is_access(family: TokenFamily, digest: bytes, now: datetime) -> bool:
+    """Return whether the SHA-256 hash is that of a valid access token of a family."""
     if hmac.compare_digest(digest, family.access_hash):
         return now < family.access_ends
     is_former = hmac.compare_digest(digest, family.former_access_hash)

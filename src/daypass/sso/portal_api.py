@@ -88,7 +88,7 @@ class ListAccounts(OfSso):
 
     def answer(self, params: ListAccountsParams, call: RestCall) -> Mapping[str, Any]:
         """Return one page of accounts."""
-        roles = _roles_of(_session_of(params, call), call)
+        roles = _roles_of(session_of(params, call), call)
         names = {account: _name_of(account, call.ctx) for account in {role.account for role in roles}}
         return page_of_accounts(roles, names, after=params.next_token, size=params.max_results)
 
@@ -102,7 +102,7 @@ class ListAccountRoles(OfSso):
     def answer(self, params: ListAccountRolesParams, call: RestCall) -> Mapping[str, Any]:
         """Return one page of roles."""
         call.recorded["accountId"] = params.account_id
-        roles = _roles_of(_session_of(params, call), call)
+        roles = _roles_of(session_of(params, call), call)
         if all(role.account != params.account_id for role in roles):
             raise ResourceNotFoundException(_NO_ROLE)
         return page_of_roles(roles, params.account_id, after=params.next_token, size=params.max_results)
@@ -118,8 +118,8 @@ class GetRoleCredentials(OfSso):
     def answer(self, params: GetRoleCredentialsParams, call: RestCall) -> Mapping[str, Any]:
         """Return credentials, with the expiration in milliseconds."""
         call.recorded |= {"accountId": params.account_id, "roleName": params.role_name}
-        session = _session_of(params, call)
-        arn = _role_arn(params, call.ctx)
+        session = session_of(params, call)
+        arn = role_arn(params, call.ctx)
         try:
             taken = take_role(
                 call.pipeline,
@@ -153,13 +153,13 @@ class Logout(OfSso):
 
     def answer(self, params: BearerParams, call: RestCall) -> Mapping[str, Any]:
         """Return an empty response."""
-        session = _session_of(params, call)
+        session = session_of(params, call)
         with call.ctx.new_transaction() as writer:
             end_session(writer, session.id)
         return {}
 
 
-def _session_of(params: BearerParams, call: RestCall) -> SignInSession:
+def session_of(params: BearerParams, call: RestCall) -> SignInSession:
     """Return the sign-in of an access token. Raises UnauthorizedException."""
     found = find_by_access(params.access_token, call.ctx)
     if found is None:
@@ -201,7 +201,7 @@ def _name_of(account: str, ctx: RequestContext) -> str:
     return "" if found is None else found.alias or found.name
 
 
-def _role_arn(params: GetRoleCredentialsParams, ctx: RequestContext) -> str:
+def role_arn(params: GetRoleCredentialsParams, ctx: RequestContext) -> str:
     """Return the ARN of a role, with its path, which this API does not know."""
     account = params.account_id
     role = ctx.views.get(load_role, account, params.role_name) if is_account_id(account) else None

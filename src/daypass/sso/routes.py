@@ -26,6 +26,7 @@ from daypass.pipeline import Pipeline, StoreView
 from daypass.sign_in.open_api import require_open_api
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS, declared_members
 from daypass.sso.rest_action import AnyAction, RestCall
+from daypass.sso.role_credentials_template import RoleCredentialsTemplates
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.rest_faults import AuthorizationPendingException, render_rest_fault
 from daypass.wire.rest_json import MAX_JSON_BODY, RestCatalog, RestOperation, answer
@@ -71,6 +72,7 @@ class Sso:
     issuer_keys: IssuerKeys
     workers: ThreadPoolExecutor
     new_request_id: Callable[[], str]
+    templates: RoleCredentialsTemplates = field(default_factory=RoleCredentialsTemplates)
     catalog: RestCatalog = field(
         default_factory=lambda: RestCatalog.load({key: declared_members(one) for key, one in _ACTIONS.items()})
     )
@@ -105,11 +107,16 @@ class Sso:
         trace, needed = _Trace(request, request_id, operation.service, operation.name), None
         try:
             action = self._find_action(operation, trace)
+            if action.is_cached and self.pipeline.required_log is None:
+                view = self.nonblocking
+                body = self.templates.answer(request, request_id, self.pipeline, view.views, view.generation())
+                if body is not None:
+                    return answer(body, request_id)
             params = msgspec.convert(operation.parse(request), action.takes)
             # A required audit log is written before the response, which may wait.
             if action.is_cached and self.pipeline.required_log is None:
                 try:
-                    return _success(operation, trace, self._run(action, params, trace, self.nonblocking))
+                    return self._answer_at_once(operation, action, params, trace)
                 except WouldBlockError:
                     pass
                 except KeysNeededError as error:
@@ -117,6 +124,14 @@ class Sso:
         except Exception as error:  # noqa: BLE001 - the response to our own bug has a request id, never a traceback
             return self._refuse(trace, error)
         return self._answer_waiting(operation, action, params, trace, needed)
+
+    def _answer_at_once(
+        self, operation: RestOperation, action: AnyAction, params: Any, trace: "_Trace"
+    ) -> HttpResponse:
+        response = _success(operation, trace, self._run(action, params, trace, self.nonblocking))
+        if trace.call is not None:
+            self.templates.keep(params, trace.call, operation.render)
+        return response
 
     async def _answer_waiting(
         self, operation: RestOperation, action: AnyAction, params: Any, trace: "_Trace", needed: KeysNeededError | None

@@ -24,7 +24,9 @@ from daypass.mint.durations import role_duration
 from daypass.operations.operation import Authorized, Declares, Parameters, PermissionCheck, Result, StoreAccess
 from daypass.operations.request_context import RequestContext
 from daypass.operations.saml_trust import find_trust
+from daypass.operations.sts.credentials import mint_credentials
 from daypass.operations.sts.role_session import (
+    Mint,
     RoleName,
     federated_checks,
     find_role,
@@ -147,6 +149,10 @@ class AssumeRoleWithSAML(Declares):
 
     def run(self, authorized: Authorized[AssumeRoleWithSAMLRequest], ctx: RequestContext) -> Result:
         """Mint the session, and return the identity in the assertion."""
+        return self.grant(authorized, ctx, mint_credentials)
+
+    def grant(self, authorized: Authorized[AssumeRoleWithSAMLRequest], ctx: RequestContext, mint: Mint) -> Result:
+        """Return the answer, with a session of `mint`."""
         members, role, claims = authorized.params.members, get_role(authorized), _claims_of(authorized.caller)
         longest = role_duration(members.duration_seconds, role_maximum=role.max_session_seconds, chained=False)
         seconds = session_seconds(claims, requested=longest, now=ctx.now)
@@ -163,6 +169,7 @@ class AssumeRoleWithSAML(Declares):
             token_size=members.minimum_session_token_size,
             provider=claims.provider,
             context=context,
+            mint=mint,
         )
         return {
             **granted,

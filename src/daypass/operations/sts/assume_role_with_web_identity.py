@@ -212,7 +212,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
 
     def run(self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext) -> Result:
         """Mint the session. It may outlive the token."""
-        return self._grant(authorized, ctx, mint_credentials)
+        return self.grant(authorized, ctx, mint_credentials)
 
     def make_template(
         self, model: OperationModel, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext
@@ -224,13 +224,13 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
         params = authorized.params
         if params.policies.arns or params.policies.inline or params.members.minimum_session_token_size:
             return None
-        return make_assume_role_template(partial(self._grant, authorized, ctx), model, authorized, ctx)
+        return make_assume_role_template(partial(self.grant, authorized, ctx), model, authorized, ctx)
 
     def has_lasting_caller(self, caller: Caller) -> bool:
         """Return whether later tokens of the same identity have this same bearer."""
         return isinstance(caller, Bearer) and _bearers.get(_name_of(caller.web)) is caller
 
-    def _grant(
+    def grant(
         self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext, mint: Mint
     ) -> Result:
         """Return the answer, with a session of `mint`."""

@@ -148,7 +148,7 @@ def _written(  # noqa: PLR0913, PLR0917 - by position: the names cost more than 
 class GrantTemplate(msgspec.Struct, frozen=True):
     """Grants to one caller that differ in the session name alone.
 
-    The caller has a long-term key, or a proof without keys behind it. `sealing_ring` are the keys at the time when it
+    The caller has a long-term key, a proof without keys behind it, or a sign-in. `sealing_ring` are the keys when it
     was made: a reader keeps a template only while they are the present ones.
     """
 
@@ -159,13 +159,17 @@ class GrantTemplate(msgspec.Struct, frozen=True):
     sealing_ring: SealingRing
 
 
-def make_grant_template(grant: Grant, caller: Caller, ctx: RequestContext) -> GrantTemplate:
+def make_grant_template(
+    grant: Grant, caller: Caller, ctx: RequestContext, lasting: KeyChain = NO_KEYS
+) -> GrantTemplate:
     """Return the template of grants like this one.
 
-    Raises ValueError for a grant, or a caller, that `mint_credentials` treats in another way than the usual one.
+    `lasting` is the key chain of a caller for which it is the same at each moment. A session that is issued in a second
+    that the chain names is written in another way: the template is not for these. Raises ValueError for a grant, or a
+    caller, that `mint_credentials` treats in another way than the usual one.
     """
     # Other classes have chains of their own.
-    chain = encode_first_step(caller.access_key_id) if type(caller) is Caller else _encode_no_keys(caller)
+    chain = encode_first_step(caller.access_key_id) if type(caller) is Caller else _encode_lasting(caller, lasting)
     is_usual = chain is not None and caller.session is None and grant.approval is None and grant.issued is None
     if chain is None or not is_usual or grant.scope_down or grant.token_size:
         raise ValueError("such a grant has no template")
@@ -173,9 +177,9 @@ def make_grant_template(grant: Grant, caller: Caller, ctx: RequestContext) -> Gr
     return GrantTemplate(caller, grant.account, grant.seconds, make_template(written), ctx.sealing_ring)
 
 
-def _encode_no_keys(caller: Caller) -> bytes | None:
-    """Return the key chain of a caller without a key, or None if a key is behind it."""
-    return encode_chain(NO_KEYS) if not caller.access_key_id and caller.key_chain(0) == NO_KEYS else None
+def _encode_lasting(caller: Caller, chain: KeyChain) -> bytes | None:
+    """Return the key chain of a caller without a key, or None if it is another one."""
+    return encode_chain(chain) if not caller.access_key_id and caller.key_chain(0) == chain else None
 
 
 def mint_by_template(
