@@ -10,7 +10,7 @@ from tests.apply.directory import ACCOUNT, Directory, Given
 from tests.documents import allow, trusting
 
 from daypass.apply.apply import ApplyResult, Committed, Manner, Tools, apply_file
-from daypass.apply.file.desired import read_desired
+from daypass.apply.file.desired import Desired, read_desired
 from daypass.apply.file.file_parser import read_text
 from daypass.apply.file.nodes import ApplyFileError
 from daypass.apply.store.batches import BatchSizes
@@ -164,12 +164,80 @@ def test_a_refusal_keeps_the_batches_before_it(batches: Batches) -> None:
     assert not rest.root_keys
 
 
-def test_a_trial_is_one_transaction_that_is_rolled_back(batches: Batches) -> None:
-    """It finds every refusal, whatever the size of the file."""
+def test_a_trial_takes_no_lock(batches: Batches) -> None:
+    """It finds every refusal and makes no transaction, whatever the size of the file: another writer may have one."""
     before = batches.directory.revision()
-    assert len(batches.apply(_many(), is_trial=True).plan.changes) == 8
+    with batches.directory.there.store.write():
+        assert len(batches.apply(_many(), is_trial=True).plan.changes) == 8
+        refused = _many()
+        refused["accounts"][ACCOUNT]["roles"]["role-6"]["boundary"] = f"arn:aws:iam::{OTHER}:policy/none"
+        with pytest.raises(ApplyFileError, match="role-6"):
+            batches.apply(refused, is_trial=True)
     assert batches.directory.revision() == before
     assert not batches.committed
+
+
+class MeanwhileStore:
+    """A store in which another writer acts before each transaction, after the draft was made."""
+
+    def __init__(self, store: Any, act: Callable[[], object]) -> None:
+        self._store, self._act = store, act
+        self.writes = 0
+
+    def read(self) -> Any:
+        """Open a snapshot."""
+        return self._store.read()
+
+    def write(self) -> Any:
+        """Open a transaction."""
+        self.writes += 1
+        self._act()
+        return self._store.write()
+
+    def changes_since(self, position: Any) -> Any:
+        """Return the changes after a position."""
+        return self._store.changes_since(position)
+
+
+def _with_another(batches: Batches, act: Callable[[], object]) -> tuple[MeanwhileStore, Tools]:
+    tools = batches.directory.tools
+    store = MeanwhileStore(tools.store, act)
+    return store, Tools(**{name: getattr(tools, name) for name in Tools.__dataclass_fields__} | {"store": store})
+
+
+def _desired(file: dict[str, Any]) -> Desired:
+    return read_desired(read_text(json.dumps(file).encode()), Given({}))
+
+
+def test_a_draft_is_written_beside_other_accounts_and_made_again_in_its_own(batches: Batches) -> None:
+    """A draft that is written has seen all changes of its account by others; those elsewhere do not matter."""
+    for account in (ACCOUNT, THIRD):
+        batches.directory.apply(json.dumps(_file(**{f"a{account}": {"name": "there"}})))
+    numbers = iter(range(100))
+    store, tools = _with_another(
+        batches, lambda: batches.directory.call("CreateUser", THIRD, UserName=f"u-{next(numbers)}")
+    )
+    apply_file(_desired(_many(3)), tools, Manner())
+    assert store.writes == 1
+    left = ["first", "second"]
+    store, tools = _with_another(
+        batches, lambda: left and batches.directory.call("CreateUser", ACCOUNT, UserName=left.pop())
+    )
+    apply_file(_desired(_file(**{f"a{ACCOUNT}": {"users": {"alice": {}}}})), tools, Manner())
+    assert store.writes == 3
+    assert batches.directory.thing("user", "alice") is not None
+
+
+def test_a_batch_that_never_fits_is_executed_under_the_lock(batches: Batches) -> None:
+    """Another writer that writes to the same account all the time delays a file, and does not stop it."""
+    batches.directory.apply(json.dumps(_file(**{f"a{ACCOUNT}": {"name": "there"}})))
+    numbers = iter(range(100))
+    store, tools = _with_another(
+        batches, lambda: batches.directory.call("CreateUser", ACCOUNT, UserName=f"u-{next(numbers)}")
+    )
+    apply_file(_desired(_file(**{f"a{ACCOUNT}": {"users": {"alice": {}}}})), tools, Manner())
+    assert store.writes == 5
+    assert batches.directory.thing("user", "alice") is not None
 
 
 def _once(batches: Batches, act: Callable[[], object]) -> None:
@@ -230,14 +298,9 @@ def test_endless_changes_of_others_end_the_command(batches: Batches) -> None:
     batches.apply(_many(3))
     numbers = iter(range(10_000))
     changed = _many(3, description="new")
-    tools = batches.directory.tools
-    busy = Tools(
-        **{name: getattr(tools, name) for name in Tools.__dataclass_fields__}
-        | {"store": BusyStore(tools.store, lambda: _describe(batches.directory, f"by another {next(numbers)}"))}
-    )
-    desired = read_desired(read_text(json.dumps(changed).encode()), Given({}))
+    _, tools = _with_another(batches, lambda: _describe(batches.directory, f"by another {next(numbers)}"))
     with pytest.raises(ApplyFileError, match="other writers change the same entities"):
-        apply_file(desired, busy, Manner())
+        apply_file(_desired(changed), tools, Manner())
     role = batches.directory.thing("role", "role-0")
     assert role is not None
     assert role.value("description").startswith("by another")
@@ -245,19 +308,3 @@ def test_endless_changes_of_others_end_the_command(batches: Batches) -> None:
 
 def _describe(directory: Directory, words: str) -> None:
     directory.call("UpdateRole", RoleName="role-0", Description=words)
-
-
-class BusyStore:
-    """A store with another writer, which changes it before each transaction."""
-
-    def __init__(self, store: Any, act: Callable[[], object]) -> None:
-        self._store, self._act = store, act
-
-    def read(self) -> Any:
-        """Open a snapshot."""
-        return self._store.read()
-
-    def write(self) -> Any:
-        """Open a transaction after a change by another writer."""
-        self._act()
-        return self._store.write()

@@ -1,13 +1,19 @@
 """Apply a file to a store.
 
 The plan is made on a snapshot, outside the writers' lock. It is executed in batches (store/batches.py), each in one
-transaction: a small file is one batch, and then every refusal comes before the commit. A batch begins with a check that
-the entities of its changes are as the plan found them. Otherwise the rest is planned again.
+transaction: a small file is one batch, and then every refusal comes before the commit.
+
+- A batch is executed on a newer snapshot, as a draft. It begins with a check that the entities of its changes are as
+the plan found them. Otherwise the rest is planned again.
+- The lock is held only to write the draft. If another writer has changed something that the draft read, the batch is
+executed again; after a few times under the lock.
+- A trial makes one draft of the whole file, and does not write it.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from daypass.apply.file.desired import Desired
 from daypass.apply.file.nodes import ApplyFileError, FilePosition
@@ -24,12 +30,13 @@ from daypass.apply.store.store_state import read_marks, read_present
 from daypass.audit.event import AuditRecord
 from daypass.bootstrap import RootKey
 from daypass.directory.secret_box import SecretBox
-from daypass.directory.store import Reader, Store, Writer
+from daypass.directory.store import Reader, Snapshot, Store, Writer
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
 from daypass.wire.catalog import Catalog
 
 _MOST_FAILURES = 20  # plans in turn that do not fit the store any more
+_MOST_DRAFTS = 4  # of one batch, before it is executed under the lock
 # SQLite's waiting writers look every 100 ms whether the lock is free. A replica may need as long for the last batch.
 _PAUSE_SECONDS = 0.11
 
@@ -46,18 +53,30 @@ class Committed:
     root_keys: tuple[RootKey, ...] = ()
 
 
+class DraftWriter(Writer, Protocol):
+    """A Writer on a snapshot, whose changes are written later."""
+
+    def write_to(self, writer: Writer, store: Store) -> bool:
+        """Write the changes, and return whether that was possible.
+
+        It is not if another writer has changed something that this one read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The environment of an apply.
 
-    `open_context` makes the RequestContext of a transaction. `progress` is called after each change, and `committed`
-    after each batch. `refused` gets a refusal, and the other changes continue.
+    `open_draft` makes a writer on a snapshot, and `open_context` the RequestContext of a writer. `progress` is called
+    after each change, and `committed` after each batch. `refused` gets a refusal, and the other changes continue.
     """
 
     store: Store
     vault: SecretBox
     catalog: Catalog
     registry: Registry
+    open_draft: Callable[[Snapshot], DraftWriter]
     open_context: Callable[[Writer], RequestContext]
     source: AuditOrigin
     secrets: Secrets
@@ -88,8 +107,8 @@ class ApplyResult:
     root_keys: list[RootKey] = field(default_factory=list)
 
 
-class _RollbackError(Exception):
-    """Roll the transaction back."""
+class _ConflictError(Exception):
+    """Another writer has changed something that a draft read."""
 
 
 class _StalePlanError(Exception):
@@ -99,8 +118,8 @@ class _StalePlanError(Exception):
 def apply_file(desired: Desired, tools: Tools, manner: Manner) -> ApplyResult:
     """Change the store to the state that the file describes.
 
-    Raises ApplyFileError, and then the present batch is rolled back: the store is unchanged unless `tools.committed`
-    was called. A trial executes the changes too, to find every refusal, and rolls them back.
+    Raises ApplyFileError, and then the present batch is not written: the store is unchanged unless `tools.committed`
+    was called. A trial executes the changes too, to find every refusal, and writes none.
     """
     return _Run(desired, tools, manner).execute()
 
@@ -129,10 +148,8 @@ class _Run:
                 for at, batch in enumerate(self._split(plan)):
                     if at:
                         time.sleep(_PAUSE_SECONDS)
-                    self._commit(batch, rule)
+                    self._apply(batch, rule)
                 break
-            except _RollbackError:
-                return ApplyResult(plan)
             except _StalePlanError:
                 failures = failures + 1 if len(self._done) == done else 0
                 if failures >= _MOST_FAILURES:
@@ -154,30 +171,62 @@ class _Run:
         is_one = self._manner.is_trial or self._tools.refused is not None
         return [plan] if is_one else split_plan(plan, self._tools.sizes)
 
-    def _commit(self, batch: ApplyPlan, rule: RemovalRule) -> None:
-        """Execute one batch in a transaction of its own."""
+    def _apply(self, batch: ApplyPlan, rule: RemovalRule) -> None:
+        """Execute one batch, in a transaction of its own unless it is a trial."""
         audit_records: list[AuditRecord] = []
         try:
-            with self._tools.store.write() as transaction:
-                # A write increments the revision by one.
-                number = transaction.revision()
-                self._is_alone = self._is_alone and number == self._revision + 1
-                if not self._is_alone:
-                    _require_fresh(transaction, batch, rule, self._desired, self._tools)
-                keys = self._execute(CachingWriter(transaction), batch, rule, audit_records)
+            keys = self._drafted(batch, rule, audit_records)
         except ApplyFileError as mistake:
             mistake.is_late = bool(self._done)
-            # Rolled-back changes are not recorded; the refusal is.
+            # Changes that were not written are not recorded; the refusal is.
             _record(self._tools, [record for record in audit_records if record.fault is not None])
             raise
-        self._revision = number
         self._done += batch.changes
+        if self._manner.is_trial:
+            return
         self._keys += keys
         self._tools.committed(Committed(len(self._done), self._total, tuple(self._keys)))
         _record(self._tools, audit_records)
 
+    def _drafted(self, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]) -> list[RootKey]:
+        """Execute a batch outside the lock, and then write it."""
+        for _ in range(_MOST_DRAFTS):
+            audit_records.clear()
+            with self._tools.store.read() as snapshot:
+                self._require_fresh(snapshot, snapshot.revision(), batch, rule)
+                draft = self._tools.open_draft(snapshot)
+                keys = self._execute(draft, batch, rule, audit_records)
+            if self._manner.is_trial or self._is_written(draft):
+                return keys
+        audit_records.clear()
+        with self._tools.store.write() as transaction:
+            number = transaction.revision()
+            self._require_fresh(transaction, number - 1, batch, rule)
+            keys = self._execute(CachingWriter(transaction), batch, rule, audit_records)
+        self._revision = number
+        return keys
+
+    def _is_written(self, draft: DraftWriter) -> bool:
+        """Write a draft, and return whether it was possible."""
+        try:
+            with self._tools.store.write() as transaction:
+                number = transaction.revision()
+                _write(draft, transaction, self._tools.store)
+        except _ConflictError:
+            return False
+        # A write increments the revision by one. Later batches may depend on what others wrote before this one.
+        self._is_alone = self._is_alone and number == self._revision + 1
+        self._revision = number
+        return True
+
+    def _require_fresh(self, reader: Reader, number: int, batch: ApplyPlan, rule: RemovalRule) -> None:
+        """Require that the entities of a batch are as they were planned, if another writer came between."""
+        self._is_alone = self._is_alone and number == self._revision
+        if not self._is_alone:
+            _require_fresh(reader, batch, rule, self._desired, self._tools)
+
     def _execute(
-        self, writer: CachingWriter, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]
+        self, writer: Writer, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]
     ) -> list[RootKey]:
         tools, before = self._tools, 2 * len(self._done)
 
@@ -190,9 +239,13 @@ class _Run:
         guard.check(writer)
         if self._manner.owns:
             write_marks(writer, batch, self._desired.name, rule.marks)
-        if self._manner.is_trial:
-            raise _RollbackError
         return keys
+
+
+def _write(draft: DraftWriter, transaction: Writer, store: Store) -> None:
+    """Write a draft. Raises _ConflictError."""
+    if not draft.write_to(transaction, store):
+        raise _ConflictError
 
 
 def _require_fresh(reader: Reader, batch: ApplyPlan, rule: RemovalRule, desired: Desired, tools: Tools) -> None:

@@ -28,7 +28,7 @@ _KINDS = ("policy", "group", "oidcProvider", "samlProvider", "oidcClient", "user
 class BatchSizes:
     """The changes of a small plan, and the new entities of a batch.
 
-    A batch of this size holds the writers' lock for about a third of a second.
+    The execution of a batch of this size takes about a third of a second.
     """
 
     small_plan: int = 1_000

@@ -90,6 +90,7 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
     from daypass.apply.store.operator_context import operator_context
     from daypass.operations.registry import full_registry
     from daypass.operations.settings import ServiceSettings
+    from daypass.storage.draft import Draft
     from daypass.wire.catalog import Catalog
     from daypass.wiring import HOME_REGION
 
@@ -100,6 +101,7 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
         vault=there.vault,
         catalog=Catalog.load(),
         registry=full_registry(),
+        open_draft=Draft,
         open_context=lambda writer: operator_context(
             writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
         ),
