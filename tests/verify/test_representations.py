@@ -47,6 +47,7 @@ _HARMLESS_OF = frozenset(
         ("StoreProfile", "keys"),
         ("TlsFiles", "key"),
         ("TransferLimits", "head_seconds"),
+        ("TransferLimits", "last_head_seconds"),
     }
 )
 
