@@ -72,6 +72,7 @@ from daypass.system_clock import SystemClock
 from daypass.verify.caller import VerifiedCaller
 from daypass.verify.keys import Keys
 from daypass.verify.remote import RemoteKeys, ServerChanges
+from daypass.verify.remote_server.feed_history import UNKNOWN
 from daypass.verify.remote_server.remote_facts import RemoteFacts
 from daypass.verify.remote_server.server_connection import (
     RegistrationRefusedError,
@@ -283,7 +284,7 @@ def server_warning(settings: GatewaySettings, connection: ServerConnection) -> s
     It is empty if the server answers this gateway. Blocks for a few seconds at most.
     """
     try:
-        ServerChanges(connection).changes(0, 0)
+        ServerChanges(connection).changes(UNKNOWN, 0)
     except RegistrationRefusedError as trouble:
         name = settings.resource_server
         reason = f"the server refuses this gateway, the resource server {name!r}: {trouble.detail}"

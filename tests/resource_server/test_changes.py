@@ -20,6 +20,7 @@ from daypass.testing.server import RunningServer, running_server
 from daypass.verify.decision import decide
 from daypass.verify.keys import NotLoadedError
 from daypass.verify.remote import RemoteKeys, ServerChanges
+from daypass.verify.remote_server.feed_history import UNKNOWN, FeedPosition
 from daypass.verify.remote_server.protocol import ChangesAnswer
 from daypass.verify.remote_server.remote_facts import Fact, RemoteFacts
 from daypass.verify.remote_server.server_connection import RegistrationRefusedError, ServerConnection
@@ -105,7 +106,7 @@ class Feed:
     def __init__(self) -> None:
         self.answer: ChangesAnswer | None = ChangesAnswer(revision=1, waited=0, age=0, reset=True)
 
-    def changes(self, after: int, wait: float) -> ChangesAnswer:
+    def changes(self, after: FeedPosition, wait: float) -> ChangesAnswer:
         """Return the answer of the test, or fail."""
         del after, wait
         if self.answer is None:
@@ -176,7 +177,7 @@ def test_a_server_without_registrations_refuses_the_last_one(name: str) -> None:
     with running_server() as empty:
         connection = ServerConnection(empty.url, name, Credentials("AKIA" + "A" * 16, "s" * 40), region="us-east-1")
         with pytest.raises(RegistrationRefusedError):
-            ServerChanges(connection).changes(-1, 0)
+            ServerChanges(connection).changes(UNKNOWN, 0)
         connection.close()
 
 

@@ -44,8 +44,9 @@ def answer_facts(request: FactRequest, server: ResourceServer, store: Store) -> 
             value=msgspec.Raw(_encode(value)),
             documents=documents,
             dependencies=snapshot.dependencies,
-            revision=snapshot.revision,
+            revision=snapshot.position.number,
             max_age=MAX_AGE,
+            nonce=snapshot.position.nonce.hex(),
         )
 
 

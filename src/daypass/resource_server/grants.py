@@ -93,8 +93,9 @@ def _granted(
         caller=encoded,
         documents=documents if request.inline_documents else {},
         dependencies=snapshot.dependencies,
-        revision=snapshot.revision,
+        revision=snapshot.position.number,
         max_age=MAX_AGE,
+        nonce=snapshot.position.nonce.hex(),
     )
     return answer, documents
 

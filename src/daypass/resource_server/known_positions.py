@@ -1,8 +1,8 @@
 """The positions behind the revisions that resource servers name.
 
-A resource server of version 0.1.0 names a revision by its number alone. This process remembers which position it meant.
-Of two histories with one number it cannot know which was meant, so such a number is not known: everything may have
-changed.
+An earlier resource server names a revision by its number alone, without the nonce. This process remembers which
+position it meant. Of two histories with one number it cannot know which was meant, so such a number is not known:
+everything may have changed.
 """
 
 import threading

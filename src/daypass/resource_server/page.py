@@ -12,14 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
+
+from daypass.directory.changes import NOWHERE, Changes, Position
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.errors import Fault, ServiceUnavailable, ValidationError
 from daypass.http.asgi_messages import Send, send_answer
 from daypass.http.request_ids import RequestIds
 from daypass.resource_server.known_positions import KnownPositions
-from daypass.resource_server.service import ResourceServers, encode, refused
+from daypass.resource_server.service import ResourceServers, encode, refused, understands_nonces
 from daypass.resource_server.snapshot import invalidated_names
-from daypass.storage.cache import StoreCache
+from daypass.storage.cache import CacheProgress, StoreCache
 from daypass.verify.remote_server.protocol import (
     BUCKET_CHANGES_PATH,
     CHANGES_PATH,
@@ -38,7 +41,8 @@ _PATIENCE = 10.0  # seconds for the body to arrive
 _LONGEST_WAIT = 25.0  # seconds
 _STEP = 0.05  # seconds between two looks at the counter of changes
 _OLDEST = 3.0  # seconds since the last word from the database, beyond which "no change" is not said
-_MOST_NAMES = 2_000
+_MOST_NAMES = 2_000  # and nonces
+_LONGEST_NONCE = 64  # characters; longer ones are cut, and differ from every nonce
 _MOST_WAITING = 2_048
 _POSTS = frozenset({KEYS_PATH, FACTS_PATH, BUCKET_CHANGES_PATH})
 _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"no-store"))
@@ -94,76 +98,92 @@ class ResourceServerPage:
             if not await self._run(self.service.is_in_use):
                 return _MISSING
             server, _ = await self._run(self.service.identify, request)
-            after, wait = _terms(request)
-            return await self._wait(server, after, asked, wait)
+            return await self._wait(server, _terms(request), asked)
         except Fault as fault:
             return refused(fault)
         finally:
             self._waiting -= 1
 
-    async def _wait(self, server: ResourceServer, after: int, asked: float, wait: float) -> HttpResponse:
+    async def _wait(self, server: ResourceServer, terms: "_FeedTerms", asked: float) -> HttpResponse:
         while True:
-            answer = await self._next(server, after, asked)
-            is_over = time.monotonic() - asked >= wait
+            answer, is_new = await self._next(server, terms, asked)
+            is_over = time.monotonic() - asked >= terms.wait
             # An ambiguous number stays the newest one until the next write: without the wait, a resource server would
             # start anew as often as the network allows.
-            if is_over or (answer is not None and not self._positions.is_ambiguous(after)):
-                return HttpResponse(200, _NEXT, encode(answer or self._unchanged(after, asked)))
+            is_ambiguous = not terms.nonce and self._positions.is_ambiguous(terms.after)
+            if is_over or (is_new and not is_ambiguous):
+                return HttpResponse(200, _NEXT, encode(answer))
             await asyncio.sleep(_STEP)
 
-    async def _next(self, server: ResourceServer, after: int, asked: float) -> ChangesAnswer | None:
-        """Return the changes after a revision, or None if there are none yet."""
+    async def _next(self, server: ResourceServer, terms: "_FeedTerms", asked: float) -> tuple[ChangesAnswer, bool]:
+        """Return the changes after a position, and whether there are any."""
         progress = self.cache.progress()
         if progress.is_overtaken:
             await self._run(self.cache.poll)
             progress = self.cache.progress()
-        self._age()
+        heard_at = self._heard_at(progress)
         self._positions.note(progress.position)
-        position = self._positions.find(after)
-        if progress.position == position:
-            return None
-        changes = await self._run(self.service.source.store.changes_since, position)
-        if changes is not None and changes.position == position:
-            return None
-        if changes is not None:
-            self._positions.note(changes.position)
+        position = Position(terms.after, terms.nonce) if terms.nonce else self._positions.find(terms.after)
+        changes: Changes | None = Changes(position, frozenset())
+        if progress.position != position:
+            changes = await self._run(self.service.source.store.changes_since, position)
+        if changes is None and position != NOWHERE:
+            # The history lacks this position. The cache may not have noticed yet: its own may be of the lost history.
+            await self._run(self.cache.poll)
+            progress = self.cache.progress()
+            heard_at = self._heard_at(progress)
+        newest = progress.position if changes is None else changes.position
+        self._positions.note(newest)
         names = frozenset[str]() if changes is None else invalidated_names(changes, server)
-        reset = changes is None or len(names) > _MOST_NAMES
-        return ChangesAnswer(
-            revision=progress.position.number if changes is None else changes.revision,
+        reset = changes is None or max(len(names), len(changes.nonces)) > _MOST_NAMES
+        nonces = () if reset or changes is None else tuple(nonce.hex() for nonce in changes.nonces)
+        answer = ChangesAnswer(
+            revision=newest.number,
             waited=time.monotonic() - asked,
-            age=self._age(),
+            age=time.monotonic() - heard_at,
             invalidated=frozenset() if reset else names,
             reset=reset,
+            nonces=(nonces or (newest.nonce.hex(),)) if terms.understands_nonces else msgspec.UNSET,
         )
+        return answer, newest != position
 
-    def _unchanged(self, after: int, asked: float) -> ChangesAnswer:
-        return ChangesAnswer(revision=after, waited=time.monotonic() - asked, age=self._age())
-
-    def _age(self) -> float:
-        """Return the seconds since the last word from the database.
+    def _heard_at(self, progress: CacheProgress) -> float:
+        """Return the time at which the server asked its database for this progress.
 
         Raises ServiceUnavailable if that is too long ago: then "no change" could be wrong.
         """
-        age = self.cache.progress().age
-        if age > _OLDEST or self.cache.is_away:
-            raise ServiceUnavailable("This server has lost its database.", detail=f"no word for {age:.1f} s")
-        return age
+        if progress.age > _OLDEST or self.cache.is_away:
+            raise ServiceUnavailable("This server has lost its database.", detail=f"no word for {progress.age:.1f} s")
+        return time.monotonic() - progress.age
 
     async def _run(self, function: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self.workers, function, *args)
 
 
-def _terms(request: HttpRequest) -> tuple[int, float]:
-    """Return the revision and the seconds to wait. Raises ValidationError."""
+@dataclass(frozen=True, slots=True)
+class _FeedTerms:
+    """The position after which a resource server asks for changes, and the seconds to wait.
+
+    An earlier resource server does not send a nonce.
+    """
+
+    after: int
+    nonce: bytes
+    wait: float
+    understands_nonces: bool
+
+
+def _terms(request: HttpRequest) -> _FeedTerms:
+    """Return the terms of a request for changes. Raises ValidationError."""
     found = parse_qs(request.query.decode("latin-1"))
     try:
         after, wait = int(found.get("after", ["-1"])[0]), float(found.get("wait", ["0"])[0])
+        nonce = bytes.fromhex(found.get("nonce", [""])[0][:_LONGEST_NONCE])
     except ValueError as error:
-        raise ValidationError("after must be a revision, and wait a number of seconds.") from error
+        raise ValidationError("after must be a revision, nonce hexadecimal, and wait a number of seconds.") from error
     if not 0 <= wait <= _LONGEST_WAIT or not -1 <= after < 2**63:
         raise ValidationError(f"wait must be between 0 and {_LONGEST_WAIT:.0f} seconds, and after a revision.")
-    return after, wait
+    return _FeedTerms(after, nonce, wait, understands_nonces(request))
 
 
 async def _read(receive: Receive) -> bytes | None:

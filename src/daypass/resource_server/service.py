@@ -37,6 +37,7 @@ from daypass.verify.remote_server.protocol import (
     FACTS_PATH,
     KEYS_PATH,
     NAME_PARAMETER,
+    NONCES_PARAMETER,
     SERVICE,
     BucketChange,
     FactRequest,
@@ -131,7 +132,8 @@ class ResourceServers:
     def _answer(self, request: HttpRequest, server: ResourceServer) -> bytes:
         path = request.path.decode("latin-1")
         if path == FACTS_PATH:
-            return encode(answer_facts(_read(request.body, FactRequest), server, self.source.store))
+            facts = answer_facts(_read(request.body, FactRequest), server, self.source.store)
+            return encode(facts if understands_nonces(request) else msgspec.structs.replace(facts, nonce=""))
         if path == BUCKET_CHANGES_PATH:
             change = _read(request.body, BucketChange)
             return encode(change_bucket(change, server, self.source, self._now()))
@@ -139,7 +141,7 @@ class ResourceServers:
             answer, documents = grant(_read(request.body, GrantRequest), server, self.source, self._now())
             for name, text in documents.items():
                 self._documents.put(name, text)
-            return encode(answer)
+            return encode(answer if understands_nonces(request) else msgspec.structs.replace(answer, nonce=""))
         document = self._documents.get(path.removeprefix(DOCUMENTS_PATH))
         if document is None:
             # Another node may have named it. The resource server then asks for the documents with the key.
@@ -184,6 +186,14 @@ def refused(fault: Fault) -> HttpResponse:
     """Return the answer for a Fault."""
     headers = (*_JSON, (b"retry-after", b"1")) if isinstance(fault, StoreUnavailableError) else _JSON
     return HttpResponse(fault.status, headers, encode(RefusedAnswer(fault.code, fault.message)))
+
+
+def understands_nonces(request: HttpRequest) -> bool:
+    """Return whether a resource server accepts nonces in answers.
+
+    Earlier ones refuse unknown fields.
+    """
+    return _parameters(request).get(NONCES_PARAMETER) == "1"
 
 
 def _read(body: bytes, type_: type[T]) -> T:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.base64url import to_base64url
-from daypass.directory.changes import Changes
+from daypass.directory.changes import Changes, Position
 from daypass.directory.entities.resource_server_entities import ResourceServer
 from daypass.directory.store import Store
 from daypass.storage.invalidation import Dependency, invalidated_keys
@@ -26,10 +26,10 @@ _SEPARATOR = "\x1f"  # a store does not accept it in names
 class RecordedSnapshot:
     """Views of one snapshot that remember what was read."""
 
-    def __init__(self, recording: RecordingReader, revision: int, server: ResourceServer) -> None:
+    def __init__(self, recording: RecordingReader, position: Position, server: ResourceServer) -> None:
         self._recording = recording
         self._server = server
-        self.revision = revision
+        self.position = position
         self.reader = recording
         self.views = SnapshotViews(recording)
 
@@ -43,7 +43,7 @@ class RecordedSnapshot:
 def open_snapshot(store: Store, server: ResourceServer) -> Iterator[RecordedSnapshot]:
     """Open a snapshot for an answer to a resource server."""
     with store.read() as reader:
-        yield RecordedSnapshot(RecordingReader(reader), reader.revision(), server)
+        yield RecordedSnapshot(RecordingReader(reader), reader.position(), server)
 
 
 def invalidated_names(changes: Changes, server: ResourceServer) -> frozenset[str]:

@@ -188,9 +188,10 @@ class StoreCache:
 
     def progress(self) -> CacheProgress:
         """Return how far the cache has read. It never blocks."""
-        freshness, position = self._freshness, self._position
+        freshness = self._freshness
+        heard_at, position = freshness.heard_at, self._position  # in this order: the position is at least as new
         is_overtaken = freshness.is_overtaken() or self._announced_number > position.number
-        return CacheProgress(position, freshness.monotonic() - freshness.heard_at, is_overtaken)
+        return CacheProgress(position, freshness.monotonic() - heard_at, is_overtaken)
 
     def start(self) -> None:
         """Start to poll for changes in the background."""

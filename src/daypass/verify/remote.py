@@ -20,11 +20,13 @@ from daypass.authenticate.sigv4.signing_key import SigV4SigningKey
 from daypass.bounded_memory import BoundedMemory
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable, SignatureDoesNotMatch
 from daypass.verify.keys import KeyClaim, KeyGrant, NotLoadedError
+from daypass.verify.remote_server.feed_history import FeedPosition
 from daypass.verify.remote_server.grant_json import GrantFormatError, decode_caller, references_of
 from daypass.verify.remote_server.protocol import (
     CHANGES_PATH,
     DOCUMENTS_PATH,
     KEYS_PATH,
+    WITH_NONCES,
     ChangesAnswer,
     GrantAnswer,
     GrantRequest,
@@ -51,15 +53,16 @@ class ServerChanges:
     def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
 
-    def changes(self, after: int, wait: float) -> ChangesAnswer:
-        """Return the changes after a revision.
+    def changes(self, after: FeedPosition, wait: float) -> ChangesAnswer:
+        """Return the changes after a position.
 
         Raises ServiceUnavailable, or RegistrationRefusedError if the server does not serve this resource server.
         """
+        parameters = {"after": str(after.number), "wait": str(wait), **WITH_NONCES}
+        if after.nonce:
+            parameters["nonce"] = after.nonce
         try:
-            answer: ChangesAnswer | None = self._connection.get(
-                CHANGES_PATH, ChangesAnswer, after=str(after), wait=str(wait)
-            )
+            answer: ChangesAnswer | None = self._connection.get(CHANGES_PATH, ChangesAnswer, **parameters)
         except _OWN_REFUSALS as refusal:
             # The request has no other signature than the resource server's own.
             raise RegistrationRefusedError(_AWAY, detail=f"the server refused: {refusal.code}") from refusal
@@ -155,7 +158,7 @@ class RemoteKeys:
         except GrantFormatError as problem:
             raise ServiceUnavailable("The service is temporarily unavailable.", detail=str(problem)) from problem
         held = _HeldKey(KeyGrant(SigV4SigningKey(answer.key), caller), answer.not_after)
-        return Fact(held, answer.dependencies, answer.revision, answer.max_age)
+        return Fact(held, answer.dependencies, answer.revision, answer.max_age, answer.nonce)
 
     def _ask(self, claim: KeyClaim, *, inline: bool) -> GrantAnswer:
         request = GrantRequest(
@@ -169,7 +172,7 @@ class RemoteKeys:
             presigned=claim.presigned,
             inline_documents=inline,
         )
-        answer: GrantAnswer | None = self._connection.post(KEYS_PATH, _encode(request), GrantAnswer)
+        answer: GrantAnswer | None = self._connection.post(KEYS_PATH, _encode(request), GrantAnswer, **WITH_NONCES)
         if answer is None:
             raise ServiceUnavailable(
                 "The service is temporarily unavailable.", detail="no resource server is registered"

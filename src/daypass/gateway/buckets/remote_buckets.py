@@ -26,6 +26,7 @@ from daypass.verify.remote_server.grant_json import GrantFormatError, decode_set
 from daypass.verify.remote_server.protocol import (
     BUCKET_CHANGES_PATH,
     FACTS_PATH,
+    WITH_NONCES,
     AccountFact,
     BucketChange,
     BucketChanged,
@@ -80,7 +81,7 @@ class RemoteViews:
     def _fetch(self, kind: str, names: tuple[str, ...], decode: Decoder) -> Fact:
         answer: FactAnswer | None
         try:
-            answer = self._connection.post(FACTS_PATH, _encode(FactRequest(kind, names)), FactAnswer)
+            answer = self._connection.post(FACTS_PATH, _encode(FactRequest(kind, names)), FactAnswer, **WITH_NONCES)
         except RegistrationRefusedError as problem:
             if kind != "account":
                 raise
@@ -96,7 +97,7 @@ class RemoteViews:
             value = decode(answer)
         except GrantFormatError as problem:
             raise ServiceUnavailable(_AWAY, detail=str(problem)) from problem
-        return Fact(value, answer.dependencies, answer.revision, answer.max_age)
+        return Fact(value, answer.dependencies, answer.revision, answer.max_age, answer.nonce)
 
 
 class RemoteBuckets(StoreBuckets):

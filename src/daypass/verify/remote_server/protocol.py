@@ -21,6 +21,14 @@ BUCKET_CHANGES_PATH = PREFIX + "bucket-changes"
 NAME_PARAMETER = "resource-server"
 """The query parameter of every request: the name under which the resource server is registered."""
 
+NONCES_PARAMETER = "nonces"
+"""The query parameter of a resource server that understands `nonce` and `nonces` in answers: its value is 1.
+
+Earlier resource servers do not send it, and refuse an answer with these fields. Earlier servers ignore it.
+"""
+
+WITH_NONCES = {NONCES_PARAMETER: "1"}
+
 SERVICE = "daypass"
 """The service in the credential scope of a resource server's own requests."""
 
@@ -45,12 +53,13 @@ class GrantRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     __rich_repr__ = hidden_rich_repr
 
 
-class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
     """The answer to POST keys.
 
     - `key` is the signing key of the date, region and service; `not_after` (seconds since 1970) ends its use.
     - `caller` may be cached for `max_age` seconds, until a change invalidates one of `dependencies`.
-    - `revision` is the one of the snapshot that the answer was read from.
+    - `revision` is the one of the snapshot that the answer was read from, and `nonce` that of its last write: the
+      history that the server followed has the same nonce for this number.
     """
 
     key: bytes
@@ -60,6 +69,7 @@ class GrantAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     dependencies: frozenset[str]
     revision: int
     max_age: int
+    nonce: str = ""
 
     __repr__ = hidden_repr
     __rich_repr__ = hidden_rich_repr
@@ -70,6 +80,8 @@ class ChangesAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
     - `invalidated` are the dependencies that changed between the revision of the request and `revision`. If `reset` is
       true, everything may have changed.
+    - `nonces` are those of the writes in between, oldest first, and end with that of `revision`. The next request sends
+      the last one as `nonce` beside `after`, so that every node notices a history that lacks it.
     - `waited` and `age` are seconds: the time between the request and the answer, and the time since the server asked
       its database. The answer is as fresh as the request plus `waited` minus `age`.
     """
@@ -79,6 +91,7 @@ class ChangesAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
     age: float
     invalidated: frozenset[str] = frozenset()
     reset: bool = False
+    nonces: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class FactRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +104,7 @@ class FactRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     names: tuple[str, ...]
 
 
-class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, rename="camel"):
     """The answer to POST facts.
 
     `value` depends on the kind; the rest is as in GrantAnswer.
@@ -102,6 +115,7 @@ class FactAnswer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     dependencies: frozenset[str]
     revision: int
     max_age: int
+    nonce: str = ""
 
 
 class AccountFact(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

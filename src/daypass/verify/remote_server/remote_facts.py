@@ -7,6 +7,8 @@ Owns freshness at a resource server:
   was, so a server that has lost its database does not extend it.
 - A server that answers that it does not serve this resource server ends every fact at once.
 - After `stale_seconds` without word, every question raises ServiceUnavailable. A stale answer never allows anything.
+- Nonces tell two histories of the store apart, see feed_history.py. A resource server that hears of another history
+  than the one it followed drops every fact, whichever node of the server it asks.
 - A fact that was read before a change that the feed has already reported is not kept, nor one that was under way during
   a reset: the server may have been restored from a backup, and its revisions count from an older number.
 - A refusal is remembered for a few seconds, and the number of questions a second is limited, so that a flood of
@@ -25,6 +27,7 @@ import msgspec
 from daypass.background import Background
 from daypass.errors import ExpiredToken, Fault, InvalidClientTokenId, ServiceUnavailable, Throttling
 from daypass.verify.keys import NotLoadedError
+from daypass.verify.remote_server.feed_history import FeedHistory, FeedPosition
 from daypass.verify.remote_server.protocol import ChangesAnswer
 from daypass.verify.remote_server.server_connection import RegistrationRefusedError
 
@@ -56,13 +59,19 @@ class Fact(msgspec.Struct, frozen=True):
     dependencies: frozenset[str]
     revision: int
     max_age: float
+    nonce: str = ""
+
+    @property
+    def position(self) -> FeedPosition:
+        """The position of the snapshot that the fact was read from."""
+        return FeedPosition(self.revision, self.nonce)
 
 
 class ChangeSource(Protocol):
     """The server's feed of changes."""
 
-    def changes(self, after: int, wait: float) -> ChangesAnswer:
-        """Return the changes after a revision, within at most `wait` seconds.
+    def changes(self, after: FeedPosition, wait: float) -> ChangesAnswer:
+        """Return the changes after a position, within at most `wait` seconds.
 
         Raises ServiceUnavailable, or RegistrationRefusedError if the server does not serve this resource server.
         """
@@ -94,7 +103,7 @@ class RemoteFacts:
         self._refusals: OrderedDict[Hashable, tuple[Fault, float]] = OrderedDict()
         self._reports: deque[tuple[int, frozenset[str]]] = deque(maxlen=_REMEMBERED)
         self._reported_from = 0  # facts of an older revision cannot be compared with the reports
-        self._revision = -1
+        self._history = FeedHistory()
         self._resets = 0
         self._heard_at = float("-inf")
         self._confirmed: OrderedDict[Hashable, None] = OrderedDict()  # names with a value, also after it has ended
@@ -118,7 +127,7 @@ class RemoteFacts:
     @property
     def revision(self) -> int:
         """The revision up to which changes were reported."""
-        return self._revision
+        return self._history.position.number
 
     @property
     def age(self) -> float:
@@ -205,7 +214,12 @@ class RemoteFacts:
         `resets` is their number when the fact was asked for.
         """
         with self._lock:
-            if resets != self._resets or not self._is_current(fact):
+            if resets != self._resets:
+                return False
+            if self._history.contradicts(fact.position):
+                self._drop_all()
+                return False
+            if not self._is_current(fact) or not self._history.accepts(fact.position, self._clock()):
                 return False
             self._drop(name)
             self._facts[name] = (fact, asked + fact.max_age)
@@ -224,7 +238,7 @@ class RemoteFacts:
             self._confirmed.popitem(last=False)
 
     def _is_current(self, fact: Fact) -> bool:
-        if fact.revision >= self._revision:
+        if fact.revision >= self.revision:
             return True
         if fact.revision < self._reported_from:
             return False
@@ -249,10 +263,15 @@ class RemoteFacts:
                     del self._dependents[dependency]
 
     def _follow(self) -> None:
+        was_reset = False
         while not self._follower.stopping.is_set():
             asked = self._clock()
             try:
-                self.take_in(self._source.changes(self._revision, WAIT), asked=asked)
+                is_reset = self.take_in(self._source.changes(self._history.position, WAIT), asked=asked)
+                if was_reset and is_reset:
+                    # Two histories answer in turn: each would end the other at once, as fast as the network allows.
+                    self._follower.stopping.wait(_RETRY)
+                was_reset = is_reset
                 continue
             except RegistrationRefusedError as refusal:
                 self._end()
@@ -264,34 +283,49 @@ class RemoteFacts:
     def _end(self) -> None:
         """Drop every fact, and refuse every question until the next word."""
         with self._lock:
-            self._facts.clear()
-            self._dependents.clear()
+            self._drop_all()
             self._heard_at = float("-inf")
+
+    def _drop_all(self) -> None:
+        """Drop every fact, and those under way. The caller holds the lock."""
+        self._resets += 1
+        self._facts.clear()
+        self._dependents.clear()
 
     def _report(self, trouble: ServiceUnavailable) -> None:
         if type(trouble) is not self._reported:
             self._reported = type(trouble)
             self.on_trouble(trouble)
 
-    def take_in(self, answer: ChangesAnswer, *, asked: float) -> None:
-        """Apply an answer to a request for changes that was sent at `asked`."""
+    def take_in(self, answer: ChangesAnswer, *, asked: float) -> bool:
+        """Apply an answer to a request for changes that was sent at `asked`.
+
+        Returns whether everything was dropped.
+        """
+        # An answer counts from the moment at which the server asked its database, not from its arrival.
+        heard_at = asked + answer.waited - answer.age
         with self._lock:
-            if answer.reset:
-                self._resets += 1
-                self._facts.clear()
-                self._dependents.clear()
+            before = self.revision
+            is_reset = answer.reset or not self._history.follow(answer, heard_at)
+            if is_reset:
+                self._drop_all()
+                self._history.start_anew(answer)
                 self._reports.clear()
                 self._reported_from = answer.revision
-            elif answer.revision != self._revision:
-                for dependency in answer.invalidated:
-                    for name in tuple(self._dependents.get(dependency, ())):
-                        if self._facts[name][0].revision < answer.revision:
-                            self._drop(name)
-                if len(self._reports) == _REMEMBERED:
-                    self._reported_from = self._reports[0][0]
-                self._reports.append((answer.revision, answer.invalidated))
-            self._revision = answer.revision
-            # An answer counts from the moment at which the server asked its database, not from its arrival.
-            self._heard_at = max(self._heard_at, asked + answer.waited - answer.age)
+            elif answer.revision != before:
+                self._apply(answer)
+            self._heard_at = max(self._heard_at, heard_at)
         self._reported = None
         self._first_word.set()
+        return is_reset
+
+    def _apply(self, answer: ChangesAnswer) -> None:
+        """Drop what an answer invalidates. The caller holds the lock."""
+        for dependency in answer.invalidated:
+            for name in tuple(self._dependents.get(dependency, ())):
+                # A fact of a newer snapshot is read again too: the feed has not confirmed its history yet.
+                if self._facts[name][0].revision != answer.revision:
+                    self._drop(name)
+        if len(self._reports) == _REMEMBERED:
+            self._reported_from = self._reports[0][0]
+        self._reports.append((answer.revision, answer.invalidated))

@@ -100,9 +100,9 @@ class ServerConnection:
         """Return the decoded answer to a GET, or None if the path is not found."""
         return self._send("GET", path, parameters, b"", answer)
 
-    def post(self, path: str, body: bytes, answer: Any) -> Any:
+    def post(self, path: str, body: bytes, answer: Any, **parameters: str) -> Any:
         """Return the decoded answer to a POST, or None if the path is not found."""
-        return self._send("POST", path, {}, body, answer)
+        return self._send("POST", path, parameters, body, answer)
 
     def _send(self, method: str, path: str, parameters: Mapping[str, str], body: bytes, answer: Any) -> Any:
         status, content = self._exchange(method, path, parameters, body)
