@@ -38,9 +38,9 @@ def bytes_taken(connection: socket.socket, beginning: bytes, piece: bytes) -> in
     ids=["a query", "one header", "many headers"],
 )
 def test_a_head_that_never_ends_is_cut_off(daypass_server: RunningServer, beginning: bytes, piece: bytes) -> None:
-    """What is kept of a request before anything is known of its sender is bounded."""
+    """The part of a request that is kept before its sender is known is bounded."""
     with connect(daypass_server.url, timeout=10) as connection:
-        # What the operating system holds between the two is not the server's memory.
+        # The memory that the operating system holds between the two is not the server's memory.
         assert bytes_taken(connection, beginning, piece) < 32 * 2**20
 
 
@@ -130,7 +130,7 @@ def hasty_server() -> Iterator[str]:
     ids=["nothing", "an empty line", "half a head", "no body"],
 )
 def test_a_request_that_never_becomes_whole_is_given_up(request_so_far: bytes) -> None:
-    """Whoever connects and does not say all of it in time loses the connection."""
+    """A client that does not send all of it in time loses the connection."""
     with hasty_server() as url, connect(url, timeout=10) as connection:
         connection.sendall(request_so_far)
         assert connection.recv(1) == b""

@@ -48,7 +48,7 @@ class Machine:
         self.close = store.close
 
     def announced(self, seen: int) -> Announced | None:
-        """Return what the ring tells: it needs no database."""
+        """Return the answer of the ring: it needs no database."""
         return self._store.announced(seen)
 
     @contextmanager
@@ -210,7 +210,7 @@ def test_a_snapshot_before_an_announced_write_leaves_nothing_stale(machines: tup
 def test_a_lost_write_does_not_keep_the_cache_from_keeping(
     machines: tuple[Machine, Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failover can lose an announced write: the next answer of the database ends what it required."""
+    """A failover can lose an announced write: the next answer of the database ends its requirement."""
     here, _ = machines
     cache = cache_of(here)
     cache.catch_up()
@@ -319,7 +319,7 @@ class AnnouncedWrites(RuleBasedStateMachine):
 
     @rule()
     def poll(self) -> None:
-        """Ask the database: what it answered once is never forgotten."""
+        """Ask the database: an answer is never forgotten."""
         before = dict(self.newest)
         with suppress(StoreUnavailableError):
             self.cache.poll()
@@ -328,7 +328,7 @@ class AnnouncedWrites(RuleBasedStateMachine):
 
     @rule(name=_NAMES, on_loop=st.booleans())
     def look(self, name: str, *, on_loop: bool) -> None:
-        """Read through the cache, and compare with what it has to know."""
+        """Read through the cache, and compare with the values that it has to know."""
         views = self.cache.cached_only if on_loop else self.cache.loading
         try:
             found = views.get(load_number, name)
@@ -346,7 +346,7 @@ test_a_cache_never_forgets_a_write = pytest.mark.slow(AnnouncedWrites.TestCase)
 
 @pytest.mark.slow
 def test_killed_writers_leave_the_others_asking(database_url: str, clock: HandClock) -> None:
-    """Kill writers at random moments: a cache shows at once what was reported, and all after its next query."""
+    """Kill writers at random moments: a cache shows a reported write at once, and all after its next query."""
     random, seconds = Random(17), HandSeconds()  # noqa: S311 - a test's numbers
     store = open_store(database_url, clock=clock)
     cache = StoreCache(store, monotonic=seconds)

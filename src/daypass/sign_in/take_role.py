@@ -42,7 +42,10 @@ _DURATION = (
 
 
 class RoleCall(msgspec.Struct, frozen=True):
-    """A call of STS for a person. `parameters` and `sign_in` are for the audit event."""
+    """A call of STS for a person.
+
+    `parameters` and `sign_in` are for the audit event.
+    """
 
     operation: SignedInWithSaml | SignedInWithOidc
     params: Any

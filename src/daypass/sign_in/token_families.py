@@ -304,7 +304,7 @@ def _find_live(writer: Writer, sign_in: str, now: datetime) -> SignInSession | N
 
 
 def is_access(family: TokenFamily, digest: bytes, now: datetime) -> bool:
-    """Return whether the SHA-256 hash is that of a valid access token of a family."""
+    """Return whether a family has a valid access token with this hash."""
     if hmac.compare_digest(digest, family.access_hash):
         return now < family.access_ends
     is_former = hmac.compare_digest(digest, family.former_access_hash)

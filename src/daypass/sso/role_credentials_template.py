@@ -97,9 +97,9 @@ class RoleCredentialsTemplates:
     def answer(
         self, request: HttpRequest, request_id: str, pipeline: Pipeline, views: Views, generation: int | None
     ) -> bytes | None:
-        """Return the body of the answer to a call, or None for a call that has to go the whole way.
+        """Return the body of the answer to a call, or None.
 
-        `generation` is that of the cache, read before.
+        None means that the call has to go the whole way. `generation` is that of the cache, read before.
         """
         name = _name_of(request)
         template = None if name is None else self.find(name, views, generation)
