@@ -15,14 +15,15 @@ to postgresql_connect.py.
 
 import select
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg import pq
 from psycopg.abc import RV, PQGen
-from psycopg.errors import _WaitTimeout
+from psycopg.errors import _WaitTimeout, error_from_result
+from psycopg.generators import execute
 from psycopg.rows import tuple_row
 from psycopg.waiting import Wait, wait_conn
 
@@ -32,6 +33,7 @@ CANCEL_SECONDS = 1.0
 PENDING_SECONDS = 2.0  # for the answer to the end of an earlier snapshot, which has usually arrived long ago
 _PENDING_SECONDS_OF_REPLICA = 1.0
 _INTERVAL = 0.1  # in which psycopg looks for signals
+_SUCCESS = frozenset({pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK})
 _MOST_MESSAGES = 8  # of a server that says goodbye
 
 
@@ -76,18 +78,53 @@ class BoundedConnection(psycopg.Connection[Any]):
         self.bound, self._is_snapshot = bound, is_snapshot
         self.begun = self.execute(statements.encode())
 
+    def begin_write(self, statements: bytes, *, bound: float) -> pq.abc.PGresult:
+        """Begin a transaction that writes with one message.
+
+        Returns the result of its last statement.
+        """
+        if self._is_ending:
+            self._read_end()
+        self.bound, self._is_snapshot = bound, False
+        return self.send_message(statements)[-1]
+
+    def send_message(self, statements: bytes) -> "list[pq.abc.PGresult]":
+        """Execute statements without parameters in one message.
+
+        Returns their results, with values as text. This and `query` are a third of the work of a cursor, which
+        converts every value by its type.
+        """
+        self.pgconn.send_query(statements)
+        results: list[pq.abc.PGresult] = self.wait(execute(self.pgconn))
+        for result in results:
+            _require_success(result)
+        return results
+
+    def query(
+        self, statement: bytes, values: Sequence[bytes | None], types: Sequence[int], formats: Sequence[int]
+    ) -> pq.abc.PGresult:
+        """Execute a statement with the parameters $1, $2 and so on.
+
+        Returns its result, with values in binary form.
+        """
+        self.pgconn.send_query_params(statement, values, types, formats, pq.Format.BINARY)
+        result: pq.abc.PGresult
+        (result,) = self.wait(execute(self.pgconn))
+        _require_success(result)
+        return result
+
     def commit(self) -> None:
         """Commit a transaction, or end a snapshot without waiting."""
         if self._is_snapshot:
             self._end_snapshot()
-        else:
+        elif self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             super().commit()
 
     def rollback(self) -> None:
         """Roll a transaction back, or end a snapshot without waiting."""
         if self._is_snapshot:
             self._end_snapshot()
-        else:
+        elif self.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             super().rollback()
 
     def is_alive(self) -> bool:
@@ -141,6 +178,11 @@ class BoundedConnection(psycopg.Connection[Any]):
             threading.Thread(target=_cancel, args=(cancel,), name="store-cancel", daemon=True).start()
         self._closed = True
         self.pgconn.finish()
+
+
+def _require_success(result: pq.abc.PGresult) -> None:
+    if result.status not in _SUCCESS:
+        raise error_from_result(result)
 
 
 def _is_readable(descriptor: int) -> bool:

@@ -62,8 +62,12 @@ class Engines:
     reading: Engine
     writing: Engine
     polling: Engine
+    plain: (
+        Engine  # begins no transactions: a writer does it on the driver's connection, on PostgreSQL with `begin_write`
+    )
     outages: Outages
     has_one_writer: bool  # SQLite locks the whole database for every write; PostgreSQL locks rows
+    begin_write: str = ""
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -81,7 +85,7 @@ def sqlite_engines(path: Path, files: SqliteFiles | None = None) -> Engines:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     _follow_replaced_files(engine, files or SqliteFiles(path))
-    return Engines(reading=engine, writing=engine, polling=engine, outages=Outages(), has_one_writer=True)
+    return Engines(engine, engine, engine, plain=engine, outages=Outages(), has_one_writer=True)
 
 
 def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECTIONS) -> Engines:
@@ -112,8 +116,9 @@ def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECT
     reading, writing = shared.execution_options(), shared.execution_options()
     event.listen(polling, "begin", _begin_poll)
     event.listen(reading, "begin", _begin_snapshot)
-    event.listen(writing, "begin", _begin_write(address.parameters.get("options", "")))
-    return Engines(reading=reading, writing=writing, polling=polling, outages=outages, has_one_writer=False)
+    begin_write = _statements_of_write(address.parameters.get("options", ""))
+    event.listen(writing, "begin", _begin_write(begin_write))
+    return Engines(reading, writing, polling, shared, outages, has_one_writer=False, begin_write=begin_write)
 
 
 def replica_engine(address: PostgresqlAddress, *, connections: int = CONNECTIONS) -> Engine:
@@ -167,11 +172,13 @@ def _begin_replica(connection: Connection) -> None:
     _begin(connection, f"{_BEGIN_SNAPSHOT}; {first}", REPLICA_SECONDS, is_snapshot=True)
 
 
-def _begin_write(options: str) -> Callable[[Connection], None]:
+def _statements_of_write(options: str) -> str:
     """Return the start of a transaction that writes, with the limits that the URL does not set itself."""
     limits = [f"SET LOCAL {name} = '{value}'" for name, value in _LIMITS_OF_WRITE.items() if name not in options]
-    statements = "; ".join([_BEGIN_WRITE, *limits])
+    return "; ".join([_BEGIN_WRITE, *limits])
 
+
+def _begin_write(statements: str) -> Callable[[Connection], None]:
     def begin(connection: Connection) -> None:
         first = connection.get_execution_options().get(FIRST_STATEMENTS, "")
         _begin(connection, f"{statements}; {first}", WRITE_SECONDS)

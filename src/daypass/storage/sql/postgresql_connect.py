@@ -35,6 +35,7 @@ _DEFAULTS = {
     "keepalives_idle": "15",
     "tcp_user_timeout": "15000",  # for a network that loses packets
 }
+_ENCODING = {"client_encoding": "UTF8"}  # writers encode and decode strings themselves
 
 
 class Connector:
@@ -48,7 +49,7 @@ class Connector:
         is_replica: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._parameters = _DEFAULTS | dict(parameters)
+        self._parameters = _DEFAULTS | dict(parameters) | _ENCODING
         self._outages = outages
         self._is_replica = is_replica
         self._monotonic = monotonic

@@ -16,10 +16,14 @@ other (docs/decisions/0031-writes-of-one-account.md):
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
 
 from daypass.ports import Clock
 from daypass.storage.sql import sql_writer
-from daypass.storage.sql.psycopg_connection import PsycopgConnection
+from daypass.storage.sql.engines import Engines
+from daypass.storage.sql.psycopg_connection import PsycopgConnection, write_transaction
 from daypass.storage.sql.sql_writer import NONCE_BYTES, SqlWriter
 
 # Numbers that never change, because the nodes of all versions have to agree.
@@ -44,19 +48,25 @@ _TAKE_NUMBER = (
 _TRIM = "DELETE FROM changes WHERE revision <= (SELECT number FROM revision) - %s; "
 
 
-def locks_of(account: str | None) -> str:
+@contextmanager
+def postgresql_writer(engines: Engines, clock: Clock, account: str | None) -> Iterator[SqlWriter]:
+    """Open the only writer of one account, or of the whole store.
+
+    Its transaction begins with its locks, and is committed unless there was an exception.
+    """
+    with write_transaction(engines.plain, f"{engines.begin_write}; {_locks_of(account)}") as (connection, number):
+        if account is None:
+            yield SqlWriter(connection.as_sqlalchemy(), clock=clock, revision=int(number))
+        else:
+            yield AccountWriter(connection, clock, account)
+
+
+@lru_cache(maxsize=4096)
+def _locks_of(account: str | None) -> str:
     """Return the statements that lock one account, or the whole store."""
     if account is None:
         return _STORE_LOCKS.format(gate=_GATE)
     return _ACCOUNT_LOCKS.format(account=_lock_of(account), gate=_GATE)
-
-
-def writer_of(connection: PsycopgConnection, clock: Clock, account: str | None) -> SqlWriter:
-    """Return the only writer, in a transaction that began with its locks."""
-    if account is None:
-        (number,) = connection.last_begun()
-        return SqlWriter(connection.as_sqlalchemy(), clock=clock, revision=int(number))
-    return AccountWriter(connection, clock, account)
 
 
 def _lock_of(account: str) -> int:

@@ -25,7 +25,7 @@ from daypass.directory.changes import Announced, Position
 from daypass.directory.store import StoreUnavailableError
 from daypass.storage.history import to_position
 from daypass.storage.sql.engines import READ_SECONDS, allow_seconds
-from daypass.storage.sql.psycopg_connection import PsycopgConnection
+from daypass.storage.sql.psycopg_connection import last_begun
 from daypass.storage.sql.sql_reader import SqlReader
 from daypass.storage.sql.transactions import transaction
 
@@ -91,7 +91,7 @@ class ReplicaReads:
         except StoreUnavailableError as error:
             self._leave(error.detail)
             return None
-        row = PsycopgConnection(connection).last_begun()
+        row = last_begun(connection)
         position = to_position(row[:2] if row else None)
         is_recent = self._monotonic() < seen.asked_at + SEEN_SECONDS  # again: this process may have been stopped
         if not row or row[2] != seen.position.nonce or position.number < seen.number or not is_recent:

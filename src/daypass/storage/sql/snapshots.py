@@ -63,10 +63,10 @@ class SqlSnapshots:
     def open(self) -> Iterator[SqlReader]:
         """Open a snapshot. Raises StoreUnavailableError, also while it is used."""
         # A snapshot begins with its first query, which is thus in the message of BEGIN.
-        from daypass.storage.sql.psycopg_connection import PsycopgConnection  # slow to import
+        from daypass.storage.sql.psycopg_connection import last_begun  # slow to import
 
         with transaction(self._engines.reading, POSITION_TEXT) as connection:
-            yield SqlReader(connection, to_position(PsycopgConnection(connection).last_begun() or None))
+            yield SqlReader(connection, to_position(last_begun(connection) or None))
 
     @contextmanager
     def poll(self) -> Iterator[SqlReader]:

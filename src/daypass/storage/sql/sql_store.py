@@ -112,16 +112,10 @@ class SqlStore:
     def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter | SqliteWriter]:
         if self._engines.has_one_writer:
             return sqlite_writer(self._engines.writing, self._clock, account)
-        return self._open_postgresql_writer(account)
-
-    @contextmanager
-    def _open_postgresql_writer(self, account: str | None) -> Iterator[SqlWriter]:
         # psycopg is slow to import, and a server on SQLite needs none of it.
-        from daypass.storage.sql.postgresql_writers import locks_of, writer_of
-        from daypass.storage.sql.psycopg_connection import PsycopgConnection
+        from daypass.storage.sql.postgresql_writers import postgresql_writer
 
-        with transaction(self._engines.writing, locks_of(account)) as opened:
-            yield writer_of(PsycopgConnection(opened), self._clock, account)
+        return postgresql_writer(self._engines, self._clock, account)
 
     def claim(self, key: str, *, until: datetime) -> bool:
         self.schema.require_known()
