@@ -47,13 +47,25 @@ def migrate(engine: Engine) -> None:
     _add_missing(engine)
 
 
-def _add_missing(engine: Engine) -> None:
+def add_again(engine: Engine) -> None:
+    """Apply the additions that a restored backup lacks, in one attempt.
+
+    It does nothing if the tables do not have this version: they may be in the middle of being restored.
+    """
+    with engine.connect() as connection:
+        is_known = _version(connection) == VERSIONS[-1]
+    if is_known:
+        _add_missing(engine, attempts=1)
+
+
+def _add_missing(engine: Engine, attempts: int | None = None) -> None:
     """Apply the additions.
 
     A table that is altered is locked, and all who wait behind the statement wait too. So each attempt is short: a
     backup that reads the table delays the start of this node, not the nodes that run.
     """
-    for attempt in range(_ATTEMPTS):
+    attempts = attempts or _ATTEMPTS
+    for attempt in range(attempts):
         try:
             with engine.begin() as connection:
                 if connection.dialect.name == "postgresql":
@@ -63,7 +75,7 @@ def _add_missing(engine: Engine) -> None:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK_OF_MIGRATIONS})
                 apply_additions(connection)
         except OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS - 1:
+            if getattr(error.orig, "sqlstate", "") != _LOCK_NOT_AVAILABLE or attempt == attempts - 1:
                 raise
             time.sleep(_PAUSE_SECONDS)
         else:

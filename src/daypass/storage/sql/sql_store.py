@@ -25,6 +25,7 @@ from daypass.storage.schema import VERSIONS
 from daypass.storage.schema_watch import SchemaWatch
 from daypass.storage.sql.engines import LOCK_WAIT_SECONDS, Engines
 from daypass.storage.sql.replay_guard import claim
+from daypass.storage.sql.restored_backups import RestoredBackups
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
 from daypass.storage.sql.sqlite_writer import SqliteWriter, sqlite_writer
@@ -50,6 +51,7 @@ class SqlStore:
         self._engines = engines
         self.outages = engines.outages
         self.schema = SchemaWatch(VERSIONS)
+        self._restored = RestoredBackups(engines.writing)
         self._snapshots = snapshots
         self._change_counter = change_counter
         self._clock = clock
@@ -146,12 +148,18 @@ class SqlStore:
             return reader.revision()
 
     def position(self) -> Position:
+        return self._restored.repeat(self._find_position)
+
+    def _find_position(self) -> Position:
         with self._snapshots.open() as reader:
             return reader.position()
 
     def changes_since(self, position: Position) -> Changes | None:
         if position == NOWHERE:
             return None
+        return self._restored.repeat(lambda: self._changes_since(position))
+
+    def _changes_since(self, position: Position) -> Changes | None:
         counter, asked_at = self._change_counter.value[0], time.monotonic()
         with self.outages.watch(), self._snapshots.poll() as reader:
             log = reader.logged_from(position.number)

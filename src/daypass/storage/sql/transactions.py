@@ -80,6 +80,7 @@ def _begin(engine: Engine, first: str) -> Connection:
 
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 _CONFLICT_ATTEMPTS = 4
+_UNDEFINED_COLUMN = "42703"
 
 
 class StoreConflictError(StoreUnavailableError):
@@ -100,11 +101,25 @@ def repeat_conflicts(change: Callable[[], T]) -> T:
     return change()
 
 
+class StoreIncompleteError(StoreUnavailableError):
+    """The tables lack a column.
+
+    A backup from before an addition to the tables was restored under this process.
+    """
+
+
+def _fault_of(error: BaseException | None) -> type[StoreUnavailableError]:
+    state = getattr(error, "sqlstate", None)
+    if state in _CONFLICTS:
+        return StoreConflictError
+    is_incomplete = state == _UNDEFINED_COLUMN or str(error).startswith("no such column")
+    return StoreIncompleteError if is_incomplete else StoreUnavailableError
+
+
 def unavailable(error: BaseException | None) -> StoreUnavailableError:
     """Return the fault for an error of a driver.
 
     It contains neither the statement nor its parameters, whose values must not be logged.
     """
     first_line, *_ = str(error).splitlines() or [""]
-    fault = StoreConflictError if getattr(error, "sqlstate", None) in _CONFLICTS else StoreUnavailableError
-    return fault(f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH])
+    return _fault_of(error)(f"{type(error).__name__}: {first_line}"[:_DETAIL_LENGTH])
