@@ -267,7 +267,8 @@ class Pipeline:
                 if body is not None:
                     response = answer(body, request_id=trace.request_id, wants_json=False)
                     return allow_any_origin(response, request, call.service)
-            params = known.typed_params()
+            # A web identity does not depend on the session name, which a template does not need.
+            params = known.proven_params() if known.proof else known.typed_params()
         result = self._execute(operation, params, store_view, trace, known)
         if isinstance(result, bytes):
             response = answer(result, request_id=trace.request_id, wants_json=False)
@@ -311,6 +312,7 @@ class Pipeline:
                 body = self._answer_by_template(known, caller, region, view, trace)
                 if body is not None:
                     return body
+                params = known.named_params(params)
             # 6. authorize
             request_info = RequestInfo(now, trace.request, region)
             authorized = authorize(operation, params, caller, request_info, ctx)

@@ -13,12 +13,13 @@ import pytest
 from tests.documents import document
 from tests.sts.test_call_templates import World, void
 
+from daypass.bounded_memory import BoundedMemory
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
 from daypass.federation.oidc.issuers.operator_terms import set_terms
 from daypass.operations.sts import assume_role_with_web_identity as web
 from daypass.testing.tokens import SigningKey, compact
-from daypass.wire.http import HttpRequest
+from daypass.wire.http import HttpRequest, HttpResponse
 
 _ISSUER, _AUDIENCE, _ACCOUNT = "issuer.example.org", "sts.amazonaws.com", "777788889999"
 _PROVIDER = f"arn:aws:iam::{_ACCOUNT}:oidc-provider/{_ISSUER}"
@@ -74,13 +75,21 @@ class Workload:
         }
         return HttpRequest("POST", b"/", b"", _FORM_TYPE, urlencode(form).encode(), peer, secure=False)
 
+    def whole(self, request: HttpRequest) -> tuple[HttpResponse, bytes]:
+        """Return the answer and the event of a server that has just started, and does not know any bearer."""
+        kept, web._bearers = web._bearers, BoundedMemory(web.MOST_BEARERS)
+        try:
+            return self.world.whole(request)
+        finally:
+            web._bearers = kept
+
     def compare(self, times: int = 1, *, key: str = "one", peer: str = "192.0.2.1", **claims: Any) -> tuple[int, int]:
         """Compare both ways. Return the number of calls that used a template, and the last status."""
         before, status = self.world.templates.used, 0
         for _ in range(times):
             request = self.request(self.token(key, **claims), peer)
             answered = self.world.fast(request)
-            assert answered == self.world.whole(request)
+            assert answered == self.whole(request)
             status = answered[0].status
         return self.world.templates.used - before, status
 
@@ -132,7 +141,7 @@ def test_a_forged_token_is_refused(workload: Workload) -> None:
     for token in (f"{header}.{other}.{signature}", f"{header}.{payload}.", f"{header}.{payload}.{signature[:-4]}AAAA"):
         request = workload.request(token)
         answered = workload.world.fast(request)
-        assert answered == workload.world.whole(request)
+        assert answered == workload.whole(request)
         assert answered[0].status == 400
 
 
@@ -185,6 +194,37 @@ def test_each_call_is_decided_with_its_own_address(workload: Workload) -> None:
     assert workload.compare() == (1, 200)
 
 
+@pytest.mark.parametrize("claim", ["jti", "kubernetes.io"])
+def test_a_claim_that_the_provider_names_is_read_from_each_token(workload: Workload, claim: str) -> None:
+    """It is plain for other providers."""
+
+    def change(writer: Any) -> None:
+        [stored] = [each for each in records.each(writer, OidcProvider, None) if each.arn == _PROVIDER]
+        set_terms(writer, stored, further_claims=[claim])
+
+    workload.world.write(change)
+    _trust(_statement(Null={f"{_ISSUER}:{claim}": "true"}))(workload)
+    given: Mapping[str, Any] = {claim: "one"}
+    missing: Mapping[str, Any] = {claim: None}
+    statuses = [workload.compare(**claims)[1] for claims in (missing, given, missing, missing, given, missing)]
+    assert statuses == [200, 403, 200, 200, 403, 200]
+
+
+def test_plain_claims_need_no_second_reading(workload: Workload) -> None:
+    """Times and identifiers differ from token to token, and the bearer stays that of the terms."""
+    [known] = _known_bearers()
+    assert known.terms is not None
+    for claims in ({}, {"nbf": 1}, {"kubernetes.io": {"pod": "x"}}, {"aud": [_AUDIENCE]}, {"email": "a@example.org"}):
+        assert workload.world.fast(workload.request(workload.token(**claims)))[0].status == 200
+        assert _known_bearers() == [known]
+
+
+def _known_bearers() -> list[Any]:
+    return [
+        known for (arn, subject, _), known in web._bearers._values.items() if (arn, subject) == (_PROVIDER, "job-1")
+    ]
+
+
 def test_the_memory_of_bearers_is_bounded(workload: Workload) -> None:
     """An issuer with many subjects drops the oldest, whose next call goes the whole way."""
     for number in range(web.MOST_BEARERS + 1):
@@ -199,7 +239,7 @@ def test_a_form_that_is_checked_anew_has_no_template(workload: Workload, more: d
     before = workload.world.templates.used
     for _ in range(_WARM):
         request = workload.request(workload.token(), **more)
-        assert workload.world.fast(request)[0] == workload.world.whole(request)[0]
+        assert workload.world.fast(request)[0] == workload.whole(request)[0]
     assert workload.world.templates.used == before
 
 

@@ -74,11 +74,20 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
     def typed_params(self) -> Any:
         """Return the parameters. Raises a Fault if the proof is not valid."""
+        return self.named_params(self.proven_params())
+
+    def proven_params(self) -> Any:
+        """Return the parameters without the session name and the values of tags.
+
+        Raises a Fault if the proof is not valid.
+        """
+        operation: Any = self.operation
+        return operation.with_proof(self.params, self.proof) if self.proof else self.params
+
+    def named_params(self, params: Any) -> Any:
+        """Return the parameters of `proven_params` with these values."""
         # A value was left out only of the form of an operation that takes it back: `_without` verifies that.
         operation: Any = self.operation
-        params = self.params
-        if self.proof:
-            params = operation.with_proof(params, self.proof)
         if self.session_name:
             params = operation.with_session_name(params, self.session_name)
         if self.tag_values:

@@ -13,7 +13,7 @@ from daypass.federation.oidc.claims import WebIdentity, read_identity
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms
 from daypass.federation.oidc.token import UnverifiedToken
-from daypass.federation.oidc.verify import KeyNotFoundError, SignatureInvalidError, verify_token
+from daypass.federation.oidc.verify import KeyNotFoundError, SignatureInvalidError, VerifiedToken, verify_token
 
 
 class KeysNeededError(IDPCommunicationError):
@@ -84,14 +84,21 @@ def identify(
     After the fetch, call once more: within its cool-down, the call never asks again. Raises a Fault if the token is not
     valid.
     """
+    verified = verify(token, provider=provider, keys=keys, now=now)
+    return verified if isinstance(verified, NeedsFetch) else read_identity(verified, provider)
+
+
+def verify(
+    token: UnverifiedToken, *, provider: ProviderTerms, keys: KeysAtHand, now: datetime
+) -> VerifiedToken | NeedsFetch:
+    """Return the verified token, or request a fetch, as `identify` does."""
     found = keys.cached_keys(provider, now)
     if isinstance(found, NeedsFetch):
         return found
     try:
-        verified = verify_token(token, keys=found, provider=provider, now=now)
+        return verify_token(token, keys=found, provider=provider, now=now)
     except (KeyNotFoundError, SignatureInvalidError):
         # The issuer may have rotated its keys: with a new key id, without key ids, or with the old key id.
         if keys.may_look_again(provider, now):
             return NeedsFetch(provider)
         raise
-    return read_identity(verified, provider)

@@ -8,7 +8,7 @@ Source: RFC 7517, RFC 7518, NIST SP 800-131A for the least RSA size.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -71,14 +71,15 @@ class VerificationKey:
 
         The caller checked `algorithm`.
         """
-        public, digest = self.public, _HASHES.get(algorithm)
+        # The algorithm says the type: _parse_rsa alone gives a key one of _HASHES.
+        public: Any = self.public
+        digest = _HASHES.get(algorithm)
         try:
             if digest is not None:
-                # The algorithm says the type: _parse_rsa alone gives a key one of _HASHES.
-                cast("rsa.RSAPublicKey", public).verify(signature, signing_input, _PADDING, digest)
+                public.verify(signature, signing_input, _PADDING, digest)
             else:
                 der = _der(signature, _HALF[algorithm])
-                cast("ec.EllipticCurvePublicKey", public).verify(der, signing_input, _ECDSA[algorithm])
+                public.verify(der, signing_input, _ECDSA[algorithm])
         except (InvalidSignature, ValueError):
             return False
         return True

@@ -18,11 +18,12 @@ from daypass.directory.outbound import SUBJECT_MODE_CLAIM, issuer_url
 from daypass.directory.revocations import is_chain_revoked, load_revocations
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
-from daypass.federation.oidc.claims import WebIdentity, check_role
-from daypass.federation.oidc.identify import KeysNeededError, identify
+from daypass.federation.oidc.claims import WebIdentity, check_role, read_identity
+from daypass.federation.oidc.identify import KeysNeededError, verify
 from daypass.federation.oidc.issuers.known_issuers import find_terms, load_issuers
-from daypass.federation.oidc.provider import NeedsFetch, refuse_access_token, refuse_unknown_issuer
+from daypass.federation.oidc.provider import NeedsFetch, ProviderTerms, refuse_access_token, refuse_unknown_issuer
 from daypass.federation.oidc.token import UnverifiedToken, read_token, without_line_end
+from daypass.federation.oidc.verify import VerifiedToken
 from daypass.federation.propagation import carried_keys
 from daypass.mint import origin_claim
 from daypass.mint.chain_claim import CLAIM, open_chain
@@ -62,6 +63,8 @@ from daypass.wire.operation import OperationModel
 
 MOST_BEARERS: Final = 1024
 _USUAL_KEYS = 3  # sub, aud and oaud: short strings
+# Nothing but iss, sub and aud becomes a condition key or a part of a session, unless the terms of the provider name it.
+_PLAIN_CLAIMS = frozenset({"iss", "sub", "aud", "iat", "exp", "nbf", "jti", "kubernetes.io"})
 
 _ORIGIN_MODE = (
     "A token with the subject mode OriginIdentity is for other services. The server that issued it does not accept it: "
@@ -179,16 +182,22 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
 
         Raises KeysNeededError if the issuer's keys have to be fetched first.
         """
-        web = identify_for(params.role.account, params.unverified_token, ctx)
-        verified_claims = params.unverified_token.unverified_claims
+        token, terms = _verify_for(params.role.account, params.unverified_token, ctx)
+        is_plain = _PLAIN_CLAIMS.issuperset(token.claims)
+        known = _bearers.get((terms.arn, token.subject, token.audience))
+        if is_plain and known is not None and known.terms is terms:
+            return known.bearer
+        web, verified_claims = read_identity(token, terms), token.claims
         chain, carried = _chain_behind(web, verified_claims, ctx), _origin_behind(web, verified_claims, ctx)
         if carried or chain is not NO_KEYS or not _is_usual(web):
             bearer = bearer_of(web, params.role.arn, chain)
             return msgspec.structs.replace(bearer, carried=carried) if carried else bearer
-        known = _bearers.get(_name_of(web))
-        if known is not None and _is_alike(known.web, web):
-            return known
-        return _bearers.put(_name_of(web), bearer_of(web, params.role.arn))
+        is_known = known is not None and _is_alike(known.bearer.web, web)
+        bearer = known.bearer if known is not None and is_known else bearer_of(web, params.role.arn)
+        alone = terms if is_plain and not terms.further_claims and terms.context_provider is None else None
+        if not is_known or alone is not None:
+            _bearers.put(_name_of(web), _KnownBearer(bearer, alone))
+        return bearer
 
     def permissions(
         self, params: AssumeRoleWithWebIdentityRequest, caller: Caller, ctx: RequestContext
@@ -228,7 +237,8 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
 
     def has_lasting_caller(self, caller: Caller) -> bool:
         """Return whether later tokens of the same identity have this same bearer."""
-        return isinstance(caller, Bearer) and _bearers.get(_name_of(caller.web)) is caller
+        known = _bearers.get(_name_of(caller.web)) if isinstance(caller, Bearer) else None
+        return known is not None and known.bearer is caller
 
     def grant(
         self, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext, mint: Mint
@@ -272,13 +282,17 @@ def identify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext)
 
     Raises KeysNeededError if the issuer's keys have to be fetched first.
     """
+    return read_identity(*_verify_for(account, unverified, ctx))
+
+
+def _verify_for(account: str, unverified: UnverifiedToken, ctx: RequestContext) -> tuple[VerifiedToken, ProviderTerms]:
     terms = find_terms(ctx.views.get(load_issuers, account), unverified.unverified_issuer)
     if terms is None:
         raise refuse_unknown_issuer(unverified.unverified_issuer)
-    found = identify(unverified, provider=terms, keys=ctx.issuer_keys, now=ctx.now)
+    found = verify(unverified, provider=terms, keys=ctx.issuer_keys, now=ctx.now)
     if isinstance(found, NeedsFetch):
         raise KeysNeededError(found.provider)
-    return found
+    return found, terms
 
 
 def _is_ours(web: WebIdentity, ctx: RequestContext) -> bool:
@@ -345,8 +359,19 @@ def bearer_of(web: WebIdentity, role_arn: str, token_chain: KeyChain = NO_KEYS) 
     )
 
 
-# Bearers without optional claims. The key is the provider's ARN, the subject and the audience.
-_bearers: BoundedMemory[tuple[str, str, str], Bearer] = BoundedMemory(MOST_BEARERS)
+class _KnownBearer(msgspec.Struct, frozen=True):
+    """A bearer without optional claims.
+
+    Under these terms, if any, its identity follows from the issuer, the subject and the audience, for each token
+    with plain claims alone.
+    """
+
+    bearer: Bearer
+    terms: ProviderTerms | None
+
+
+# The key is the provider's ARN, the subject and the audience.
+_bearers: BoundedMemory[tuple[str, str, str], _KnownBearer] = BoundedMemory(MOST_BEARERS)
 
 
 def _name_of(web: WebIdentity) -> tuple[str, str, str]:
