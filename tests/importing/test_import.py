@@ -1,7 +1,9 @@
 """Importing an account: the target account, the conversion, and the losses, which fail closed."""
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
@@ -11,10 +13,13 @@ from hypothesis import strategies as st
 from tests.apply.directory import Directory
 from tests.importing.details import ORIGIN, allow, arn, attached, group, large, page, policy, role, trust, user
 
+from daypass.apply.apply import Committed
 from daypass.apply.file.nodes import ApplyFileError
 from daypass.apply.file.state import Thing
+from daypass.apply.store.batches import BatchSizes
 from daypass.bootstrap import NewAccountRequest, create_account
 from daypass.directory import records
+from daypass.directory.entities.apply_entities import Origin
 from daypass.directory.entities.iam_entities import Role
 from daypass.importing.details import read_details
 from daypass.importing.importer import Imported, ImportOptions, import_account, roomy
@@ -392,3 +397,47 @@ def test_any_member_may_be_anything(data: st.DataObject) -> None:
         )
     with suppress(ApplyFileError):
         brought(Directory(), json.dumps(whole), rewrite=data.draw(st.booleans()))
+
+
+def _in_batches(directory: Directory, text: str, committed: Callable[[Committed], None]) -> Imported:
+    """Import into the default account, with batches of three new entities."""
+    directory.quotas = roomy(Quotas())
+    tools = replace(directory.tools, sizes=BatchSizes(small_plan=0, batch=3), committed=committed)
+    return import_account(read_details(text.encode()), tools, ImportOptions(), directory.there.entropy)
+
+
+def test_a_large_import_has_the_result_of_one_transaction(directory: Directory) -> None:
+    """All entities are made in batches, and a refusal is listed once."""
+    text = page(
+        policies=[policy("reader", allow("s3:Get*"))],
+        users=[user("u-1"), user("u\u0007-refused"), user("u-2")],
+        roles=[role(f"r-{at}", trust(AWS="*"), Tags=[{"Key": "at", "Value": str(at)}]) for at in range(8)],
+    )
+    whole, batches = Directory(), list[Committed]()
+    expected = brought(whole, text, account="")
+    imported = _in_batches(directory, text, batches.append)
+    assert len(batches) > 3
+    assert reasons(imported) == reasons(expected)
+    assert "u\u0007-refused" in reasons(imported)
+    assert directory.export().replace(imported.account, "-") == whole.export().replace(expected.account, "-")
+    assert len(imported.outcome.plan.changes) == len(expected.outcome.plan.changes)
+
+
+def test_an_interrupted_import_goes_on_in_the_same_account(directory: Directory) -> None:
+    """The first batch records the target; each batch has complete entities."""
+    text = page(roles=[role(f"r-{at}", trust(AWS="*"), Tags=[{"Key": "a", "Value": "b"}]) for at in range(8)])
+
+    def interrupt(committed: Committed) -> None:
+        if committed.done > 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _in_batches(directory, text, interrupt)
+    with directory.there.store.read() as reader:
+        (origin,) = records.each(reader, Origin, "")
+    before = directory.thing("role", "r-0", origin.account), directory.thing("role", "r-7", origin.account)
+    assert sum(one is None for one in before) == 1
+    imported = _in_batches(directory, text, lambda _: None)
+    assert imported.account == origin.account
+    assert 0 < len(imported.outcome.plan.changes) < 8
+    assert all(found(directory, "role", f"r-{at}", origin.account).value("tags") for at in range(8))

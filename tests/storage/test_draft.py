@@ -1,4 +1,4 @@
-"""A draft answers as a transaction does, and is written if all that it read is still true."""
+"""A draft answers like a transaction, and is written if its reads are still true."""
 
 from datetime import timedelta
 

@@ -12,12 +12,13 @@ executed again; after a few times under the lock.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from daypass.apply.file.desired import Desired
 from daypass.apply.file.nodes import ApplyFileError, FilePosition
 from daypass.apply.file.secret_names import Secrets
+from daypass.apply.file.state import Thing
 from daypass.apply.plan.differences import ApplyPlan, Change, RemovalRule, Verb, make_plan
 from daypass.apply.plan.references import check_references
 from daypass.apply.store.administrators import has_administrator
@@ -70,6 +71,7 @@ class Tools:
 
     `open_draft` makes a writer on a snapshot, and `open_context` the RequestContext of a writer. `progress` is called
     after each change, and `committed` after each batch. `refused` gets a refusal, and the other changes continue.
+    `also_write` is called in each transaction; the second call changes nothing.
     """
 
     store: Store
@@ -84,6 +86,7 @@ class Tools:
     progress: Progress = lambda _done, _total: None
     committed: Callable[[Committed], None] = lambda _: None
     refused: Refused | None = None
+    also_write: Callable[[Writer], None] = lambda _: None
     sizes: BatchSizes = field(default_factory=BatchSizes)
 
 
@@ -105,6 +108,23 @@ class ApplyResult:
 
     plan: ApplyPlan
     root_keys: list[RootKey] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """The audit records and the refusals of one execution of a batch."""
+
+    audit_records: list[AuditRecord] = field(default_factory=list)
+    refusals: list[tuple[Thing, ApplyFileError]] = field(default_factory=list)
+
+    def clear(self) -> None:
+        """Begin again."""
+        self.audit_records.clear()
+        self.refusals.clear()
+
+    def refuse(self, thing: Thing, mistake: ApplyFileError) -> None:
+        """Remember a refusal."""
+        self.refusals.append((thing, mistake))
 
 
 class _ConflictError(Exception):
@@ -163,46 +183,52 @@ class _Run:
         with self._tools.store.read() as reader:
             self._revision, self._is_alone = reader.revision(), True
             plan, rule = _plan(reader, self._desired, self._tools, self._manner)
+        if self._tools.refused is not None:
+            # A change that was refused would be planned again.
+            tried = {change.thing.key for change in self._done}
+            plan = replace(plan, changes=tuple(one for one in plan.changes if one.thing.key not in tried))
         self._total = len(self._done) + len(plan.changes)
         return plan, rule
 
     def _split(self, plan: ApplyPlan) -> list[ApplyPlan]:
-        """Return the batches. A trial is one, and so is a run that continues after refusals."""
-        is_one = self._manner.is_trial or self._tools.refused is not None
-        return [plan] if is_one else split_plan(plan, self._tools.sizes)
+        """Return the batches. A trial is one."""
+        return [plan] if self._manner.is_trial else split_plan(plan, self._tools.sizes)
 
     def _apply(self, batch: ApplyPlan, rule: RemovalRule) -> None:
         """Execute one batch, in a transaction of its own unless it is a trial."""
-        audit_records: list[AuditRecord] = []
+        attempt = _Attempt()
         try:
-            keys = self._drafted(batch, rule, audit_records)
+            keys = self._drafted(batch, rule, attempt)
         except ApplyFileError as mistake:
             mistake.is_late = bool(self._done)
             # Changes that were not written are not recorded; the refusal is.
-            _record(self._tools, [record for record in audit_records if record.fault is not None])
+            _record(self._tools, [record for record in attempt.audit_records if record.fault is not None])
             raise
         self._done += batch.changes
+        if self._tools.refused is not None:
+            for thing, refusal in attempt.refusals:
+                self._tools.refused(thing, refusal)
         if self._manner.is_trial:
             return
         self._keys += keys
         self._tools.committed(Committed(len(self._done), self._total, tuple(self._keys)))
-        _record(self._tools, audit_records)
+        _record(self._tools, attempt.audit_records)
 
-    def _drafted(self, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]) -> list[RootKey]:
+    def _drafted(self, batch: ApplyPlan, rule: RemovalRule, attempt: _Attempt) -> list[RootKey]:
         """Execute a batch outside the lock, and then write it."""
         for _ in range(_MOST_DRAFTS):
-            audit_records.clear()
+            attempt.clear()
             with self._tools.store.read() as snapshot:
                 self._require_fresh(snapshot, snapshot.revision(), batch, rule)
                 draft = self._tools.open_draft(snapshot)
-                keys = self._execute(draft, batch, rule, audit_records)
+                keys = self._execute(draft, batch, rule, attempt)
             if self._manner.is_trial or self._is_written(draft):
                 return keys
-        audit_records.clear()
+        attempt.clear()
         with self._tools.store.write() as transaction:
             number = transaction.revision()
             self._require_fresh(transaction, number - 1, batch, rule)
-            keys = self._execute(CachingWriter(transaction), batch, rule, audit_records)
+            keys = self._execute(CachingWriter(transaction), batch, rule, attempt)
         self._revision = number
         return keys
 
@@ -225,20 +251,20 @@ class _Run:
         if not self._is_alone:
             _require_fresh(reader, batch, rule, self._desired, self._tools)
 
-    def _execute(
-        self, writer: Writer, batch: ApplyPlan, rule: RemovalRule, audit_records: list[AuditRecord]
-    ) -> list[RootKey]:
+    def _execute(self, writer: Writer, batch: ApplyPlan, rule: RemovalRule, attempt: _Attempt) -> list[RootKey]:
         tools, before = self._tools, 2 * len(self._done)
 
         def progress(done: int, _total: int) -> None:
             tools.progress(before + done, 2 * self._total)
 
+        refused = None if tools.refused is None else attempt.refuse
         guard = Guard.before(writer, batch)
-        api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, audit_records)
-        keys = PlanExecutor(api, tools.secrets, progress, tools.refused).execute(batch, self._desired)
+        api = Api(tools.catalog, tools.registry, tools.open_context(writer), tools.source, attempt.audit_records)
+        keys = PlanExecutor(api, tools.secrets, progress, refused).execute(batch, self._desired)
         guard.check(writer)
         if self._manner.owns:
             write_marks(writer, batch, self._desired.name, rule.marks)
+        tools.also_write(writer)
         return keys
 
 

@@ -63,9 +63,10 @@ def roomy(quotas: Quotas) -> Quotas:
 
 
 def import_account(details: Details, tools: Tools, options: ImportOptions, entropy: Entropy) -> Imported:
-    """Import a file in one transaction.
+    """Import a file, a large one in batches.
 
-    Raises ApplyFileError, and then the store is unchanged.
+    Raises ApplyFileError, and then the store is unchanged unless `tools.committed` was called. The first batch records
+    the target, so that a second import of the file goes on in the same account.
     """
     origin = _origin(details, options)
     with tools.store.read() as reader:
@@ -77,13 +78,18 @@ def import_account(details: Details, tools: Tools, options: ImportOptions, entro
     def refused(thing: Thing, mistake: ApplyFileError) -> None:
         omissions.append(Omission(f"{thing.kind} {thing.name}", mistake.words))
 
+    def remember(writer: Writer) -> None:
+        if not details.has_only_buckets:
+            _put(writer, Origin(origin=origin, account=account))
+
     outcome = apply_file(
         _desired(conversion, origin),
-        replace(tools, refused=refused),
+        replace(tools, refused=refused, also_write=remember),
         Manner(is_trial=options.is_trial, owns=False),
     )
-    if not options.is_trial and not details.has_only_buckets:
-        _remember(tools, Origin(origin=origin, account=account))
+    if not options.is_trial and not outcome.plan.changes:
+        with tools.store.write() as writer:
+            remember(writer)
     return Imported(origin, account, outcome, tuple(dict.fromkeys(omissions)))
 
 
@@ -142,11 +148,6 @@ def _desired(conversion: Conversion, origin: str) -> Desired:
     name = {"name": f"imported from {origin}"} if conversion.target.is_new else {}
     whole = Thing(account, "account", account, name, place=FilePosition(f"account {account}"))
     return Desired("import", {whole.key: whole, **conversion.state}, {account: NewAccount()})
-
-
-def _remember(tools: Tools, origin: Origin) -> None:
-    with tools.store.write() as writer:
-        _put(writer, origin)
 
 
 def _put(writer: Writer, origin: Origin) -> None:

@@ -6,8 +6,6 @@ A file may name other files in its directory or below, except one from standard 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.shared.apply_context import audited, explaining, read_file, tools_for
+from daypass.cli.shared.batch_report import print_root_keys, telling_of_batches
 from daypass.cli.shared.progress import shown_progress
-from daypass.cli.shared.root_key_profile import endpoints_block, profile_block
 from daypass.cli.shared.secret_source import SecretSource
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
 
 if TYPE_CHECKING:
-    from daypass.apply.apply import ApplyResult, Committed
-    from daypass.bootstrap import RootKey
+    from daypass.apply.apply import ApplyResult
     from daypass.config import Config
 
 
@@ -66,7 +63,7 @@ def command(  # noqa: PLR0913 - one parameter an option
         desired = read_desired(read_text(content), secrets, FilesBeside(file))
         with opened(store, config_file, makes=True) as there, audited(config) as sink:
             tools = tools_for(there, config, sink, command="apply", secrets=secrets)
-            with shown_progress("Applying", "steps") as progress, _telling_of_batches(config) as committed:
+            with shown_progress("Applying", "steps") as progress, telling_of_batches(config) as committed:
                 tools = replace(tools, progress=progress, committed=committed)
                 outcome = apply_file(desired, tools, Manner(prune=prune, is_trial=dry_run))
     _print(outcome, output, config, is_done=not dry_run)
@@ -84,41 +81,7 @@ def _print(outcome: "ApplyResult", output: str, config: "Config", *, is_done: bo
         print_json(shown)
         return
     click.echo(show_plan(outcome.plan, is_done=is_done))
-    _print_root_keys(outcome.root_keys, config)
-
-
-@contextmanager
-def _telling_of_batches(config: "Config") -> Iterator[Callable[["Committed"], None]]:
-    """Yield the function to call after each batch. If a later one fails, say what was committed.
-
-    The root keys of new accounts cannot be shown again, so they are printed then too.
-    """
-    last: Committed | None = None
-
-    def committed(batches: "Committed") -> None:
-        nonlocal last
-        last = batches
-
-    try:
-        yield committed
-    except BaseException:
-        if last is not None:
-            _print_root_keys(last.root_keys, config)
-            words = (
-                f"{last.done:,} of {last.total:,} changes were made before, in complete batches, and remain. "
-                "Run the command again to make the others."
-            )
-            click.echo(f"daypass: {words}", err=True)
-        raise
-
-
-def _print_root_keys(keys: "Iterable[RootKey]", config: "Config") -> None:
-    for key in keys:
-        words = f"Account {key.account} was created. Its root access key is shown only once."
-        click.echo(f"\n{words} Add it to ~/.aws/credentials:\n", err=True)
-        click.echo(profile_block(key))
-        click.echo("\nAdd the endpoints of the services to ~/.aws/config:\n", err=True)
-        click.echo(endpoints_block(key, config.url, config.s3_url))
+    print_root_keys(outcome.root_keys, config)
 
 
 class FilesBeside:

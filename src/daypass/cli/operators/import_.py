@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daypass.cli.shared.apply_context import audited, explaining, read_file, tools_with
+from daypass.cli.shared.batch_report import telling_of_batches
 from daypass.cli.shared.progress import shown_progress
 from daypass.cli.shared.root_key_profile import profile_block
 from daypass.cli.shared.secret_source import SecretSource
@@ -57,9 +58,12 @@ def command(  # noqa: PLR0913 - one parameter an option
             opened(store, config_file, makes=True) as there,
             audited(config) as sink,
             shown_progress("Importing", "steps") as progress,
+            telling_of_batches(config) as committed,
         ):
             tools = tools_with(there, roomy(config.quotas), sink, command="import", secrets=SecretSource({}))
-            imported = import_account(details, replace(tools, progress=progress), wish, there.entropy)
+            imported = import_account(
+                details, replace(tools, progress=progress, committed=committed), wish, there.entropy
+            )
     _print(imported, output, is_done=not dry_run)
 
 
