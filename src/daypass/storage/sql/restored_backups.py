@@ -1,8 +1,8 @@
 """An old backup that was restored under a running process.
 
-It is from before an addition to the tables. Owns the repair: the queries for changes fail, because the tables lack a column, so this process adds it again, as each
-start does. It tries at most once in RETRY_SECONDS, because the statement locks a table for up to two seconds, and says
-in the log what it did, or what the operator must do.
+It is from before an addition to the tables. Owns the repair: the queries for changes fail, because the tables lack a
+column, so this process adds it again, as each start does. It tries at most once in RETRY_SECONDS, because the statement
+locks a table for up to two seconds, and says in the log what it did, or what the operator must do.
 """
 
 import time
