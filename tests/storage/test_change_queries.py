@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from time import monotonic
@@ -10,12 +10,13 @@ from time import monotonic
 import pytest
 from tests.storage.conftest import HandClock
 from tests.storage.sample_records import user
-from tests.storage.test_cache import find_user, list_users
+from tests.storage.test_cache import ACCOUNT, find_user, list_users
 
 from daypass.directory.changes import Changes, Position
 from daypass.directory.store import Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
-from daypass.storage.change_queries import AWAY_SECONDS, POLL_SECONDS, ChangeQueries
+from daypass.storage.change_queries import AWAY_SECONDS, LATE_SECONDS, POLL_SECONDS, STOPPED_SECONDS, ChangeQueries
+from daypass.storage.freshness import Freshness
 from daypass.storage.memory import MemoryStore
 
 _RATE = 80  # warm calls a second
@@ -55,9 +56,11 @@ def until(is_true: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def started(store: Store, *, stale_seconds: float = 300) -> Iterator[StoreCache]:
+def started(
+    store: Store, *, stale_seconds: float = 300, monotonic: Callable[[], float] = monotonic
+) -> Iterator[StoreCache]:
     """Yield a cache that polls."""
-    cache = StoreCache(store, stale_seconds=stale_seconds)
+    cache = StoreCache(store, stale_seconds=stale_seconds, monotonic=monotonic)
     cache.start()
     try:
         yield cache
@@ -126,6 +129,59 @@ def test_a_hanging_query_holds_nobody_for_long(clock: HandClock) -> None:
         store.answering.set()
         while cache.health() != "ready":
             cache.loading.get(list_users, "/")
+
+
+class Distant(Slow):
+    """A slow store that another machine writes: no change counter here tells of its writes."""
+
+    @property
+    def change_counter(self) -> Sequence[int]:
+        """Return a counter that stands still."""
+        return (0,)
+
+
+def test_a_process_that_stood_still_waits_for_a_new_answer(clock: HandClock) -> None:
+    """It stood still during a query. Its silence is not the database's, and its answer is as old as the pause."""
+    store, paused = Distant(clock), [0.0]
+    with store.write() as writer:
+        writer.insert(user("ada"))
+    with started(store, monotonic=lambda: monotonic() + paused[0]) as cache, ThreadPoolExecutor(1) as threads:
+        assert cache.loading.get(find_user, "ada") is not None
+        store.answering.clear()
+        queries = store.queries
+        until(lambda: store.queries > queries)
+        with store.write() as writer:
+            writer.delete("user", ACCOUNT, "ada")
+        paused[0] += 60
+        found = threads.submit(cache.loading.get, find_user, "ada")
+        store.answering.set()
+        assert found.result(60) is None
+
+
+def test_the_time_of_a_stop_is_no_silence_of_the_database() -> None:
+    """Requests wait for the database after a stop of the process, as long as for a query that begins then."""
+    queries = ChangeQueries()
+    queries.note_time(100.0)
+    query = queries.begin(7, 100.0)
+    resumed = 100.0 + STOPPED_SECONDS
+    queries.note_time(resumed)
+    assert not queries.is_away(resumed + AWAY_SECONDS - 0.001)
+    assert queries.find_needed(7, resumed) == query.number + 1
+    assert queries.is_away(resumed + AWAY_SECONDS)
+    queries.end(query, resumed + 0.1, is_answered=True)
+    assert not queries.is_away(resumed + 0.2)
+
+
+def test_an_answer_that_came_late_is_valid_for_no_time() -> None:
+    """The process may have stood still since the database answered."""
+    seconds = [100.0]
+    freshness, queries = Freshness((7,), lambda: seconds[0], stale_seconds=300), ChangeQueries()
+    for took, is_valid in ((LATE_SECONDS - 0.001, True), (LATE_SECONDS, False)):
+        query = queries.begin(7, seconds[0])
+        seconds[0] += took
+        queries.end(query, seconds[0], is_answered=True)
+        freshness.take_in(query)
+        assert freshness.is_given() is is_valid
 
 
 @pytest.mark.usefixtures("quick")

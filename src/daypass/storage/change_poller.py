@@ -92,6 +92,7 @@ class ChangePoller:
         if self._freshness.is_overtaken() and self._follow() and self._freshness.is_given():
             return
         with self._lock:
+            self._note_time()
             needed = self._queries.find_needed(*self._freshness.now())
         self._wait(needed)
 
@@ -105,6 +106,7 @@ class ChangePoller:
                 loop.call_soon_threadsafe(settled.set)
 
         with self._lock:
+            self._note_time()
             needed = self._queries.find_needed(*self._freshness.now())
             if not self._asker.is_running or self._is_settled(needed):
                 return
@@ -117,9 +119,11 @@ class ChangePoller:
             self._query_by_hand(needed)
             return
         with self._lock:
+            self._note_time()
             while not self._is_settled(needed):
                 self._begin_if_idle()
                 self._settled.wait(max(0.0, self._queries.silent_after(self._freshness.monotonic())))
+                self._note_time()
             if self._queries.answered < needed:
                 self._freshness.require_usable(self._trouble)
 
@@ -129,6 +133,11 @@ class ChangePoller:
         if queries.ended >= needed or queries.is_silent(now):
             return True
         return queries.is_away(now) and not self._freshness.is_overtaken() and self._freshness.is_usable()
+
+    def _note_time(self) -> None:
+        """Notice that the process has stood still. The caller holds the lock."""
+        if self._watcher.is_running:
+            self._queries.note_time(self._freshness.monotonic())
 
     def _begin_if_idle(self) -> None:
         if self._queries.in_flight is None:
@@ -161,6 +170,7 @@ class ChangePoller:
             structlog.get_logger().exception("changes_not_read")
             trouble = type(bug).__name__
         with self._lock:
+            self._note_time()
             self._queries.end(query, self._freshness.monotonic(), is_answered=not trouble)
             self._trouble = trouble or self._trouble
             if self._queries.is_last_bad:
@@ -197,6 +207,7 @@ class ChangePoller:
 
     def _watch(self) -> float:
         """Do the work that is due, and return the seconds until the next. The caller holds the lock."""
+        self._note_time()
         queries, now = self._queries, self._freshness.monotonic()
         if queries.in_flight is None and now >= queries.next_poll:
             self._begin_if_idle()

@@ -7,6 +7,9 @@
 - An answer serves each request that waited for it, even if its validity has passed when it arrives.
 - A database is away if its last answer was an error or took AWAY_SECONDS or longer, or if the query in flight takes
   that long. Then requests do not wait: they get cached values or an error.
+- Time in which the process itself stood still, as after SIGSTOP or a pause of its virtual machine, is not silence of
+  the database. A query that began before has an answer of that time. So requests wait for the next one, as long as for
+  a query that began when the process went on.
 """
 
 from dataclasses import dataclass
@@ -16,6 +19,8 @@ POLL_SECONDS = 0.5  # between the beginnings of two queries, if no request needs
 FRESH_SECONDS = 0.9  # how long an answer is valid, from the beginning of its query
 GRACE_SECONDS = 0.1  # how long it is valid at least, from its arrival: a request reads several values
 AWAY_SECONDS = 1.0  # how long a request waits for the answer to one query
+LATE_SECONDS = 2.5  # an answer that took longer is valid for no time after its arrival; the deadline of a query
+STOPPED_SECONDS = 2.0  # a gap in the noted times from which the process must have stood still; they are 1.0 apart
 
 
 class ChangeQuery(NamedTuple):
@@ -39,12 +44,21 @@ class ChangeQueries:
     answered: int = 0
     next_poll: float = float("-inf")
     is_last_bad: bool = False
+    noted_at: float = float("inf")
+    resumed_at: float = float("-inf")  # when the process went on after it had stood still
+
+    def note_time(self, now: float) -> None:
+        """Notice from the time since the last call that the process stood still."""
+        if now - self.noted_at >= STOPPED_SECONDS:
+            self.resumed_at = now
+            self.is_last_bad = False
+        self.noted_at = now
 
     def find_needed(self, counter: int, now: float) -> int:
         """Return the number of the query that a request needs which comes now."""
         query = self.in_flight
         if query is not None and query.counter == counter and now - query.began < AWAY_SECONDS:
-            return query.number
+            return query.number  # never one that began before a stop of the process, which takes longer
         return self.begun + 1
 
     def begin(self, counter: int, now: float) -> ChangeQuery:
@@ -60,11 +74,11 @@ class ChangeQueries:
         self.ended = query.number
         if is_answered:
             self.answered = query.number
-        self.is_last_bad = not is_answered or now - query.began >= AWAY_SECONDS
+        self.is_last_bad = not is_answered or now - self._waits_since(query) >= AWAY_SECONDS
 
     def is_silent(self, now: float) -> bool:
         """Return whether the query in flight has waited for too long."""
-        return self.in_flight is not None and now - self.in_flight.began >= AWAY_SECONDS
+        return self.in_flight is not None and now - self._waits_since(self.in_flight) >= AWAY_SECONDS
 
     def is_away(self, now: float) -> bool:
         """Return whether the database is away."""
@@ -72,4 +86,7 @@ class ChangeQueries:
 
     def silent_after(self, now: float) -> float:
         """Return the seconds until the query in flight has waited for too long."""
-        return AWAY_SECONDS if self.in_flight is None else self.in_flight.began + AWAY_SECONDS - now
+        return AWAY_SECONDS if self.in_flight is None else self._waits_since(self.in_flight) + AWAY_SECONDS - now
+
+    def _waits_since(self, query: ChangeQuery) -> float:
+        return max(query.began, self.resumed_at)

@@ -7,7 +7,7 @@ the last answer of the database is valid.
 from collections.abc import Callable, Sequence
 
 from daypass.directory.store import StoreUnavailableError
-from daypass.storage.change_queries import FRESH_SECONDS, GRACE_SECONDS, ChangeQuery
+from daypass.storage.change_queries import FRESH_SECONDS, GRACE_SECONDS, LATE_SECONDS, ChangeQuery
 
 
 class Freshness:
@@ -43,7 +43,9 @@ class Freshness:
         """Note that the entries show the answer to a query."""
         self.seen = query.counter
         self.heard_at = query.began
-        self._set_until(max(query.began + FRESH_SECONDS, self.monotonic() + GRACE_SECONDS))
+        now = self.monotonic()
+        grace = GRACE_SECONDS if now - query.began < LATE_SECONDS else 0.0  # the process may have stood still
+        self._set_until(max(query.began + FRESH_SECONDS, now + grace))
 
     def extend(self) -> None:
         """Let readers use the values for a while although the database is away."""
