@@ -240,3 +240,32 @@ def test_a_connection_that_the_server_ended_is_replaced(postgresql_url: str, clo
             observer.execute(f"SELECT pg_terminate_backend(pid) {others}".encode())
             _wait_for_none(observer, others)
     store.close()
+
+
+def test_a_server_that_ends_each_new_connection_is_away(
+    postgresql_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It accepts connections and ends them at once, as while an operator ends them all again and again."""
+    connect, is_ending = postgresql_connect.Connector.connect, threading.Event()
+
+    def connect_and_end(connector: postgresql_connect.Connector) -> Any:
+        connection = connect(connector)
+        if is_ending.is_set():
+            observer.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+        return connection
+
+    monkeypatch.setattr(postgresql_connect.Connector, "connect", connect_and_end)
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(postgresql_url, autocommit=True) as observer:
+        store = open_store(postgresql_url, clock=clock)
+        is_ending.set()
+        for call in CALLS.values():
+            observer.execute(f"SELECT pg_terminate_backend(pid, 10000) {others}".encode())
+            with pytest.raises(StoreUnavailableError):
+                call(store)
+        with pytest.raises(StoreUnreachableError):
+            open_store(postgresql_url, clock=clock)
+        is_ending.clear()
+        for call in CALLS.values():
+            call(store)
+        store.close()

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, OperationalError
 
 from daypass.directory.store import Store
 from daypass.ports import Clock
@@ -104,6 +104,8 @@ def _bring_up_to_date(engine: Engine, *, name: str) -> None:
             schema.migrate(engine)
     except OperationalError as error:
         raise StoreUnreachableError(f"cannot open {name}: {_first_line(error)}") from error
+    except InvalidRequestError as error:  # of the pool, see transactions.py
+        raise StoreUnreachableError(f"cannot open {name}: it ends new connections") from error
     except DBAPIError as error:
         raise StoreOpenError(f"cannot create the tables in {name}: {_first_line(error)}") from error
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar, cast
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from daypass.directory.store import StoreUnavailableError
@@ -67,7 +67,10 @@ def _find_begun(engine: Engine, first: str) -> Connection | None:
 
 
 def _begin(engine: Engine, first: str) -> Connection:
-    connection = engine.connect()
+    try:
+        connection = engine.connect()
+    except InvalidRequestError as error:  # the pool has given up: its check found each new connection unusable
+        raise StoreUnavailableError("the database ends new connections, or has become a replica") from error
     try:
         if first:
             connection.execution_options(**{FIRST_STATEMENTS: first})
