@@ -29,10 +29,22 @@ def parse_base64url(text: str) -> bytes:
 
     Raises ValueError if the encoding is not canonical.
     """
+    try:
+        return binascii.a2b_base64(to_standard_base64(text), strict_mode=True)
+    except binascii.Error:
+        raise ValueError("not base64url") from None
+
+
+def to_standard_base64(text: str) -> bytes:
+    """Return `text` in the standard alphabet, with padding.
+
+    Each character of another alphabet becomes NUL, which a decoder has to refuse. Raises ValueError if the length or
+    the last character is not canonical, or if a character is not ASCII.
+    """
     rest = len(text) % 4
     if text and text[-1] not in _LAST[rest]:
         raise ValueError("not canonical base64url")
     try:
-        return binascii.a2b_base64(text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest], strict_mode=True)
-    except (UnicodeEncodeError, binascii.Error):
+        return text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest]
+    except UnicodeEncodeError:
         raise ValueError("not base64url") from None

