@@ -510,6 +510,43 @@ def test_the_memory_of_templates_is_bounded() -> None:
     assert len(templates._short) == MOST_TEMPLATES
 
 
+def test_a_caller_gets_a_template_when_it_comes_again(world: World) -> None:
+    """With more callers than places, each would otherwise pay for templates that are dropped before their use."""
+    key, second = world.new_user("user"), world.new_user("second")
+    for form in (_FORM, {"Action": "GetCallerIdentity"}):
+        for _ in range(_WARM):
+            world.fast(world.request(key, {**form, "RoleSessionName": "name"} if form is _FORM else form))
+    kept = (world.templates._short, world.templates._of_callers)
+    assert [len(each) for each in kept] == [1, 1]
+    for places in ([1, 1], [1, 2], [2, 2]):  # the first call of AssumeRole loads values on a worker thread
+        world.fast(world.request(second, {**_FORM, "RoleSessionName": "name"}))
+        world.fast(world.request(second, {"Action": "GetCallerIdentity"}))
+        assert [len(each) for each in kept] == places
+
+
+def test_the_memory_keeps_no_long_policies(world: World) -> None:
+    """They may leave the cache, whose size is bounded in bytes."""
+    key = world.new_user("user")
+    for number in range(5):
+        text = document(allow([f"s3:{action:040}*" for action in range(100)]))
+        made = world.iam("CreatePolicy", PolicyName=f"long-{number}", PolicyDocument=text)
+        arn = made.partition(b"<Arn>")[2].partition(b"</")[0].decode()
+        world.iam("AttachUserPolicy", UserName="user", PolicyArn=arn)
+    world.compare(key, _FORM, times=_WARM + 1)
+    request = world.request(key, {"Action": "GetCallerIdentity"})
+    for _ in range(_WARM + 1):
+        assert world.fast(request) == world.whole(request)
+    assert [len(world.templates._short), len(world.templates._of_callers)] == [0, 0]
+
+
+def test_a_form_without_a_template_keeps_no_values(world: World) -> None:
+    """It is only remembered that the form has none."""
+    key = world.new_user("user")
+    assert world.compare(key, {**_FORM, **_WITHOUT["length of the token"]}, times=_WARM + 1) == 0
+    [kept] = world.templates._short._values.values()
+    assert (kept.derived_from, kept.checks, kept.role, kept.answers) == ((), (), None, None)
+
+
 def test_a_change_of_other_values_keeps_a_template(world: World) -> None:
     """Its values are compared again, and are the present ones."""
     key = world.new_user("user")

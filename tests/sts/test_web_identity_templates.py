@@ -243,6 +243,15 @@ def test_a_form_that_is_checked_anew_has_no_template(workload: Workload, more: d
     assert workload.world.templates.used == before
 
 
+def test_a_long_token_does_not_make_a_long_form(workload: Workload) -> None:
+    """A template has no part of the token, so it needs none of the few places of long forms."""
+    templates = workload.world.templates
+    before = len(templates._short)
+    workload.compare(_WARM, sub="job-long", note="x" * 2_000)
+    assert workload.compare(sub="job-long", note="x" * 2_000) == (1, 200)
+    assert (len(templates._short), len(templates._long)) == (before + 1, 0)
+
+
 def test_a_template_keeps_no_token(workload: Workload) -> None:
     """Neither a signature nor an identifier of a token stays in the memory."""
     token = workload.token(jti="secret-identifier")

@@ -13,7 +13,9 @@ a call by its template. The rules:
   A web identity has one as well: each token is verified, and has the caller of an earlier one with the same identity.
 - A call that is not allowed, or whose decision is too much work for the event loop, goes the whole way. It makes every
   refusal.
-- A template is made after the whole way has allowed a call with the form.
+- A template is made after the whole way has allowed a call with the form, and only if the same caller sends it again:
+  of more callers than there are places, each would pay for templates that it never uses.
+- A caller with long policies has no template, so that the memory does not keep them after the cache has let them go.
 - The answer of GetCallerIdentity follows from the caller alone, so it is kept for a caller with a long-term key.
 """
 
@@ -116,7 +118,7 @@ class CallTemplates:
     def __init__(self) -> None:
         self._short: BoundedMemory[_Name, CallTemplate] = BoundedMemory(MOST_TEMPLATES)
         self._long: BoundedMemory[_Name, CallTemplate] = BoundedMemory(_MOST_LONG)
-        # Values of tags may never come again, so only those that do get a template.
+        # Callers, and values of tags, may never come again: only those that do get a template.
         self._seen: BoundedMemory[int, bool] = BoundedMemory(MOST_TEMPLATES)
         self._of_callers: BoundedMemory[tuple[int, int], _CallerAnswer] = BoundedMemory(MOST_TEMPLATES)
 
@@ -172,7 +174,11 @@ class CallTemplates:
         Does not keep anything on a worker thread. `known` was found in the cache of parsed requests, so the form has
         come before. may_have_template was asked.
         """
+        if not _has_few_policies(caller):
+            return
         if known.operation.answers_caller:
+            if not self._comes_again((id(known), id(caller), ())):
+                return
             # The caller has a long-term key: others are not the same object for each request.
             document = make_answer_template(known.call.model.render(result, _REQUEST_ID).decode(), (_REQUEST_ID,))
             self._of_callers.put((id(known), id(caller)), _CallerAnswer(known, caller, document))
@@ -185,14 +191,23 @@ class CallTemplates:
 
     def _keep(self, known: ParsedRequest, caller: Caller, request_info: RequestInfo, store_view: CacheAccess) -> None:
         name = (id(known.params), id(caller), known.tag_values)
-        if known.tag_values and not self._seen.get(hash(name)):
-            self._seen.put(hash(name), value=True)
+        if not self._comes_again(name):
             return
         with store_view.open(StoreAccess.CACHE, request_info.now, request_info.region, caller.account) as ctx:
             template = _make(known, caller, request_info, ctx)
         if template is not None:
-            memory = self._long if len(request_info.request.body) > _LONG else self._short
+            # A template does not contain the proof.
+            is_long = len(request_info.request.body) - len(known.proof) > _LONG
+            memory = self._long if is_long else self._short
             memory.put(name, template)
+
+    def _comes_again(self, name: _Name) -> bool:
+        """Return whether a name came before, and remember it."""
+        mark = hash(name)
+        if self._seen.get(mark):
+            return True
+        self._seen.put(mark, value=True)
+        return False
 
 
 def authorize_by_template(
@@ -258,8 +273,13 @@ def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: 
     # A value that is the same object at each load would not show that it has left the cache.
     if any(value is None or isinstance(value, bool) for _, _, value in recorded.read):
         return None
-    kept_checks = () if answers is None else tuple(checks)
-    return CallTemplate(known.params, caller, tuple(recorded.read), kept_checks, needed[0].role, answers, ctx.entropy)
+    if answers is None:  # it keeps no policies alive
+        return CallTemplate(known.params, caller, (), (), None, None, ctx.entropy)
+    return CallTemplate(known.params, caller, tuple(recorded.read), tuple(checks), needed[0].role, answers, ctx.entropy)
+
+
+def _has_few_policies(caller: Caller) -> bool:
+    return caller.identity is None or caller.identity.policies.characters <= MOST_CHARACTERS
 
 
 def _is_plain(check: TemplateCheck) -> bool:
