@@ -2,11 +2,15 @@
 
 Owns the shape of such a store. Tests use small sizes. The full size is for measurements by hand (CONTRIBUTING.md):
 
-    python -m tests.large_stores DIRECTORY [--accounts 10000] [--roles 10] [--users 10] [--trust everyone]
+    python -m tests.large_stores DIRECTORY [--accounts 10000] [--roles 10] [--users 10] [--trust everyone] [--beside]
+
+With `--beside`, another process writes all the time, and the waits of its writes are printed. `--store URL` takes a
+database of PostgreSQL; its master key is the environment variable DAYPASS_MASTER_KEY.
 """
 
 import argparse
 import json
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -110,12 +114,49 @@ def apply_file(accounts: int, roles: int, description: str = "new") -> str:
 def fill(store: Path, shape: Shape) -> str:
     """Fill a SQLite store and return its URL."""
     url = f"sqlite:///{store}"
-    there = open_everything(load_config({"store": url}, {}, None), MasterKeySource(text="", file=""))
+    there = open_store(url)
     try:
-        shape.fill(there.store)
+        shape.fill(there)
     finally:
-        there.store.close()
+        there.close()
     return url
+
+
+def open_store(url: str) -> Store:
+    """Open a store, or make it."""
+    source = MasterKeySource(text=os.environ.get("DAYPASS_MASTER_KEY", ""), file="")
+    return open_everything(load_config({"store": url}, {}, None), source).store
+
+
+class Beside:
+    """Another process that writes all the time, as another administrator of another account."""
+
+    def __init__(self, url: str) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, there = context.Pipe()
+        self._process = context.Process(target=_write_until_told, args=(url, there), daemon=True)
+        self._process.start()
+        self._pipe.recv()
+
+    def end(self) -> str:
+        """End it, and return its waits as a line."""
+        self._pipe.send(None)
+        waits: list[float] = sorted(self._pipe.recv())
+        self._process.join()
+        late = waits[int(len(waits) * 0.99)]
+        return f"{len(waits):>12} other writes: p99 {late * 1000:.0f} ms, longest {waits[-1] * 1000:.0f} ms"
+
+
+def _write_until_told(url: str, pipe: Any) -> None:
+    store, waits = open_store(url), []
+    pipe.send(None)
+    while not pipe.poll(0.02):
+        started = time.monotonic()
+        with store.write() as writer:
+            unique_id = "AIDA" + os.urandom(12).hex()
+            records.insert(writer, User(id=unique_id, name=unique_id, account="999999999999", created=BORN))
+        waits.append(time.monotonic() - started)
+    pipe.send(waits)
 
 
 def measure(words: Sequence[str], output: Path) -> str:
@@ -163,18 +204,26 @@ def main() -> None:
     parser.add_argument("--trust", choices=sorted(_TRUST), default="everyone")
     parser.add_argument("--assuming", type=int, default=10)
     parser.add_argument("--only", default="", help="Run only the commands with this word.")
+    parser.add_argument("--store", default="", help="The URL of an empty or filled database instead of SQLite's.")
+    parser.add_argument("--beside", action="store_true", help="Also measure the waits of another writer.")
     given = parser.parse_args()
     shape = Shape(given.accounts, given.roles, given.users, given.trust, given.assuming)
-    store = given.directory / "daypass.db"
-    if not store.exists():
-        given.directory.mkdir(parents=True, exist_ok=True)
+    given.directory.mkdir(parents=True, exist_ok=True)
+    url = given.store or f"sqlite:///{given.directory / 'daypass.db'}"
+    store = open_store(url)
+    with store.read() as reader:
+        is_filled = records.find(reader, Account, "", shape.account(0)) is not None
+    if not is_filled:
         started = time.monotonic()
-        fill(store, shape)
-        print(f"filled in {time.monotonic() - started:.1f} s: {store.stat().st_size / 1e6:.0f} MB")  # noqa: T201
+        shape.fill(store)
+        print(f"filled in {time.monotonic() - started:.1f} s")  # noqa: T201
+    store.close()
     for words in _commands(shape, given.directory):
         if given.only in " ".join(words):
-            output = given.directory / f"{words[0]}.out"
-            print(measure([*words, "--store", f"sqlite:///{store}"], output), flush=True)  # noqa: T201
+            beside = Beside(url) if given.beside else None
+            print(measure([*words, "--store", url], given.directory / f"{words[0]}.out"), flush=True)  # noqa: T201
+            if beside is not None:
+                print(beside.end(), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
