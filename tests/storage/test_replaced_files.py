@@ -142,7 +142,9 @@ def test_a_mixture_of_two_databases_is_refused(path: Path, stores: list[Store]) 
         assert cache.loading.get(load_user, "ada") == b"may"
     _copy_over_all(path.with_name("backup.db"), path)
     for store, cache in zip(stores, caches, strict=True):
-        cache.poll()
+        with pytest.raises(StoreUnavailableError):
+            cache.poll()
+        assert cache.health() == "unable"
         with pytest.raises(WouldBlockError):
             cache.cached_only.get(load_user, "ada")
         for _ in range(2):

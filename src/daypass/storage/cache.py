@@ -315,6 +315,7 @@ class StoreCache:
         except StoreReplacedError:
             with self._changing:
                 self._start_anew(NOWHERE)
+                self._freshness.forget()
             raise
         self._take_in(query, changes, ahead)
         with self._changing:

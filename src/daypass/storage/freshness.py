@@ -47,6 +47,10 @@ class Freshness:
         grace = GRACE_SECONDS if now - query.began < LATE_SECONDS else 0.0  # the process may have stood still
         self._set_until(max(query.began + FRESH_SECONDS, now + grace))
 
+    def forget(self) -> None:
+        """Allow no values until the next answer to a query."""
+        self.heard_at = self.until = float("-inf")
+
     def extend(self) -> None:
         """Let readers use the values for a while although the database is away."""
         self._set_until(max(self.until, self.monotonic() + FRESH_SECONDS))
