@@ -21,14 +21,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
-from tests.process.daypass import ROOT, Running, serving
+from tests.process.daypass import ROOT, Running, run, serving
 from tests.sockets import free_port
 from tests.storage.postgresql import Cluster, Replica, primary_and_replica
 
 pytestmark = pytest.mark.slow
 PATIENCE = 30.0
 ENVIRONMENT = {**ROOT, "DAYPASS_MASTER_KEY": b64encode(secrets.token_bytes(32)).decode()}
-_ROLE = "arn:aws:iam::123456789012:role/worker"
+_ROLES = "arn:aws:iam::123456789012:role/"
+_ROLE = f"{_ROLES}worker"
 _ASSUME = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
 _ALLOWED = {"Effect": "Allow", "Action": "iam:GetRole", "Resource": "*"}
 
@@ -116,6 +117,41 @@ class Rights:
     def are_refused(self, node: Running) -> bool:
         """Return whether the node refuses all of them."""
         return self.codes(node) == ("InvalidClientTokenId", "AccessDenied", "AccessDenied")
+
+
+class Sessions:
+    """Sessions that an operator ends: those of an access key, and those of a role."""
+
+    def __init__(self, node: Running, rights: Rights) -> None:
+        iam = node.client("iam")
+        iam.create_role(RoleName="keeper", AssumeRolePolicyDocument=_trust("Allow"))
+        iam.put_role_policy(RoleName="keeper", PolicyName="p", PolicyDocument=_document(_ALLOWED))
+        sts = node.client("sts", rights.bob)
+        self.of_role = sts.assume_role(RoleArn=f"{_ROLES}keeper", RoleSessionName="first")["Credentials"]
+        iam.create_user(UserName="carol")
+        self._carol = iam.create_access_key(UserName="carol")["AccessKey"]
+        self.of_key = node.client("sts", self._carol).get_session_token()["Credentials"]
+
+    def codes(self, node: Running) -> tuple[str, str]:
+        """Use each session on a node, and return the error codes."""
+        return (
+            code_of(client(node, "sts", self.of_key).get_caller_identity),
+            code_of(lambda: client(node, "iam", self.of_role).get_role(RoleName="keeper")),
+        )
+
+    def revoke(self, store: str) -> None:
+        """Revoke the sessions with the operator's command."""
+        for words in (("--access-key", self._carol["AccessKeyId"]), ("--role", "keeper")):
+            done = run("sessions", "revoke", *words, "--store", store, environment=ENVIRONMENT)
+            assert done.returncode == 0, done.stderr
+
+    def are_honoured(self, node: Running) -> bool:
+        """Return whether the node honours all of them."""
+        return self.codes(node) == ("", "")
+
+    def are_refused(self, node: Running) -> bool:
+        """Return whether the node refuses all of them."""
+        return self.codes(node) == ("InvalidClientTokenId", "AccessDenied")
 
 
 def write_more(rights: Rights, nodes: list[Running], number: int) -> None:
@@ -229,17 +265,26 @@ def _prepared(nodes: list[Running], primary: Cluster, replica: Replica, behind: 
 
 @pytest.mark.component("postgresql")
 def test_running_nodes_follow_a_restored_dump(tmp_path: Path) -> None:
-    """An operator restores a backup of the database under running nodes, in which three rights are revoked."""
+    """An operator restores backups under running nodes. In the second one, three rights and two sessions are revoked.
+
+    Between the backups, the nodes make as many other writes as the second backup has.
+    """
     with primary_and_replica() as (primary, _), ExitStack() as stack:
         url = _url(primary)
         nodes = [stack.enter_context(serving(url, environment=machine(tmp_path, n))) for n in range(2)]
         rights = Rights(nodes[0])
+        sessions = Sessions(nodes[0], rights)
         before = primary.dump()
         rights.revoke(nodes[0])
-        revoked = primary.dump()
-        for dump, condition in ((before, rights.are_honoured), (revoked, rights.are_refused)):
-            primary.execute(dump)
-            until_each(nodes, condition)
+        sessions.revoke(url)
+        revoked, number = primary.dump(), int(primary.query("SELECT number FROM revision"))
+        primary.execute(before)
+        until_each(nodes, lambda node: rights.are_honoured(node) and sessions.are_honoured(node))
+        write_more(rights, nodes, number - int(primary.query("SELECT number FROM revision")))
+        assert primary.query("SELECT number FROM revision") == number
+        until_each(nodes, lambda node: rights.are_honoured(node) and sessions.are_honoured(node))
+        primary.execute(revoked)
+        until_each(nodes, lambda node: rights.are_refused(node) and sessions.are_refused(node))
 
 
 def test_running_servers_follow_a_replaced_file(tmp_path: Path) -> None:
