@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from daypass.arn import account_in_arn
+from daypass.arn import account_in_arn, is_account_id
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Edge
 from daypass.directory import records
@@ -26,6 +26,7 @@ from daypass.policy.principal import Names
 MOST_BOXES = 200  # a picture with more is summarized
 _MOST_EVALUATIONS = 100_000  # of the whole graph, before its number of boxes is known
 _SHOWN = 60  # boxes of accounts in a summary
+_MOST_ALIKE = 5  # accounts with the same arrows; more of them are one box
 EVERYONE, SERVICES, PROVIDERS, OTHERS = "everyone", "services", "identity providers", "other accounts"
 
 
@@ -97,6 +98,8 @@ def summarize_role(role_arn: str, edges: Iterable[Edge], views: SnapshotViews) -
 
 
 def _summary(counts: Counter[tuple[str, str]], views: SnapshotViews, counted: str, hint: str, *, keep: str) -> Summary:
+    alike = _accounts_alike(counts, keep)
+    counts = _joined(counts, {account: accounts[0] for accounts in alike.values() for account in accounts})
     weights: Counter[str] = Counter()
     for (source, target), number in counts.items():
         weights[source] += number
@@ -107,10 +110,41 @@ def _summary(counts: Counter[tuple[str, str]], views: SnapshotViews, counted: st
     arrows: Counter[tuple[str, str]] = Counter()
     for (source, target), number in counts.items():
         arrows[source if source in shown else OTHERS, target if target in shown else OTHERS] += number
-    boxes = [_box(name, views.reader) for name in sorted(shown)]
+    boxes = [
+        _box_of_many(name, alike[name], views.reader) if name in alike else _box(name, views.reader)
+        for name in sorted(shown)
+    ]
     if len(largest) > _SHOWN:
         boxes.append(SummaryBox(OTHERS, f"{len(largest) - _SHOWN:,} other accounts", "those with fewer arrows"))
     return Summary(tuple(boxes), dict(arrows), counted, hint)
+
+
+def _joined(counts: Counter[tuple[str, str]], joined: dict[str, str]) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    for (source, target), number in counts.items():
+        found[joined.get(source, source), joined.get(target, target)] += number
+    return found
+
+
+def _accounts_alike(counts: Counter[tuple[str, str]], keep: str) -> dict[str, list[str]]:
+    """Return the accounts with the same arrows, by the first of them.
+
+    An account's arrow to itself is like that of another account to itself.
+    """
+    ends: dict[str, set[tuple[str, str]]] = {}
+    for source, target in counts:
+        ends.setdefault(source, set()).add(("to", "" if source == target else target))
+        ends.setdefault(target, set()).add(("from", "" if source == target else source))
+    found: dict[frozenset[tuple[str, str]], list[str]] = {}
+    for name in sorted(ends):
+        if is_account_id(name) and name not in {keep, account_in_arn(keep)}:
+            found.setdefault(frozenset(ends[name]), []).append(name)
+    return {accounts[0]: accounts for accounts in found.values() if len(accounts) > _MOST_ALIKE}
+
+
+def _box_of_many(name: str, accounts: list[str], reader: Reader) -> SummaryBox:
+    roles, users = (sum(reader.count(records.kind_name(type_), one) for one in accounts) for type_ in (Role, User))
+    return SummaryBox(name, f"{len(accounts):,} accounts alike", f"{roles:,} roles, {users:,} users")
 
 
 def _box(name: str, reader: Reader) -> SummaryBox:

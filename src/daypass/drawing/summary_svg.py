@@ -11,6 +11,7 @@ from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
 from daypass.drawing.trust_svg import MARGIN, STYLE, TOP, escape, line_and_tip
 
 _LEAST_WIDTH = 900.0
+_COUNT_STYLE = ".count{fill:var(--ink,#1f2937);font-size:11px}"  # the colour of .label means a condition
 
 
 def draw_summary(summary: Summary, *, heading: bool) -> str:
@@ -25,7 +26,7 @@ def draw_summary(summary: Summary, *, heading: bool) -> str:
         f'width="{width:.0f}" height="{height:.0f}" role="img" aria-labelledby="graph-title graph-desc">',
         '<title id="graph-title">Who can assume which role: a summary</title>',
         f'<desc id="graph-desc">{escape(describe_summary(summary))}</desc>',
-        f"<style>{STYLE}</style>",
+        f"<style>{STYLE}{_COUNT_STYLE}</style>",
     ]
     if heading:
         parts.append(f'<rect class="page" width="{width:.0f}" height="{height:.0f}"/>')
@@ -57,7 +58,7 @@ def _arrows(summary: Summary, layout: Layout) -> Iterator[str]:
             f'<g class="edge" data-from="{escape(source)}" data-to="{escape(target)}" tabindex="0" role="img">'
             f"<title>{escape(f'{source} → {target}: {number:,}')}</title>"
             f'<path class="wide" d="{line}"/><path class="arrow" d="{line}"/><path class="tip" d="{tip}"/>'
-            f'<text class="label" x="{x - 14:.0f}" y="{y - 6:.0f}" text-anchor="end">{number:,}</text></g>'
+            f'<text class="label count" x="{x - 14:.0f}" y="{y - 6:.0f}" text-anchor="end">{number:,}</text></g>'
         )
 
 
