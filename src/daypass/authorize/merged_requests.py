@@ -30,7 +30,7 @@ from daypass.policy.compiled import PolicySet
 from daypass.policy.evaluate import Policies
 
 MOST_MERGED: Final = 1024
-MOST_CHARACTERS: Final = 16_384  # of policies; more is not kept alive for the sake of a microsecond
+MOST_CHARACTERS: Final = 4_096  # of policies (some 200 KB compiled); more is not kept alive for a microsecond
 _USER, _ROOT = PrincipalKind.USER, PrincipalKind.ROOT
 
 
