@@ -36,6 +36,7 @@ from daypass.authorize.authorize import authorize
 from daypass.authorize.call_templates import CallTemplates, may_have_template
 from daypass.authorize.context import RequestInfo
 from daypass.authorize.session_limits import check_session_limits
+from daypass.begun_calls import BegunCall, WriteBegunError, may_begin
 from daypass.directory.store import Views, WouldBlockError
 from daypass.errors import Blame, Fault, InternalFailure, Throttling
 from daypass.federation.oidc.identify import KeysNeededError
@@ -44,12 +45,12 @@ from daypass.operations.operation import AnyOperation, Result, StoreAccess, is_r
 from daypass.operations.parsed_requests import ParsedRequest, ParsedRequestCache
 from daypass.operations.registry import Registry
 from daypass.operations.request_context import RequestContext
+from daypass.refused_calls import refuse, without_frames
 from daypass.wire.catalog import Catalog
 from daypass.wire.cors import allow_any_origin
-from daypass.wire.decode import Call, decode, is_json_wanted
-from daypass.wire.faults import answer, render_fault
+from daypass.wire.decode import Call, decode
+from daypass.wire.faults import answer
 from daypass.wire.http import HttpRequest, HttpResponse
-from daypass.wire.other_services import OtherServiceError, render_not_served
 from daypass.wire.render import render
 
 
@@ -150,13 +151,15 @@ class Pipeline:
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
 
-    def answer(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
-        """Return the response to any request.
+    def answer(
+        self, request: HttpRequest, request_id: str, store_view: StoreView, begun: BegunCall | None = None
+    ) -> HttpResponse:
+        """Return the response to any request, of which a write may have begun.
 
         Raises only WouldBlockError and KeysNeededError, before any effect. After KeysNeededError, the edge fetches the
         keys and calls `answer_at_last`.
         """
-        return self._answer(request, request_id, store_view, (WouldBlockError, KeysNeededError))
+        return self._answer(request, request_id, store_view, (WouldBlockError, KeysNeededError), begun)
 
     def answer_at_last(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
         """Return the response to a request after its keys were fetched.
@@ -166,15 +169,20 @@ class Pipeline:
         return self._answer(request, request_id, store_view, (WouldBlockError,))
 
     def _answer(
-        self, request: HttpRequest, request_id: str, store_view: StoreView, passed_on: tuple[type[Exception], ...]
+        self,
+        request: HttpRequest,
+        request_id: str,
+        store_view: StoreView,
+        passed_on: tuple[type[Exception], ...],
+        begun: BegunCall | None = None,
     ) -> HttpResponse:
         trace = RequestTrace(self.now(), request, request_id)
         try:
-            response = self._walk(store_view, trace)
+            response = self._walk(store_view, trace) if begun is None else self._finish(begun, store_view, trace)
         except passed_on:
             raise
         except Fault as fault:
-            trace.fault = _without_frames(_held_back(fault, request, store_view, trace))
+            trace.fault = without_frames(_held_back(fault, request, store_view, trace))
             response = refuse(trace.fault, request, request_id, trace.call)
         except Exception as bug:  # noqa: BLE001 - the response to a bug has a request id, never a traceback
             self.report_bug(request_id, bug)
@@ -206,7 +214,7 @@ class Pipeline:
         except (WouldBlockError, KeysNeededError):
             raise
         except Fault as fault:
-            trace.fault = _without_frames(fault)
+            trace.fault = without_frames(fault)
         except Exception as bug:  # noqa: BLE001 - as for a client's call
             self.report_bug(request_id, bug)
             trace.fault = InternalFailure("The request failed because of an unknown error.", detail=type(bug).__name__)
@@ -269,7 +277,13 @@ class Pipeline:
                     return allow_any_origin(response, request, call.service)
             # A web identity does not depend on the session name, which a template does not need.
             params = known.proven_params() if known.proof else known.typed_params()
-        result = self._execute(operation, params, store_view, trace, known)
+        try:
+            result = self._execute(operation, params, store_view, trace, known)
+        except WouldBlockError:
+            if signer is None or not may_begin(operation, params, signer):
+                raise
+            parsed_call = (call, operation, params, trace.parameters or {}, trace.encoded_parameters)
+            raise WriteBegunError(BegunCall(*parsed_call, trace.access_key_id, signer)) from None
         if isinstance(result, bytes):
             response = answer(result, request_id=trace.request_id, wants_json=False)
             return allow_any_origin(response, request, call.service)
@@ -279,6 +293,21 @@ class Pipeline:
             self.templates.keep(known, caller, result, request_info, store_view)
         # 8. render
         return allow_any_origin(render(call, result, trace.request_id), request, call.service)
+
+    def _finish(self, begun: BegunCall, store_view: StoreView, trace: RequestTrace) -> HttpResponse:
+        """Return the response to a write after its stages 1 to 4."""
+        call = trace.call = begun.call
+        operation, trace.access_key_id = begun.operation, begun.access_key_id
+        signer: Signer | None = begun.signer
+        if not begun.has_same_signer(store_view.views):
+            signer = self._authenticate(operation, call, store_view, trace)
+        if signer is None:
+            raise ValueError("a write that began has a signer")
+        trace.signer = signer
+        check_session_limits(signer, call.service, call.action, regions=self.regions)
+        trace.parameters, trace.encoded_parameters = begun.parameters, begun.encoded_parameters
+        result = cast("Result", self._execute(operation, begun.params, store_view, trace, None))
+        return allow_any_origin(render(call, result, trace.request_id), trace.request, call.service)
 
     def _answer_by_template(
         self, known: ParsedRequest, caller: Caller, region: str, store_view: StoreView, trace: RequestTrace
@@ -369,23 +398,3 @@ def _held_back(fault: Fault, request: HttpRequest, store_view: StoreView, trace:
     throttling = Throttling("Rate exceeded", detail=f"throttled: {fault.code}")
     throttling.names_known_key, throttling.key_account = fault.names_known_key, fault.key_account
     return throttling
-
-
-def _without_frames(fault: Fault) -> Fault:
-    """Return a fault without tracebacks, also of the errors that caused it.
-
-    Their frames refer to the request's trace: this cycle would keep the whole request in memory until the next garbage
-    collection.
-    """
-    fault.__cause__ = fault.__context__ = None
-    return fault.with_traceback(None)
-
-
-def refuse(fault: Fault, request: HttpRequest, request_id: str, call: Call | None = None) -> HttpResponse:
-    """Return a refusal in the format that the client requested or understands."""
-    service = None if call is None else call.service
-    if isinstance(fault, OtherServiceError):
-        response = render_not_served(fault, request, request_id)
-    else:
-        response = render_fault(fault, request_id=request_id, service=service, wants_json=is_json_wanted(request))
-    return allow_any_origin(response, request, service)

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
+from daypass.begun_calls import BegunCall, find_begun
 from daypass.directory.store import WouldBlockError
 from daypass.errors import ServiceUnavailable
 from daypass.federation.oidc.identify import KeysNeededError
@@ -27,7 +29,8 @@ from daypass.http.metrics import Metrics, exposition
 from daypass.http.peer import PeerRule
 from daypass.http.plain_calls import ROLE_CREDENTIALS
 from daypass.http.request_ids import RequestIds
-from daypass.pipeline import Pipeline, StoreView, refuse
+from daypass.pipeline import Pipeline, StoreView
+from daypass.refused_calls import refuse
 from daypass.verify.remote_server.protocol import PREFIX as RESOURCE_SERVERS
 from daypass.wire.cors import METHODS, answer_options, cross_origin_headers
 from daypass.wire.http import Headers, HttpRequest, HttpResponse
@@ -193,9 +196,9 @@ class App:
             return self._answer_waiting(request, request_id, self.blocking_first)
         try:
             return self.pipeline.answer(request, request_id, self.nonblocking)
-        except WouldBlockError:
+        except WouldBlockError as stop:
             if self.freshness.is_fresh:
-                return self._answer_waiting(request, request_id, self.blocking)
+                return self._answer_waiting(request, request_id, self.blocking, find_begun(stop))
             return self._answer_when_fresh(request, request_id)
         except KeysNeededError as needed:
             return self._answer_with_keys(needed, request, request_id)
@@ -219,14 +222,18 @@ class App:
             self._waiting -= 1
         try:
             return self.pipeline.answer(request, request_id, self.nonblocking_again)
-        except WouldBlockError:
-            return await self._answer_waiting(request, request_id, self.blocking)
+        except WouldBlockError as stop:
+            begun = find_begun(stop)
         except KeysNeededError as needed:
             return await self._answer_with_keys(needed, request, request_id)
+        return await self._answer_waiting(request, request_id, self.blocking, begun)
 
-    async def _answer_waiting(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
+    async def _answer_waiting(
+        self, request: HttpRequest, request_id: str, store_view: StoreView, begun: BegunCall | None = None
+    ) -> HttpResponse:
+        answer: Answer = self.pipeline.answer if begun is None else partial(self.pipeline.answer, begun=begun)
         try:
-            return await self._answer_cold(self.pipeline.answer, request, request_id, store_view)
+            return await self._answer_cold(answer, request, request_id, store_view)
         except KeysNeededError as needed:
             return await self._answer_with_keys(needed, request, request_id)
 
