@@ -4,9 +4,11 @@ Owns the rule that keeps the bound of freshness. The queries for changes go to t
 this process has seen. A snapshot of the replica is used only if
 
 * the primary answered such a query that began within the last second,
-* no process of this machine has written since, or the shared ring says what it wrote,
-* the replica has replayed at least that position and those writes, and
-* it has the nonce of that position, so that both have one history.
+* no process of this machine has written since that query, and
+* the position of the snapshot is exactly the one that the primary told, with its nonce.
+
+An older snapshot lacks writes. A newer one may be of a branch that the primary has left: after a failover or a
+restored backup, a replica goes on with writes that were lost, and nothing in it says so.
 
 So a replica that lags, is away, or follows another history delays a read by its own short bound, and is left alone for
 a while; the primary answers instead. Whoever never asks for changes, such as a command, never reads from the replica.
@@ -21,7 +23,7 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import Engine
 
-from daypass.directory.changes import Announced, Position
+from daypass.directory.changes import Position
 from daypass.directory.store import StoreUnavailableError
 from daypass.storage.history import to_position
 from daypass.storage.sql.engines import READ_SECONDS, allow_seconds
@@ -32,17 +34,13 @@ from daypass.storage.sql.transactions import transaction
 SEEN_SECONDS = 1.0  # how long a position counts, from the start of the query that told it
 BEHIND_SECONDS = 0.25  # how long a replica that lags is left alone
 AWAY_SECONDS = 10.0  # how long one that does not answer is left alone
-_FIRST = (
-    "SELECT revision, nonce, (SELECT nonce FROM changes WHERE revision = {number}) "
-    "FROM changes ORDER BY revision DESC LIMIT 1"
-)
+_FIRST = "SELECT revision, nonce FROM changes ORDER BY revision DESC LIMIT 1"
 
 
 class _Seen(NamedTuple):
-    """What this process has seen of the primary: a position, and the number of a later write of this machine."""
+    """What this process has seen of the primary."""
 
     position: Position
-    number: int
     counter: int
     asked_at: float
 
@@ -57,12 +55,10 @@ class ReplicaReads:
         self,
         engine: Engine,
         counter: Sequence[int],
-        announced: Callable[[int], Announced | None],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._counter = counter
-        self._announced = announced
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._seen: _Seen | None = None
@@ -75,26 +71,25 @@ class ReplicaReads:
 
         `counter` and `asked_at` are the change counter and the time before it.
         """
-        self._seen = None if position is None or not position.nonce else _Seen(position, 0, counter, asked_at)
+        self._seen = None if position is None or not position.nonce else _Seen(position, counter, asked_at)
 
     def find(self, stack: ExitStack) -> SqlReader | None:
-        """Open a snapshot that is new enough.
+        """Open a snapshot of the position that the primary told.
 
         `stack` ends it. Returns None if the primary must answer.
         """
         seen = self._present()
         if seen is None or self._monotonic() < self._paused_until:
             return None
-        context = transaction(self._engine, _FIRST.format(number=seen.position.number))
+        context = transaction(self._engine, _FIRST)
         try:
             connection = context.__enter__()
         except StoreUnavailableError as error:
             self._leave(error.detail)
             return None
-        row = last_begun(connection)
-        position = to_position(row[:2] if row else None)
+        position = to_position(last_begun(connection) or None)
         is_recent = self._monotonic() < seen.asked_at + SEEN_SECONDS  # again: this process may have been stopped
-        if not row or row[2] != seen.position.nonce or position.number < seen.number or not is_recent:
+        if position != seen.position or not is_recent:
             context.__exit__(None, None, None)
             self._paused_until = self._monotonic() + BEHIND_SECONDS
             return None
@@ -108,16 +103,11 @@ class ReplicaReads:
         self._engine.dispose()
 
     def _present(self) -> _Seen | None:
-        """Return what this process has seen if it is recent, with the writes of this machine that the ring tells."""
+        """Return what this process has seen if it is recent, and if this machine has not written since."""
         seen = self._seen
-        if seen is None or self._monotonic() >= seen.asked_at + SEEN_SECONDS:
+        if seen is None or self._counter[0] != seen.counter or self._monotonic() >= seen.asked_at + SEEN_SECONDS:
             return None
-        if self._counter[0] == seen.counter:
-            return seen
-        later = self._announced(seen.counter)
-        if later is None:
-            return None
-        return seen._replace(number=max(seen.number, later.number), counter=later.counter)
+        return seen
 
     def _leave(self, reason: str) -> None:
         with self._lock:

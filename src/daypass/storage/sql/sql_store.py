@@ -61,7 +61,7 @@ class SqlStore:
     def _read_from(self, replica: Engine) -> "ReplicaReads":
         from daypass.storage.sql.replica_reads import ReplicaReads  # with psycopg, which is slow to import
 
-        return ReplicaReads(replica, self._change_counter.value, self.announced)
+        return ReplicaReads(replica, self._change_counter.value)
 
     @property
     def change_counter(self) -> Sequence[int]:
