@@ -17,7 +17,8 @@ from daypass.testing.server import running_server
 _PACKAGE = Path(daypass.__file__).parent
 _TOUR = Path(__file__).parents[2] / "docs" / "tour.md"
 _CALLS = 20
-_BACKGROUND = ("cache-poll", "late-page", "maintenance", "webhook-sender")  # threads that are on the way of no request
+# Threads that are on the way of no request.
+_BACKGROUND = ("cache-poll", "cache-query", "late-page", "maintenance", "webhook-sender")
 _FILE = re.compile(r"(?:src/daypass/)?((?:[a-z0-9_]+/)*[a-z0-9_]+\.py)\b")
 
 # Files that need no mention, each with the reason.
