@@ -14,6 +14,8 @@ PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
 ROUNDS ?= 100
 FUZZ_JOBS ?= 2
+SOAK_SECONDS ?= 3600
+SOAK_ARGS ?=
 TARGETS ?=
 # Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
 PYTEST := -m pytest -q -n 2 --dist loadfile
@@ -51,6 +53,9 @@ bench-peers: $(READY) ## measure beside SeaweedFS and Ceph (at most 5 minutes), 
 crash-rounds: $(READY) ## kill writers of each store 100 times, and check what is left (ROUNDS=100)
 	@DAYPASS_TEST_CRASH_ROUNDS=$(ROUNDS) $(BIN)/python -m pytest -q -m slow tests/storage/test_crash_rounds.py
 
+soak: $(READY) ## make mixed calls to real servers for SOAK_SECONDS=3600, and check answers, growth and audit logs
+	@$(BIN)/python -m bench.soak --seconds $(SOAK_SECONDS) $(SOAK_ARGS)
+
 costs: $(READY) ## count the work of each operation, and record it for the regression test
 	@$(BIN)/python -m tests.costs --record
 
@@ -72,4 +77,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds costs fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors serve lock setup

@@ -44,3 +44,23 @@ def test_the_benchmark_beside_seaweedfs_compares_both_calls(tmp_path: Path) -> N
     """SeaweedFS really answers both calls with the signature of the load generator."""
     names = _figures(tmp_path, "bench.peers", "--peers", "seaweedfs")
     assert {"get_caller_identity_to_seaweedfs", "assume_role_to_seaweedfs"} <= names
+
+
+def test_the_soak_finds_no_fault_in_a_few_seconds(tmp_path: Path) -> None:
+    """`make soak` makes each kind of call to two workers, and every answer and audit event is right.
+
+    Growth is not judged in so short a run.
+    """
+    file = tmp_path / "soak.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.soak", "--seconds", "5", "--stores", "sqlite", "--result", str(file)],
+        cwd=_ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(file.read_text())
+    assert result["faults"] == []
+    assert {"identity", "assume", "narrow", "session"} <= set(result["calls"]["sqlite"])
+    assert len({sample["pid"] for sample in result["samples"]["sqlite"]}) == 3
