@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from bench.soak.audit import judge_audit
+from bench.soak.calls import Call
 from bench.soak.clients import Tally
 from bench.soak.verdict import Limits, Sample, judge_processes
 
@@ -110,3 +111,23 @@ def test_a_complete_audit_log_passes_in_any_order() -> None:
 def test_an_audit_log_that_lost_repeated_or_broke_a_line_is_refused(lines: Sequence[bytes], fault: str) -> None:
     """Each request id is there once, and each line is one whole object."""
     assert _judged(lines) == [fault]
+
+
+_CALL = Call("session", b"", (b"<Arn>arn:aws:sts::111122223333:assumed-role/bench/s-1</Arn>",))
+_ANSWER = b"HTTP/1.1 200 OK\r\nx-amzn-requestid: 00000000-0000-0000-0000-000000000005\r\n\r\n" + _CALL.markers[0]
+
+
+def test_a_right_answer_is_counted_with_its_request_id() -> None:
+    """The audit log must contain the id later."""
+    tally = Tally()
+    assert tally.add(_CALL, _ANSWER, 1)
+    assert (tally.authenticated, tally.ids, tally.wrong, tally.faults) == (1, 5, 0, [])
+
+
+@pytest.mark.parametrize("wrong", [_ANSWER.replace(b"200", b"403"), _ANSWER.replace(b"s-1", b"s-12"), b""])
+def test_an_answer_of_another_status_or_caller_is_a_fault(wrong: bytes) -> None:
+    """An answer to another session is the worst fault, although its status is 200."""
+    tally = Tally()
+    assert not tally.add(_CALL, wrong, 1)
+    assert tally.wrong == 1
+    assert tally.faults[0].startswith("session: expected 200 with (b'<Arn>arn:aws:sts::111122223333:assumed-role/")
