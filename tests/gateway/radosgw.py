@@ -1,7 +1,7 @@
 """Ceph's RADOS gateway: one monitor, one OSD that keeps its data in memory, and radosgw.
 
 Everything runs as the user of the tests, in a temporary directory and on free ports of the loopback interface, with
-keys of its own. It takes about ten seconds to start.
+keys of its own. It takes about ten seconds to start. By default, a monitor stops on a disk that is 95 % full.
 """
 
 import signal
@@ -37,6 +37,8 @@ log file = {folder}/$name.log
 admin socket = {folder}/$name.asok
 run dir = {folder}
 mon data = {folder}/mon
+mon data avail crit = 1
+mon data avail warn = 2
 mon allow pool size one = true
 mon max pg per osd = 1000
 osd data = {folder}/osd
