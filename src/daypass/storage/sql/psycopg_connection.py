@@ -20,7 +20,7 @@ from daypass.directory.store import StoreUnavailableError
 from daypass.storage.sql.bounded_connection import BoundedConnection, DeadlineError
 from daypass.storage.sql.driver_connection import Parameters, is_fixed
 from daypass.storage.sql.engines import WRITE_SECONDS
-from daypass.storage.sql.transactions import translated, unavailable
+from daypass.storage.sql.transactions import take_connection, translated, unavailable
 
 
 def _to_int(value: bytes) -> int:
@@ -192,7 +192,7 @@ def _begin_write(engine: Engine, statements: bytes) -> tuple[PoolProxiedConnecti
 
     Only the start is repeated: it has no effect.
     """
-    pooled = engine.raw_connection()
+    pooled = take_connection(engine)
     try:
         return pooled, _send_begin(pooled, statements)
     except psycopg.Error as error:
@@ -204,7 +204,7 @@ def _begin_write(engine: Engine, statements: bytes) -> tuple[PoolProxiedConnecti
     except BaseException as error:
         _drop(pooled, error)
         raise
-    pooled = engine.raw_connection()
+    pooled = take_connection(engine)
     try:
         return pooled, _send_begin(pooled, statements)
     except BaseException as error:

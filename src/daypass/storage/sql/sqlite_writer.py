@@ -18,7 +18,7 @@ from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.sql_writer import TableChanges
 from daypass.storage.sql.sqlite_reader import SqliteReader
-from daypass.storage.sql.transactions import translated
+from daypass.storage.sql.transactions import take_connection, translated
 
 _NUMBER = fixed(select(tables.revision.c.number))
 
@@ -43,7 +43,7 @@ def sqlite_writer(engine: Engine, clock: Clock, account: str | None) -> Iterator
     Its transaction is committed unless there was an exception.
     """
     with translated():
-        pooled = engine.raw_connection()
+        pooled = take_connection(engine)
         try:
             driver = cast("sqlite3.Connection", pooled.driver_connection)
             driver.execute("BEGIN IMMEDIATE")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TypeVar, cast
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, PoolProxiedConnection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InvalidRequestError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -32,6 +32,24 @@ def translated() -> Iterator[None]:
         raise unavailable(error.orig) from error
     except PoolTimeout as error:
         raise StoreUnavailableError("every connection to the database is in use") from error
+
+
+@contextmanager
+def _pool_given_up() -> Iterator[None]:
+    """Translate the error of a pool whose check found each new connection unusable."""
+    try:
+        yield
+    except InvalidRequestError as error:
+        raise StoreUnavailableError("the database ends new connections, or has become a replica") from error
+
+
+def take_connection(engine: Engine) -> PoolProxiedConnection:
+    """Return a connection of the pool, without SQLAlchemy's own around it.
+
+    The caller translates errors of the driver. Raises StoreUnavailableError if the pool has none.
+    """
+    with _pool_given_up(), translated():
+        return engine.raw_connection()
 
 
 @contextmanager
@@ -67,10 +85,8 @@ def _find_begun(engine: Engine, first: str) -> Connection | None:
 
 
 def _begin(engine: Engine, first: str) -> Connection:
-    try:
+    with _pool_given_up():
         connection = engine.connect()
-    except InvalidRequestError as error:  # the pool has given up: its check found each new connection unusable
-        raise StoreUnavailableError("the database ends new connections, or has become a replica") from error
     try:
         if first:
             connection.execution_options(**{FIRST_STATEMENTS: first})

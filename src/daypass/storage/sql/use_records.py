@@ -18,7 +18,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from daypass.directory.recorded_uses import MOST_USES, RecordedUse
 from daypass.storage.sql import tables
-from daypass.storage.sql.transactions import unavailable
+from daypass.storage.sql.transactions import take_connection, unavailable
 
 _PURGED_AT_ONCE = 200
 _SEPARATOR = "\x1f"
@@ -43,7 +43,7 @@ _HAS_RECORD = exists().where(tables.records.c.unique_id == _columns.unique_id)
 
 def record_on_sqlite(engine: Engine, uses: Sequence[RecordedUse]) -> None:
     """Record a batch in one short transaction."""
-    pooled = engine.raw_connection()
+    pooled = take_connection(engine)
     try:
         driver = cast("DBAPIConnection", pooled.driver_connection)
         driver.execute("PRAGMA synchronous = NORMAL")
