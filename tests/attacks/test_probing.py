@@ -224,8 +224,8 @@ CALLS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 # Actions that name a thing of an account and are not in the table, and why.
 NOT_CALLED = {
     "GetAccessKeyInfo": "AWS tells everybody of which account a key is",
-    "AssumeRoleWithSAML": "the caller has no account; docs/operating.md says what it tells",
-    "AssumeRoleWithWebIdentity": "the caller has no account; docs/operating.md says what it tells",
+    "AssumeRoleWithSAML": "the caller has no account; docs/account-isolation.md says what it tells",
+    "AssumeRoleWithWebIdentity": "the caller has no account; docs/account-isolation.md says what it tells",
     "DeleteServiceSpecificCredential": "such credentials do not exist here",
     "ResetServiceSpecificCredential": "such credentials do not exist here",
     "UpdateServiceSpecificCredential": "such credentials do not exist here",
@@ -262,7 +262,7 @@ def test_the_table_has_every_action_that_names_a_thing_of_an_account() -> None:
 
 
 # What AWS itself tells anybody, and tools rely on: whether an alias is taken, and of which account a key is
-# (GetAccessKeyInfo). docs/operating.md says so.
+# (GetAccessKeyInfo). docs/account-isolation.md says so.
 
 # Every form in which a trust policy names a principal of an account: {sts} is how the ARNs of its sessions begin, {id}
 # the unique id of a user and {role_id} of a role.

@@ -2,17 +2,16 @@
 
 import re
 import urllib.request
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import pytest
+from tests.project import settings_page
 from tests.project.actions_page import PAGE, page
+from tests.project.settings_rows import BOUNDED
 
-from daypass.config import Config
+from daypass.config import ConfigurationError, load_config
 from daypass.gateway.metrics import GatewayMetrics
-from daypass.gateway.settings import GatewaySettings
 from daypass.gateway.stores.profiles import PROFILES
-from daypass.operations.settings import Quotas
 from daypass.testing.server import running_server
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -24,20 +23,25 @@ def test_the_list_of_actions_is_current() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
-def test_every_setting_is_in_the_operators_table() -> None:
-    """docs/operating.md has each setting of config.py in its first column, and no other."""
-    page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
-    table = page_text.partition("| setting |")[2].partition("\n\n")[0]
-    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`\[{0,2}(\w+)\]{0,2}`", row.split("|")[1])}
-    assert named == {setting.name for setting in fields(Config)}
+def test_the_reference_of_settings_is_current() -> None:
+    """docs/settings.md is the output of its generator: run `.venv/bin/python -m tests.project.settings_page`."""
+    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page()
 
 
-def test_every_setting_of_the_gateway_is_in_its_table() -> None:
-    """docs/gateway.md has each setting of `[gateway]` in its first column, except the tables inside it."""
-    page_text = (_DOCS / "gateway.md").read_text(encoding="utf-8")
-    table = page_text.partition("| setting |")[2].partition("\n\n")[0]
-    named = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert named == {setting.name for setting in fields(GatewaySettings)} - {"backends", "buckets", "routes"}
+def test_every_setting_has_its_effect() -> None:
+    """Each setting and each quota has a row in settings_rows.py, and no other name has."""
+    assert settings_page.described() == settings_page.existing()
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDED))
+def test_the_range_of_a_setting_is_enforced(name: str) -> None:
+    """The least and the greatest value of the page are accepted, and the values beside them are refused."""
+    least, most = BOUNDED[name]
+    for value in (least, *([] if most is None else [most])):
+        assert getattr(load_config({name: value}, {}), name) == value
+    for value in (least - 1, *([] if most is None else [most + 1])):
+        with pytest.raises(ConfigurationError, match=name):
+            load_config({name: value}, {})
 
 
 def test_every_profile_of_a_store_is_in_the_gateways_table() -> None:
@@ -55,17 +59,6 @@ def test_every_metric_of_the_gateway_is_in_its_table() -> None:
         f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in GatewayMetrics().collect()
     }
     assert set(re.findall(r"`(daypass_\w+)", table)) == names
-
-
-def test_every_quota_is_in_the_operators_table() -> None:
-    """docs/operating.md has each quota with its default."""
-    page_text = (_DOCS / "operating.md").read_text(encoding="utf-8")
-    table = page_text.partition("| quota |")[2].partition("\n\n")[0]
-    told: dict[str, str] = {}
-    for row in table.splitlines()[2:]:
-        _, names, defaults, _ = row.split("|")
-        told |= zip(re.findall(r"`(\w+)`", names), re.findall(r"\d[\d,]*", defaults), strict=True)
-    assert {name: int(value.replace(",", "")) for name, value in told.items()} == asdict(Quotas())
 
 
 def test_every_metric_is_in_the_operators_table() -> None:

@@ -1,6 +1,6 @@
 """Three regions in which everything happens, and the oracle that judges each answer.
 
-Owns the events, their order, and the bounds of docs/operating.md. A seed decides everything, so that it repeats a run.
+Owns the events, their order, and the bounds of docs/postgresql.md. A seed decides everything, so that it repeats a run.
 """
 
 from collections.abc import Callable

@@ -20,7 +20,7 @@ from daypass.storage.sql.transactions import StoreIncompleteError, translated
 
 T = TypeVar("T")
 RETRY_SECONDS = 10.0
-_REMEDY = "Allow the database user to alter the tables, or restart one server with a user that may; see operating.md"
+_REMEDY = "Allow the database user to alter the tables, or restart one server with a user that may; see postgresql.md"
 
 
 class RestoredBackups:
