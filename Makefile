@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?=
 BIN := .venv/bin
 READY := .venv/.ready
+# An environment with the server's libraries alone: a tenth of .venv.
+SERVER := build/server
 CHECKED := $(wildcard src tests bench demo)
 PYTEST_ARGS ?=
 FUZZ_SECONDS ?= 60
@@ -65,13 +67,17 @@ fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time 
 vectors: $(READY) ## download AWS's test vectors into build/vectors (CONTRIBUTING.md says how to use them)
 	@.ci/vectors
 
-serve: $(READY) ## run the server (ARGS='--port 7878 ...' for its flags)
-	@$(BIN)/daypass serve $(ARGS)
+serve: $(SERVER)/.ready ## run the server from this checkout (ARGS='--port 7878 ...' for its flags)
+	@$(SERVER)/bin/daypass serve $(ARGS)
 
 lock: ## pin the newest fitting dependencies into constraints.txt (needs uv)
 	@.ci/lock
 
 setup: $(READY) ## only set up .venv (PYTHON=... chooses the interpreter)
+
+$(SERVER)/.ready: pyproject.toml constraints-server.txt .ci/build-constraints.txt .ci/venv
+	@PINS='constraints-server.txt .ci/build-constraints.txt' .ci/venv $(SERVER) $(PYTHON)
+	@touch $@
 
 $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)

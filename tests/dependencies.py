@@ -69,10 +69,10 @@ def declared_extras() -> frozenset[str]:
 def everything_of(requirements: Iterable[Requirement]) -> frozenset[str]:
     """Return the canonical names of all distributions that these need."""
     found: set[str] = set()
-    waiting = list(requirements)
+    waiting = [each for each in requirements if _applies(each, {""})]
     while waiting:
         requirement = waiting.pop()
-        if canonical(requirement.name) in found or not _applies(requirement, {""}):
+        if canonical(requirement.name) in found:
             continue
         found.add(canonical(requirement.name))
         extras = {"", *requirement.extras}

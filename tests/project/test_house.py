@@ -4,10 +4,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from tests.components import COMPONENTS
+from tests.dependencies import declared, everything_of
 
 _ROOT = Path(__file__).parents[2]
 _TARGETS = ("demo", "test", "check", "bench", "serve", "help")
@@ -75,7 +77,7 @@ def _canonical(name: str) -> str:
 def test_every_dependency_is_pinned_with_hashes() -> None:
     """constraints.txt pins the requirements of pyproject.toml, each with a hash, and names no download address."""
     text = (_ROOT / "constraints.txt").read_text()
-    entries = [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
+    entries = _entries("constraints.txt")
     pinned = {_canonical(entry.split("==")[0]) for entry in entries if "==" in entry}
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
     extras = [line for lines in project["project"]["optional-dependencies"].values() for line in lines]
@@ -84,6 +86,31 @@ def test_every_dependency_is_pinned_with_hashes() -> None:
     assert {_canonical(re.split(r"[\[>=<~! ]", line)[0]) for line in asked} <= pinned
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert "://" not in text
+
+
+def _entries(name: str) -> list[str]:
+    text = (_ROOT / name).read_text(encoding="utf-8")
+    return [entry for entry in re.split(r"\n(?=\S)", text.strip()) if not entry.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("constraints-server.txt", everything_of([*declared(), *declared("server")])),
+        (".ci/build-constraints.txt", {"editables", "hatchling"}),
+        (".ci/release-constraints.txt", {"cyclonedx-bom", "hatchling", "jsonschema", "twine"}),
+    ],
+)
+def test_the_smaller_environments_are_pinned_with_hashes(name: str, wanted: frozenset[str]) -> None:
+    """`make lock` writes each list; that of the server has the versions of constraints.txt and no development tool."""
+    entries, of_all = _entries(name), set(_entries("constraints.txt"))
+    pinned = {_canonical(entry.split("==")[0]) for entry in entries}
+    assert wanted <= pinned
+    assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
+    assert "://" not in (_ROOT / name).read_text(encoding="utf-8")
+    if name == "constraints-server.txt":
+        assert {entry.split(" ;")[0].split()[0] for entry in entries} <= {entry.split()[0] for entry in of_all}
+        assert pinned - wanted <= {"tzdata"}  # on Windows only
 
 
 def test_each_change_is_one_named_line() -> None:
@@ -101,11 +128,10 @@ def test_the_package_says_that_it_is_typed() -> None:
 
 
 def test_the_command_tells_its_version() -> None:
-    """`daypass --version` prints the version in pyproject.toml."""
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]
+    """`daypass --version` prints the version of the installation."""
     daypass = Path(sys.executable).with_name("daypass")
     shown = subprocess.run([str(daypass), "--version"], capture_output=True, check=True, text=True)
-    assert shown.stdout == f"daypass {project['version']}\n"
+    assert shown.stdout == f"daypass {metadata.version('daypass')}\n"
 
 
 def test_the_layers_hold() -> None:
