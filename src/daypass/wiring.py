@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daypass.audit.required import RequiredLog
-from daypass.audit.sinks import ServerSink, open_sink
+from daypass.audit.sinks import LineSink, ServerSink, open_sink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
@@ -24,12 +24,19 @@ from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
 from daypass.http.late_page import LatePage, Page
-from daypass.http.metrics import Metrics, serve_metrics
+from daypass.http.metrics import Metrics
+from daypass.http.node_readings import (
+    app_readings,
+    certificate_readings,
+    issuer_readings,
+    process_readings,
+)
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import make_counter, make_recorder, report_bug
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle, peer_network
 from daypass.http.webhooks.webhook_sender import WebhookSender
+from daypass.key_ages import KeyAges
 from daypass.key_maintenance import KeyMaintenance
 from daypass.maintenance import Maintenance
 from daypass.operations.registry import full_registry
@@ -47,6 +54,7 @@ from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
 from daypass.storage.outages import find_outages
 from daypass.storage.schema_watch import health_of
+from daypass.storage.store_times import find_times
 from daypass.storage.unknown_keys import asking_for_keys
 from daypass.storage.views import (
     BlockingView,
@@ -118,8 +126,10 @@ def build_app(
     rings = KeyMaintenance(
         opened.store, opened.vault, opened.clock, opened.entropy, rotate_days=config.rotate_keys_days
     )
+    ages = KeyAges(opened.store, opened.vault, opened.clock, rotate_days=config.rotate_keys_days)
     maintenance = Maintenance(
         rings.maintain,
+        ages.read,
         lambda: uses.flush(opened.store, pause=maintenance.stopping.wait),
         lambda: purge_store(opened.store, opened.clock.now()),
     )
@@ -154,7 +164,7 @@ def build_app(
         )
 
     portal = LatePage(build_portal)
-    return App(
+    app = App(
         pipeline=pipeline,
         nonblocking=nonblocking,
         nonblocking_again=CountedNonBlockingView(
@@ -192,7 +202,7 @@ def build_app(
             workers,
         ),
         shows_metrics=not config.metrics_port,
-        on_start=(*_metrics_of(config, metrics), cache.start, maintenance.start, webhook_sender.start, portal.start),
+        on_start=(cache.start, maintenance.start, webhook_sender.start, portal.start),
         on_stop=(
             portal.stop,
             webhook_sender.stop,
@@ -204,12 +214,18 @@ def build_app(
         ),
         on_hangup=(sink.reopen,),
     )
-
-
-def _metrics_of(config: Config, metrics: Metrics) -> tuple[Callable[[], None], ...]:
-    if not config.metrics_port:
-        return ()
-    return (lambda: serve_metrics(config.host, config.metrics_port, metrics),)
+    times = find_times(opened.store)
+    for source in (
+        process_readings,
+        times.readings,
+        ages.readings,
+        lambda: app_readings(app),
+        cache.readings,
+        lambda: issuer_readings(issuer_keys, opened.clock.now),
+        lambda: certificate_readings(config.tls_cert),
+    ):
+        metrics.add(source)
+    return app
 
 
 def fetch_limits(config: Config) -> FetchLimits:
@@ -277,9 +293,12 @@ def saml_rules(config: Config) -> SamlRules:
 def _open_audit(config: Config, metrics: Metrics) -> ServerSink:
     target = audit_target(config)
     try:
-        return open_sink(target, metrics, peer_network)
+        sink = open_sink(target, metrics, peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+    if isinstance(sink, LineSink):
+        metrics.add(lambda: [("daypass_audit_queue_bytes", (), sink.bytes_queued)])
+    return sink
 
 
 def _audit_file(config: Config) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.metrics.test_scrape import find, scrape
 from tests.process.daypass import ROOT, Running, run, serving
 from tests.process.draining import count, wait_for, wait_until_draining
 from tests.sockets import free_port
@@ -94,3 +95,26 @@ def test_a_signal_to_the_whole_group_is_one_order(tmp_path: Path) -> None:
                 urllib.request.urlopen(f"{server.url}/readyz")  # noqa: S310 - our own address
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(_LONG) == 0
+
+
+def _answers(server: Running) -> tuple[float, float]:
+    samples = scrape(server.url)
+    counted = find(samples, "daypass_answers_total", action="GetCallerIdentity", code="")
+    return counted, find(samples, "daypass_workers")
+
+
+def test_a_scrape_of_any_worker_shows_the_sum_of_all(tmp_path: Path) -> None:
+    """Each scrape has a connection of its own, and reaches any worker. A killed worker takes no count with it."""
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:
+        wait_for(lambda: count(server, '"ready"') == 2)
+        sts = server.client("sts")
+        for _ in range(8):
+            sts.get_caller_identity()
+        wait_for(lambda: _answers(server) == (8, 2))  # others' readings are at most a second old
+        assert {_answers(server) for _ in range(8)} == {(8, 2)}
+        os.kill(workers_of(server)[0], signal.SIGKILL)
+        counts = {_answers(server)[0]}
+        while count(server, '"ready"') < 3:
+            counts.add(_answers(server)[0])
+        wait_for(lambda: _answers(server) == (8, 2))
+        assert counts == {8}

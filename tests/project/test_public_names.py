@@ -29,6 +29,7 @@ from daypass.cli.main import cli
 from daypass.cli.shared.exit_codes import Exit
 from daypass.config import Config, load_config
 from daypass.gateway.settings import GatewaySettings, load_settings
+from daypass.metrics.table import METRICS
 from daypass.testing import plugin, pytest_plugin
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
@@ -372,3 +373,8 @@ def test_a_name_that_is_built_leaves_the_list_of_later_ones(server: RunningServe
     exists = _existing(kind, server)
     built = [name for name in public_names.NOT_YET[kind] if exists(name)]
     assert not built, f"move each {kind} into its table"
+
+
+def test_metrics() -> None:
+    """Dashboards and alert rules name metrics and labels."""
+    assert {name: row.labels for name, row in METRICS.items()} == public_names.METRICS

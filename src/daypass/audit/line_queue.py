@@ -44,6 +44,11 @@ class LineQueue:
     def __bool__(self) -> bool:
         return bool(self._queue or self._incoming)
 
+    @property
+    def bytes_queued(self) -> int:
+        """The number of bytes of the lines in the queue."""
+        return self._bytes
+
     def put(self, line: bytes) -> bool:
         """Add a line. Return whether many lines wait."""
         # No lock on the hot path: a deque accepts lines from several threads.

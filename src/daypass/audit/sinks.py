@@ -146,6 +146,11 @@ class LineSink:
         if self._queue.put(to_line(record, self._new_id())):
             self._wake.set()
 
+    @property
+    def bytes_queued(self) -> int:
+        """The number of bytes of events that are not written yet."""
+        return self._queue.bytes_queued
+
     def trouble(self) -> str:
         """Return why the log cannot be written, if that is known, or ""."""
         if self._writing_since and time.monotonic() - self._writing_since > _STUCK_AFTER:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from time import monotonic
 from typing import Any, Protocol
 
 from daypass.begun_calls import BegunCall, find_begun
@@ -186,9 +187,9 @@ class App:
             peer, secure = self.peers.resolve(peer, secure=secure, headers=headers)
         if query is not None:
             return self._page_at_once(
-                HttpRequest("GET", ROLE_CREDENTIALS, query, headers, b"", peer, secure, by_name=by_name)
+                HttpRequest("GET", ROLE_CREDENTIALS, query, headers, b"", peer, secure, False, by_name, monotonic())  # noqa: FBT003 - positional: see below
             )
-        return self._answer(HttpRequest("POST", b"/", b"", headers, body, peer, secure, False, by_name))  # noqa: FBT003 - positional: this constructor is the most frequent one
+        return self._answer(HttpRequest("POST", b"/", b"", headers, body, peer, secure, False, by_name, monotonic()))  # noqa: FBT003 - positional: this constructor is the most frequent one
 
     def _answer(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
         request_id = self._request_ids()
@@ -274,6 +275,7 @@ class App:
             peer,
             secure,
             body is None,
+            began=monotonic(),
         )
 
     def _vetted(self, scope: Scope) -> Scope:
@@ -293,7 +295,6 @@ class App:
         elif path == "/readyz" and method in {"GET", "HEAD"}:
             await send_answer(send, self._readiness())
         elif path == "/metrics" and method == "GET" and self.shows_metrics:
-            self._readiness()
             await send_answer(send, HttpResponse(200, _PLAIN, exposition(self.metrics)))
         elif path.startswith(ISSUERS) and method in {"GET", "HEAD"}:
             await send_answer(send, await self.issuers.answer(path, self._request(scope, b"").peer))
@@ -317,10 +318,23 @@ class App:
         refusal = find_other_service(request)
         return None if refusal is None else render_not_served(refusal, request, self._request_ids())
 
+    def state(self) -> str:
+        """Return "draining" while the server is about to stop, else its health."""
+        return "draining" if self.is_draining else self.health()
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait for a worker thread or the cache."""
+        return self._waiting
+
+    @property
+    def waiting_uploads(self) -> int:
+        """The number of large bodies that wait for a place in memory."""
+        return self._bodies.waiting
+
     def _readiness(self) -> HttpResponse:
-        health = "draining" if self.is_draining else self.health()
+        health = self.state()
         is_ready = health in {"ready", "degraded"}
-        self.metrics.ready(is_ready=is_ready)
         if not is_ready and not self.is_draining:
             health = "not ready"
         return HttpResponse(200 if is_ready else 503, _PLAIN, f"{health}\n".encode())

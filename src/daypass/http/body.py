@@ -53,6 +53,11 @@ class BodyReader:
     def __init__(self) -> None:
         self._large = FairLane(_LARGE_AT_ONCE)
 
+    @property
+    def waiting(self) -> int:
+        """The number of bodies that wait for a slot."""
+        return self._large.waiting
+
     def whole(self, message: Any) -> bytes | None:
         """Return the body if the first message contains all of it, else None.
 

@@ -56,6 +56,11 @@ class ConnectionLimits:
         """The number of peers that have connections."""
         return len(self._counts)
 
+    @property
+    def open(self) -> int:
+        """The number of open connections."""
+        return self._open
+
     def enter(self, address: str) -> ConnectionSlot | None:
         """Return a slot for a connection, or None if there are too many."""
         peer = _peer_of(address)

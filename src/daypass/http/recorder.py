@@ -23,7 +23,7 @@ def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[Aud
     # Inlines `make_counter`: for every request, the extra call is measurable.
     def record_request(record: AuditRecord) -> None:
         fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code)
+        metrics.answered(record.action, "" if fault is None else fault.code, record.request.began)
         sink(record)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
@@ -36,7 +36,7 @@ def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], No
 
     def count_request(record: AuditRecord) -> None:
         fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code)
+        metrics.answered(record.action, "" if fault is None else fault.code, record.request.began)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
 

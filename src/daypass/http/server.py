@@ -35,6 +35,7 @@ from daypass.http.listening import (
     start_listening,
     turn_away,
 )
+from daypass.http.metrics import serve_metrics
 from daypass.http.tls_files import check_certificate, load_certificate
 from daypass.http.workers import (
     Hangup,
@@ -44,6 +45,7 @@ from daypass.http.workers import (
     spare_long_lived_objects,
     supervise,
 )
+from daypass.metrics.shared_memory import WorkerMemory
 
 if TYPE_CHECKING:
     from daypass.http.app import App
@@ -220,10 +222,38 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
     raise_descriptor_limit()
     structlog.get_logger().info("listening", host=host, port=port, url=config.url, workers=config.workers)
 
-    def run(context: WorkerContext) -> int:
-        return run_worker(config, build, listener, context)
+    for_metrics = open_metrics_listener(config)
+    shared = WorkerMemory(config.workers) if config.workers > 1 else None
 
-    return run_alone(run) if config.workers == 1 else supervise(config.workers, run, (listener,))
+    def build_counted(context: WorkerContext) -> "App":
+        app = build()
+        if shared is not None:
+            app.metrics.share(shared.open(context.slot))
+        if for_metrics is not None:
+            serve_metrics(for_metrics, app.metrics)
+        return app
+
+    def run(context: WorkerContext) -> int:
+        return run_worker(config, lambda: build_counted(context), listener, context)
+
+    if config.workers == 1:
+        return run_alone(run)
+    # The metrics' port stays open in the supervisor: it answers also while a worker is restarted.
+    return supervise(config.workers, run, (listener,))
+
+
+def open_metrics_listener(config: Config) -> socket.socket | None:
+    """Return the socket of the metrics' own port, if it is configured.
+
+    A port that is taken must not keep the server from serving: it logs a warning.
+    """
+    if not config.metrics_port:
+        return None
+    try:
+        return open_listener(config.host, config.metrics_port)
+    except ListenError as error:
+        structlog.get_logger().warning("metrics_not_served", port=config.metrics_port, reason=str(error))
+        return None
 
 
 def run_worker(config: Config, build: Callable[[], "App"], listener: socket.socket, context: WorkerContext) -> int:

@@ -57,13 +57,14 @@ class WorkerContext:
     """The signals that stop a worker, and its way to report.
 
     It calls `report_ready` once it serves. After `drain`, it serves for a while and says that it is about to stop.
-    After `stop`, it stops.
+    After `stop`, it stops. `slot` is its number among the workers: the next process in its place has the same one.
     """
 
     drain: signal.Signals
     stop: signal.Signals
     report_ready: Callable[[], None]
     manager: ServiceManager
+    slot: int = 0
 
 
 class Hangup:
@@ -147,9 +148,9 @@ class _Supervisor:
 
     def _start_due(self) -> None:
         now = time.monotonic()
-        for slot in self._slots:
+        for number, slot in enumerate(self._slots):
             if not slot.pid and slot.due <= now and not self._is_stopping:
-                slot.pid, slot.ready_since = self._start_child(), None
+                slot.pid, slot.ready_since = self._start_child(number), None
 
     def _wait(self) -> None:
         due = [slot.due for slot in self._slots if not slot.pid]
@@ -222,7 +223,7 @@ class _Supervisor:
             self._code = max(self._code, code, 1)
         structlog.get_logger().error("worker_died", pid=pid, status=status, restart_seconds=round(delay, 2))
 
-    def _start_child(self) -> int:
+    def _start_child(self, slot: int) -> int:
         parent = os.getpid()
         child = os.fork()
         if child:
@@ -230,7 +231,9 @@ class _Supervisor:
         code = 1
         try:
             self._become_worker(parent)
-            code = self._run(WorkerContext(signal.SIGUSR1, signal.SIGUSR2, self._report_ready, ServiceManager("")))
+            code = self._run(
+                WorkerContext(signal.SIGUSR1, signal.SIGUSR2, self._report_ready, ServiceManager(""), slot)
+            )
         except WorkerStartError as error:
             code = error.code
             structlog.get_logger().error("worker_cannot_start", reason=str(error))

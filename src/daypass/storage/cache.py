@@ -21,13 +21,14 @@ that the cache has not seen: then requests fail at once, because they must not g
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, Literal, NamedTuple, TypeVar, TypeVarTuple
 
 from daypass.directory.changes import NOWHERE, Changes, Position, StoreChange
 from daypass.directory.loader_marks import charged_argument, find_measure, is_little, is_short
 from daypass.directory.store import Reader, Snapshot, Store, WouldBlockError
+from daypass.metrics.snapshot import Reading
 from daypass.storage.cache_entries import CacheEntry, Entries, Key
 from daypass.storage.change_poller import ChangePoller
 from daypass.storage.change_queries import ChangeQuery
@@ -95,7 +96,7 @@ class CachedOnly:
     raises WouldBlockError if the cache is still out of date.
     """
 
-    __slots__ = ("_entries", "_entry", "_follow", "_freshness", "_load")
+    __slots__ = ("_entries", "_entry", "_follow", "_freshness", "_load", "hits")
 
     def __init__(
         self,
@@ -104,6 +105,7 @@ class CachedOnly:
         load: Callable[[Callable[..., Any], tuple[Hashable, ...]], Any],
         follow: Callable[[], None],
     ) -> None:
+        self.hits = 0
         self._follow = follow
         self._freshness = freshness
         self._entries = entries
@@ -122,6 +124,7 @@ class CachedOnly:
             value = self._load(loader, args)
             return value
         entry.used = True
+        self.hits += 1
         value = entry.value
         return value
 
@@ -181,6 +184,7 @@ class StoreCache:
         self._position = NOWHERE  # the entries are at least as new as this position
         # The positions of newer snapshots from which values were kept. The next update must find them in the history.
         self._ahead: set[Position] = set()
+        self._misses = self._late_hits = 0  # of worker threads: values derived from the store, and found here
         self._announced_number = 0  # of the newest write that was announced: an older snapshot may lack it
         self._poller = ChangePoller(self._freshness, self._query, self._follow_announced)
         self.cached_only = CachedOnly(self._freshness, self._entries, self._load_at_once, self._follow_at_once)
@@ -251,6 +255,7 @@ class StoreCache:
         entry = self._entries.get((loader, args))
         if entry is not None:
             entry.used = True
+            self._late_hits += 1
             return entry.value
         with self._store.read() as reader:
             loaded, position = _derive(reader, loader, args)
@@ -271,8 +276,17 @@ class StoreCache:
                 self._changing.release()
         return loaded.value
 
+    def readings(self) -> Iterator[Reading]:
+        """Yield the size and the use of the cache, for the metrics."""
+        yield "daypass_cache_entries", (), len(self._entries)
+        yield "daypass_cache_bytes", (), self._entries.weight
+        yield "daypass_cache_hits_total", (), self.cached_only.hits + self._late_hits
+        yield "daypass_cache_misses_total", (), self._misses
+        yield "daypass_cache_age_seconds", (), max(0.0, self.progress().age)
+
     def _keep(self, key: Key, loaded: CacheEntry, position: Position) -> None:
         """Keep a value that was derived at this position. The caller holds `_changing`."""
+        self._misses += 1
         if position.number < self._announced_number:
             return
         if position.number > self._position.number:
@@ -339,6 +353,7 @@ class StoreCache:
         self._entries.clear()
         self._ahead.clear()
         self._position = position
+        self._misses = self._late_hits = 0  # of worker threads: values derived from the store, and found here
         self._announced_number = 0  # the query began before later announcements: they are followed again
 
     def _follow(self, changes: Changes, ahead: frozenset[Position]) -> bool:

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 
 from daypass.directory.store import ReadLimits, Snapshot, Store, WouldBlockError
+from daypass.storage.store_times import LOOP_READ, find_times
 
 # A page of 100 users, or an entity with everything that its answer shows. 24 KiB of roles are decoded, shown and
 # rendered in less than a millisecond.
@@ -43,6 +44,8 @@ class LoopReads:
         waits: Callable[[], int] = count_waits,
     ) -> None:
         self._store = store
+        self._times = find_times(store)
+        self._observe = self._times.by_kind[LOOP_READ].observe
         self._waits = waits
         self._monotonic = monotonic
         self._paused_until = float("-inf")
@@ -67,6 +70,9 @@ class LoopReads:
     def end(self, began: float, waits: int) -> None:
         """Pause if the read that began with these values was slow."""
         now = self._monotonic()
+        self._observe(now - began)
+        if self._times.on_end is not None:
+            self._times.on_end(LOOP_READ, began, now)
         # On a busy machine, a pause would only add the work of worker threads.
         if now - began > SLOW_SECONDS and self._waits() != waits:
             self._paused_until = now + min(_PAUSE_FACTOR * (now - began), _LONGEST_PAUSE_SECONDS)

@@ -17,7 +17,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     Header names are lower case, in the order received, with duplicates, as in ASGI. `peer` is the client's address,
     resolved through trusted proxies. `truncated`: the body was longer than the limit, and is empty here. `by_name`
     contains the same headers if the request was read in its plain form (http/plain_calls.py): each name occurs once,
-    and each value consists of words of visible ASCII with single spaces between them. It is None otherwise.
+    and each value consists of words of visible ASCII with single spaces between them. It is None otherwise. `began` is
+    the value of `monotonic` when the request was complete, or 0 if that is unknown.
     """
 
     method: str
@@ -29,6 +30,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     secure: bool
     truncated: bool = False
     by_name: Mapping[bytes, bytes] | None = None
+    began: float = 0.0
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first header of that lower-case name, or None."""

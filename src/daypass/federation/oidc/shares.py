@@ -74,6 +74,11 @@ class FairLane:
         self._shares = Shares(width)
         self._waiting: list[Turn] = []
 
+    @property
+    def waiting(self) -> int:
+        """The number of turns that wait for a place."""
+        return len(self._waiting)
+
     @asynccontextmanager
     async def enter(self, turn: Turn) -> AsyncIterator[None]:
         """Wait for a place, and keep it until the context ends."""

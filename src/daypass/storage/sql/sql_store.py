@@ -32,6 +32,7 @@ from daypass.storage.sql.sqlite_writer import SqliteWriter, sqlite_writer
 from daypass.storage.sql.transactions import repeat_conflicts, transaction
 from daypass.storage.sql.turns import Turns
 from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
+from daypass.storage.store_times import COMMIT, READ, WRITE, StoreTimes
 
 if TYPE_CHECKING:
     from daypass.storage.sql.replica_reads import ReplicaReads
@@ -50,6 +51,7 @@ class SqlStore:
     ) -> None:
         self._engines = engines
         self.outages = engines.outages
+        self.times = StoreTimes()
         self.schema = SchemaWatch(VERSIONS)
         self._restored = RestoredBackups(engines.writing)
         self._snapshots = snapshots
@@ -80,12 +82,16 @@ class SqlStore:
 
     @contextmanager
     def read(self) -> Iterator[SnapshotReader]:
-        with ExitStack() as stack:
-            reader: SnapshotReader | None = None if self.replica is None else self.replica.find(stack)
-            if reader is None:
-                reader = stack.enter_context(self._snapshots.open())
-                reader.position()  # a snapshot begins with its first query, thus at this point
-            yield reader
+        began = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                reader: SnapshotReader | None = None if self.replica is None else self.replica.find(stack)
+                if reader is None:
+                    reader = stack.enter_context(self._snapshots.open())
+                    reader.position()  # a snapshot begins with its first query, thus at this point
+                yield reader
+        finally:
+            self.times.ended(READ, began)
 
     def read_at_once(self, limits: ReadLimits) -> AbstractContextManager[Snapshot]:
         return self._snapshots.open_at_once(limits)
@@ -94,6 +100,7 @@ class SqlStore:
     def write(self, *, account: str | None = None) -> Iterator[SqlWriter | SqliteWriter]:
         self.schema.require_known()
         is_committing = is_committed = False
+        began = committing = time.monotonic()
         # One queue for all on SQLite: a queue for each account would only wait in the database, out of order.
         turn = None if self._engines.has_one_writer else account
         try:
@@ -101,6 +108,7 @@ class SqlStore:
                 yield writer
                 is_committing = writer.has_changes
                 if is_committing:
+                    committing = time.monotonic()
                     written = writer.finish()
             is_committed = is_committing
         finally:
@@ -110,6 +118,9 @@ class SqlStore:
                 self._change_counter.announce(*written)
             elif is_committing:
                 self._change_counter.bump()
+            if is_committing:
+                self.times.ended(COMMIT, committing)
+            self.times.ended(WRITE, began)
 
     def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter | SqliteWriter]:
         if self._engines.has_one_writer:

@@ -15,8 +15,9 @@ Source: OpenID Connect Discovery 1.0 section 4; OpenID Connect Core 1.0 section 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from daypass.errors import Fault, IDPCommunicationError, InvalidIdentityToken
@@ -32,6 +33,7 @@ from daypass.federation.oidc.network.fetch import (
 )
 from daypass.federation.oidc.provider import MAX_URL, NeedsFetch, ProviderTerms, is_issuer_url, is_keys_url
 from daypass.federation.oidc.shares import FairLane, Turn
+from daypass.metrics.histogram import Histogram
 from daypass.ports import Clock
 from daypass.strict_json import NotStrictJsonError, parse_object
 
@@ -48,7 +50,8 @@ PROVEN_LANES, NEW_LANES, FAILED_LANES = 64, 256, 64
 class IssuerKeys:
     """The keys of all issuers that this process has used.
 
-    They are fetched within one event loop.
+    They are fetched within one event loop. `fetches` are the durations by outcome, and `on_fetch` is called after each
+    fetch with its outcome and the values of `monotonic` at its beginning and its end.
 
     The two methods that never wait may be called from any thread. Thumbprints are checked only if the operator sets
     `enforce_thumbprints`.
@@ -59,6 +62,8 @@ class IssuerKeys:
         self._clock = clock
         self._enforces = enforce_thumbprints
         self._entries = IssuerEntries(MAX_ISSUERS)
+        self.fetches = {outcome: Histogram() for outcome in ("success", "failure")}
+        self.on_fetch: Callable[[str, float, float], None] | None = None
         # Issuers that failed last time have their own lanes: hanging ones delay only one another.
         self._proven = FairLane(PROVEN_LANES)
         self._new = FairLane(NEW_LANES)
@@ -115,6 +120,23 @@ class IssuerKeys:
         finally:
             entry.waiting[account] -= 1
             entry.waiting += Counter()  # Removes accounts that no longer wait.
+
+    def health(self, now: datetime) -> tuple[int, int, float]:
+        """Return the numbers of good and failing issuers, and the oldest age.
+
+        It is the age of the oldest keys, in seconds.
+        """
+        entries = self._entries.values()
+        failing = sum(entry.failure is not None for entry in entries)
+        good = sum(entry.failure is None and entry.keys is not None for entry in entries)
+        ages = [(now - entry.fetched).total_seconds() for entry in entries if entry.fetched is not None]
+        return good, failing, max(0.0, max(ages, default=0.0))
+
+    def _note_fetch(self, outcome: str, began: float) -> None:
+        now = monotonic()
+        self.fetches[outcome].observe(now - began)
+        if self.on_fetch is not None:
+            self.on_fetch(outcome, began, now)
 
     async def close(self) -> None:
         """Cancel the running fetches."""
@@ -173,6 +195,7 @@ class IssuerKeys:
             entry.lane.grant()
 
     async def _fly(self, provider: ProviderTerms, entry: IssuerEntry, turn: Turn, lane: FairLane) -> None:
+        began = monotonic()
         try:
             async with asyncio.timeout(2 * self._fetcher.seconds), lane.enter(turn):
                 async with asyncio.timeout(self._fetcher.seconds):
@@ -188,6 +211,7 @@ class IssuerKeys:
             entry.failure = InvalidIdentityToken(oidc_messages.NO_KEY, detail=str(fault))
         else:
             entry.keys, entry.fetched, entry.failure = keys, self._clock.now(), None
+        self._note_fetch("success" if entry.failure is None else "failure", began)
         # From the end of the fetch too: a caller that waited must not start another one at once.
         entry.attempted = self._clock.now()
         entry.held_up.clear()
