@@ -52,6 +52,7 @@ USED: dict[str, set[str]] = {
         "send_400_response",
         "server_state",
         "shutdown",
+        "tasks",
         "timeout_keep_alive",
         "timeout_keep_alive_handler",
         "timeout_keep_alive_task",

@@ -7,8 +7,8 @@ Without timeouts a client could hold connections for ever: by silence, incomplet
 
 A call of the API is small and its response rarely has to wait; the task and the messages of ASGI would cost more than
 the response. On the fast path it is buffered until it is complete, answered where it was read, and its response is
-written at once. GetRoleCredentials, which every SDK calls for each role, takes it too. All others take uvicorn's path:
-other pages, large or unusual requests, responses that have to wait.
+written at once. GetRoleCredentials, which every SDK calls for each role, takes it too. A plain call that has to wait is
+answered by waiting_answer.py. All others take uvicorn's path: other pages, large or unusual requests.
 """
 
 import asyncio
@@ -25,8 +25,9 @@ from daypass.http.lingering import LingeringTransport
 from daypass.http.peer import plain_address
 from daypass.http.plain_calls import ROLE_CREDENTIALS, AnswerCall, PlainCall, read_plain_call
 from daypass.http.response_framing import ResponseFramer
+from daypass.http.waiting_answer import WaitingAnswer
 from daypass.wire.cors import cross_origin_headers
-from daypass.wire.http import HttpResponse
+from daypass.wire.http import Headers, HttpResponse
 
 _LARGEST_KEPT = 65_536  # bytes; a longer body leaves the fast path
 _ROLE_CREDENTIALS = ROLE_CREDENTIALS + b"?"
@@ -89,7 +90,7 @@ class Connection(OneRequestAtATime):
         if self._call is not None and self._is_at_rest():
             call = read_plain_call(data)
             if call is not None:
-                self._answer_plain(self._call, call, data)
+                self._answer_plain(self._call, call)
                 return
         self._answered = False
         super().data_received(data)
@@ -221,7 +222,6 @@ class Connection(OneRequestAtATime):
         return (
             (self.url == b"/" or self.url.startswith(_ROLE_CREDENTIALS))
             and self._at_once is not None
-            and self._awaited is None  # a plain call that has to wait
             and not self._answered
             and not self._is_last
             and self.parser.get_method() == (b"POST" if self.url == b"/" else b"GET")
@@ -272,7 +272,7 @@ class Connection(OneRequestAtATime):
             or self._lingering.is_closing()
         )
 
-    def _answer_plain(self, answer_call: AnswerCall, call: PlainCall, data: bytes) -> None:
+    def _answer_plain(self, answer_call: AnswerCall, call: PlainCall) -> None:
         """Answer a plain call, which the parser does not see."""
         if self._deadline is not None:
             self._deadline.cancel()
@@ -292,9 +292,19 @@ class Connection(OneRequestAtATime):
             self.transport.close()
             self._watch_writing()
             return
-        # It has to wait. The parser makes the request of it that ASGI needs, and the awaitable is its application.
-        self._awaited, self._answered = answer, False
-        super().data_received(data)
+        self._wait_for(answer, headers)
+
+    def _wait_for(self, answer: Awaitable[HttpResponse], headers: Headers) -> None:
+        """Send the response to a plain call when it is ready."""
+        self._unset_keepalive_if_required()
+        waiting = WaitingAnswer(headers, self.transport, self._own_headers, self.on_response_complete, self.logger)
+        self.cycle = cast("RequestResponseCycle", waiting)
+        task = self.loop.create_task(waiting.send(answer))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        return self.server_state.default_headers
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         awaited, self._awaited = self._awaited, None
