@@ -32,7 +32,6 @@ REPLICA_CONNECT_SECONDS = "2"
 MIGRATION_SECONDS = 300.0
 IDLE_WRITER_SECONDS = 30  # after which the server ends a transaction whose node has stopped
 CONNECTIONS = 10  # of a process, with that of the queries for changes
-_FILES = "daypass_files"  # in the pool's record of a connection: the files that it opened
 _SQLITE_POOL: dict[str, Any] = {
     "poolclass": QueuePool,
     "pool_size": 4,
@@ -68,6 +67,7 @@ class Engines:
     outages: Outages
     has_one_writer: bool  # SQLite locks the whole database for every write; PostgreSQL locks rows
     begin_write: str = ""
+    files: SqliteFiles | None = None  # of SQLite
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -84,8 +84,9 @@ def sqlite_engines(path: Path, files: SqliteFiles | None = None) -> Engines:
     engine = create_engine(url, connect_args={"timeout": LOCK_WAIT_SECONDS}, **_SQLITE_POOL)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    _follow_replaced_files(engine, files or SqliteFiles(path))
-    return Engines(engine, engine, engine, plain=engine, outages=Outages(), has_one_writer=True)
+    files = files or SqliteFiles(path)
+    _follow_replaced_files(engine, files)
+    return Engines(engine, engine, engine, plain=engine, outages=Outages(), has_one_writer=True, files=files)
 
 
 def postgresql_engines(address: PostgresqlAddress, *, connections: int = CONNECTIONS) -> Engines:
@@ -213,19 +214,11 @@ def _follow_replaced_files(engine: Engine, files: SqliteFiles) -> None:
         has_connected = True
 
     def note(_connection: sqlite3.Connection, record: Any) -> None:
-        record.info.pop(_FILES, None)
+        files.note_opened(record.info)
 
     def verify(_connection: sqlite3.Connection, record: Any, _pooled: object) -> None:
-        files.require_usable()
-        now = files.look()
-        known = record.info.setdefault(_FILES, now)
-        if known.database != now.database:
-            files.set_log_aside(known)
+        if not files.is_current(record.info):
             raise DisconnectionError  # the pool opens another connection
-        if known.log != now.log:
-            if known.has_log:
-                raise DisconnectionError
-            record.info[_FILES] = now  # the first transaction has made the log
 
     event.listen(engine, "do_connect", require)
     event.listen(engine, "connect", note)

@@ -28,7 +28,7 @@ from daypass.storage.sql.replay_guard import claim
 from daypass.storage.sql.restored_backups import RestoredBackups
 from daypass.storage.sql.snapshots import SnapshotReader, Snapshots
 from daypass.storage.sql.sql_writer import SqlWriter
-from daypass.storage.sql.sqlite_writer import SqliteWriter, sqlite_writer
+from daypass.storage.sql.sqlite_writer import SqliteWriter, SqliteWriters
 from daypass.storage.sql.transactions import repeat_conflicts, transaction
 from daypass.storage.sql.turns import Turns
 from daypass.storage.sql.use_records import purge, record_on_postgresql, record_on_sqlite
@@ -58,6 +58,8 @@ class SqlStore:
         self._change_counter = change_counter
         self._clock = clock
         self._turns = Turns(LOCK_WAIT_SECONDS)
+        files = engines.files if engines.has_one_writer else None
+        self._sqlite_writers = None if files is None else SqliteWriters(engines.writing, files, clock)
         self.replica = None if replica is None else self._read_from(replica)
 
     def _read_from(self, replica: Engine) -> "ReplicaReads":
@@ -123,8 +125,8 @@ class SqlStore:
             self.times.ended(WRITE, began)
 
     def _open_writer(self, account: str | None) -> AbstractContextManager[SqlWriter | SqliteWriter]:
-        if self._engines.has_one_writer:
-            return sqlite_writer(self._engines.writing, self._clock, account)
+        if self._sqlite_writers is not None:
+            return self._sqlite_writers.open(account)
         # psycopg is slow to import, and a server on SQLite needs none of it.
         from daypass.storage.sql.postgresql_writers import postgresql_writer
 
@@ -177,8 +179,9 @@ class SqlStore:
             if self.schema.is_due:
                 self.schema.note(reader.schema_version())
         changes = changes_after(position, log)
-        if changes is None and self._engines.has_one_writer:
+        if changes is None and self._sqlite_writers is not None:
             # A writer's connection may have pages of the other history in its memory.
+            self._sqlite_writers.forget()
             self._engines.writing.dispose()
         if self.replica is not None:
             self.replica.see(None if changes is None else changes.position, counter, asked_at)
@@ -188,4 +191,6 @@ class SqlStore:
         if self.replica is not None:
             self.replica.close()
         self._snapshots.close()
+        if self._sqlite_writers is not None:
+            self._sqlite_writers.forget()
         self._engines.dispose()

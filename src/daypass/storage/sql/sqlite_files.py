@@ -15,11 +15,12 @@ writes would be lost. Leaves what happens then to sqlite_snapshots.py and engine
 
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from daypass.storage.refusals import StoreReplacedError
 
 _MISSING = (0, 0)
+_FILES = "daypass_files"  # in the pool's record of a connection: the files that it opened
 
 
 class FilesOfDatabase(NamedTuple):
@@ -68,10 +69,32 @@ class SqliteFiles:
                 "stop all of them, put the backup in its place again, and start them"
             )
 
+    def is_current(self, info: dict[Any, Any]) -> bool:
+        """Return whether a writer's connection still has the files of the database open.
+
+        `info` is the pool's record of the connection, which remembers them. The log of a database that was replaced by
+        name is set aside. Raises StoreReplacedError if the files were refused.
+        """
+        self.require_usable()
+        now = self.look()
+        known: FilesOfDatabase = info.setdefault(_FILES, now)
+        if known.database != now.database:
+            self.set_log_aside(known)
+            return False
+        if known.log != now.log:
+            if known.has_log:
+                return False
+            info[_FILES] = now  # the first transaction has made the log
+        return True
+
     def require_same_log(self, old: FilesOfDatabase, now: FilesOfDatabase) -> None:
         """Refuse the files if the database lost the log of its connections."""
         self.is_refused = self.is_refused or (now.database == old.database and old.has_log and now.log != old.log)
         self.require_usable()
+
+    def note_opened(self, info: dict[Any, Any]) -> None:
+        """Let a new connection have the files that its first check finds."""
+        info.pop(_FILES, None)
 
     def set_log_aside(self, old: FilesOfDatabase) -> None:
         """Rename the write-ahead log of a database that was replaced by name.

@@ -1,6 +1,7 @@
-"""The writer of a SQLite database, on the driver itself.
+"""The writers of a SQLite database, on the driver itself.
 
-Owns the transaction: the connection comes from SQLAlchemy's pool, and nothing else of SQLAlchemy works for a write.
+Owns the transaction, and the connection between two of them: it comes from SQLAlchemy's pool, and nothing else of
+SQLAlchemy works for a write.
 BEGIN IMMEDIATE excludes the other writers, also those of other processes.
 """
 
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import cast
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, select
 
 from daypass.ports import Clock
+from daypass.storage.refusals import StoreReplacedError
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed, on_driver
 from daypass.storage.sql.sql_writer import TableChanges
+from daypass.storage.sql.sqlite_files import SqliteFiles
 from daypass.storage.sql.sqlite_reader import SqliteReader
 from daypass.storage.sql.transactions import take_connection, translated
 
@@ -36,25 +39,67 @@ class SqliteWriter(TableChanges, SqliteReader):
         return super().count(kind, account) + self._counted[kind, account]
 
 
-@contextmanager
-def sqlite_writer(engine: Engine, clock: Clock, account: str | None) -> Iterator[SqliteWriter]:
-    """Open the only writer.
+class SqliteWriters:
+    """Opens the writers of one process, one after the other.
 
-    Its transaction is committed unless there was an exception.
+    The connection stays out of the pool between two writers, and is checked before each as the pool checks it: to take
+    one from the pool costs more than a statement. The caller lets one writer at a time in.
     """
-    with translated():
-        pooled = take_connection(engine)
-        try:
+
+    def __init__(self, engine: Engine, files: SqliteFiles, clock: Clock) -> None:
+        self._engine = engine
+        self._files = files
+        self._clock = clock
+        self._generation = 0
+        self._kept: tuple[int, PoolProxiedConnection] | None = None
+
+    @contextmanager
+    def open(self, account: str | None) -> Iterator[SqliteWriter]:
+        """Open the only writer.
+
+        Its transaction is committed unless there was an exception.
+        """
+        with translated():
+            generation = self._generation
+            pooled = self._take(generation)
             driver = cast("sqlite3.Connection", pooled.driver_connection)
-            driver.execute("BEGIN IMMEDIATE")
             try:
-                connection = on_driver(engine.dialect, driver)
+                driver.execute("BEGIN IMMEDIATE")
+                connection = on_driver(self._engine.dialect, driver)
                 number = int(connection.execute(_NUMBER).scalar_one())
-                yield SqliteWriter(driver, connection, clock=clock, revision=number, account=account)
+                yield SqliteWriter(driver, connection, clock=self._clock, revision=number, account=account)
                 driver.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # closing the connection rolls back too
                     driver.rollback()
+                pooled.close()
                 raise
-        finally:
+            self._keep(generation, pooled)
+
+    def forget(self) -> None:
+        """Return the connection to the pool. The writer that uses it now does so at its end."""
+        self._generation += 1
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept[1].close()
+
+    def _take(self, generation: int) -> PoolProxiedConnection:
+        kept, self._kept = self._kept, None
+        if kept is None:
+            return take_connection(self._engine)
+        kept_in, pooled = kept
+        try:
+            if kept_in == generation and self._files.is_current(pooled.info):
+                return pooled
+        except StoreReplacedError:
+            pooled.close()
+            raise
+        pooled.invalidate()
+        pooled.close()
+        return take_connection(self._engine)
+
+    def _keep(self, generation: int, pooled: PoolProxiedConnection) -> None:
+        if generation == self._generation:
+            self._kept = generation, pooled
+        else:
             pooled.close()
