@@ -27,8 +27,13 @@ def ring_of(counter: ChangeCounter) -> Path:
 
 
 def told(counter: ChangeCounter, seen: int) -> list[int] | None:
-    """Return the numbers of the writes that a process learns which knows `seen`."""
-    entries = counter.announced(seen, counter.value[0])
+    """Return the numbers of the writes that another process learns which knows `seen`."""
+    return known_to(ChangeCounter(counter._path), seen)
+
+
+def known_to(reader: ChangeCounter, seen: int) -> list[int] | None:
+    """Return the numbers of the writes that a process learns."""
+    entries = reader.announced(seen, reader.value[0])
     return None if entries is None else sorted(entry.number for entry in entries)
 
 
@@ -139,10 +144,32 @@ def test_a_damaged_ring_tells_nothing_and_stops_no_writer(counter: ChangeCounter
 
 def test_a_file_of_another_user_is_not_read(counter: ChangeCounter, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user could hide a revocation with it."""
+    reader, seen = ChangeCounter(counter._path), counter.value[0]
+    counter.announce(1, b"one")
+    monkeypatch.setattr(reader._ring, "_owners", frozenset({os.geteuid() + 1}))
+    assert known_to(reader, seen) is None
+
+
+def test_a_process_knows_its_own_writes_without_the_file(counter: ChangeCounter) -> None:
+    """It reads the file for the writes of others, and a write of another ends what it knows by itself."""
     seen = counter.value[0]
     counter.announce(1, b"one")
-    monkeypatch.setattr(counter._ring, "_owners", frozenset({os.geteuid() + 1}))
-    assert told(counter, seen) is None
+    counter.announce(2, b"two")
+    ring_of(counter).write_bytes(b"")
+    assert known_to(counter, seen) == [1, 2]
+    ChangeCounter(counter._path).bump()
+    assert known_to(counter, seen) is None
+
+
+def test_a_process_remembers_its_last_writes_alone(counter: ChangeCounter) -> None:
+    """It keeps as many as the file: exactly 64."""
+    seen = counter.value[0]
+    for number in range(SLOTS):
+        counter.announce(number, b"")
+    ring_of(counter).write_bytes(b"")
+    assert known_to(counter, seen) == list(range(SLOTS))
+    counter.announce(SLOTS, b"")
+    assert known_to(counter, seen) is None
 
 
 def test_the_ring_is_as_private_as_the_database(tmp_path: Path) -> None:

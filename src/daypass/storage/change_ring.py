@@ -11,6 +11,7 @@ without the database: at once, and also while the database is away. Its rules:
   version 0.1.0, which has no ring), or the writer was interrupted, it sets a number without an entry.
 - A digest detects an entry that was read while it was written, or whose writer was killed.
 - The ring never replaces a query of the database: it contains no write of another machine.
+- A process remembers its own last entries, and reads the file for those of others alone.
 
 The file has the permissions of the change counter, which protect both. It contains names of records and no secret, and
 can be deleted: then processes ask the database.
@@ -60,6 +61,7 @@ class ChangeRing:
         self._mode = mode
         self._owners = owners
         self._alone = threading.Lock()
+        self._own: dict[int, tuple[int, RingEntry]] = {}  # by the counter after it: the counter before, and the entry
 
     def create(self, owner: tuple[int, int] | None) -> None:
         """Create the file if possible. Without it, processes ask the database."""
@@ -81,7 +83,7 @@ class ChangeRing:
         try:
             if len(entry.changes) <= MOST_BYTES:
                 with self._locked() as descriptor:
-                    is_announced = _announce(descriptor, counter, entry, new_number())
+                    is_announced = self._announce(descriptor, counter, entry, new_number())
         except OSError:
             pass
         finally:
@@ -93,6 +95,9 @@ class ChangeRing:
 
         Returns None if the ring does not have all of them. It never waits.
         """
+        own = self._own_between(before, after)
+        if own is not None:
+            return own
         try:
             descriptor = self._open(os.O_RDONLY)
         except OSError:
@@ -103,6 +108,39 @@ class ChangeRing:
             return None
         finally:
             os.close(descriptor)
+
+    def _announce(self, descriptor: int, counter: memoryview, entry: RingEntry, after: int) -> bool:
+        """Write an entry and set the counter. Return whether readers can rely on both."""
+        began = time.monotonic()
+        before = counter[0]
+        sequence = (_newest(descriptor) or 0) % _LAST_SEQUENCE + 1
+        block = _ENTRY.pack(sequence, before, after, entry.number, len(entry.changes)) + entry.changes
+        os.pwrite(descriptor, blake2b(block, digest_size=_DIGEST_BYTES).digest() + block, _place(sequence))
+        os.pwrite(descriptor, _HEAD.pack(_MAGIC, sequence), 0)
+        if counter[0] != before:
+            return False
+        self._remember(before, after, entry)
+        counter[0] = after
+        # A writer without the ring may have set the counter in between. It has not if this took no time.
+        return time.monotonic() - began < _INTERRUPTED_SECONDS
+
+    def _remember(self, before: int, after: int, entry: RingEntry) -> None:
+        """Keep an entry of this process, so that its own cache need not read the file. Only the writer calls it."""
+        if len(self._own) >= SLOTS:
+            del self._own[next(iter(self._own))]
+        self._own[after] = before, entry
+
+    def _own_between(self, before: int, after: int) -> list[RingEntry] | None:
+        """Return the writes between two counters if this process made all of them, or None."""
+        found: list[RingEntry] = []
+        wanted = after
+        while wanted != before:
+            known = self._own.get(wanted)
+            if known is None or len(found) > SLOTS:
+                return None
+            wanted, entry = known
+            found.append(entry)
+        return found or None
 
     def _open(self, access: int) -> int:
         descriptor = os.open(self._path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -136,21 +174,6 @@ def _lock(descriptor: int) -> None:
             return
         time.sleep(_LOCK_PAUSE)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _announce(descriptor: int, counter: memoryview, entry: RingEntry, after: int) -> bool:
-    """Write an entry and set the counter. Return whether readers can rely on both."""
-    began = time.monotonic()
-    before = counter[0]
-    sequence = (_newest(descriptor) or 0) % _LAST_SEQUENCE + 1
-    block = _ENTRY.pack(sequence, before, after, entry.number, len(entry.changes)) + entry.changes
-    os.pwrite(descriptor, blake2b(block, digest_size=_DIGEST_BYTES).digest() + block, _place(sequence))
-    os.pwrite(descriptor, _HEAD.pack(_MAGIC, sequence), 0)
-    if counter[0] != before:
-        return False
-    counter[0] = after
-    # A writer without the ring may have set the counter in between. It has not if this took no time.
-    return time.monotonic() - began < _INTERRUPTED_SECONDS
 
 
 def _entries_between(descriptor: int, before: int, after: int) -> list[RingEntry] | None:

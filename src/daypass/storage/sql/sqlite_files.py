@@ -70,7 +70,7 @@ class SqliteFiles:
             )
 
     def is_current(self, info: dict[Any, Any]) -> bool:
-        """Return whether a writer's connection still has the files of the database open.
+        """Return whether a connection still has the database's own files open.
 
         `info` is the pool's record of the connection, which remembers them. The log of a database that was replaced by
         name is set aside. Raises StoreReplacedError if the files were refused.

@@ -77,7 +77,10 @@ class SqliteWriters:
             self._keep(generation, pooled)
 
     def forget(self) -> None:
-        """Return the connection to the pool. The writer that uses it now does so at its end."""
+        """Return the connection to the pool.
+
+        The writer that uses it now does so at its end.
+        """
         self._generation += 1
         kept, self._kept = self._kept, None
         if kept is not None:
