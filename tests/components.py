@@ -78,6 +78,11 @@ def _find_terraform() -> str | None:
     return find_program("terraform") if find_mirror() else None
 
 
+def _find_rsyslog() -> str | None:
+    has_tls = any(Path("/usr/lib").glob("*/rsyslog/lmnsd_gtls.so"))
+    return find_program("rsyslogd") if has_tls else None
+
+
 def _find_radosgw() -> str | None:
     found = [find_program(name) for name in ("radosgw", "radosgw-admin", "ceph", "ceph-mon", "ceph-osd")]
     return found[0] if all(found) else None
@@ -183,6 +188,7 @@ COMPONENTS: Mapping[str, Component] = {
     "pyiceberg": _client_library("pyiceberg"),
     "radosgw": Component("Debian packages radosgw, ceph-mon and ceph-osd", _find_radosgw),
     "rclone": _client_program("rclone"),
+    "rsyslog": Component("Debian packages rsyslog and rsyslog-gnutls", _find_rsyslog),
     "s3cmd": _program("s3cmd"),
     "s3fs": _client_library("s3fs"),
     "s5cmd": _client_program("s5cmd"),

@@ -18,6 +18,12 @@ from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 
+from daypass.audit.delivery.sink_settings import (
+    AuditSinkSetting,
+    parse_sink_tables,
+    parse_sink_urls,
+    require_different_names,
+)
 from daypass.federation.oidc.provider import is_issuer_url
 from daypass.operations.settings import LOGO_FORM, LoginOptionSetting, Quotas, is_logo
 from daypass.regions import REGION_FORM, is_region_name
@@ -72,6 +78,9 @@ class Config:
     rotate_keys_days: int = 90
     audit_log: str = ""
     audit_log_required: bool = False
+    audit_sinks: tuple[AuditSinkSetting, ...] = ()
+    audit_sink: tuple[AuditSinkSetting, ...] = ()
+    audit_spool: str = ""
     log_level: str = "info"
     metrics_port: int = 0
     cache_entries: int = 50_000
@@ -103,6 +112,11 @@ class Config:
             return self.public_url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'https' if self.tls_cert else 'http'}://{host}:{self.port}"
+
+    @property
+    def sinks(self) -> tuple[AuditSinkSetting, ...]:
+        """The sinks of the audit log, in both forms of the setting."""
+        return (*self.audit_sinks, *self.audit_sink)
 
     @property
     def s3_url(self) -> str:
@@ -200,6 +214,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "rotate_keys_days": _whole,
     "audit_log": str,
     "audit_log_required": _flag,
+    "audit_sinks": parse_sink_urls,
+    "audit_spool": str,
     "log_level": str,
     "metrics_port": _whole,
     "cache_entries": _whole,
@@ -296,6 +312,8 @@ def _from_file(toml: str | None) -> dict[str, Any]:
             values["quotas"] = _quotas(value)
         elif name == "login_option":
             values["login_option"] = _login_options(value)
+        elif name == "audit_sink":
+            values["audit_sink"] = _audit_sinks(value)
         elif name in _PARSERS:
             text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
             values[name] = _parsed(f"{name} in the configuration file", _PARSERS[name], text)
@@ -312,6 +330,13 @@ def _quotas(table: Any) -> Quotas:
     ):
         raise ConfigurationError(f"[quotas] accepts whole numbers for these names: {', '.join(sorted(known))}")
     return Quotas(**table)
+
+
+def _audit_sinks(tables: Any) -> tuple[AuditSinkSetting, ...]:
+    try:
+        return parse_sink_tables(tables)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _login_options(tables: Any) -> tuple[LoginOptionSetting, ...]:
@@ -408,10 +433,7 @@ def check_config(config: Config) -> Config:
         )
     if config.workers < 1:
         raise ConfigurationError("workers cannot be less than 1")
-    if config.audit_log_required and config.audit_log == "none":
-        raise ConfigurationError(
-            "audit_log_required cannot be true while audit_log is none: name a file, or - for standard output"
-        )
+    _check_audit(config)
     if bool(config.tls_cert) != bool(config.tls_key):
         raise ConfigurationError("tls-cert and tls-key must be set together")
     if not config.tls_cert and not config.trusted_proxies and not is_loopback(config.host):
@@ -425,6 +447,17 @@ def check_config(config: Config) -> Config:
             "give --public-url (DAYPASS_PUBLIC_URL), the URL at which clients and browsers reach this server"
         )
     return config
+
+
+def _check_audit(config: Config) -> None:
+    if config.audit_log_required and config.audit_log == "none" and not config.sinks:
+        raise ConfigurationError(
+            "audit_log_required cannot be true while audit_log is none: name a file, or - for standard output"
+        )
+    try:
+        require_different_names(config.sinks)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def is_wildcard(host: str) -> bool:

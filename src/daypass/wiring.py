@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from daypass.audit.required import RequiredLog
-from daypass.audit.sinks import LineSink, ServerSink, open_sink
+from daypass.audit.sinks import LineSink, ServerSink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
@@ -34,7 +34,7 @@ from daypass.http.node_readings import (
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import make_counter, make_recorder, report_bug
 from daypass.http.request_ids import RequestIds
-from daypass.http.throttle import Throttle, peer_network
+from daypass.http.throttle import Throttle
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.key_ages import KeyAges
 from daypass.key_maintenance import KeyMaintenance
@@ -49,7 +49,6 @@ from daypass.resource_server.page import ResourceServerPage
 from daypass.resource_server.service import ResourceServers
 from daypass.sign_in.sessions import purge_store
 from daypass.sso.routes import Sso
-from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
 from daypass.storage.loop_reads import LoopReads
 from daypass.storage.outages import find_outages
@@ -65,6 +64,7 @@ from daypass.storage.views import (
     WorkShares,
 )
 from daypass.wire.catalog import Catalog
+from daypass.wiring_audit import audit_file, audit_target, open_delivery, open_server_log
 
 HOME_REGION = "us-east-1"
 _THREADS = 16
@@ -158,7 +158,7 @@ def build_app(
                 new_request_id=RequestIds(),
                 report_bug=report_bug,
                 workers=workers,
-                audit_file=_audit_file(config),
+                audit_file=audit_file(config),
                 rotate_days=config.rotate_keys_days,
             )
         )
@@ -292,27 +292,10 @@ def saml_rules(config: Config) -> SamlRules:
 
 def _open_audit(config: Config, metrics: Metrics) -> ServerSink:
     target = audit_target(config)
-    try:
-        sink = open_sink(target, metrics, peer_network)
-    except OSError as error:
-        raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+    delivery = open_delivery(config, target)
+    sink = open_server_log(target, metrics, delivery)
     if isinstance(sink, LineSink):
         metrics.add(lambda: [("daypass_audit_queue_bytes", (), sink.bytes_queued)])
+    if delivery is not None:
+        metrics.add(delivery.readings)
     return sink
-
-
-def _audit_file(config: Config) -> str:
-    """Return the file of the audit log, or "" if it is not a file."""
-    target = audit_target(config)
-    return "" if target in {"-", "none"} else target
-
-
-def audit_target(config: Config) -> str:
-    """Return the target of audit events.
-
-    It is the configured one, else a file beside the database, else standard output.
-    """
-    if config.audit_log:
-        return config.audit_log
-    address = parse_address(config.store_url)
-    return str(address.path.absolute().with_name("audit.jsonl")) if isinstance(address, SqliteAddress) else "-"

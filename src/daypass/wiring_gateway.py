@@ -16,7 +16,7 @@ from pathlib import Path
 
 import structlog
 
-from daypass.audit.sinks import ServerSink, open_sink
+from daypass.audit.sinks import ServerSink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.entities.iam_entities import Account, LastUse
@@ -83,7 +83,7 @@ from daypass.verify.s3.resign import BackendAddress
 from daypass.verify.services.routes import RouteTable
 from daypass.verify.services.service import ServiceRules
 from daypass.verify.signature_profile import s3_profile
-from daypass.wire.peer_network import peer_network
+from daypass.wiring_audit import open_delivery, open_server_log
 
 HOME_REGION = "us-east-1"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -446,6 +446,9 @@ def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetri
         if not settings.audit_log and target != "-":
             # The folder of the default store does not exist on a machine with a gateway alone.
             Path(target).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return open_sink(target, _AuditHealth(metrics), peer_network)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
+    delivery = open_delivery(config, target)
+    if delivery is not None:
+        metrics.watch_sinks(delivery.readings)
+    return open_server_log(target, _AuditHealth(metrics), delivery)

@@ -61,7 +61,7 @@ routes are tables of the file ([gateway](gateway.md#several-stores))."""
 _TABLE = "| setting, variable | flag | default | values | effect |\n| --- | --- | --- | --- | --- |"
 _TABLES_OF_THE_GATEWAY = frozenset({"backends", "buckets", "routes"})
 _VARIABLES = {"domains": "DAYPASS_GATEWAY_DOMAIN"}
-_IN_THE_FILE_ALONE = frozenset({"quotas", "login_option"})
+_IN_THE_FILE_ALONE = frozenset({"quotas", "login_option", "audit_sink"})
 
 
 def page() -> str:

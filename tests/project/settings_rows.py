@@ -109,6 +109,19 @@ SERVER: Mapping[str, Mapping[str, SettingRow]] = {
             "refuse every call that issues or changes something while its event cannot be written, see "
             "[a full disk](operating.md#a-full-disk)"
         ),
+        "audit_sinks": SettingRow(
+            "copies of the audit log to other systems, in the short form: `syslog+tls://HOST:PORT`, `https://HOST/PATH` "
+            "or `stdout`; see [audit sinks](audit-sinks.md)",
+            "URLs, comma-separated",
+        ),
+        "audit_sink": SettingRow(
+            "`[[audit_sink]]`: the same with all options, see [audit sinks](audit-sinks.md)", "tables"
+        ),
+        "audit_spool": SettingRow(
+            "the directory for events that a sink has not accepted yet, on a file system with locks",
+            "directory",
+            default="`audit-spool` beside the audit log, else beside a SQLite store",
+        ),
         "log_level": SettingRow("the least level that is logged", "`debug`, `info`, `warning`, `error`"),
         "metrics_port": SettingRow("a separate port for the metrics; the main port then has no `/metrics`", "port"),
     },

@@ -37,6 +37,7 @@ from daypass.testing.server import RunningServer, running_server
 _ROOT = Path(__file__).parents[2]
 # A value that each setting accepts and that is not its default.
 _VALUES: Mapping[str, str] = {
+    "audit_sinks": "syslog+tls://logs.example.com",
     "s3_endpoint_url": "https://s3.example.com",
     "host": "::1",
     "port": "7879",
@@ -114,7 +115,11 @@ def test_a_setting_is_read_from_the_environment_and_the_file(name: str) -> None:
 
 def test_settings_of_the_file_alone_are_tables() -> None:
     """A setting that has no variable is a table of the TOML file."""
-    tables = {"login_option": '[[login_option]]\nissuer = "x"\n', "quotas": "[quotas]\nroles = 7\n"}
+    tables = {
+        "audit_sink": '[[audit_sink]]\ntype = "stdout"\n',
+        "login_option": '[[login_option]]\nissuer = "x"\n',
+        "quotas": "[quotas]\nroles = 7\n",
+    }
     for name in public_names.SETTINGS_OF_THE_FILE_ALONE:
         assert getattr(load_config({}, {}, tables[name]), name) != getattr(Config(), name)
 

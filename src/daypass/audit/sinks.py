@@ -12,7 +12,7 @@ import math
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, BinaryIO, Protocol
 
@@ -68,6 +68,25 @@ class ServerSink(Sink, Protocol):
         ...
 
 
+class Copies(Protocol):
+    """Receives the lines that the log has, for other systems."""
+
+    def copy(self, lines: Sequence[bytes], /) -> None:
+        """Take final lines, in order.
+
+        The thread that writes the log calls it. It never raises OSError.
+        """
+        ...
+
+    def close(self) -> None:
+        """End after the last line."""
+        ...
+
+
+class LogAndCopies(Copies, Target, Protocol):
+    """Copies that can be the log itself."""
+
+
 class NotRecordedError(Exception):
     """An event could not be written in time. The message says why."""
 
@@ -118,9 +137,14 @@ class LineSink:
     """Writes each event as a line of JSON."""
 
     def __init__(
-        self, target: Target | BinaryIO, health: Health | None = None, peer_of: Callable[[str], str] = str
+        self,
+        target: Target | BinaryIO,
+        health: Health | None = None,
+        peer_of: Callable[[str], str] = str,
+        copies: Copies | None = None,
     ) -> None:
         self._target: Target = target if isinstance(target, Target) else Stream(target)
+        self._copies = copies
         self._health = health or Unwatched()
         self._new_id = new_event_ids()
         self._groups = RefusalGroups(peer_of, self._new_id)
@@ -193,6 +217,8 @@ class LineSink:
             _log("audit_events_lost", events_lost=left.count, reason="not written before the shutdown")
         if not self._writer.is_running:
             self._target.close()
+            if self._copies is not None:
+                self._copies.close()
 
     def _is_first(self, refusal: AuditRecord) -> bool:
         with self._gathering:
@@ -228,6 +254,8 @@ class LineSink:
             while problem is None and (lines := self._queue.next_lines()):
                 self._writing_since = time.monotonic()
                 written, problem = self._target.write(lines)
+                if self._copies is not None and written:
+                    self._copies.copy(lines[:written])
                 self._writing_since = 0.0
                 self._queue.take_out(written)
                 self._reopen_if_requested()
@@ -277,11 +305,17 @@ def _log(event: str, *, level: str = "error", **more: Any) -> None:
         getattr(structlog.get_logger(), level)(event, **more)
 
 
-def open_sink(target: str, health: Health | None = None, peer_of: Callable[[str], str] = str) -> ServerSink:
+def open_sink(
+    target: str,
+    health: Health | None = None,
+    peer_of: Callable[[str], str] = str,
+    copies: LogAndCopies | None = None,
+) -> ServerSink:
     """Return the sink for a file's path, `-` (standard output) or `none`.
 
     Only the owner can read a new file. `peer_of` returns an address's peer, whose similar refusals are grouped.
+    `copies` get each line after the log, or in its place for `none`.
     """
     if target == "none":
-        return NoSink()
-    return LineSink(sys.stdout.buffer if target == "-" else open_target(target), health, peer_of)
+        return NoSink() if copies is None else LineSink(copies, health, peer_of)
+    return LineSink(sys.stdout.buffer if target == "-" else open_target(target), health, peer_of, copies)

@@ -54,6 +54,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "dev": ("daypass.cli.operators.dev", "Run a demonstration with people who can sign in."),
     "gateway": ("daypass.cli.operators.gateways.gateway", "Run the S3 gateway in front of a store of objects."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
+    "audit": ("daypass.cli.operators.audit", "List the sinks of the audit log, and test them."),
     "bucket": ("daypass.cli.operators.gateways.bucket", "List and record the buckets of accounts."),
     "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),
     "apply": ("daypass.cli.operators.apply", "Apply a configuration file."),

@@ -6,13 +6,18 @@ never a bucket, a key or another value of a caller.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from daypass.metrics.table import METRICS
+
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+_MAXIMA = frozenset({"daypass_audit_sink_oldest_seconds", "daypass_audit_sink_failing"})
 
 
 class GatewayMetrics(Collector):
@@ -27,6 +32,8 @@ class GatewayMetrics(Collector):
         self._alarms: dict[str, int] = defaultdict(int)
         self._stores: dict[str, tuple[int, int]] = {}
         self._clients = self._refused = 0
+        self._sinks: dict[str, dict[str, float]] = {}  # of other workers, by metric and sink
+        self._read_sinks: Callable[[], Iterable[tuple[str, tuple[str, ...], float]]] = tuple
 
     def answered(self, operation: str, status: int, seconds: float, *, received: int, sent: int) -> None:
         """Count one exchange. `status` is 0 if the client did not get an answer."""
@@ -56,6 +63,10 @@ class GatewayMetrics(Collector):
         """Set the number of connections to a store."""
         self._stores[backend] = (count, idle)
 
+    def watch_sinks(self, read: Callable[[], Iterable[tuple[str, tuple[str, ...], float]]]) -> None:
+        """Add the metrics of audit sinks, as name, labels and value."""
+        self._read_sinks = read
+
     def snapshot(self) -> dict[str, Any]:
         """Return all counts, as JSON can write them."""
         return {
@@ -69,6 +80,7 @@ class GatewayMetrics(Collector):
             "stores": self._stores,
             "clients": self._clients,
             "refused": self._refused,
+            "sinks": self._sink_values(),
         }
 
     def add(self, snapshot: Mapping[str, Any], *, is_alive: bool) -> None:
@@ -86,6 +98,12 @@ class GatewayMetrics(Collector):
         for own, others in ((self._decisions, snapshot["decisions"]), (self._alarms, snapshot["alarms"])):
             for name, count in others.items():
                 own[name] += count
+        for metric, values in snapshot["sinks"].items():
+            if is_alive or metric.endswith("_total"):
+                own_values = self._sinks.setdefault(metric, {})
+                for name, value in values.items():
+                    merge = max if metric in _MAXIMA else _add
+                    own_values[name] = merge(own_values.get(name, 0.0), value)
         if is_alive:
             self._clients += snapshot["clients"]
             for name, (count, idle) in snapshot["stores"].items():
@@ -124,6 +142,22 @@ class GatewayMetrics(Collector):
             stores.add_metric([name, "idle"], idle)
             stores.add_metric([name, "used"], count - idle)
         yield stores
+        for metric, values in sorted(self._sink_values().items()):
+            of_sinks = CounterMetricFamily if metric.endswith("_total") else GaugeMetricFamily
+            sinks = of_sinks(metric, METRICS[metric].help, labels=["sink"])
+            for name, value in sorted(values.items()):
+                sinks.add_metric([name], value)
+            yield sinks
+
+    def _sink_values(self) -> dict[str, dict[str, float]]:
+        found = {metric: dict(values) for metric, values in self._sinks.items()}
+        for metric, (name,), value in self._read_sinks():
+            found.setdefault(metric, {})[name] = value
+        return found
+
+
+def _add(own: float, other: float) -> float:
+    return own + other
 
 
 def _by_name(name: str, text: str, label: str, counts: dict[str, int]) -> CounterMetricFamily:

@@ -54,6 +54,17 @@ _ROWS = (
     MetricRow("daypass_audit_events_lost_total", "counter", (), "Events that the audit log does not contain."),
     MetricRow("daypass_audit_failing", "gauge", (), "Whether the last write to the audit log failed.", "max"),
     MetricRow("daypass_audit_queue_bytes", "gauge", (), "Bytes of audit events that are not written yet."),
+    MetricRow("daypass_audit_sink_delivered_total", "counter", ("sink",), "Audit events that a sink has accepted."),
+    MetricRow(
+        "daypass_audit_sink_failed_attempts_total", "counter", ("sink",), "Batches that a sink has not accepted."
+    ),
+    MetricRow("daypass_audit_sink_dropped_total", "counter", ("sink",), "Audit events that were dropped for a sink."),
+    MetricRow("daypass_audit_sink_queued_events", "gauge", ("sink",), "Audit events that wait for a sink."),
+    MetricRow("daypass_audit_sink_queued_bytes", "gauge", ("sink",), "Bytes of audit events that wait for a sink."),
+    MetricRow(
+        "daypass_audit_sink_oldest_seconds", "gauge", ("sink",), "Age of the oldest event that waits for a sink.", "max"
+    ),
+    MetricRow("daypass_audit_sink_failing", "gauge", ("sink",), "Whether a sink refused the last batch.", "max"),
     MetricRow("daypass_ready", "gauge", (), "Whether the server is ready.", "min"),
     MetricRow("daypass_degraded", "gauge", (), "Whether the server serves cached values only, or cannot write.", "max"),
     MetricRow("daypass_store_up", "gauge", (), "Whether the database answered the last query.", "min"),

@@ -26,7 +26,8 @@ from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.master_key import GENERATED_NAME, MasterKeySource
 from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.views import OpenedStore
-from daypass.wiring import audit_target, build_app
+from daypass.wiring import build_app
+from daypass.wiring_audit import audit_target
 from daypass.wiring_store import open_everything
 
 _ROOT_SETTINGS = {

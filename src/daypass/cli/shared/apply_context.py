@@ -65,17 +65,21 @@ def audited(config: "Config") -> Iterator["Sink"]:
     If the server logs to standard output, use standard error.
     """
     from daypass.audit.sinks import LineSink, open_sink
-    from daypass.wiring import audit_target
+    from daypass.config import ConfigurationError
+    from daypass.wiring_audit import audit_target, command_copies
 
     target = audit_target(config)
     try:
-        sink: Sink = LineSink(sys.stderr.buffer) if target == "-" else open_sink(target)
+        copies = command_copies(config, target)
+        log: Sink = LineSink(sys.stderr.buffer, copies=copies) if target == "-" else open_sink(target, copies=copies)
     except OSError as error:
         raise CommandError(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
+    except ConfigurationError as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
     try:
-        yield sink
+        yield log
     finally:
-        sink.close()
+        log.close()
 
 
 def tools_for(there: "OpenedStore", config: "Config", sink: "Sink", *, command: str, secrets: "Secrets") -> "Tools":
