@@ -140,6 +140,8 @@ class AuditDelivery(SpooledCopies):
             SinkSender(sink, destination, self._spools) for sink, destination in zip(sinks, destinations, strict=True)
         ]
         self._care = Background("audit-spool", self._care_for_spools)
+        for sink in sinks:
+            structlog.get_logger().info("audit_sink_started", sink=sink.name, type=sink.type, url=sink.url)
         for thread in (*self._senders, self._care):
             thread.start()
 

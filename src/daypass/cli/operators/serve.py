@@ -124,7 +124,8 @@ def _places(config: Config, keys: MasterKeySource) -> tuple[str, ...]:
         case _:
             store = "in memory"
     given = "DAYPASS_MASTER_KEY" if keys.text else keys.file
-    log = {"-": "standard output", "none": "disabled"}.get(audit_target(config), audit_target(config))
+    without_log = "in the audit sinks only" if config.sinks else "disabled"
+    log = {"-": "standard output", "none": without_log}.get(audit_target(config), audit_target(config))
     return (
         f"daypass: store: {store}",
         f"daypass: master key: {given or beside or 'in memory'}",
