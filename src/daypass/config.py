@@ -281,6 +281,8 @@ def refuse_misspelled(environment: Mapping[str, str], known: Collection[str]) ->
 # Variables that are not settings of Config.
 _OTHER_VARIABLES = frozenset(
     {
+        "DAYPASS_BACKUP_PASSPHRASE",
+        "DAYPASS_BACKUP_PASSPHRASE_FILE",
         "DAYPASS_CACHE_DIR",
         "DAYPASS_DEBUG",
         "DAYPASS_KEYRING",

@@ -123,6 +123,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--control-port",
     ),
     "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", "--limit", *_OPERATOR),
+    "daypass backup": ("--recipient", *_OPERATOR),
+    "daypass restore": ("--identity", "--revoke-all", *_OPERATOR),
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (
         *_PLACE,
@@ -332,6 +334,8 @@ DEFAULTS: Mapping[str, object] = {
 
 # Variables that are not settings.
 VARIABLES = (
+    "DAYPASS_BACKUP_PASSPHRASE",
+    "DAYPASS_BACKUP_PASSPHRASE_FILE",
     "DAYPASS_MASTER_KEY",
     "DAYPASS_MASTER_KEY_FILE",
     "DAYPASS_ROOT_ACCOUNT_ID",
@@ -625,11 +629,9 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "command": (
         "daypass audit find",
         "daypass audit verify",
-        "daypass backup",
         "daypass check",
         "daypass login certificate",
         "daypass master-key rotate",
-        "daypass restore",
     ),
     "option": ("daypass assume --at",),
     "setting": (),

@@ -25,7 +25,7 @@ def save_sealing_ring(writer: Writer, sealing_ring: SealingRing, vault: SecretBo
         if wanted.pop(stored.id, None) is None:
             records.delete(writer, stored)
     for key in wanted.values():
-        records.insert(writer, _seal(key, vault))
+        records.insert(writer, seal_key(key, vault))
 
 
 def _open(stored: StoredKey, vault: SecretBox) -> SealingKey:
@@ -33,7 +33,8 @@ def _open(stored: StoredKey, vault: SecretBox) -> SealingKey:
     return SealingKey(stored.id, SealingMaterial(secret), stored.created, stored.activates)
 
 
-def _seal(key: SealingKey, vault: SecretBox) -> StoredKey:
+def seal_key(key: SealingKey, vault: SecretBox) -> StoredKey:
+    """Return the stored form of a sealing key."""
     return StoredKey(
         id=key.id,
         sealed_secret=vault.encrypt(key.material.secret, bound_to=_bound_to(key.id)),

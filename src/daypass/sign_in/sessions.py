@@ -51,7 +51,7 @@ _ID_BYTES, _SECRET_BYTES = 16, 32
 _PURGED, _PURGED_AT_ONCE = 16, 200
 _KEPT = timedelta(hours=1)
 _LONGEST_AGENT, _LONGEST_PEER = 256, 64
-_OF_ACCOUNT, _OF_PERSON = "sign-in-of-account", "sign-in-of-person"
+OF_ACCOUNT, OF_PERSON = "sign-in-of-account", "sign-in-of-person"
 _SESSION_BYTES = 1_536
 _NO_PROVIDER = "Specified provider doesn't exist"
 
@@ -187,7 +187,7 @@ def list_sessions(reader: Reader, account: str | None, after: str, limit: int) -
     """
     if account is None:
         return records.page(reader, SignInSession, "", after=after, limit=limit)
-    links = reader.sources(_OF_ACCOUNT, _account_key(account), after=after, limit=limit)
+    links = reader.sources(OF_ACCOUNT, _account_key(account), after=after, limit=limit)
     found = (records.find(reader, SignInSession, "", link.source) for link in links)
     return [session for session in found if session is not None]
 
@@ -208,7 +208,7 @@ def is_same_person(one: SignInSession, other: SignInSession) -> bool:
 
 def list_of_person(reader: Reader, session: SignInSession) -> list[SignInSession]:
     """Return the sessions of the same person, the oldest first."""
-    links = reader.sources(_OF_PERSON, _person_key(session))
+    links = reader.sources(OF_PERSON, _person_key(session))
     found = [records.find(reader, SignInSession, "", link.source) for link in links]
     return sorted((each for each in found if each is not None), key=lambda each: (each.proven_at, each.id))
 
@@ -318,17 +318,17 @@ def _use_up(writer: Writer, found: Identified, ctx: RequestContext) -> None:
 
 
 def _make_room(writer: Writer, session: SignInSession) -> None:
-    if writer.count_sources(_OF_ACCOUNT, _account_key(session.account)) >= MOST_OF_ACCOUNT:
+    if writer.count_sources(OF_ACCOUNT, _account_key(session.account)) >= MOST_OF_ACCOUNT:
         raise Throttling("Rate exceeded", detail=f"account {session.account!r} has too many live sign-ins")
-    if writer.count_sources(_OF_PERSON, _person_key(session)) >= MOST_OF_PERSON:
+    if writer.count_sources(OF_PERSON, _person_key(session)) >= MOST_OF_PERSON:
         for oldest in list_of_person(writer, session)[: 1 - MOST_OF_PERSON]:
             end_session(writer, oldest.id)
 
 
 def _links(session: SignInSession) -> tuple[Link, Link]:
     return (
-        Link(_OF_ACCOUNT, session.id, _account_key(session.account)),
-        Link(_OF_PERSON, session.id, _person_key(session)),
+        Link(OF_ACCOUNT, session.id, _account_key(session.account)),
+        Link(OF_PERSON, session.id, _person_key(session)),
     )
 
 

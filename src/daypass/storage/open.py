@@ -56,7 +56,7 @@ def open_address(
         return _open_sqlite(address.path, clock)
     engines = postgresql_engines(address, connections=connections)
     change_counter = counter_of_server(address.identity)
-    _bring_up_to_date(engines.writing, name="the PostgreSQL database")
+    bring_up_to_date(engines.writing, name="the PostgreSQL database")
     reading = None if replica is None else replica_engine(replica, connections=connections)
     return SqlStore(engines, SqlSnapshots(engines), change_counter, clock, reading)
 
@@ -68,7 +68,7 @@ def _open_sqlite(path: Path, clock: Clock) -> Store:
     engines = sqlite_engines(path.absolute(), files)
     with change_counter.alone():  # two servers may start on an empty store at once
         _use_write_ahead_log(path)
-        _bring_up_to_date(engines.writing, name=str(path))
+        bring_up_to_date(engines.writing, name=str(path))
     return SqlStore(engines, SqliteSnapshots(path, files), change_counter, clock)
 
 
@@ -98,7 +98,8 @@ def _use_write_ahead_log(path: Path) -> None:
         raise StoreOpenError(f"cannot open the store {path}: its file system has no shared memory for SQLite's WAL")
 
 
-def _bring_up_to_date(engine: Engine, *, name: str) -> None:
+def bring_up_to_date(engine: Engine, *, name: str) -> None:
+    """Create or migrate the tables. Raises StoreOpenError."""
     try:
         if not schema.is_current(engine):
             schema.migrate(engine)

@@ -51,6 +51,10 @@ class Vault:
     def __repr__(self) -> str:
         return "<secret>"
 
+    def reveal_data_key(self) -> bytes:
+        """Return the data key, for the encrypted content of a backup."""
+        return self._key
+
     def asking(self, find_sealing_key: FindKey[Any]) -> "Vault":
         """Return a vault with the same key that asks for unknown sealing keys."""
         vault = Vault(self._key, entropy=self._entropy)
@@ -94,6 +98,16 @@ def rewrap(store: Store, *, old: MasterKey, new: MasterKey, entropy: Entropy = o
         if record is None:
             raise StoreOpenError("the store has no secrets yet, so its master key cannot be changed")
         writer.replace(_wrap(_unwrap(record, old), new, entropy))
+
+
+def wrapped_record(data_key: bytes, master_key: MasterKey, *, entropy: Entropy = os.urandom) -> Record:
+    """Return the record of a restored store's data key."""
+    return _wrap(data_key, master_key, entropy)
+
+
+def is_data_key(kind: str, key: str) -> bool:
+    """Return whether these names are those of the wrapped data key."""
+    return (kind, key) == (_KIND, _KEY)
 
 
 def _find(reader: Reader) -> Record | None:

@@ -109,13 +109,14 @@ def tools_with(there: "OpenedStore", quotas: "Quotas", sink: "Sink", *, command:
         open_context=lambda writer: operator_context(
             writer, now=now, region=HOME_REGION, entropy=there.entropy, vault=there.vault, settings=settings
         ),
-        source=AuditOrigin(f"daypass {command} by {_user()}", HOME_REGION, lambda: str(uuid.uuid4())),
+        source=AuditOrigin(f"daypass {command} by {user_name()}", HOME_REGION, lambda: str(uuid.uuid4())),
         secrets=secrets,
         record=sink,
     )
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of the user who runs this command."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

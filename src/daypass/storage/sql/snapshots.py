@@ -11,10 +11,11 @@ from daypass.directory.store import ReadLimits, Snapshot, WouldBlockError
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.sql.engines import Engines
 from daypass.storage.sql.sql_reader import POSITION_TEXT, SqlReader
+from daypass.storage.sql.table_rows import TableReader
 from daypass.storage.sql.transactions import transaction
 
 
-class SnapshotReader(Snapshot, Protocol):
+class SnapshotReader(Snapshot, TableReader, Protocol):
     """A reader of one snapshot, and of its log of changes."""
 
     def logged_from(self, number: int) -> Sequence[LoggedWrite]:

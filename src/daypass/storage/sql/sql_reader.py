@@ -17,6 +17,7 @@ from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.schema import VERSION_TABLE
 from daypass.storage.sql import tables
 from daypass.storage.sql.driver_connection import fixed
+from daypass.storage.sql.table_rows import TableRow, page_of_table, text_of_size
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = (
@@ -135,6 +136,14 @@ class SqlReader:
     def logged_from(self, number: int) -> Sequence[LoggedWrite]:
         """Return the log of changes from the write of a number on."""
         return list(self._connection.execute(LOGGED, {"number": number}))
+
+    def table_page(self, table: str, after: TableRow, limit: int) -> list[TableRow]:
+        """Return the next rows of a table, for a backup."""
+        return [tuple(row) for row in self._connection.execute(page_of_table(table, after, limit))]
+
+    def table_size(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        return int(self._connection.execute(text(text_of_size(table))).scalar_one())
 
     def schema_version(self) -> str:
         """Return the version of the tables."""

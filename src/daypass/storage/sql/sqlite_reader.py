@@ -16,6 +16,7 @@ from daypass.directory.recorded_uses import RecordedUse
 from daypass.directory.store import Link, Record
 from daypass.storage.history import LoggedWrite, to_position
 from daypass.storage.schema import VERSION_TABLE
+from daypass.storage.sql.table_rows import TableRow, text_of_page, text_of_size
 from daypass.storage.storable_text import end_of_prefix, is_storable
 
 _RECORD = "SELECT kind, account, key, sort, unique_id, body FROM records WHERE "
@@ -117,6 +118,14 @@ class SqliteReader:
     def logged_from(self, number: int) -> list[LoggedWrite]:
         """Return the log of changes from the write of a number on."""
         return self._query(_LOGGED, (number,)).fetchall()
+
+    def table_page(self, table: str, after: TableRow, limit: int) -> list[TableRow]:
+        """Return the next rows of a table, for a backup."""
+        return self._query(text_of_page(table, has_after=bool(after)), (*after, limit)).fetchall()
+
+    def table_size(self, table: str) -> int:
+        """Return the number of rows of a table."""
+        return self._number(text_of_size(table))
 
     def schema_version(self) -> str:
         """Return the version of the tables."""
