@@ -82,6 +82,8 @@ class Config:
     audit_sink: tuple[AuditSinkSetting, ...] = ()
     audit_spool: str = ""
     log_level: str = "info"
+    log_format: str = ""
+    access_log: str = ""
     metrics_port: int = 0
     cache_entries: int = 50_000
     stale_seconds: int = 300
@@ -173,6 +175,16 @@ def _line(text: str) -> str:
     return text.strip()
 
 
+def _log_format(text: str) -> str:
+    if text not in {"", "json", "text"}:
+        raise ValueError("it must be json or text")
+    return text
+
+
+def _access_log(text: str) -> str:
+    return "" if text == "off" else text
+
+
 def _logo(text: str) -> str:
     if text and not is_logo(text):
         raise ValueError(f"it must be {LOGO_FORM}")
@@ -217,6 +229,8 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "audit_sinks": parse_sink_urls,
     "audit_spool": str,
     "log_level": str,
+    "log_format": _log_format,
+    "access_log": _access_log,
     "metrics_port": _whole,
     "cache_entries": _whole,
     "stale_seconds": _whole,

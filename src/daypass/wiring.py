@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daypass.audit.required import RequiredLog
 from daypass.audit.sinks import LineSink, ServerSink
+from daypass.audit.targets import Stream, open_target
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.last_uses import LastUses
@@ -20,6 +21,7 @@ from daypass.federation.oidc.issuers.client import Client
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.federation.oidc.network.fetch import Fetcher, FetchLimits
 from daypass.federation.oidc.network.trust_store import create_context
+from daypass.http.access_log import AccessLog
 from daypass.http.app import App
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
@@ -32,7 +34,7 @@ from daypass.http.node_readings import (
     process_readings,
 )
 from daypass.http.peer import PeerRule
-from daypass.http.recorder import make_counter, make_recorder, report_bug
+from daypass.http.recorder import RecordRequest, make_counter, make_recorder, report_bug, with_debug_lines
 from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle
 from daypass.http.webhooks.webhook_sender import WebhookSender
@@ -110,6 +112,11 @@ def build_app(
     shares = WorkShares(of_one=_HEAVY_OF_ONE, of_all=_HEAVY_OF_ALL)
     writers = WorkShares(of_one=_WRITERS_OF_ONE, of_all=sys.maxsize)
     uses = LastUses()
+    access_log = _open_access_log(config)
+    noted = (*((with_debug_lines,) if config.log_level.lower() == "debug" else ()), *_noting(access_log))
+    record, count = make_recorder(sink, metrics, uses), make_counter(metrics, uses)
+    for wrap in noted:
+        record, count = wrap(record), wrap(count)
     pipeline = Pipeline(
         catalog=Catalog.load(),
         registry=full_registry(),
@@ -117,10 +124,10 @@ def build_app(
         is_region=known_regions(config.regions),
         home_region=HOME_REGION,
         now=opened.clock.now,
-        record=make_recorder(sink, metrics, uses),
+        record=record,
         report_bug=report_bug,
         regions=config.regions,
-        required_log=RequiredLog(sink, make_counter(metrics, uses)) if config.audit_log_required else None,
+        required_log=RequiredLog(sink, count) if config.audit_log_required else None,
         signature_now=signature_now,
     )
     rings = KeyMaintenance(
@@ -202,6 +209,7 @@ def build_app(
             workers,
         ),
         shows_metrics=not config.metrics_port,
+        access_log=access_log,
         on_start=(cache.start, maintenance.start, webhook_sender.start, portal.start),
         on_stop=(
             portal.stop,
@@ -225,6 +233,11 @@ def build_app(
         lambda: certificate_readings(config.tls_cert),
     ):
         metrics.add(source)
+    if access_log is not None:
+        metrics.add(access_log.readings)
+        app.on_start = (access_log.start, *app.on_start)
+        app.on_stop = (*app.on_stop, access_log.stop)
+        app.on_hangup = (*app.on_hangup, access_log.reopen)
     return app
 
 
@@ -299,3 +312,18 @@ def _open_audit(config: Config, metrics: Metrics) -> ServerSink:
     if delivery is not None:
         metrics.add(delivery.readings)
     return sink
+
+
+def _open_access_log(config: Config) -> AccessLog | None:
+    if not config.access_log:
+        return None
+    if config.access_log == "-":
+        return AccessLog(Stream(sys.stdout.buffer))
+    try:
+        return AccessLog(open_target(config.access_log))
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the access log {config.access_log}: {error.strerror}") from error
+
+
+def _noting(access_log: AccessLog | None) -> tuple[Callable[[RecordRequest], RecordRequest], ...]:
+    return () if access_log is None else (access_log.noting,)

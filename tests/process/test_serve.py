@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 import trustme
 from tests.process.daypass import ROOT, run, serving
+from tests.process.draining import wait_for
 from tests.slow_cases import quick_first
 from tests.sockets import free_port
 
@@ -74,11 +75,65 @@ def test_the_first_start_leaves_the_root_key_in_a_private_file(tmp_path: Path) -
     assert file.name == f"daypass-root-{account}.ini"
     log = "".join(server.errors)
     assert str(file) in log
+    [first] = [line for line in map(json.loads, server.errors) if line["event"] == "first_start"]
+    assert first["account"] == account
+    assert first["root_access_key_file"] == str(file)
+    assert first["store"] == str(tmp_path / "d.db")
+    assert first["master_key"] == str(tmp_path / "master.key")
+    assert first["audit_log"] == str(tmp_path / "audit.jsonl")
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/login", first["portal"])
+    assert key["SecretAccessKey"] not in log
+
+
+def test_the_log_has_one_format(tmp_path: Path) -> None:
+    """With log_format = text, no line is JSON, and the first start's lines say where each part is.
+
+    With log_level = debug, each answered request has a line with the reason of a refusal.
+    """
+    store, settings = f"sqlite:///{tmp_path / 'd.db'}", {"DAYPASS_LOG_FORMAT": "text", "DAYPASS_LOG_LEVEL": "debug"}
+    with serving(store, environment=settings) as server:
+        urllib.request.urlopen(f"{server.url}/healthz").close()  # noqa: S310 - our own address
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{server.url}/?Action=GetCallerIdentity&Version=2011-06-15")  # noqa: S310 - our own
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(20)
+    log = "".join(server.errors)
     assert f"daypass: store: {tmp_path / 'd.db'}\n" in log
     assert f"daypass: master key: {tmp_path / 'master.key'}\n" in log
-    assert f"daypass: audit log: {tmp_path / 'audit.jsonl'}\n" in log
     assert re.search(r"^daypass: portal: http://127\.0\.0\.1:\d+/login$", log, re.MULTILINE)
-    assert key["SecretAccessKey"] not in log
+    assert "{" not in log
+    assert re.search(r"answered .*code=MissingAuthenticationToken", log)
+
+
+def test_each_request_has_a_line_in_the_access_log(tmp_path: Path) -> None:
+    """It has no query string, and SIGHUP continues in a new file."""
+    log = tmp_path / "access.jsonl"
+    settings = {**ROOT, "DAYPASS_ACCESS_LOG": str(log), "DAYPASS_AUDIT_LOG": "none"}
+    with serving(f"sqlite:///{tmp_path / 'd.db'}", environment=settings) as server:
+        server.client("sts").get_caller_identity()
+        server.client("iam").create_user(UserName="alice")
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(f"{server.url}/none/such?X-Amz-Signature=secret")  # noqa: S310 - our own
+        wait_for(lambda: "/none/such" in log.read_text())
+        log.rename(tmp_path / "old.jsonl")
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(log.exists)
+        server.client("sts").get_caller_identity()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(20) == 0
+    text = (tmp_path / "old.jsonl").read_text() + log.read_text()
+    lines = [line for line in map(json.loads, text.splitlines()) if line["path"] != "/readyz"]
+    root = "arn:aws:iam::123456789012:root"
+    assert [(line["method"], line["path"], line["status"], line["action"], line["arn"]) for line in lines] == [
+        ("POST", "/", 200, "GetCallerIdentity", root),
+        ("POST", "/", 200, "CreateUser", root),
+        ("GET", "/none/such", 404, "", ""),
+        ("POST", "/", 200, "GetCallerIdentity", root),
+    ]
+    assert all(line["peer"] == "127.0.0.1" and 0 < line["seconds"] < 60 and line["bytes"] for line in lines)
+    assert len({line["request_id"] for line in lines if line["action"]}) == 3
+    assert "secret" not in text
+    assert "Signature" not in text
 
 
 def test_an_account_made_beside_a_live_server_can_sign_at_once(tmp_path: Path) -> None:

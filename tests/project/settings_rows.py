@@ -122,7 +122,20 @@ SERVER: Mapping[str, Mapping[str, SettingRow]] = {
             "directory",
             default="`audit-spool` beside the audit log, else beside a SQLite store",
         ),
-        "log_level": SettingRow("the least level that is logged", "`debug`, `info`, `warning`, `error`"),
+        "access_log": SettingRow(
+            "the file for [one line of each request](monitoring.md#access-log); `-` is standard output, `off` disables it",
+            "file",
+            default="`off`",
+        ),
+        "log_level": SettingRow(
+            "the least level that is logged; `debug` has a line for each answered request",
+            "`debug`, `info`, `warning`, `error`",
+        ),
+        "log_format": SettingRow(
+            "the form of the log on standard error: a JSON document for each line, or text",
+            "`json`, `text`",
+            default="`text` on a terminal, else `json`",
+        ),
         "metrics_port": SettingRow("a separate port for the metrics; the main port then has no `/metrics`", "port"),
     },
     "Limits": {

@@ -47,6 +47,7 @@ _VALUES: Mapping[str, str] = {
     "trusted_proxies": "192.0.2.0/24",
     "rotate_keys_days": "30",
     "audit_log_required": "true",
+    "log_format": "json",
     "metrics_port": "9000",
     "cache_entries": "1000",
     "stale_seconds": "60",

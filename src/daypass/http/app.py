@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from daypass.begun_calls import BegunCall, find_begun
 from daypass.directory.store import WouldBlockError
@@ -37,6 +37,9 @@ from daypass.wire.cors import METHODS, answer_options, cross_origin_headers
 from daypass.wire.http import Headers, HttpRequest, HttpResponse
 from daypass.wire.other_services import find_other_service, refuse_unknown_path, render_not_served
 from daypass.wire.peer_network import peer_network
+
+if TYPE_CHECKING:
+    from daypass.http.access_log import AccessLog
 
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -87,12 +90,12 @@ _PLAIN = ((b"content-type", b"text/plain; charset=utf-8"), (b"cache-control", b"
 class App:
     """Answers every request of one server process.
 
-    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that for
-    a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
-    calls of programs that sign people in, `portal` all other paths. `health` returns "ready", "degraded" while
-    only cached values are served, or "unable", and must not block. `is_draining` is set when the server is about to
-    stop. `freshness` is that of the cache of `nonblocking`, and `nonblocking_again` is the view of a request that
-    waited for it.
+    `nonblocking` is the store view of the event loop, `blocking` that of a worker thread, and `blocking_first` that
+    for a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
+    calls of programs that sign people in, `portal` all other paths. `health` returns "ready", "degraded" while only
+    cached values are served, or "unable", and must not block. `is_draining` is set when the server is about to
+    stop. LoggedApp writes `access_log`. `freshness` is that of the cache of `nonblocking`, and `nonblocking_again`
+    is the view of a request that waited for it.
     """
 
     pipeline: Pipeline
@@ -112,6 +115,7 @@ class App:
     sso: JsonServices | None = None
     resource_servers: Page | None = None
     shows_metrics: bool = True
+    access_log: "AccessLog | None" = None
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
     on_hangup: tuple[Callable[[], None], ...] = ()
@@ -277,6 +281,12 @@ class App:
             body is None,
             began=monotonic(),
         )
+
+    def client_of(self, scope: Scope) -> str:
+        """Return the client's own address, resolved by PeerRule."""
+        client = scope["client"]
+        peer = client[0] if client else ""
+        return self.peers.resolve(peer, secure=False, headers=scope["headers"])[0]
 
     def _vetted(self, scope: Scope) -> Scope:
         """Return a scope with the client's own address, resolved by PeerRule."""

@@ -5,6 +5,8 @@ Owns the order of metrics, audit event, and last use of a key or role, and the l
 
 import traceback
 from collections.abc import Callable
+from time import monotonic
+from typing import TypeAlias
 
 import structlog
 
@@ -15,6 +17,8 @@ from daypass.directory.entities.iam_entities import LastUse
 from daypass.directory.last_uses import LastUses
 from daypass.http.metrics import Metrics
 from daypass.policy.authorization_request import PrincipalKind
+
+RecordRequest: TypeAlias = Callable[[AuditRecord], None]
 
 
 def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], None]:
@@ -41,6 +45,28 @@ def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], No
             _note_use(record, record.caller, uses)
 
     return count_request
+
+
+def with_debug_lines(record_request: Callable[[AuditRecord], None]) -> Callable[[AuditRecord], None]:
+    """Return a function that also logs each request, for log_level = debug.
+
+    The line has no parameters. It has the detail of a refusal, which else is in the audit log alone.
+    """
+
+    def record_and_log(record: AuditRecord) -> None:
+        record_request(record)
+        fault, began = record.fault, record.request.began
+        structlog.get_logger().debug(
+            "answered",
+            request_id=record.request_id,
+            peer=record.request.peer,
+            action=record.action,
+            code="" if fault is None else fault.code,
+            detail="" if fault is None else fault.detail,
+            milliseconds=round((monotonic() - began) * 1_000, 3) if began else None,
+        )
+
+    return record_and_log
 
 
 def _note_use(record: AuditRecord, caller: Caller, uses: LastUses) -> None:

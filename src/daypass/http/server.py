@@ -23,6 +23,7 @@ import uvicorn
 
 from daypass.config import Config, check_config
 from daypass.http.acceptor import Acceptor
+from daypass.http.access_log import LoggedApp
 from daypass.http.connection import Connection
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.draining_connection import DrainingConnection, StopStage
@@ -260,11 +261,12 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     """Serve in this process. Return the exit code."""
     hangup = Hangup()
     app = build()
+    served = app if app.access_log is None else LoggedApp(app, app.access_log)
     spare_long_lived_objects()
 
     server = _SignalledServer(
         uvicorn.Config(
-            app,
+            served,
             http=DrainingConnection,
             loop="uvloop",
             ws="none",

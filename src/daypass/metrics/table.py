@@ -65,6 +65,12 @@ _ROWS = (
         "daypass_audit_sink_oldest_seconds", "gauge", ("sink",), "Age of the oldest event that waits for a sink.", "max"
     ),
     MetricRow("daypass_audit_sink_failing", "gauge", ("sink",), "Whether a sink refused the last batch.", "max"),
+    MetricRow(
+        "daypass_access_log_lost_total",
+        "counter",
+        (),
+        "Requests without a line in the access log, whose queue was full.",
+    ),
     MetricRow("daypass_ready", "gauge", (), "Whether the server is ready.", "min"),
     MetricRow("daypass_degraded", "gauge", (), "Whether the server serves cached values only, or cannot write.", "max"),
     MetricRow("daypass_store_up", "gauge", (), "Whether the database answered the last query.", "min"),

@@ -8,6 +8,7 @@ read. The key is never logged.
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import click
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account, is_empty
 from daypass.cli.shared.exit_codes import CommandError, Exit
-from daypass.cli.shared.logs import set_up_logs
+from daypass.cli.shared.logs import is_json, log_event, set_up_logs
 from daypass.cli.shared.root_key_profile import FIRST, endpoints_block, profile_block
 from daypass.cli.shared.store_options import config_option, read_config, read_keys, starting, stopping, store_option
 from daypass.config import LONGEST_DRAIN, Config, ConfigurationError
@@ -61,7 +62,7 @@ _ROOT_SETTINGS = {
 def command(config_file: Path | None, **flags: Any) -> None:
     """Run the server, which serves STS and IAM at one URL."""
     config = read_config(flags, config_file)
-    set_up_logs(config.log_level)
+    set_up_logs(config.log_level, config.log_format)
     keys = read_keys(os.environ)
     try:
         # Listen first: if the server cannot start, its root key must not be used up.
@@ -103,16 +104,21 @@ def _make_first_account(there: OpenedStore, config: Config, keys: MasterKeySourc
         wanted = _wanted()
         key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
         # Inside the transaction: an account must not exist without a shown key.
+        file = None if wanted.secret_access_key else show_first_key(key, config)
+        if is_json(config.log_format):
+            shown = {"root_access_key": "given"} if wanted.secret_access_key else {"root_access_key_file": file}
+            log_event("first_start", account=key.account, **shown, **_places(config, keys))
+            return
         if wanted.secret_access_key:
             click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
-        else:
-            show_first_key(key, config)
-        for line in _places(config, keys):
-            click.echo(line, err=True)
+        elif file is not None:
+            click.echo(f"daypass: first start; account {key.account}; its root access key is in {file}", err=True)
+        for name, place in _places(config, keys).items():
+            click.echo(f"daypass: {name.replace('_', ' ')}: {place}", err=True)
 
 
-def _places(config: Config, keys: MasterKeySource) -> tuple[str, ...]:
-    """Return lines that say where the parts of a new server are."""
+def _places(config: Config, keys: MasterKeySource) -> Mapping[str, str]:
+    """Return where the parts of a new server are, by name."""
     address = parse_address(config.store_url)
     beside = ""
     match address:
@@ -126,12 +132,12 @@ def _places(config: Config, keys: MasterKeySource) -> tuple[str, ...]:
     given = "DAYPASS_MASTER_KEY" if keys.text else keys.file
     without_log = "in the audit sinks only" if config.sinks else "disabled"
     log = {"-": "standard output", "none": without_log}.get(audit_target(config), audit_target(config))
-    return (
-        f"daypass: store: {store}",
-        f"daypass: master key: {given or beside or 'in memory'}",
-        f"daypass: audit log: {log}",
-        f"daypass: portal: {config.url}/login",
-    )
+    return {
+        "store": store,
+        "master_key": given or beside or "in memory",
+        "audit_log": log,
+        "portal": f"{config.url}/login",
+    }
 
 
 def _wanted() -> NewAccountRequest:
@@ -156,10 +162,10 @@ def _read_setting(variable: str) -> str:
         raise AccountCreationError(f"{variable}_FILE cannot be read: {error}") from error
 
 
-def show_first_key(key: RootKey, config: Config) -> None:
-    """Print the key, or write it to a new file.
+def show_first_key(key: RootKey, config: Config) -> str | None:
+    """Print the key on a terminal, or write it to a new file.
 
-    It has mode 0600, and its name is printed.
+    It has mode 0600. Return its name, or None if the key was printed.
     """
     block = profile_block(key, name=FIRST)
     endpoints = endpoints_block(key, config.url, config.s3_url, name=FIRST)
@@ -172,7 +178,7 @@ def show_first_key(key: RootKey, config: Config) -> None:
         click.echo(block + "\n", err=True)
         click.echo("Add the endpoints of the services to ~/.aws/config:\n", err=True)
         click.echo(endpoints + "\n", err=True)
-        return
+        return None
     path = _folder(config) / f"daypass-root-{key.account}.ini"
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
@@ -180,7 +186,7 @@ def show_first_key(key: RootKey, config: Config) -> None:
         raise CommandError(f"Cannot write the root key to {path}: {error.strerror}.", Exit.LOCKED) from error
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(f"# For ~/.aws/credentials\n{block}\n\n# For ~/.aws/config\n{endpoints}\n")
-    click.echo(f"daypass: first start; account {key.account}; its root access key is in {path}", err=True)
+    return str(path)
 
 
 def _folder(config: Config) -> Path:

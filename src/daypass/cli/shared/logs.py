@@ -1,6 +1,6 @@
 """The logs of a server's process.
 
-Owns their form: text on a terminal, else JSON, on standard error. Requests are never logged.
+Owns their form on standard error: text or a JSON document for each line, for our own lines and those of libraries.
 """
 
 import logging
@@ -36,14 +36,22 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 _STAMP = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 
-def set_up_logs(level: str) -> None:
+def is_json(form: str) -> bool:
+    """Return whether the log has JSON lines.
+
+    `form` is "json", "text", or "" for text on a terminal only.
+    """
+    return form == "json" or (not form and not sys.stderr.isatty())
+
+
+def set_up_logs(level: str, form: str = "") -> None:
     """Configure the log of this process.
 
-    Stops with exit code 6 if the level does not exist.
+    `form` is that of `is_json`. Stops with exit code 6 if the level does not exist.
     """
     if level.lower() not in _LEVELS:
         raise CommandError(f"log_level {level!r} is not valid; use one of {', '.join(_LEVELS)}.", Exit.CONFIGURATION)
-    renderers = _renderers(on_terminal=sys.stderr.isatty())
+    renderers = _renderers(as_json=is_json(form))
     structlog.configure(
         processors=[structlog.processors.add_log_level, _STAMP, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
@@ -51,6 +59,14 @@ def set_up_logs(level: str) -> None:
         cache_logger_on_first_use=True,
     )
     _set_up_libraries(renderers)
+
+
+def log_event(event: str, **values: object) -> None:
+    """Write one line to the log of this process.
+
+    A command that imports structlog itself would load rich with it.
+    """
+    structlog.get_logger().info(event, **values)
 
 
 def log_to_standard_error() -> None:
@@ -77,10 +93,12 @@ class _Unfailing:
             sys.stderr.flush()
 
 
-def _renderers(*, on_terminal: bool) -> "list[Processor]":
-    if on_terminal:
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+def _renderers(*, as_json: bool) -> "list[Processor]":
+    if as_json:
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    # Escape codes are for a terminal: in a file they would hide the words.
+    is_terminal = sys.stderr.isatty()
+    return [structlog.dev.ConsoleRenderer(colors=is_terminal, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _set_up_libraries(renderers: "list[Processor]") -> None:

@@ -57,7 +57,7 @@ def start(flags: dict[str, Any], store: str | None, config_file: Path | None) ->
     config = read_config({"store": store}, config_file)
     try:
         settings = read_settings(flags, config, config_file)
-        set_up_logs(config.log_level)
+        set_up_logs(config.log_level, config.log_format)
         return _run(settings, config)
     except (ListenError, ConfigurationError, WorkerStartError) as error:
         raise CommandError(str(error), Exit.CONFIGURATION) from error
