@@ -184,6 +184,7 @@ COMPONENTS: Mapping[str, Component] = {
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
     "pgbouncer": _program("pgbouncer"),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
+    "promtool": _program("prometheus", "promtool"),
     "pyarrow": _client_library("pyarrow"),
     "pyiceberg": _client_library("pyiceberg"),
     "radosgw": Component("Debian packages radosgw, ceph-mon and ceph-osd", _find_radosgw),

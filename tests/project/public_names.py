@@ -598,7 +598,7 @@ _KIT = (
     "daypass_client",
 )
 FIXTURES = ("client", "daypass_config", *_KIT, *(f"{name}_session" for name in _KIT))
-FILES = ("packaging/proxies",)
+FILES = ("packaging/monitoring", "packaging/proxies")
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider", "saml_idp.SamlIdp")
 # Names of `daypass.verify`, by their place below it.
@@ -648,7 +648,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "docs/conf.py",
         "packaging/container/Containerfile",
         "packaging/kubernetes",
-        "packaging/monitoring",
         "packaging/systemd",
     ),
 }
