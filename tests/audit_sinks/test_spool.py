@@ -73,6 +73,28 @@ def test_a_cut_line_is_not_read(tmp_path: Path) -> None:
     assert _numbers(_reopened(spool)) == [1]
 
 
+def test_a_file_that_lost_its_end_is_read_up_to_there(tmp_path: Path) -> None:
+    """A loss of power can keep the position, and lose the events before it."""
+    spool = create_spool(tmp_path, ["a", "b"])
+    spool.append([line(1), line(2)])
+    batch = spool.next_batch("a", **_ALL)
+    assert batch is not None
+    spool.accept("a", batch)
+    os.truncate(spool.directory / "00000001.jsonl", len(line(1)) + 5)
+    again = _reopened(spool)
+    assert again.lag("a") == (0, 0)
+    assert _numbers(again, "b") == [1]
+
+
+def test_a_deleted_file_is_an_error(tmp_path: Path) -> None:
+    """Another program has deleted the spool: the sink must not seem to wait for events."""
+    spool = create_spool(tmp_path, ["a"])
+    spool.append([line(1)])
+    (spool.directory / "00000001.jsonl").unlink()
+    with pytest.raises(FileNotFoundError):
+        spool.next_batch("a", **_ALL)
+
+
 def test_a_locked_spool_is_left_alone(tmp_path: Path) -> None:
     """Only one process sends the events of a spool."""
     spool = create_spool(tmp_path, ["a"])

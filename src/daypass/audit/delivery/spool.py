@@ -103,7 +103,9 @@ class Spool:
                 cursor.skip_to(min(later, default=cursor.segment), cursor.events, "", "")
             elif max(cursor.offset, cursor.end) > self._segments[cursor.segment].size:
                 # A loss of power has cut the file.
-                cursor.offset, cursor.end = min(cursor.offset, self._segments[cursor.segment].size), 0
+                segment = self._segments[cursor.segment]
+                cursor.offset, cursor.end = min(cursor.offset, segment.size), 0
+                cursor.events = min(cursor.events, segment.events)
             self._leave_finished_segment(cursor)
 
     def append(self, lines: Sequence[bytes]) -> None:
@@ -316,8 +318,11 @@ class Spool:
         try:
             with self._path(number).open("rb", buffering=0) as file:
                 data = os.pread(file.fileno(), end - start, start)
-        except FileNotFoundError:  # dropped meanwhile
-            return None
+        except FileNotFoundError:
+            with self._lock:
+                if number in self._segments:  # another program has deleted it
+                    raise
+            return None  # dropped meanwhile
         return [line + b"\n" for line in data.split(b"\n")[:-1]]
 
     def _path(self, number: int) -> Path:
