@@ -67,6 +67,9 @@ fuzz: $(READY) ## fuzz the parsers, FUZZ_SECONDS=60 each, FUZZ_JOBS=2 at a time 
 vectors: $(READY) ## download AWS's test vectors into build/vectors (CONTRIBUTING.md says how to use them)
 	@.ci/vectors
 
+docs: $(READY) ## build the documentation site into build/docs
+	@.ci/docs
+
 serve: $(SERVER)/.ready ## run the server from this checkout (ARGS='--port 7878 ...' for its flags)
 	@$(SERVER)/bin/daypass serve $(ARGS)
 
@@ -83,4 +86,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors docs serve lock setup

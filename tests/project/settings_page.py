@@ -24,7 +24,7 @@ _HEAD = """\
 # Settings
 
 This page lists every setting of `daypass serve` and of `daypass gateway`. It is generated from the types of the settings:
-`.venv/bin/python -m tests.project.settings_page`. Each setting can stand in three places. A flag overrides the environment
+`.venv/bin/python -m tests.project.generated_pages`. Each setting can stand in three places. A flag overrides the environment
 variable, which overrides the TOML file of `--config`:
 
 ```toml

@@ -4,26 +4,42 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.project import metrics_page, settings_page
-from tests.project.actions_page import PAGE, page
+from tests.project import api_page, commands_page, errors_page, metrics_page, settings_page
+from tests.project.generated_pages import PAGES
+from tests.project.links import anchors, links
+from tests.project.public_names import TESTING, VERIFY
 from tests.project.settings_rows import BOUNDED
 
+from daypass.cli.shared.exit_codes import Exit
 from daypass.config import ConfigurationError, load_config
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.stores.profiles import PROFILES
 
 _DOCS = Path(__file__).parents[2] / "docs"
-_LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
-def test_the_list_of_actions_is_current() -> None:
-    """docs/actions.md is the output of its generator: run `.venv/bin/python -m tests.project.actions_page`."""
-    assert PAGE.read_text(encoding="utf-8") == page()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_generated_page_is_current(path: Path) -> None:
+    """The page is the output of its generator: run `.venv/bin/python -m tests.project.generated_pages`."""
+    assert path.read_text(encoding="utf-8") == PAGES[path]()
 
 
-def test_the_reference_of_settings_is_current() -> None:
-    """docs/settings.md is the output of its generator: run `.venv/bin/python -m tests.project.settings_page`."""
-    assert settings_page.PAGE.read_text(encoding="utf-8") == settings_page.page()
+def test_every_error_code_is_in_the_reference() -> None:
+    """Each error code of the package is in docs/errors.md, and has a remedy in errors_rows.py."""
+    assert errors_page.used_codes() - errors_page.described_codes() == set()
+    assert errors_page.codes_without_remedy() == set()
+
+
+def test_every_exit_code_is_in_the_reference() -> None:
+    """docs/commands.md has each exit code."""
+    assert set(commands_page.EXIT_CODES) == set(Exit)
+
+
+def test_every_public_name_is_in_a_reference() -> None:
+    """docs/api-verify.md and docs/api-testing.md have each promised name."""
+    shown = anchors(api_page.VERIFY_PAGE) | anchors(api_page.TESTING_PAGE)
+    promised = [name.rpartition(".")[2].lower() for name in (*VERIFY, *TESTING)]
+    assert [name for name in promised if name not in shown] == []
 
 
 def test_every_setting_has_its_effect() -> None:
@@ -66,11 +82,23 @@ def test_the_table_of_metrics_is_current() -> None:
     assert metrics_page.with_table(page_text) == page_text
 
 
+def test_every_threat_names_existing_tests() -> None:
+    """Each row of a table of threats in docs/security-model.md names a test, and each named file exists."""
+    threats = (_DOCS / "security-model.md").read_text(encoding="utf-8").partition("## Threats")[2]
+    rows = [row for row in threats.splitlines() if row.startswith("| ") and not row.startswith(("| threat", "| ---"))]
+    named = [re.findall(r"`(tests/[\w/]+\.py)`", row) for row in rows]
+    assert all(named)
+    assert [file for files in named for file in files if not (_DOCS.parent / file).is_file()] == []
+
+
 @pytest.mark.parametrize(
     "name", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(_DOCS.parent)) for p in _DOCS.rglob("*.md"))]
 )
 def test_links_lead_somewhere(name: str) -> None:
-    """A link to another file of the project has an existing target."""
-    path = _DOCS.parent / name
-    text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
-    assert [target for target in _LINK.findall(text) if not (path.parent / target).exists()] == []
+    """A link to another file of the project has an existing target, and its anchor is a heading there."""
+    broken = [
+        f"{target.name}#{anchor}"
+        for target, anchor in links(_DOCS.parent / name)
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target.resolve()))
+    ]
+    assert broken == []
