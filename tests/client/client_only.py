@@ -81,3 +81,55 @@ def install_the_client(folder: Path, *more: str) -> Path:
             pytest.skip("the package index cannot be reached")
     assert done.returncode == 0, done.stderr
     return environment / "bin"
+
+
+# Imported before the system is changed: they choose their parts for a system when they are imported.
+_LIBRARIES = (
+    "asyncio, botocore.compat, botocore.session, click, click.shell_completion, cryptography, ctypes, filelock, "
+    "getpass, http.server, rich.console, rich.table, shutil, socketserver, subprocess, tempfile, urllib.request, "
+    "webbrowser, yaml"
+)
+# What Python does not have on Windows.
+_ONLY_POSIX = {
+    # filelock, which has a way of its own for Windows, keeps fcntl and os.fchmod here.
+    "os": "chown fchown fork forkpty getegid geteuid getgid getpgid getuid killpg mkfifo setsid statvfs uname",
+    "signal": "SIGCONT SIGHUP SIGKILL SIGQUIT SIGUSR1 SIGUSR2 pthread_sigmask",
+    "socket": "AF_UNIX",
+    "time": "CLOCK_BOOTTIME CLOCK_MONOTONIC clock_gettime tzset",
+}
+_PRETENDING = """#!{python}
+import {libraries}
+import importlib, os, shutil, signal, socket, sys, time
+for name, missing in {missing!r}.items():
+    for each in missing.split():
+        delattr(importlib.import_module(name), each)
+for name in ("fcntl", "grp", "pwd", "resource", "termios", "tty", "uvloop"):
+    sys.modules[name] = None
+shutil._use_fd_functions = False  # as on Windows: it opens folders otherwise
+open_file = os.open
+def open_no_folder(path, flags, mode=0o777, **more):
+    if os.path.isdir(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    return open_file(path, flags, mode, **more)
+os.open = open_no_folder
+sys.platform = {platform!r}
+# platformdirs asks Windows for its folders by ctypes, and else reads the variables.
+kept, sys.modules["ctypes"] = sys.modules["ctypes"], None
+import platformdirs.windows
+sys.modules["ctypes"] = kept
+from daypass.cli.entry import main
+main()
+"""
+
+
+def pretend_windows(folder: Path) -> Path:
+    """Write a program `daypass` that finds nothing of what Windows lacks, and is told that it runs there.
+
+    The rules of its paths, processes and terminals are still those of this machine.
+    """
+    program = folder / "daypass"
+    program.write_text(
+        _PRETENDING.format(python=sys.executable, libraries=_LIBRARIES, missing=_ONLY_POSIX, platform="win32")
+    )
+    program.chmod(0o755)
+    return folder

@@ -88,7 +88,6 @@ SERVER_MODULES = (
     "httptools",
     "jinja2",
     "lxml",
-    "platformdirs",
     "prometheus_client",
     "psycopg",
     "pyrage",

@@ -1,11 +1,12 @@
 """Prompt the person on the terminal itself.
 
-Standard input and output may be redirected. Owns /dev/tty (CON on Windows). An impossible prompt fails at once and
-names the option to use instead.
+Standard input and output may be redirected. Owns /dev/tty (CONIN$ and CONOUT$ on Windows). An impossible prompt fails
+at once and names the option to use instead.
 """
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ from typing import TextIO
 
 from daypass.client.problems import BadUsageError, SignInNeededError
 
-_READ, _WRITE = ("CONIN$", "CONOUT$") if os.name == "nt" else ("/dev/tty", "/dev/tty")
+_READ, _WRITE = ("CONIN$", "CONOUT$") if sys.platform == "win32" else ("/dev/tty", "/dev/tty")
 _MOST = 65_536
 _LONGEST_PASTE = 1_000_000
 # The platform may also lack the termios module, which switches off the echo.
 _NO_TERMINAL = (OSError, ImportError)
 _ENDS = re.compile(rb"[\r\n\x04]")
+_LAST_KEYS = "\r\n\x04\x1a"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +91,16 @@ def _read_shown(reader: TextIO, writer: TextIO, question: str) -> str:
 
 
 def _read_hidden(reader: TextIO, writer: TextIO, question: str) -> str:
+    if sys.platform == "win32":
+        return _read_keys(writer, question)
     with _changed_terminal(reader.fileno(), writer, edits_lines=True):
         _put(writer, question)
         return reader.readline(_MOST)
 
 
 def _read_pasted(descriptor: int, writer: TextIO, question: str) -> str:
+    if sys.platform == "win32":
+        return _read_keys(writer, question).strip()
     text = bytearray()
     with _changed_terminal(descriptor, writer, edits_lines=False):
         _put(writer, question)
@@ -107,6 +113,32 @@ def _read_pasted(descriptor: int, writer: TextIO, question: str) -> str:
     return text.decode("ascii", "replace").replace("\x1b[200~", "").replace("\x1b[201~", "").strip("\x04\r\n ")
 
 
+def _read_keys(writer: TextIO, question: str) -> str:
+    """Return one line that is typed or pasted into a console of Windows.
+
+    Single keys have no echo and no limit of a line's length. Keys that write no character come as two: the first one is
+    NUL or 0xE0, and both are left out.
+    """
+    typed: list[str] = []
+    if sys.platform == "win32":
+        import msvcrt
+
+        _put(writer, question)
+        try:
+            while (key := msvcrt.getwch()) not in _LAST_KEYS and len(typed) <= _LONGEST_PASTE:
+                if key == "\x03":
+                    raise KeyboardInterrupt
+                if key in "\x00\xe0":
+                    msvcrt.getwch()
+                elif key == "\b":
+                    del typed[-1:]
+                else:
+                    typed.append(key)
+        finally:
+            _put(writer, "\n")
+    return "".join(typed)
+
+
 def _put(writer: TextIO, question: str) -> None:
     writer.write(question)
     writer.flush()
@@ -115,6 +147,8 @@ def _put(writer: TextIO, question: str) -> None:
 @contextmanager
 def _changed_terminal(descriptor: int, writer: TextIO, *, edits_lines: bool) -> Iterator[None]:
     """Switch off the echo. It starts before the prompt, so that early input is not shown."""
+    if sys.platform == "win32":
+        raise OSError("a console of Windows has no such mode")
     import termios
 
     before = termios.tcgetattr(descriptor)

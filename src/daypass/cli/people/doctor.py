@@ -5,7 +5,6 @@ doctor_endpoint.py asks the endpoint. The checks change no profiles, never promp
 configured endpoint.
 """
 
-import os
 import shlex
 import stat
 from collections.abc import Callable, Iterator
@@ -19,12 +18,14 @@ from daypass.cli.shared.profile_writer import places
 from daypass.cli.shared.selection import means_of, now
 from daypass.cli.shared.session_options import PLACE
 from daypass.cli.shared.session_options import options as with_options
+from daypass.client.operating_system import is_readable_by_others
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.aws_files import find_fault
 from daypass.client.profiles.chains import find_chain_fault
 from daypass.client.profiles.endpoints import find_endpoint, find_region, profile_at_hand
 from daypass.client.profiles.own_keys import ENVIRONMENT, find_key_faults
 from daypass.client.profiles.sources import find_sources
+from daypass.client.prompt import Prompt
 from daypass.client.sessions.profile_faults import find_profile_faults, find_variable_faults
 from daypass.client.text_format import printable
 
@@ -81,7 +82,7 @@ def _files(_: Patient) -> Iterator[DoctorFinding]:
             continue
         mode = stat.S_IMODE(path.stat().st_mode)
         secret = path == places().credentials
-        remedy = f"chmod 600 {shlex.quote(str(path))}" if secret and mode & 0o077 else ""
+        remedy = f"chmod 600 {shlex.quote(str(path))}" if secret and is_readable_by_others(mode) else ""
         yield DoctorFinding("files", f"{path} has mode {mode:04o}", remedy)
 
 
@@ -189,7 +190,7 @@ def split_message(message: str) -> tuple[str, str]:
 
 
 def _terminal(_: Patient) -> Iterator[DoctorFinding]:
-    if not os.access("/dev/tty", os.R_OK | os.W_OK):
+    if not Prompt().has_terminal():
         yield DoctorFinding("surroundings", "no terminal; prompts will fail at once")
 
 

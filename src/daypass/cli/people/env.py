@@ -1,6 +1,7 @@
 """`daypass env`: print credentials as shell commands."""
 
 import os
+import sys
 from typing import Any
 
 import click
@@ -20,7 +21,7 @@ class _Env(click.Command):
         if not ctx.params.pop("unset"):
             return super().invoke(ctx)
         shell = ctx.params["shell"]
-        kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+        kind = find_shell(os.environ, windows=sys.platform == "win32") if shell == "auto" else shell
         click.echo(script(kind, {}, dict.fromkeys((*CLEARED, *cleared(os.environ, {})))))
         return None
 

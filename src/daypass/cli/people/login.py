@@ -19,6 +19,7 @@ from daypass.cli.shared.profile_writer import (
     save_profile,
     saved_wanted,
     server_endpoints,
+    use_profile,
 )
 from daypass.cli.shared.selection import Selection, means_of, select
 from daypass.cli.shared.session_options import LASTING
@@ -264,7 +265,7 @@ def _deliver(
     if entry.credentials.lasts(LEAST, now=client_context.now()):
         with client_context.cache.alone(key):
             client_context.cache.keep(replace(entry, key=key, profile=name))
-    click.echo(f"daypass: signed in as {describe(entry)}. To use it: export AWS_PROFILE={name}", err=True)
+    click.echo(f"daypass: signed in as {describe(entry)}. To use it: {use_profile(name)}", err=True)
 
 
 def _free_name(selection: Selection) -> str:

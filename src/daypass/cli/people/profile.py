@@ -5,7 +5,6 @@ Owns the options and the output. A new profile uses a credential process; keys a
 """
 
 import os
-import shlex
 import sys
 from typing import Any
 
@@ -20,6 +19,7 @@ from daypass.cli.shared.profile_writer import (
     save_keys,
     save_profile,
     server_endpoints,
+    use_profile,
 )
 from daypass.cli.shared.selection import Selection, means_of, select
 from daypass.cli.shared.session_options import LASTING, LIMITS, MFA, SESSION, TAGS
@@ -170,9 +170,7 @@ def _add_keys(name: str, key_id: str, given: dict[str, Any], s3_url: str, *, dry
     region = given["region"] or find_region(os.environ, load_profiles(places()), name)
     save_keys(name, credentials, server, region, dry_run=dry_run)
     if not dry_run:
-        click.echo(
-            f"Saved profile {name} with its keys on disk. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True
-        )
+        click.echo(f"Saved profile {name} with its keys on disk. To use it: {use_profile(name)}", err=True)
 
 
 def _ask_secret(*, allowed: bool) -> str:
@@ -213,7 +211,7 @@ def _add_plain(name: str, chosen: Selection, s3_url: str, *, dry_run: bool) -> N
     server = server_endpoints(request.endpoint_url, s3_url)
     report([write_config(places(), name, options, server=server, dry_run=dry_run)], dry_run=dry_run)
     if not dry_run:
-        click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
+        click.echo(f"Saved profile {name}. To use it: {use_profile(name)}", err=True)
 
 
 @command.command()

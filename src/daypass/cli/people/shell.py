@@ -9,6 +9,7 @@ from daypass.cli.people.exec_ import run_with
 from daypass.cli.shared.credentials_output import describe
 from daypass.cli.shared.selection import Selection
 from daypass.cli.shared.session_options import ASSUMING, ROLE, selecting
+from daypass.client.programs.shells import shell_command
 
 
 @click.command()
@@ -22,4 +23,4 @@ def command(selection: Selection, *, server: bool) -> int:
     entry = selection.get_credentials()
     if sys.stderr.isatty():
         click.echo(f"daypass: {describe(entry)}. Type `exit` to leave this shell.", err=True)
-    return run_with(selection, (os.environ.get("SHELL") or "sh",), server=server)
+    return run_with(selection, (shell_command(os.environ, windows=sys.platform == "win32"),), server=server)

@@ -54,7 +54,7 @@ def shell_lines(entry: CachedCredentials, selection: Selection, shell: str) -> s
 
     They unset all other credentials.
     """
-    kind = find_shell(os.environ, windows=os.name == "nt") if shell == "auto" else shell
+    kind = find_shell(os.environ, windows=sys.platform == "win32") if shell == "auto" else shell
     added = own_variables(entry, selection)
     try:
         return script(kind, added, cleared(os.environ, added))

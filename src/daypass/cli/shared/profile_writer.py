@@ -7,7 +7,6 @@ prints, without secrets. client/profiles/aws_files.py reads and writes the files
 import difflib
 import os
 import re
-import shlex
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,6 +18,7 @@ import click
 from daypass.cli.shared.selection import Selection
 from daypass.client.credential_request import PREFIX, SETTINGS, CredentialRequest, options_of
 from daypass.client.credentials import Credentials
+from daypass.client.operating_system import join_command
 from daypass.client.problems import BadUsageError, LockedError
 from daypass.client.profiles.aws_files import Edit, Places
 from daypass.client.profiles.endpoints import named_at_hand
@@ -33,6 +33,7 @@ from daypass.client.profiles.profiles import (
     write_config,
     write_keys,
 )
+from daypass.client.programs.shells import find_shell, setting
 from daypass.client.sessions.client_context import ClientContext
 from daypass.client.sessions.get_credentials import with_role_arns
 
@@ -69,14 +70,21 @@ def must_write(places: Places) -> None:
         )
 
 
+def use_profile(name: str) -> str:
+    """Return the command of the person's shell that selects a profile."""
+    return setting("AWS_PROFILE", name, find_shell(os.environ, windows=sys.platform == "win32"))
+
+
 def process_command(name: str) -> str:
     """Return the credential_process value of a profile.
 
     It has the full path, because tools run it with any PATH.
     """
     program = Path(sys.argv[0])
-    path = str(program.absolute()) if program.name == "daypass" and program.exists() else "daypass"
-    return f"{shlex.quote(path)} credential-process --profile {shlex.quote(name)}"
+    if program.name == "daypass" and not program.exists():
+        program = program.with_suffix(".exe")  # Windows: the launcher leaves out the suffix.
+    path = str(program.absolute()) if program.stem == "daypass" and program.exists() else "daypass"
+    return join_command((path, "credential-process", "--profile", name))
 
 
 def server_endpoints(url: str, s3_url: str = "") -> ServerEndpoints | None:
@@ -123,7 +131,7 @@ def save_profile(
     done = [write_config(places(), checked_or_default(name), changes, server=server, dry_run=dry_run)]
     report(done, dry_run=dry_run)
     if not dry_run and not quiet:
-        click.echo(f"Saved profile {name}. To use it: export AWS_PROFILE={shlex.quote(name)}", err=True)
+        click.echo(f"Saved profile {name}. To use it: {use_profile(name)}", err=True)
     return done
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from daypass.client.operating_system import keep_owner, replace_file, sync_folder
 from daypass.client.problems import LockedError, MisconfiguredError
 
 _PRIVATE = 0o600
@@ -209,17 +210,13 @@ def _replace(target: Path, text: str, seen: tuple[int, ...] | None) -> bool:
         with os.fdopen(descriptor, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
             file.flush()
-            if seen is not None and seen[3] != os.geteuid():
-                os.fchown(file.fileno(), seen[3], seen[4])  # Under sudo the file stays its owner's.
+            if seen is not None:
+                keep_owner(file.fileno(), seen[3], seen[4])
             os.fsync(file.fileno())
         if _fingerprint(target) != seen:
             return False
-        beside.replace(target)
+        replace_file(beside, target)
     finally:
         beside.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
     return True

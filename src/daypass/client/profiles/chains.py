@@ -5,9 +5,9 @@ the rule that it ends at credentials: a profile that is its own source, a source
 without credentials are faults. Source: AWS SDKs and Tools Reference Guide, "Assume role credential provider".
 """
 
-import shlex
 from dataclasses import dataclass
 
+from daypass.client.operating_system import split_command
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.profiles import Profile, Profiles
 from daypass.client.profiles.role_profiles import find_request
@@ -63,7 +63,7 @@ def profile_of_process(process: str) -> str:
     It is empty for another program, and for Daypass without a profile.
     """
     try:
-        words = shlex.split(process)
+        words = split_command(process)
     except ValueError:
         return ""
     if not words or words[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") != "daypass":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from daypass.client.credential_request import CredentialRequest, request_from
+from daypass.client.operating_system import join_command
 from daypass.client.problems import BadUsageError, MisconfiguredError
 from daypass.client.profiles.aws_files import Edit, Places, edit, read_sections
 from daypass.client.sha256 import sha256_hex
@@ -236,7 +237,7 @@ def _renamed_references(profile: Profile, old: str, new: str) -> dict[str, "Valu
         key: new for key in ("source_profile", "daypass_source_profile") if profile.config.get(key) == old
     }
     process = profile.config.get("credential_process", "")
-    suffix = f" --profile {shlex.quote(old)}"
+    suffix = f" {join_command(('--profile', old))}"
     if profile.name == old and "credential-process" in process and process.endswith(suffix):
-        changes["credential_process"] = f"{process.removesuffix(suffix)} --profile {shlex.quote(new)}"
+        changes["credential_process"] = f"{process.removesuffix(suffix)} {join_command(('--profile', new))}"
     return changes

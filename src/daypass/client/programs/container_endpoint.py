@@ -8,6 +8,7 @@ Source: AWS SDKs and Tools Reference Guide, "Container credential provider".
 import hmac
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ Answer = Callable[[], Mapping[str, str]]
 
 class _CredentialServer(ThreadingHTTPServer):
     daemon_threads = True
+    # On Windows, SO_REUSEADDR would let another user's program take over the port and receive what is meant for us.
+    allow_reuse_address = sys.platform != "win32"
 
     def __init__(self, answer: Answer, token: str, path: str) -> None:
         super().__init__(("127.0.0.1", 0), _CredentialHandler)

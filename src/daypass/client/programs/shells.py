@@ -68,6 +68,27 @@ def _checked_value(name: str, value: str) -> str:
     return value
 
 
+def setting(name: str, value: str, shell: str) -> str:
+    """Return the command that sets a variable, to show to a person.
+
+    A value that cannot be quoted is left out.
+    """
+    try:
+        return script(shell, {name: value})
+    except ValueError:
+        return SHELLS[shell][0](name, "...")
+
+
+def shell_command(environment: Mapping[str, str], *, windows: bool) -> str:
+    """Return the program of the person's shell."""
+    if not windows:
+        return environment.get("SHELL") or "sh"
+    if find_shell(environment, windows=True) == "cmd":
+        return environment.get("COMSPEC") or "cmd.exe"
+    is_new = "powershell\\7" in environment.get("PSModulePath", "").lower()
+    return "pwsh.exe" if is_new else "powershell.exe"
+
+
 def find_shell(environment: Mapping[str, str], *, windows: bool) -> str:
     """Guess the shell that the person uses."""
     if windows:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daypass.client.credentials import Credentials, read_end, sts_form, verify_credentials
+from daypass.client.operating_system import cache_folder, is_of_another_user, replace_file
 from daypass.client.problems import LockedError, UserFacingError
 
 LEAST = timedelta(minutes=15)
@@ -99,11 +100,8 @@ class CredentialCache:
     def of(cls, environment: Mapping[str, str]) -> "CredentialCache":
         """Return the cache of this user."""
         base = environment.get("DAYPASS_CACHE_DIR")
-        if not base:
-            home = environment.get("XDG_CACHE_HOME") or "~/.cache"
-            base = f"{home}/daypass"
-        folder = Path(base).expanduser() / "credentials"
-        return cls(folder, keyring=environment.get("DAYPASS_KEYRING", "") in {"1", "true", "yes", "on"})
+        above = Path(base).expanduser() if base else cache_folder(environment)
+        return cls(above / "credentials", keyring=environment.get("DAYPASS_KEYRING", "") in {"1", "true", "yes", "on"})
 
     def find(self, key: str, *, now: datetime, least: timedelta = LEAST) -> CachedCredentials | None:
         """Return the entry of `key` if it stays valid for `least` more, else None.
@@ -179,7 +177,7 @@ class CredentialCache:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(document, file)
-            beside.replace(self.folder / f"{key}.json")
+            replace_file(beside, self.folder / f"{key}.json")
         finally:
             beside.unlink(missing_ok=True)
 
@@ -310,7 +308,7 @@ def _kept(document: Mapping[str, Any]) -> datetime | None:
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
+            if is_of_another_user(file.fileno()):
                 return None
             document = json.loads(file.read(262_144))
     except (OSError, ValueError):

@@ -5,8 +5,6 @@ Does not cache.
 """
 
 import contextlib
-import getpass
-import os
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +12,7 @@ from typing import Any
 
 from daypass.client.credential_request import CredentialRequest, login_command
 from daypass.client.credentials import Credentials, verify_credentials
+from daypass.client.operating_system import user_name
 from daypass.client.partitions import partition_name
 from daypass.client.problems import (
     BadUsageError,
@@ -322,8 +321,4 @@ def _tags(request: CredentialRequest) -> list[dict[str, str]]:
 
 def default_session_name() -> str:
     """Return USER@HOST, which identifies the session in audit logs."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return session_name(user, socket.gethostname().partition(".")[0])
+    return session_name(user_name(), socket.gethostname().partition(".")[0])

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from daypass.client.credential_request import CredentialRequest
+from daypass.client.operating_system import split_command
 from daypass.client.problems import UserFacingError
 from daypass.client.profiles.endpoints import is_http_url
 from daypass.client.profiles.impossible_requests import find_impossibility
@@ -70,7 +71,7 @@ def _programs(profile: Profile, _: Profiles) -> Iterator[ProfileFault]:
     for key in ("credential_process", "daypass_token_command", "daypass_mfa_command"):
         command = profile.options.get(key, "")
         try:
-            words = shlex.split(command)
+            words = split_command(command)
         except ValueError:
             words = []
         if command and (not words or shutil.which(words[0]) is None):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from daypass.client.credential_request import CredentialRequest
+from daypass.client.operating_system import is_of_another_user, replace_file
 from daypass.client.partitions import partition_name
 from daypass.client.roles import account_of, needs_account, role_arns
 from daypass.client.sessions.client_context import ClientContext
@@ -58,7 +59,7 @@ def with_accounts(request: CredentialRequest, client_context: ClientContext, res
 def _load(client_context: ClientContext) -> dict[str, tuple[str, str]]:
     try:
         with (client_context.cache.folder.parent / _NAME).open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
+            if is_of_another_user(file.fileno()):
                 return {}
             document: Any = json.loads(file.read(_LARGEST))
         pairs = {str(key): (str(value[0]), str(value[1])) for key, value in document.items()}
@@ -77,6 +78,6 @@ def _keep(known: dict[str, tuple[str, str]], client_context: ClientContext) -> N
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(dict(list(known.items())[-_MOST:]), file)
-        beside.replace(folder / _NAME)
+        replace_file(beside, folder / _NAME)
     except OSError:
         return

@@ -19,6 +19,7 @@ from typing import Any
 
 from daypass.client.credential_request import CredentialRequest
 from daypass.client.credentials import Credentials
+from daypass.client.operating_system import is_of_another_user, replace_file
 from daypass.client.problems import BadUsageError, LockedError, SignInNeededError, UserFacingError
 from daypass.client.roles import account_of, role_arns, role_name
 from daypass.client.sessions.cache import CachedCredentials, CredentialCache
@@ -113,7 +114,7 @@ class SignInStore:
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 json.dump(document, file)
-            beside.replace(path)
+            replace_file(beside, path)
         except OSError as error:
             raise LockedError(
                 f"{self._folder} cannot be written: {error.strerror}. Set DAYPASS_CACHE_DIR to another folder."
@@ -382,7 +383,7 @@ def _parsed(document: dict[str, Any] | None, server: str) -> ServerSignIn | None
 def _load(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as file:
-            if os.name == "posix" and os.fstat(file.fileno()).st_uid != os.geteuid():
+            if is_of_another_user(file.fileno()):
                 return None
             document = json.loads(file.read(_LARGEST))
     except (OSError, ValueError):

@@ -4,7 +4,6 @@ Owns the client's side of docs/handover.md: start, wait for the approval in the 
 code, redeem, and decrypt an assertion that the server encrypted for us. The caller shows the URL to the person.
 """
 
-import getpass
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from daypass.base64url import parse_base64url, to_base64url
 from daypass.client.json_http import checked_url, request_json
+from daypass.client.operating_system import user_name
 from daypass.client.problems import BrowserSignInError, ExpiredError, NoAnswerError, RefusedError, UserFacingError
 from daypass.client.sign_in.loopback import Listener
 from daypass.client.sign_in.pkce import Pkce, make_pkce, make_state
@@ -168,11 +168,7 @@ def _ending(server: str, answer: Mapping[str, Any]) -> UserFacingError:
 
 
 def _machine() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "somebody"
-    name = f"{user}@{socket.gethostname()}"[:100]
+    name = f"{user_name()}@{socket.gethostname()}"[:100]
     return name if name.isprintable() else "a command line"
 
 

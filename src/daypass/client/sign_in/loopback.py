@@ -6,6 +6,7 @@ Source: RFC 8252, 7.3; RFC 9700, 4.2.4.
 """
 
 import hmac
+import sys
 import threading
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,6 +78,8 @@ class Listener:
 
 class _LoopbackServer(ThreadingHTTPServer):
     daemon_threads = True
+    # On Windows, SO_REUSEADDR would let another user's program take over the port and receive what is meant for us.
+    allow_reuse_address = sys.platform != "win32"
     state = ""
     done_url = ""
 

@@ -6,9 +6,9 @@ It comes from an option, a command, or a prompt, in this order. STS verifies it.
 import hashlib
 import os
 import re
-import shlex
 import subprocess
 
+from daypass.client.operating_system import split_command
 from daypass.client.problems import ExpiredError, MisconfiguredError
 from daypass.client.prompt import Prompt
 from daypass.client.sign_in.token_claims import checked_token
@@ -73,7 +73,7 @@ def run_for_text(command: str, option: str) -> str:
     running = os.environ.get(_RUNNING_COMMANDS, "").split()
     try:
         done = subprocess.run(  # noqa: S603 - the user's own
-            shlex.split(command),
+            split_command(command),
             env={**os.environ, _RUNNING_COMMANDS: " ".join([*running, _mark(command)])},
             # A redirected standard input belongs to the command of `daypass exec`.
             stdin=None if os.isatty(0) else subprocess.DEVNULL,

@@ -6,7 +6,6 @@ credentials, logout). The AWS CLI and the SDKs call the same operations. Does no
 Source: botocore's models sso-oidc and sso; RFC 6749, RFC 7636, RFC 8252, RFC 8628.
 """
 
-import getpass
 import re
 import socket
 import time
@@ -17,6 +16,7 @@ from urllib.parse import urlencode
 
 from daypass.client.credentials import Credentials, verify_credentials
 from daypass.client.json_http import JsonAnswer, checked_url, fetch
+from daypass.client.operating_system import user_name
 from daypass.client.problems import (
     BrowserSignInError,
     ExpiredError,
@@ -356,9 +356,5 @@ def _base(server: str) -> str:
 
 
 def _machine() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "somebody"
-    name = f"{user}@{socket.gethostname()}"[:80]
+    name = f"{user_name()}@{socket.gethostname()}"[:80]
     return name if name.isprintable() else "a command line"

@@ -16,6 +16,7 @@ Owns freshness at a resource server:
   limit of their own, so that the flood does not end the service for known callers.
 """
 
+import sys
 import threading
 import time
 from collections import OrderedDict, deque
@@ -46,6 +47,10 @@ def boot_time() -> float:
 
     The usual monotonic clock stands still while a machine sleeps, and would make old facts look fresh after it.
     """
+    if sys.platform == "win32":
+        return time.monotonic()  # the system's tick count, which includes sleep
+    if sys.platform == "darwin":
+        return time.clock_gettime(time.CLOCK_MONOTONIC)  # includes sleep, unlike time.monotonic() on macOS
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
