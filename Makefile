@@ -19,6 +19,8 @@ FUZZ_JOBS ?= 2
 SOAK_SECONDS ?= 3600
 SOAK_ARGS ?=
 TARGETS ?=
+VERSION ?=
+DATE ?=
 # Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
 PYTEST := -m pytest -q -n 2 --dist loadfile
 
@@ -73,6 +75,12 @@ docs: $(READY) ## build the documentation site into build/docs
 serve: $(SERVER)/.ready ## run the server from this checkout (ARGS='--port 7878 ...' for its flags)
 	@$(SERVER)/bin/daypass serve $(ARGS)
 
+release: ## build what a release consists of, into dist/ (RELEASE_KEY=FILE signs it; docs/releasing.md)
+	@.ci/release $(PYTHON)
+
+changelog: ## move the entries of changes/ into CHANGELOG.md (VERSION=0.2.0 DATE=2026-12-15)
+	@.ci/changelog $(VERSION) $(DATE)
+
 lock: ## pin the newest fitting dependencies into constraints.txt (needs uv)
 	@.ci/lock
 
@@ -86,4 +94,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors docs serve lock setup
+.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors docs serve release changelog lock setup
