@@ -89,7 +89,7 @@ _LIBRARIES = (
     "getpass, http.server, rich.console, rich.table, shutil, socketserver, subprocess, tempfile, urllib.request, "
     "webbrowser, yaml"
 )
-# What Python does not have on Windows.
+# Members that Python does not have on Windows.
 _ONLY_POSIX = {
     # filelock, which has a way of its own for Windows, keeps fcntl and os.fchmod here.
     "os": "chown fchown fork forkpty getegid geteuid getgid getpgid getuid killpg mkfifo setsid statvfs uname",

@@ -1,4 +1,4 @@
-"""The client uses nothing that only one system has, except in the places that this file lists."""
+"""The client uses members of one system alone only in the places that this file lists."""
 
 import ast
 import subprocess
@@ -11,94 +11,28 @@ from tests.dependencies import REPOSITORY
 from tests.project.test_extras import _files_of_the_client
 
 _SOURCE = REPOSITORY / "src/daypass"
-_MODULES = frozenset(
-    [
-        "crypt",
-        "fcntl",
-        "grp",
-        "nis",
-        "posix",
-        "pty",
-        "pwd",
-        "readline",
-        "resource",
-        "spwd",
-        "syslog",
-        "termios",
-        "tty",
-        "uvloop",
-    ]
-)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_MODULES = _words("crypt fcntl grp nis posix pty pwd readline resource spwd syslog termios tty uvloop")
 # Members that Windows or macOS does not have.
 _MEMBERS = {
-    "os": frozenset(
-        [
-            "O_CLOEXEC",
-            "O_DIRECTORY",
-            "O_DSYNC",
-            "O_NOFOLLOW",
-            "O_NONBLOCK",
-            "O_SYNC",
-            "chown",
-            "chroot",
-            "fchmod",
-            "fchown",
-            "fork",
-            "forkpty",
-            "getegid",
-            "geteuid",
-            "getgid",
-            "getgroups",
-            "getpgid",
-            "getuid",
-            "initgroups",
-            "killpg",
-            "lchown",
-            "mkfifo",
-            "nice",
-            "openpty",
-            "posix_fadvise",
-            "preadv",
-            "pwritev",
-            "register_at_fork",
-            "sched_getaffinity",
-            "sched_setaffinity",
-            "sendfile",
-            "setegid",
-            "seteuid",
-            "setgid",
-            "setsid",
-            "setuid",
-            "statvfs",
-            "sysconf",
-            "tcgetpgrp",
-            "uname",
-            "wait3",
-            "wait4",
-        ]
-    ),
-    "signal": frozenset(
-        [
-            "SIGALRM",
-            "SIGCHLD",
-            "SIGCONT",
-            "SIGHUP",
-            "SIGKILL",
-            "SIGPIPE",
-            "SIGQUIT",
-            "SIGTSTP",
-            "SIGUSR1",
-            "SIGUSR2",
-            "SIGWINCH",
-            "alarm",
-            "pthread_sigmask",
-            "setitimer",
-            "sigwait",
-        ]
-    ),
-    "socket": frozenset({"AF_UNIX", "SO_REUSEPORT", "socketpair", "fromfd"}),
-    "select": frozenset({"epoll", "kqueue", "poll"}),
-    "time": frozenset({"CLOCK_BOOTTIME", "CLOCK_MONOTONIC", "clock_gettime", "tzset"}),
+    "os": _words("""
+        O_CLOEXEC O_DIRECTORY O_DSYNC O_NOFOLLOW O_NONBLOCK O_SYNC chown chroot fchmod fchown fork forkpty getegid
+        geteuid getgid getgroups getpgid getuid initgroups killpg lchown mkfifo nice openpty posix_fadvise preadv
+        pwritev register_at_fork sched_getaffinity sched_setaffinity sendfile setegid seteuid setgid setsid setuid
+        statvfs sysconf tcgetpgrp uname wait3 wait4
+    """),
+    "signal": _words("""
+        SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGTSTP SIGUSR1 SIGUSR2 SIGWINCH alarm pthread_sigmask
+        setitimer sigwait
+    """),
+    "socket": _words("AF_UNIX SO_REUSEPORT socketpair fromfd"),
+    "select": _words("epoll kqueue poll"),
+    "time": _words("CLOCK_BOOTTIME CLOCK_MONOTONIC clock_gettime tzset"),
 }
 _PLACES = ("/dev/", "/etc/", "/proc/", "/run/", "/sys/", "/tmp/", "/usr/", "/var/")  # noqa: S108 - names to look for
 # Each of them is inside of a branch for the systems that have it; the type checker below confirms it.
@@ -117,7 +51,7 @@ _OF_OPERATORS = {"cli/shared/long_input.py", "cli/shared/apply_context.py"}
 
 
 def _names(path: Path) -> Iterator[str]:
-    """Yield what a file uses of one system alone."""
+    """Yield the modules, members and paths of one system that a file uses."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (each.name for each in node.names if each.name.partition(".")[0] in _MODULES)

@@ -52,7 +52,7 @@ def run(*words: str | Path, cwd: Path, given: bytes = b"", **more: str) -> "subp
 
 
 def clone(to: Path) -> Path:
-    """Return a clone of this repository with what is committed, and the tag of a release."""
+    """Return a clone of this repository with its committed files and the tag of a release."""
     if not (REPOSITORY / ".git").exists():
         pytest.skip("not a git checkout")
     git(to.parent, "clone", "-q", "--no-tags", REPOSITORY.as_uri(), str(to))
@@ -90,7 +90,7 @@ def test_the_files_are_those_of_the_tag(release: Release) -> None:
 
 
 def test_the_wheel_has_the_package_and_no_tests(release: Release) -> None:
-    """Every file of src/daypass that git has is in it, templates and migrations included, and nothing else."""
+    """Every file of src/daypass that git has is in it, templates and migrations included, and no other."""
     tracked = set(git(release.tree, "ls-files", "src/daypass").splitlines())
     with zipfile.ZipFile(release.file("*.whl")) as wheel:
         names = set(wheel.namelist())
