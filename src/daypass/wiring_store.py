@@ -5,7 +5,7 @@ that the other two stay small.
 """
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from daypass.config import Config
 from daypass.directory.store import Store
@@ -13,11 +13,15 @@ from daypass.directory.stored_sealing_keys import load_sealing_ring, save_sealin
 from daypass.mint.sealing_keys import first_sealing_ring
 from daypass.ports import Clock
 from daypass.storage.address import Address, parse_address, parse_replica
-from daypass.storage.master_key import MasterKeySource, find_master_key
+from daypass.storage.master_key import MasterKeySource, find_wrapping_provider
 from daypass.storage.open import open_address
+from daypass.storage.refusals import WrongMasterKeyError
 from daypass.storage.vault import Vault, open_vault
 from daypass.storage.views import OpenedStore
 from daypass.system_clock import SystemClock
+
+if TYPE_CHECKING:
+    from daypass.storage.wrapping.provider import WrappingProvider
 
 
 def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | None = None) -> OpenedStore:
@@ -29,7 +33,7 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
     address = parse_address(config.store_url)
     replica = parse_replica(config.read_store) if config.read_store else None
     store = open_address(address, clock=clock, connections=config.store_connections, replica=replica)
-    vault = _open_vault(store, address, keys)
+    vault, _ = open_with_provider(store, address, keys)
     with store.read() as reader:
         has_ring = bool(load_sealing_ring(reader, vault).keys)
     if not has_ring:
@@ -41,10 +45,19 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
     return OpenedStore(store, vault, clock, os.urandom)
 
 
-def _open_vault(store: Store, address: Address, keys: MasterKeySource) -> Vault:
+def open_with_provider(store: Store, address: Address, keys: MasterKeySource) -> "tuple[Vault, WrappingProvider]":
+    """Return the vault of a store, and the master key that opened it.
+
+    Raises StoreOpenError.
+    """
     with store.read() as reader:
-        store_is_empty = reader.revision() == 0
-    master_key = find_master_key(
-        address, text=keys.text or None, file=Path(keys.file) if keys.file else None, store_is_empty=store_is_empty
-    )
-    return open_vault(store, master_key)
+        is_empty = reader.revision() == 0
+    provider = find_wrapping_provider(address, keys, store_is_empty=is_empty)
+    try:
+        return open_vault(store, provider), provider
+    except WrongMasterKeyError:
+        # A rotation may have replaced the file since it was read.
+        again = find_wrapping_provider(address, keys, store_is_empty=False)
+        if again == provider:
+            raise
+        return open_vault(store, again), again

@@ -32,6 +32,7 @@ from daypass.storage.backup.backup_refusals import (
     BackupTooNewError,
 )
 from daypass.storage.backup.passphrase_identity import MOST_WORK, unarmored, work_of, wrap_identity
+from daypass.storage.data_keys import DataKeys
 from daypass.storage.schema import VERSIONS
 
 
@@ -108,7 +109,7 @@ def crafted(*frames: Frame | bytes, **changes: Any) -> bytes:
         "schema_version": VERSIONS[-1],
         "revision": 7,
         "file_digest": head.digest,
-        "data_key": bytes(32),
+        "data_key": DataKeys({b"": bytes(32)}).encode(),
         "rows": {},
     }
     pieces = [ArchiveHead(**(first | changes)), *frames]

@@ -16,6 +16,14 @@ RAW = bytes(range(224, 256))
 POSTGRESQL = parse_address("postgresql://u@h/d")
 
 
+def _key_file(folder: Path, content: bytes) -> Path:
+    """Write a key file that only its owner can read."""
+    file = folder / "key"
+    file.touch(mode=0o600)
+    file.write_bytes(content)
+    return file
+
+
 def _found(address: Address, *, is_empty: bool = True, text: str | None = None, file: Path | None = None) -> MasterKey:
     return find_master_key(address, text=text, file=file, store_is_empty=is_empty)
 
@@ -68,8 +76,7 @@ def test_what_is_given_counts_everywhere(address: Address, tmp_path: Path) -> No
     """
     assert _found(address, text=RAW.hex()).reveal() == RAW
     for content in (RAW.hex().encode() + b"\n", RAW):
-        (tmp_path / "key").write_bytes(content)
-        assert _found(address, file=tmp_path / "key").reveal() == RAW
+        assert _found(address, file=_key_file(tmp_path, content)).reveal() == RAW
 
 
 def test_both_given_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
@@ -84,7 +91,7 @@ def test_both_given_is_refused(beside: SqliteAddress, tmp_path: Path) -> None:
 def test_a_bad_file_is_refused_by_name(beside: SqliteAddress, tmp_path: Path, content: bytes | None) -> None:
     """The file is missing, empty, too long, or neither text nor 32 bytes."""
     if content is not None:
-        (tmp_path / "key").write_bytes(content)
+        _key_file(tmp_path, content)
     with pytest.raises(StoreOpenError, match=r"/key"):
         _found(beside, file=tmp_path / "key")
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from daypass.directory.secret_box import SecretDecryptionError
 from daypass.directory.store import Store
 from daypass.storage.master_key import MasterKey
-from daypass.storage.refusals import StoreOpenError, WrongMasterKeyError
-from daypass.storage.vault import Vault, open_vault, rewrap
+from daypass.storage.refusals import WrongMasterKeyError
+from daypass.storage.vault import Vault, open_vault
 
 OURS, THEIRS = MasterKey(b"o" * 32), MasterKey(b"t" * 32)
 VAULT = Vault(b"k" * 32)
@@ -77,22 +77,3 @@ def test_a_damaged_data_key_is_recognised(store: Store) -> None:
         writer.insert(type(record)(kind="vault", account="", key="data-key", sort="data-key", body=b"\x02short"))
     with pytest.raises(WrongMasterKeyError):
         open_vault(store, OURS)
-
-
-def test_the_master_key_can_be_changed(store: Store) -> None:
-    """Afterwards only the new one opens the store, and every secret still opens."""
-    vault = open_vault(store, OURS)
-    sealed = vault.encrypt(b"secret", bound_to="a")
-    with pytest.raises(WrongMasterKeyError):
-        rewrap(store, old=THEIRS, new=OURS)
-    rewrap(store, old=OURS, new=THEIRS)
-    with pytest.raises(WrongMasterKeyError):
-        open_vault(store, OURS)
-    assert open_vault(store, THEIRS).decrypt(sealed, bound_to="a") == b"secret"
-    assert vault.decrypt(sealed, bound_to="a") == b"secret"
-
-
-def test_nothing_to_wrap_is_said(store: Store) -> None:
-    """An empty store has no data key yet."""
-    with pytest.raises(StoreOpenError, match="no secrets"):
-        rewrap(store, old=OURS, new=THEIRS)

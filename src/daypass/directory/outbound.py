@@ -168,7 +168,7 @@ def _ring(stored: list[TokenSigningKey], algorithm: Algorithm, vault: SecretBox)
 
 
 def _open(stored: TokenSigningKey, algorithm: Algorithm, vault: SecretBox) -> TokenKey:
-    private = vault.decrypt(stored.sealed_private, bound_to=_bound_to(stored.account, stored.id))
+    private = vault.decrypt(stored.sealed_private, bound_to=token_key_name(stored.account, stored.id))
     return TokenKey(stored.id, SigningMaterial(algorithm, private), stored.created, stored.activates)
 
 
@@ -177,12 +177,13 @@ def _seal(account: str, key: TokenKey, vault: SecretBox) -> TokenSigningKey:
         account=account,
         id=key.id,
         algorithm=key.material.algorithm.value,
-        sealed_private=vault.encrypt(key.material.private, bound_to=_bound_to(account, key.id)),
+        sealed_private=vault.encrypt(key.material.private, bound_to=token_key_name(account, key.id)),
         public=key.material.public,
         created=key.created,
         activates=key.activates,
     )
 
 
-def _bound_to(account: str, key_id: str) -> str:
+def token_key_name(account: str, key_id: str) -> str:
+    """Return the name that the sealed private key is bound to."""
     return f"token-key:{account}:{key_id}"

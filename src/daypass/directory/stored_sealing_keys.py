@@ -29,7 +29,7 @@ def save_sealing_ring(writer: Writer, sealing_ring: SealingRing, vault: SecretBo
 
 
 def _open(stored: StoredKey, vault: SecretBox) -> SealingKey:
-    secret = vault.decrypt(stored.sealed_secret, bound_to=_bound_to(stored.id))
+    secret = vault.decrypt(stored.sealed_secret, bound_to=sealing_key_name(stored.id))
     return SealingKey(stored.id, SealingMaterial(secret), stored.created, stored.activates)
 
 
@@ -37,11 +37,12 @@ def seal_key(key: SealingKey, vault: SecretBox) -> StoredKey:
     """Return the stored form of a sealing key."""
     return StoredKey(
         id=key.id,
-        sealed_secret=vault.encrypt(key.material.secret, bound_to=_bound_to(key.id)),
+        sealed_secret=vault.encrypt(key.material.secret, bound_to=sealing_key_name(key.id)),
         created=key.created,
         activates=key.activates,
     )
 
 
-def _bound_to(key_id: str) -> str:
+def sealing_key_name(key_id: str) -> str:
+    """Return the name that the sealed key is bound to."""
     return f"sealing-key:{key_id}"

@@ -5,6 +5,7 @@ not in time. After a read that waited long, worker threads read for 50 times as 
 two percent of its time on slow reads, unless one takes longer than a second.
 """
 
+import asyncio
 import resource
 import time
 from collections.abc import Callable
@@ -96,3 +97,12 @@ class _TimedRead:
     ) -> None:
         self._snapshot.__exit__(kind, error, frames)
         self._reads.end(self._began, self._waits)
+
+
+def is_on_event_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

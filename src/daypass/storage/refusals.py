@@ -34,3 +34,7 @@ class StoreReplacedError(StoreUnavailableError):
 
     No value that was read from it may be used any more.
     """
+
+
+class MasterKeyUnavailableError(StoreOpenError):
+    """The place of the master key does not answer, or refuses."""

@@ -4,11 +4,12 @@ Owns the answer to one question: does the store have a key that the cache does n
 key is refused only after the store was asked, at a time when the string was here already. Until then the call gets
 ServiceUnavailable, which clients repeat.
 
+It also lets the vault see the present data keys in the cache: a secret is sealed under the key that a rotation made.
+
 Everybody can send strings with invented key ids. So two threads at most ask the store, each after a pause. A call
 beyond that gets ServiceUnavailable at once.
 """
 
-import asyncio
 import threading
 from dataclasses import replace
 
@@ -17,6 +18,9 @@ from daypass.directory.store import StoreUnavailableError, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.mint.sealing_keys import SealingKey
 from daypass.storage.cache import StoreCache
+from daypass.storage.keyring import StoredKeyring, load_keyring
+from daypass.storage.loop_reads import is_on_event_loop
+from daypass.storage.refusals import StoreOpenError
 from daypass.storage.vault import Vault
 from daypass.storage.views import OpenedStore
 
@@ -35,7 +39,7 @@ class UnknownKeys:
 
     def __init__(self, cache: StoreCache, vault: Vault) -> None:
         self._cache = cache
-        self.vault = vault.asking(self.find)
+        self.vault = vault.asking(self.find, self._read_keyring)
         self._first_seen: BoundedMemory[str, int] = BoundedMemory(_REMEMBERED)  # the last query that began before
         self._slots = threading.BoundedSemaphore(_MOST_ASKING)
         self._pause = threading.Event()  # never set
@@ -52,10 +56,18 @@ class UnknownKeys:
             seen = self._first_seen.put(key_id, self._cache.queries_begun)
         if self._cache.queries_answered > seen:
             return None
-        if _is_on_event_loop():
+        if is_on_event_loop():
             raise WouldBlockError
         self._ask(seen)
         return self._cache.loading.get(load_sealing_ring, self.vault).find(key_id)
+
+    def _read_keyring(self) -> StoredKeyring | None:
+        """Return the present keyring of the store's data keys."""
+        views = self._cache.cached_only if is_on_event_loop() else self._cache.loading
+        try:
+            return views.get(load_keyring)
+        except StoreOpenError as error:
+            raise StoreUnavailableError(f"the keyring cannot be read: {error}") from error
 
     def _ask(self, seen: int) -> None:
         if not self._slots.acquire(blocking=False):
@@ -68,11 +80,3 @@ class UnknownKeys:
                 raise StoreUnavailableError("the database does not tell whether the sealing key exists")
         finally:
             self._slots.release()
-
-
-def _is_on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -23,7 +23,7 @@ from daypass.cli.shared.store_options import operator_options, print_json, read_
 if TYPE_CHECKING:
     from daypass.storage.address import Address
     from daypass.storage.backup.restore_backup import Replacement, RestoreSummary
-    from daypass.storage.master_key import MasterKey
+    from daypass.storage.wrapping.provider import WrappingProvider
 
 # The state after the time of the backup is lost. One sentence for each part of it that matters for access.
 _LOST = (
@@ -106,13 +106,10 @@ def _source(file: str) -> Iterator[BinaryIO]:
         yield opened
 
 
-def _master_key(address: "Address") -> "MasterKey":
-    from daypass.storage.master_key import find_master_key
+def _master_key(address: "Address") -> "WrappingProvider":
+    from daypass.storage.master_key import find_wrapping_provider
 
-    given = read_keys(os.environ)
-    return find_master_key(
-        address, text=given.text or None, file=Path(given.file) if given.file else None, store_is_empty=True
-    )
+    return find_wrapping_provider(address, read_keys(os.environ), store_is_empty=True)
 
 
 def replacement_of_sessions(now: datetime) -> "Replacement":

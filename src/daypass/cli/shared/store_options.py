@@ -60,7 +60,10 @@ def read_keys(environment: Mapping[str, str]) -> "MasterKeySource":
     from daypass.storage.master_key import MasterKeySource
 
     return MasterKeySource(
-        text=environment.get("DAYPASS_MASTER_KEY", ""), file=environment.get("DAYPASS_MASTER_KEY_FILE", "")
+        text=environment.get("DAYPASS_MASTER_KEY", ""),
+        file=environment.get("DAYPASS_MASTER_KEY_FILE", ""),
+        vault_token=environment.get("VAULT_TOKEN", ""),
+        pin=environment.get("DAYPASS_PKCS11_PIN", ""),
     )
 
 

@@ -184,11 +184,12 @@ class WebhookSender(Background):
         from yarl import URL
 
         url = URL(notification.url, encoded=True)
-        body = self._vault.decrypt(notification.sealed_body, bound_to=notification.bound_to)
+        # In a thread that may wait: a rotation may have made a data key that this process has to learn.
+        body, signature = await asyncio.to_thread(self._open_and_sign, notification)
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "daypass",
-            SIGNATURE: self._sign(notification, body),
+            SIGNATURE: signature,
         }
         try:
             async with (
@@ -201,6 +202,11 @@ class WebhookSender(Background):
                 return None if answer.status in _GOOD else f"answered {answer.status}"
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             return _reason(fault)
+
+    def _open_and_sign(self, notification: Notification) -> tuple[bytes, str]:
+        """Return the body and its signature."""
+        body = self._vault.decrypt(notification.sealed_body, bound_to=notification.bound_to)
+        return body, self._sign(notification, body)
 
     def _sign(self, notification: Notification, body: bytes) -> str:
         """Return a token with the audience, the time and the hash of the body."""

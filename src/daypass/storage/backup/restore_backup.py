@@ -23,11 +23,13 @@ from daypass.storage.backup.archive import FORMAT, ArchiveHead, ArchiveReader, A
 from daypass.storage.backup.backup_file import FileHead, read_head
 from daypass.storage.backup.backup_refusals import BackupDamagedError, BackupKeyError, BackupTooNewError
 from daypass.storage.backup.restore_targets import empty_store
-from daypass.storage.master_key import KEY_BYTES, MasterKey
+from daypass.storage.data_keys import DataKeys
+from daypass.storage.refusals import StoreOpenError
 from daypass.storage.schema import VERSIONS
 from daypass.storage.sql.sql_writer import NONCE_BYTES
 from daypass.storage.sql.table_rows import CONTENT, begin_history, insert_rows
-from daypass.storage.vault import Vault, wrapped_record
+from daypass.storage.vault import FixedKeys, Vault, adopted_records
+from daypass.storage.wrapping.provider import WrappingProvider
 
 Advance = Callable[[int, int], None]
 
@@ -75,7 +77,7 @@ class RestorePlan:
 
     address: Address
     keys: RestoreKeys
-    master_key: Callable[[], MasterKey]
+    master_key: Callable[[], WrappingProvider]
     replacement: Replacement = Replacement()
     entropy: Entropy = os.urandom
 
@@ -136,9 +138,10 @@ class _Filling:
         head, plan, connection = self._head, self._plan, self._connection
         if head is None or connection is None:
             raise BackupDamagedError("it is empty")
+        keys = DataKeys.decode(head.data_key)
         made = [
-            wrapped_record(head.data_key, plan.master_key(), entropy=plan.entropy),
-            *plan.replacement.make(Vault(head.data_key, entropy=plan.entropy)),
+            *adopted_records(keys, plan.master_key()),
+            *plan.replacement.make(Vault(FixedKeys(keys), entropy=plan.entropy)),
         ]
         insert_rows(connection, "records", [msgspec.structs.astuple(_in_order(each)) for each in made])
         begin_history(connection, number=head.revision + 1, nonce=plan.entropy(NONCE_BYTES))
@@ -148,7 +151,7 @@ class _Filling:
     def _begin(self, head: ArchiveHead) -> None:
         if self._head is not None:
             raise BackupDamagedError("it has two heads")
-        if head.file_digest != self._file.digest or head.format != FORMAT or len(head.data_key) != KEY_BYTES:
+        if head.file_digest != self._file.digest or head.format != FORMAT or not _are_keys(head.data_key):
             raise BackupDamagedError("its head was changed")
         unknown = sorted(set(head.rows) - set(CONTENT))
         if head.schema_version not in VERSIONS or unknown:
@@ -175,6 +178,14 @@ class _Filling:
     def _is_left_out(self, table: str, row: Row) -> bool:
         replaced = {"records": self._plan.replacement.kinds, "links": self._plan.replacement.links}
         return row[0] in replaced.get(table, ())
+
+
+def _are_keys(encoded: bytes) -> bool:
+    try:
+        DataKeys.decode(encoded)
+    except StoreOpenError:
+        return False
+    return True
 
 
 def _in_order(record: Record) -> Any:

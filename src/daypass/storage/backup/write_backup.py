@@ -17,10 +17,11 @@ from daypass.storage.backup.age_files import BackupEncryption, BackupKeys
 from daypass.storage.backup.archive import FORMAT, ArchiveEnd, ArchiveHead, Row, encode_frame, in_frames
 from daypass.storage.backup.backup_file import FileHead, make_head
 from daypass.storage.backup.backup_refusals import BackupError
+from daypass.storage.keyring import is_keyring_record
 from daypass.storage.sql.snapshots import SnapshotReader
 from daypass.storage.sql.sql_store import SqlStore
 from daypass.storage.sql.table_rows import CONTENT, each_row
-from daypass.storage.vault import Vault, is_data_key
+from daypass.storage.vault import Vault
 
 Advance = Callable[[int, int], None]
 
@@ -92,14 +93,14 @@ class _Archive:
             schema_version=self._reader.schema_version(),
             revision=self.revision,
             file_digest=self._head.digest,
-            data_key=self._source.vault.reveal_data_key(),
+            data_key=self._source.vault.data_keys(self._reader).encode(),
             rows=sizes,
         )
 
     def _rows(self, name: str) -> Iterator[Row]:
-        # The wrapped data key is of use only with this store's master key; the head has the key itself.
+        # The wrapped data keys are of use only with this store's master key; the head has the keys themselves.
         rows = each_row(self._reader, name)
-        return rows if name != "records" else (row for row in rows if not is_data_key(str(row[0]), str(row[2])))
+        return rows if name != "records" else (row for row in rows if not is_keyring_record(str(row[0])))
 
 
 class _Counted:
