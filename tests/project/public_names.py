@@ -185,6 +185,15 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--provider-arn",
     ),
     "daypass logout": ("--all",),
+    "daypass master-key": (),
+    "daypass master-key rotate": (
+        "--new-data-key",
+        "--finish",
+        "--cancel",
+        "--all-nodes-upgraded",
+        "--dry-run",
+        *_OPERATOR,
+    ),
     "daypass mfa": (),
     "daypass mfa add-hardware": ("--account", *_OPERATOR),
     "daypass mfa list": ("--account", *_OPERATOR),
@@ -340,6 +349,9 @@ VARIABLES = (
     "DAYPASS_BACKUP_PASSPHRASE_FILE",
     "DAYPASS_MASTER_KEY",
     "DAYPASS_MASTER_KEY_FILE",
+    "DAYPASS_NEW_MASTER_KEY",
+    "DAYPASS_NEW_MASTER_KEY_FILE",
+    "DAYPASS_PKCS11_PIN",
     "DAYPASS_ROOT_ACCOUNT_ID",
     "DAYPASS_ROOT_ACCESS_KEY_ID",
     "DAYPASS_ROOT_SECRET_ACCESS_KEY",
@@ -600,7 +612,7 @@ MAKE_TARGETS = (
     "soak",
     "docs",
 )
-EXTRAS = ("keyring", "postgres", "server", "testing")
+EXTRAS = ("hsm", "keyring", "postgres", "server", "testing")
 _KIT = (
     "daypass_server",
     "daypass_saml_idp",
@@ -646,7 +658,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "daypass audit verify",
         "daypass check",
         "daypass login certificate",
-        "daypass master-key rotate",
     ),
     "option": ("daypass assume --at",),
     "setting": (),
@@ -654,7 +665,7 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "/resource-server/v1/changes",
         "/resource-server/v1/keys",
     ),
-    "extra": ("hsm", "otel"),
+    "extra": ("otel",),
     "file": (
         "packaging/container/Containerfile",
         "packaging/kubernetes",

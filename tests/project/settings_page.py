@@ -41,7 +41,7 @@ An unknown setting in the file is refused, and so is a variable that is almost t
 `DAYPASS_LOGLEVEL`. A list is separated by
 commas in a variable, and may be a list in the file.
 
-Secrets come from the environment only: `DAYPASS_MASTER_KEY` or `DAYPASS_MASTER_KEY_FILE`, and at the first start on an empty
+Secrets come from the environment only: the [master key](master-key.md) (`DAYPASS_MASTER_KEY` or `DAYPASS_MASTER_KEY_FILE`), and at the first start on an empty
 store `DAYPASS_ROOT_ACCOUNT_ID`, `DAYPASS_ROOT_ACCESS_KEY_ID`, `DAYPASS_ROOT_SECRET_ACCESS_KEY` (or `…_FILE`).
 """
 

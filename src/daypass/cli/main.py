@@ -63,6 +63,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "export": ("daypass.cli.operators.export", "Export the store as a configuration file."),
     "import": ("daypass.cli.operators.import_", "Import the IAM entities of an AWS account."),
     "keys": ("daypass.cli.operators.keys", "List and rotate the server's keys."),
+    "master-key": ("daypass.cli.operators.master_key", "Rotate the keys that encrypt the store's secrets."),
     "sessions": ("daypass.cli.operators.sessions", "Revoke sessions before they expire."),
     "mfa": ("daypass.cli.operators.mfa", "List MFA devices, register hardware tokens, unlock devices."),
     "saml": ("daypass.cli.operators.saml", "Debug SAML responses and configure SAML providers."),

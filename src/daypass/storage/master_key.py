@@ -33,6 +33,7 @@ from daypass.storage.sealed_form import KEY_BYTES, open_bytes, seal_bytes
 if TYPE_CHECKING:
     from daypass.storage.wrapping.provider import WrappingProvider
 
+_VAULT, _PKCS11 = "vault:", "pkcs11:"
 GENERATED_NAME = "master.key"
 _LEAST_CHARACTERS = 16
 _MOST_BYTES = 4096
@@ -193,7 +194,7 @@ def make_durable(folder: Path) -> None:
 class MasterKeySource:
     """The settings of the master key. Empty if not given.
 
-    `text` may be the address of a key elsewhere (wrapping/source.py). `vault_token` and `pin` open that place.
+    `text` may be the address of a key elsewhere (find_wrapping_provider). `vault_token` and `pin` open that place.
     `remembered` has the data keys that it has opened for this process and its workers.
     """
 
@@ -212,7 +213,38 @@ def find_wrapping_provider(
 ) -> "WrappingProvider":
     """Return the provider of the settings.
 
-    Raises MasterKeyMissingError or StoreOpenError.
+    It is not asked yet. A provider elsewhere is asked once for each data key: later answers come from memory. Raises
+    MasterKeyMissingError or StoreOpenError.
     """
-    file = Path(keys.file) if keys.file else None
-    return find_master_key(address, text=keys.text or None, file=file, store_is_empty=store_is_empty, entropy=entropy)
+    text = keys.text.strip()
+    if not is_elsewhere(text):
+        file = Path(keys.file) if keys.file else None
+        return find_master_key(
+            address, text=keys.text or None, file=file, store_is_empty=store_is_empty, entropy=entropy
+        )
+    if keys.file:
+        raise StoreOpenError("DAYPASS_MASTER_KEY and DAYPASS_MASTER_KEY_FILE are both set; set one of them")
+    from daypass.storage.wrapping.provider import RememberingProvider
+
+    return RememberingProvider(_find_elsewhere(text, keys), keys.remembered)
+
+
+def is_elsewhere(text: str) -> bool:
+    """Return whether a value of DAYPASS_MASTER_KEY is an address.
+
+    An address is not a secret.
+    """
+    return text.startswith((_VAULT, _PKCS11))
+
+
+def _find_elsewhere(text: str, keys: "MasterKeySource") -> "WrappingProvider":
+    # Most processes have the key itself, and need neither module.
+    if text.startswith(_VAULT):
+        from daypass.storage.wrapping.transit import TransitKey
+        from daypass.storage.wrapping.transit_address import parse_transit_address
+
+        return TransitKey(parse_transit_address(text), keys.vault_token)
+    from daypass.storage.wrapping.pkcs11_address import parse_pkcs11_address
+    from daypass.storage.wrapping.pkcs11_token import Pkcs11Key
+
+    return Pkcs11Key(parse_pkcs11_address(text), keys.pin)

@@ -23,7 +23,7 @@ from daypass.directory.sealed_secrets import SEALED, change_secrets, sealed_secr
 from daypass.directory.store import Store, Writer
 from daypass.ports import Entropy
 from daypass.storage.data_keys import FIRST, DataKeys, id_of
-from daypass.storage.keyring import StoredKeyring, load_keyring, save_keyring, unlock, unwrap_all, wrap_all
+from daypass.storage.keyring import LOCAL, StoredKeyring, load_keyring, save_keyring, unlock, unwrap_all, wrap_all
 from daypass.storage.refusals import StoreOpenError, WrongMasterKeyError
 from daypass.storage.sealed_form import KEY_BYTES
 from daypass.storage.vault import Vault, sealed_under
@@ -70,6 +70,8 @@ def add_master_key(store: Store, old: WrappingProvider, new: WrappingProvider) -
         return keyring
     _require_one_data_key(keyring)
     if _opens(keyring, new):
+        if new.scheme != LOCAL:  # its newest version is another key
+            return _change(store, keyring, msgspec.structs.replace(keyring, wrappings=wrap_all(keys, new)))
         raise RotationError("the new master key is the present one: make another one")
     return _change(store, keyring, msgspec.structs.replace(keyring, next=wrap_all(keys, new)))
 

@@ -28,8 +28,8 @@ Row = Sequence[Any]
 class ArchiveHead(msgspec.Struct, frozen=True, tag="head", kw_only=True):
     """The first frame.
 
-    `file_digest` is the SHA-256 of the clear head of the file, which nothing else protects. `data_key` has the data keys
-    of the store, encoded by DataKeys. `rows` has the number of rows by table.
+    `file_digest` is the SHA-256 of the clear head of the file, which nothing else protects. `data_key` has the store's
+    data keys, encoded by DataKeys. `rows` has the number of rows by table.
     """
 
     format: int
