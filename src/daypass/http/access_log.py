@@ -62,13 +62,13 @@ class LostLines(msgspec.Struct, frozen=True):
     lost: int
 
 
-class _Outcome(NamedTuple):
+class _ResponseSeen(NamedTuple):
     action: str
     code: str
     arn: str
 
 
-_NO_OUTCOME = _Outcome("", "", "")
+_NO_OUTCOME = _ResponseSeen("", "", "")
 
 
 class AccessLog:
@@ -77,7 +77,7 @@ class AccessLog:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._lines: deque[AccessLine] = deque()
-        self._outcomes: dict[str, _Outcome] = {}
+        self._outcomes: dict[str, _ResponseSeen] = {}
         self._lost = self._unreported = 0
         self._is_reopening = self._is_failing = False
         self._writer = Background("access-log", self._run)
@@ -134,7 +134,7 @@ class AccessLog:
         if len(self._outcomes) >= _MOST_NOTED:  # requests whose clients went away before the answer
             with suppress(StopIteration, KeyError, RuntimeError):
                 del self._outcomes[next(iter(self._outcomes))]
-        self._outcomes[request_id] = _Outcome(record.action, "" if fault is None else fault.code, arn)
+        self._outcomes[request_id] = _ResponseSeen(record.action, "" if fault is None else fault.code, arn)
 
     def _run(self) -> None:
         while not self._writer.stopping.wait(_EVERY):
