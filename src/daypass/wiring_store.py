@@ -45,6 +45,16 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
     return OpenedStore(store, vault, clock, os.urandom)
 
 
+def open_without_ring(config: Config, keys: MasterKeySource) -> OpenedStore:
+    """Open the store and its vault alone, so that a damaged key ring can be examined.
+
+    Raises StoreOpenError.
+    """
+    clock, address = SystemClock(), parse_address(config.store_url)
+    store = open_address(address, clock=clock, connections=config.store_connections)
+    return OpenedStore(store, open_with_provider(store, address, keys)[0], clock, os.urandom)
+
+
 def open_with_provider(store: Store, address: Address, keys: MasterKeySource) -> "tuple[Vault, WrappingProvider]":
     """Return the vault of a store, and the master key that opened it.
 

@@ -125,6 +125,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "daypass explain": ("--principal", "--action", "--resource", "--context", "--who-can", "--limit", *_OPERATOR),
     "daypass backup": ("--recipient", *_OPERATOR),
     "daypass restore": ("--identity", "--revoke-all", *_OPERATOR),
+    "daypass check": _OPERATOR,
     "daypass export": ("--account", "--access-keys", *_OPERATOR),
     "daypass federation-token": (
         *_PLACE,
@@ -470,6 +471,16 @@ JSON_FIELDS: Mapping[str, tuple[str, ...]] = {
     "saml providers": ("Providers",),
     "oidc providers": ("Providers",),
     "oidc client list": ("Clients",),
+    "check": (
+        "Outcome",
+        "Code",
+        "Message",
+        "Checks.Name",
+        "Checks.Outcome",
+        "Checks.Subject",
+        "Checks.Why",
+        "Checks.Hint",
+    ),
     "bucket list": ("Buckets",),
     "bucket set data --account {account}": (
         "Name",
@@ -656,7 +667,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     "command": (
         "daypass audit find",
         "daypass audit verify",
-        "daypass check",
         "daypass login certificate",
     ),
     "option": ("daypass assume --at",),

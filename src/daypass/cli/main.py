@@ -55,6 +55,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "gateway": ("daypass.cli.operators.gateways.gateway", "Run the S3 gateway in front of a store of objects."),
     "backup": ("daypass.cli.operators.backup", "Write the store into one encrypted file."),
     "restore": ("daypass.cli.operators.restore", "Make a store from a backup."),
+    "check": ("daypass.cli.operators.check", "Find damage in the store."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
     "audit": ("daypass.cli.operators.audit", "List the sinks of the audit log, and test them."),
     "bucket": ("daypass.cli.operators.gateways.bucket", "List and record the buckets of accounts."),

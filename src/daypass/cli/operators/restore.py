@@ -141,7 +141,7 @@ def _report(about: dict[str, Any], summary: "RestoreSummary", now: datetime, out
         return
     click.echo(
         f"Restored {summary.rows['records']:,} records of {summary.created:%Y-%m-%d %H:%M:%S} UTC, written by Daypass "
-        f"{summary.daypass_version}."
+        f"{summary.daypass_version}. Run `daypass check` before you start a server on it."
     )
     click.echo(f"\nThe backup knows nothing of the time since then, until {now:%Y-%m-%d %H:%M:%S} UTC:")
     for sentence in lost:

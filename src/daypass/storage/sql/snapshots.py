@@ -26,6 +26,10 @@ class SnapshotReader(Snapshot, TableReader, Protocol):
         """Return the version of the tables."""
         ...
 
+    def integrity_problems(self) -> Sequence[str]:
+        """Return what the database itself finds wrong in its file."""
+        ...
+
 
 class Snapshots(Protocol):
     """Opens snapshots."""

@@ -145,6 +145,10 @@ class SqlReader:
         """Return the number of rows of a table."""
         return int(self._connection.execute(text(text_of_size(table))).scalar_one())
 
+    def integrity_problems(self) -> Sequence[str]:
+        """Return an empty list: PostgreSQL has programs of its own (amcheck)."""
+        return []
+
     def schema_version(self) -> str:
         """Return the version of the tables."""
         return str(self._connection.execute(_SCHEMA_VERSION).scalar_one())

@@ -127,6 +127,11 @@ class SqliteReader:
         """Return the number of rows of a table."""
         return self._number(text_of_size(table))
 
+    def integrity_problems(self) -> Sequence[str]:
+        """Return what SQLite finds wrong in the file."""
+        found = [str(row[0]) for row in self._query("PRAGMA integrity_check(100)", ())]
+        return [] if found == ["ok"] else found
+
     def schema_version(self) -> str:
         """Return the version of the tables."""
         return str(self._query(_SCHEMA_VERSION, ()).fetchone()[0])
