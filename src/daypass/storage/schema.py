@@ -92,7 +92,9 @@ def _version(connection: Connection) -> str | None:
     if found[0] not in VERSIONS:
         raise StoreTooNewError(
             f"the store's tables have version {found[0]} of a later Daypass; "
-            f"this one supports version {VERSIONS[-1]}. Upgrade Daypass"
+            f"this one supports version {VERSIONS[-1]}. "
+            "Upgrade Daypass: install the version that changed the store, or a later one. To stay with this version, "
+            "restore a backup from before the change into an empty store"
         )
     return str(found[0])
 
