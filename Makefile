@@ -36,6 +36,9 @@ test: $(READY) ## run the test suite (PYTEST_ARGS=... adds to pytest's)
 test-slow: $(READY) ## run the tests that take long and rarely break
 	@$(BIN)/python $(PYTEST) -m slow $(PYTEST_ARGS)
 
+test-client: $(READY) ## run the client's tests with an installation of the client alone
+	@.ci/test-client $(PYTEST_ARGS)
+
 test-all: ## run the suite on Python 3.12 and 3.13 too, where they are present
 	@.ci/other-pythons
 
@@ -94,4 +97,4 @@ $(READY): pyproject.toml constraints.txt .ci/venv
 	@.ci/venv .venv $(PYTHON)
 	@touch $@
 
-.PHONY: help demo test test-slow test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors docs serve release changelog lock setup
+.PHONY: help demo test test-slow test-client test-all check bench bench-gateway bench-peers crash-rounds soak costs fuzz vectors docs serve release changelog lock setup

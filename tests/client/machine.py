@@ -16,6 +16,8 @@ from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer
 
 BIN = Path(sys.executable).parent
+# The directory of another `daypass` to test: `.ci/test-client` names an installation of the client alone.
+CLIENT = os.environ.get("DAYPASS_TEST_CLIENT", str(BIN))
 ACCOUNT = "123456789012"
 ANYTHING = document(allow("*"))
 
@@ -53,7 +55,11 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """The environment of every program on the machine."""
         kept = {name: value for name, value in os.environ.items() if not re.match("(AWS|DAYPASS|XDG)_", name)}
-        mine = {"HOME": str(self.home), "PATH": f"{BIN}:{os.environ['PATH']}", "AWS_EC2_METADATA_DISABLED": "true"}
+        mine = {
+            "HOME": str(self.home),
+            "PATH": f"{CLIENT}:{BIN}:{os.environ['PATH']}",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
         return {**kept, **mine, **self.more}
 
     @property

@@ -62,7 +62,7 @@ def test_make_has_the_promised_targets(target: str) -> None:
     assert re.search(rf"^  make {target}\s+\S", shown.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("script", ["run", "venv", "lock", "other-pythons", "vectors"])
+@pytest.mark.parametrize("script", ["run", "venv", "lock", "other-pythons", "vectors", "release", "test-client"])
 def test_scripts_parse_and_may_be_run(script: str) -> None:
     """The scripts of .ci are executable and bash understands them."""
     path = _ROOT / ".ci" / script
