@@ -82,7 +82,7 @@ release: ## build what a release consists of, into dist/ (RELEASE_KEY=FILE signs
 	@.ci/release $(PYTHON)
 
 changelog: ## move the entries of changes/ into CHANGELOG.md (VERSION=0.2.0 DATE=2026-12-15)
-	@.ci/changelog $(VERSION) $(DATE)
+	@.ci/changelog "$(VERSION)" "$(DATE)"
 
 lock: ## pin the newest fitting dependencies into constraints.txt (needs uv)
 	@.ci/lock
