@@ -39,6 +39,7 @@ from daypass.http.request_ids import RequestIds
 from daypass.http.throttle import Throttle
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.key_ages import KeyAges
+from daypass.key_files import KeyFileError, read_key_file
 from daypass.key_maintenance import KeyMaintenance
 from daypass.maintenance import Maintenance
 from daypass.operations.registry import full_registry
@@ -68,6 +69,7 @@ from daypass.storage.views import (
 from daypass.wire.catalog import Catalog
 from daypass.wiring_audit import audit_file, audit_target, open_delivery, open_server_log
 
+_LONGEST_SECRET = 10_000  # bytes of a file with the secret of a client
 HOME_REGION = "us-east-1"
 _THREADS = 16
 _HEAVY_OF_ONE, _HEAVY_OF_ALL = 2, 8  # threads that decisions over large policies may use at a time
@@ -282,11 +284,12 @@ def _secret(file: str) -> str:
     if not file:
         return ""
     try:
-        secret = Path(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        secret = read_key_file(Path(file), most_bytes=_LONGEST_SECRET).decode().strip()
+    except KeyFileError as error:
+        raise ConfigurationError(f"oidc_clients: the secret in {error}") from None
+    except UnicodeDecodeError:
         # Never repeat the content: it may be the secret.
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: {reason}") from None
+        raise ConfigurationError(f"oidc_clients: the secret in {file} cannot be read: it is not UTF-8 text") from None
     if not secret:
         # A confidential client without its secret must not become a public one.
         raise ConfigurationError(f"oidc_clients: {file} does not contain a secret")

@@ -161,6 +161,7 @@ def certificate(tmp_path: Path) -> tuple[trustme.CA, Path, Path]:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.cert_chain_pems[0].write_to_path(cert)
     issued.private_key_pem.write_to_path(key)
+    key.chmod(0o600)
     return authority, cert, key
 
 

@@ -71,6 +71,7 @@ def line(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         issued = authority.issue_cert("127.0.0.1")
         issued.cert_chain_pems[0].write_to_path(cert)
         issued.private_key_pem.write_to_path(key)
+        key.chmod(0o600)
         config = Config(tls_cert=str(cert), tls_key=str(key))
     with running_server(config=config) as server:
 

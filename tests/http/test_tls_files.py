@@ -43,6 +43,7 @@ def refusal(folder: Path, certificate: bytes | None, key: bytes | None) -> str:
     for name, content in (("c.pem", certificate), ("k.pem", key)):
         if content is not None:
             (folder / name).write_bytes(content)
+            (folder / name).chmod(0o600)
     with pytest.raises(ListenError) as caught:
         check_certificate(str(folder / "c.pem"), str(folder / "k.pem"))
     return str(caught.value).replace(f"{folder}/", "")
@@ -52,6 +53,7 @@ def test_files_that_belong_together_are_loaded(tmp_path: Path, identities: tuple
     """Both may be the same file."""
     path = tmp_path / "both.pem"
     path.write_bytes(identities[0])
+    path.chmod(0o600)
     check_certificate(str(path), str(path))
 
 

@@ -59,6 +59,7 @@ def scene(folder: Path) -> Iterator[Scene]:
     """Run them. The client id and secret contain characters that need escaping."""
     secret = folder / "secret"
     secret.write_text(f"{SECRET}\n", encoding="utf-8")
+    secret.chmod(0o600)
     running: list[RunningServer] = []
 
     def now() -> float:

@@ -329,6 +329,8 @@ def test_a_server_without_its_secret_does_not_start(tmp_path: Path) -> None:
     """The error names a missing, empty or binary file, but not its content."""
     (tmp_path / "empty").write_text(" \n", encoding="utf-8")
     (tmp_path / "odd").write_bytes(b"\xff\xfes3cret")
+    for name in ("empty", "odd"):
+        (tmp_path / name).chmod(0o600)
     for name in ("away", "empty", "odd"):
         config = Config(oidc_clients=(ClientSetting("https://login.example.org", "x", str(tmp_path / name)),))
         with pytest.raises(ConfigurationError, match=name) as caught:

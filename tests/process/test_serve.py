@@ -172,6 +172,7 @@ def test_a_silent_tls_client_does_not_hold_up_the_end(tmp_path: Path) -> None:
     authority = trustme.CA()
     issued, cert, key = authority.issue_cert("127.0.0.1"), tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.private_key_pem.write_to_path(str(key))
+    key.chmod(0o600)
     cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     context = ssl.create_default_context()
     authority.configure_trust(context)
@@ -196,6 +197,7 @@ def test_it_serves_over_tls_and_reads_a_new_certificate_on_sighup(tmp_path: Path
     def put(authority: trustme.CA) -> None:
         issued = authority.issue_cert("127.0.0.1")
         issued.private_key_pem.write_to_path(str(key))
+        key.chmod(0o600)
         cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
 
     def trusting(authority: trustme.CA) -> ssl.SSLContext:

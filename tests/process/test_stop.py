@@ -89,6 +89,7 @@ def test_a_tls_handshake_that_is_pending_at_the_signal_is_completed(tmp_path: Pa
     authority = trustme.CA()
     issued, cert, key = authority.issue_cert("127.0.0.1"), tmp_path / "cert.pem", tmp_path / "key.pem"
     issued.private_key_pem.write_to_path(str(key))
+    key.chmod(0o600)
     cert.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     context = ssl.create_default_context()
     authority.configure_trust(context)

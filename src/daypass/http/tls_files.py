@@ -8,13 +8,16 @@ import ssl
 from pathlib import Path
 
 from daypass.http.workers import ListenError
+from daypass.key_files import KeyFileError, read_key_file
 
+_LONGEST_KEY = 1_000_000  # bytes; the file may have the chain too
+_READABLE = "Correct the path, or let the user of this process read it"
 _OWN_KEY = frozenset({"KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH"})
 
 
 def load_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
     """Load a certificate chain and its key. Raises ListenError."""
-    chain, secret = _read("--tls-cert", certificate), _read("--tls-key", key)
+    chain, secret = _read("--tls-cert", certificate), _read_key(key)
     if "-----BEGIN CERTIFICATE-----" not in chain:
         raise _unusable("--tls-cert", certificate, "does not contain a certificate in PEM form")
     if "PRIVATE KEY-----" not in secret:
@@ -39,7 +42,15 @@ def _read(option: str, path: str) -> str:
         return Path(path).read_text(encoding="latin-1")
     except OSError as error:
         reason = f"cannot be read: {error.strerror or error}"
-        raise _unusable(option, path, reason, "Correct the path, or let the user of this process read it") from error
+        raise _unusable(option, path, reason, _READABLE) from error
+
+
+def _read_key(path: str) -> str:
+    try:
+        return read_key_file(Path(path), most_bytes=_LONGEST_KEY).decode("latin-1")
+    except KeyFileError as error:
+        remedy = f". {_READABLE}" if isinstance(error.__cause__, OSError) else ""
+        raise ListenError(f"--tls-key: {error}{remedy}") from error
 
 
 def _explained(error: ssl.SSLError, certificate: str, key: str, chain: str) -> ListenError:

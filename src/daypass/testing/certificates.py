@@ -83,6 +83,7 @@ class Authority:
         secret = key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
+        path.touch(mode=0o600)
         path.write_bytes(secret + leaf.public_bytes(serialization.Encoding.PEM) + self.pem)
         return path
 

@@ -23,14 +23,16 @@ from daypass.config import LONGEST_DRAIN, Config, ConfigurationError
 from daypass.http.app import App
 from daypass.http.server import listen, serve
 from daypass.http.workers import ListenError, WorkerStartError
+from daypass.key_files import KeyFileError, read_key_file
 from daypass.storage.address import SqliteAddress, parse_address
-from daypass.storage.master_key import GENERATED_NAME, MasterKeySource
+from daypass.storage.master_key import GENERATED_NAME, MasterKeySource, is_elsewhere
 from daypass.storage.postgresql_address import PostgresqlAddress
 from daypass.storage.views import OpenedStore
 from daypass.wiring import build_app
 from daypass.wiring_audit import audit_target
 from daypass.wiring_store import open_everything
 
+_LONGEST_SETTING = 4_096  # bytes
 _ROOT_SETTINGS = {
     "account": "DAYPASS_ROOT_ACCOUNT_ID",
     "access_key_id": "DAYPASS_ROOT_ACCESS_KEY_ID",
@@ -129,7 +131,8 @@ def _places(config: Config, keys: MasterKeySource) -> Mapping[str, str]:
             store = f"the database {address.identity}"  # the URL may contain a password
         case _:
             store = "in memory"
-    given = "DAYPASS_MASTER_KEY" if keys.text else keys.file
+    elsewhere = keys.text.strip() if is_elsewhere(keys.text.strip()) else ""
+    given = elsewhere or ("DAYPASS_MASTER_KEY" if keys.text else keys.file)
     without_log = "in the audit sinks only" if config.sinks else "disabled"
     log = {"-": "standard output", "none": without_log}.get(audit_target(config), audit_target(config))
     return {
@@ -157,9 +160,11 @@ def _read_setting(variable: str) -> str:
     if not path:
         return ""
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise AccountCreationError(f"{variable}_FILE cannot be read: {error}") from error
+        return read_key_file(Path(path), most_bytes=_LONGEST_SETTING).decode().strip()
+    except KeyFileError as error:
+        raise AccountCreationError(f"{variable}_FILE: {error}") from error
+    except UnicodeDecodeError as error:
+        raise AccountCreationError(f"{variable}_FILE: {path} is not UTF-8 text") from error
 
 
 def show_first_key(key: RootKey, config: Config) -> str | None:
