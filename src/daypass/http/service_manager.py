@@ -1,6 +1,11 @@
 """Messages to a service manager, such as systemd.
 
 Owns NOTIFY_SOCKET. Leaves the sockets of the service manager to listening.py. Source: sd_notify(3).
+
+- READY=1: the process serves, or has read its files again.
+- RELOADING=1 with the present time, as `Type=notify-reload` needs it: the process begins to read its files again.
+- STOPPING=1: the process is about to end. EXTEND_TIMEOUT_USEC asks for the time that this may take, so that a long
+  drain needs no longer TimeoutStopSec.
 """
 
 import os
@@ -8,6 +13,8 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+
+_AFTER_DRAIN = 30  # seconds for the end of the listener, the last requests and the last events
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +38,10 @@ class ServiceManager:
         """Say that the process serves."""
         self._send("READY=1")
 
-    def stopping(self) -> None:
-        """Say that the process is about to end."""
-        self._send("STOPPING=1")
+    def stopping(self, drain_seconds: int) -> None:
+        """Say that the process ends after a drain and its last requests."""
+        most = (drain_seconds + _AFTER_DRAIN) * 1_000_000
+        self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={most}")
 
     def reloading(self) -> None:
         """Say that the process reads its files again. `ready` ends this."""

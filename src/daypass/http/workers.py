@@ -6,6 +6,7 @@ which has its own, uses it too.
 - A worker that dies is restarted: at once if it has served for a while, else after a delay that doubles each time. The
   others serve meanwhile.
 - If every worker fails before one of them has served, the configuration is wrong, and the supervisor ends.
+- A reload ends when each worker has read its files again, and only then the service manager hears so.
 - Workers obey the supervisor's own signals alone. A terminal or a service manager may send SIGINT or SIGTERM to each
   process of a group, and a worker must not count one order twice.
 """
@@ -56,8 +57,9 @@ class WorkerStartError(Exception):
 class WorkerContext:
     """The signals that stop a worker, and its way to report.
 
-    It calls `report_ready` once it serves. After `drain`, it serves for a while and says that it is about to stop.
-    After `stop`, it stops. `slot` is its number among the workers: the next process in its place has the same one.
+    It calls `report_ready` once it serves, and after each reload. After `drain`, it serves for a while and says that it
+    is about to stop. After `stop`, it stops. `slot` is its number among the workers: the next process in its place has
+    the same one.
     """
 
     drain: signal.Signals
@@ -97,13 +99,19 @@ def run_alone(run: Callable[[WorkerContext], int]) -> int:
     return run(WorkerContext(signal.SIGTERM, signal.SIGINT, manager.ready, manager))
 
 
-def supervise(workers: int, run: Callable[[WorkerContext], int], listeners: Sequence[socket.socket] = ()) -> int:
+def supervise(
+    workers: int,
+    run: Callable[[WorkerContext], int],
+    listeners: Sequence[socket.socket] = (),
+    *,
+    drain_seconds: int = 0,
+) -> int:
     """Keep `workers` children alive that call `run`.
 
     Pass signals on to them. The `listeners` are the children's: they are closed here at the signal to stop, so that
-    the last child closes them. Return the exit code.
+    the last child closes them. `drain_seconds` is how long the children serve after SIGTERM. Return the exit code.
     """
-    return _Supervisor(workers, run, listeners).run()
+    return _Supervisor(workers, run, listeners, drain_seconds).run()
 
 
 @dataclass(slots=True)
@@ -113,14 +121,22 @@ class _WorkerSlot:
     pid: int = 0
     due: float = 0.0
     ready_since: float | None = None
+    is_reloading: bool = False
     failures: int = 0  # in a row
 
 
 class _Supervisor:
-    def __init__(self, workers: int, run: Callable[[WorkerContext], int], listeners: Sequence[socket.socket]) -> None:
+    def __init__(
+        self,
+        workers: int,
+        run: Callable[[WorkerContext], int],
+        listeners: Sequence[socket.socket],
+        drain_seconds: int,
+    ) -> None:
         self._slots = [_WorkerSlot() for _ in range(workers)]
         self._run = run
         self._listeners = listeners
+        self._drain_seconds = drain_seconds
         self._manager = ServiceManager.from_environment()
         self._signals: list[int] = []
         self._is_stopping = self._has_served = False
@@ -165,25 +181,42 @@ class _Supervisor:
     def _take_reports(self, reports: bytes) -> None:
         pids = {pid for (pid,) in _REPORT.iter_unpack(reports)}
         for slot in self._slots:
-            if slot.pid in pids:
+            if slot.pid not in pids:
+                continue
+            if slot.ready_since is None:
                 slot.ready_since = time.monotonic()
-                if not self._has_served:
-                    self._has_served, self._code = True, 0
-                    self._manager.ready()
+            if not self._has_served:
+                self._has_served, self._code = True, 0
+                self._manager.ready()
+            self._end_reload(slot)
 
     def _obey(self) -> None:
         while self._signals:
             number = self._signals.pop(0)
             if number == signal.SIGHUP:
-                self._manager.reloading()
-                self._tell(signal.SIGHUP)
-                self._manager.ready()
-            elif number in (signal.SIGTERM, signal.SIGINT):
-                self._stop(signal.SIGUSR1 if number == signal.SIGTERM else signal.SIGUSR2)
+                self._reload()
+            elif number == signal.SIGTERM:
+                self._stop(signal.SIGUSR1, self._drain_seconds)
+            elif number == signal.SIGINT:
+                self._stop(signal.SIGUSR2, 0)
 
-    def _stop(self, order: signal.Signals) -> None:
+    def _reload(self) -> None:
+        self._manager.reloading()
+        for slot in self._slots:
+            # A worker that does not serve yet opens its files later, and reports then.
+            slot.is_reloading = bool(slot.pid) and slot.ready_since is not None
+        if not any(slot.is_reloading for slot in self._slots) and self._has_served:
+            self._manager.ready()
+        self._tell(signal.SIGHUP)
+
+    def _end_reload(self, slot: _WorkerSlot) -> None:
+        was_reloading, slot.is_reloading = slot.is_reloading, False
+        if was_reloading and not self._is_stopping and not any(each.is_reloading for each in self._slots):
+            self._manager.ready()
+
+    def _stop(self, order: signal.Signals, drain_seconds: int) -> None:
         self._is_stopping = True
-        self._manager.stopping()
+        self._manager.stopping(drain_seconds)
         for listener in self._listeners:
             listener.close()
         self._tell(order)
@@ -209,6 +242,7 @@ class _Supervisor:
     def _died(self, slot: _WorkerSlot, status: int) -> None:
         code, now = os.waitstatus_to_exitcode(status), time.monotonic()
         pid, slot.pid = slot.pid, 0
+        self._end_reload(slot)
         if self._is_stopping:
             self._code = max(self._code, code)
             return
