@@ -95,4 +95,4 @@ def _git(root: Path, *words: str) -> str | None:
 
 
 if __name__ == "__main__":
-    print(find_version())  # noqa: T201 - the Makefile and .ci/release read it
+    print(find_version())  # the Makefile and .ci/release read it

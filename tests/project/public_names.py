@@ -633,7 +633,13 @@ _KIT = (
     "daypass_client",
 )
 FIXTURES = ("client", "daypass_config", *_KIT, *(f"{name}_session" for name in _KIT))
-FILES = ("docs/conf.py", "packaging/monitoring", "packaging/proxies")
+FILES = (
+    "docs/conf.py",
+    "packaging/container/Containerfile",
+    "packaging/monitoring",
+    "packaging/proxies",
+    "packaging/systemd",
+)
 # Names of `daypass.testing.MODULE`.
 TESTING = ("server.running_server", "oidc.OidcIssuer", "saml.SamlIdentityProvider", "saml_idp.SamlIdp")
 # Names of `daypass.verify`, by their place below it.
@@ -677,8 +683,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
     ),
     "extra": ("otel",),
     "file": (
-        "packaging/container/Containerfile",
         "packaging/kubernetes",
-        "packaging/systemd",
     ),
 }
