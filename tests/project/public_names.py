@@ -682,7 +682,5 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "/resource-server/v1/keys",
     ),
     "extra": ("otel",),
-    "file": (
-        "packaging/kubernetes",
-    ),
+    "file": ("packaging/kubernetes",),
 }

@@ -12,14 +12,19 @@ from pathlib import Path
 import pytest
 from tests.storage.openbao import ROOT_TOKEN, Openbao, running_openbao
 
+from daypass.config import Config
+from daypass.storage.address import parse_address
+from daypass.storage.master_key import MasterKeySource, find_wrapping_provider, parse_master_key
 from daypass.storage.refusals import (
     MasterKeyMissingError,
     MasterKeyUnavailableError,
     StoreOpenError,
     WrongMasterKeyError,
 )
+from daypass.storage.rotation import add_master_key, finish_master_key, get_keyring
 from daypass.storage.wrapping.transit import TransitKey
 from daypass.storage.wrapping.transit_address import parse_transit_address
+from daypass.wiring_store import open_everything
 
 DATA_KEY = bytes(range(32))
 
@@ -127,6 +132,34 @@ def test_a_sealed_openbao_is_waited_for_and_named(openbao: Openbao) -> None:
         sealed.call("sys/seal", {})
         with pytest.raises(MasterKeyUnavailableError, match=r"(?i)sealed"):
             key(sealed.address, seconds=0.5).unwrap(wrapped)
+
+
+@pytest.mark.slow
+@pytest.mark.component("openbao")
+def test_a_store_needs_openbao_at_the_start_only(tmp_path: Path) -> None:
+    """A store moves from a key as text to OpenBao, and runs on without it; workers that start later need it neither."""
+    config = Config(store=f"sqlite:///{tmp_path / 'daypass.db'}")
+    text = "a passphrase of the tests"
+    there = open_everything(config, MasterKeySource(text=text))
+    sealed = there.vault.encrypt(b"secret", bound_to="a")
+    with running_openbao() as openbao:
+        source = MasterKeySource(text=openbao.address, vault_token=ROOT_TOKEN)
+        new = find_wrapping_provider(parse_address(config.store), source, store_is_empty=False)
+        add_master_key(there.store, parse_master_key(text, source="test"), new)
+        finish_master_key(there.store, new)
+        with pytest.raises(WrongMasterKeyError, match="set DAYPASS_MASTER_KEY to it"):
+            open_everything(config, MasterKeySource(text=text))
+        moved = open_everything(config, source)
+        assert moved.vault.decrypt(sealed, bound_to="a") == b"secret"
+        openbao.call("transit/keys/daypass/rotate", {})
+        before = get_keyring(there.store)
+        assert add_master_key(there.store, new, new) != before
+        again = open_everything(config, source)
+    for opened in (moved, again, open_everything(config, source), there):
+        assert opened.vault.decrypt(opened.vault.encrypt(b"new", bound_to="b"), bound_to="b") == b"new"
+        opened.store.close()
+    with pytest.raises(MasterKeyUnavailableError, match="the connection failed"):
+        open_everything(config, MasterKeySource(text=openbao.address, vault_token=ROOT_TOKEN))
 
 
 def test_a_token_is_needed() -> None:
