@@ -19,6 +19,7 @@ copyright = author  # noqa: A001 - Sphinx's name
 extensions = ["myst_parser"]
 source_suffix = {".md": "markdown"}
 root_doc = "index"
+smartquotes = False  # they would change `--option` and quotes in the help of commands
 nitpicky = True
 myst_heading_anchors = 4  # links such as page.md#a-heading work, as on a plain view of the files
 suppress_warnings = ["misc.highlighting_failure"]  # examples shorten values with an ellipsis, which no lexer knows

@@ -72,7 +72,8 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     yield f"### {name}\n"
     yield from _help(command)
     yield f"```text\n{' '.join((name, *command.collect_usage_pieces(context)))}\n```\n"
-    rows = [record for each in command.params if (record := each.get_help_record(context)) is not None]
+    records = [each.get_help_record(context) for each in command.params]
+    rows = [record for record in records if record is not None and record[1]]
     if rows:
         yield "| option | effect |\n| --- | --- |"
         yield from (f"| `{_cell(names)}` | {_prose(_cell(effect))} |" for names, effect in rows)
