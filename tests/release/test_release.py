@@ -47,7 +47,7 @@ def run(*words: str | Path, cwd: Path, given: bytes = b"", **more: str) -> "subp
     """Run a program and return its result."""
     environment = {**clean_environment({}), **more}
     return subprocess.run(
-        [str(word) for word in words], cwd=cwd, env=environment, input=given, capture_output=True, check=False
+        list(map(str, words)), cwd=cwd, env=environment, input=given, capture_output=True, check=False
     )
 
 
@@ -232,6 +232,19 @@ def test_the_installed_wheel_serves(release: Release, tmp_path: Path) -> None:
     finally:
         server.kill()
         server.communicate(timeout=30)
+
+
+def test_a_wheelhouse_installs_without_a_network(release: Release, tmp_path: Path) -> None:
+    """The commands of docs/installing.md: collect the wheels, and install from the directory alone."""
+    download = ("-m", "pip", "download", "-q", "--dest", "wheelhouse", str(release.file("*.whl")))
+    collected = run(sys.executable, *download, cwd=tmp_path)
+    if collected.returncode:
+        pytest.skip(f"pip cannot download: {collected.stderr.decode().strip()[-200:]}")
+    run(sys.executable, "-m", "venv", "new", cwd=tmp_path)
+    words = ("-m", "pip", "install", "-q", "--no-index", "--find-links", "wheelhouse", "daypass")
+    installed = run(tmp_path / "new/bin/python", *words, cwd=tmp_path, PIP_CONFIG_FILE=os.devnull)
+    assert installed.returncode == 0, installed.stderr.decode()
+    assert run(tmp_path / "new/bin/daypass", "--version", cwd=tmp_path).stdout == b"daypass 99.1.0\n"
 
 
 def test_pip_builds_from_git(tmp_path: Path) -> None:
