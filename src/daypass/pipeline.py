@@ -28,6 +28,7 @@ import msgspec
 from daypass.audit.event import HIDDEN, AuditRecord
 from daypass.audit.joined_lines import encode_parameters
 from daypass.audit.required import RequiredLog
+from daypass.audit.response_elements import encode_answer
 from daypass.authenticate.authenticate import Lookup, Signer, authenticate
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
@@ -52,6 +53,8 @@ from daypass.wire.decode import Call, decode
 from daypass.wire.faults import answer
 from daypass.wire.http import HttpRequest, HttpResponse
 from daypass.wire.render import render
+
+_NO_ANSWER = (None, None)
 
 
 class StoreView(Protocol):
@@ -124,6 +127,7 @@ class RequestTrace(msgspec.Struct):
     operation: AnyOperation | None = None
     sign_in: Mapping[str, str] | None = None
     encoded_parameters: bytes | None = None
+    answer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,7 @@ class Pipeline:
     required_log: RequiredLog | None = None
     signature_now: Callable[[datetime], datetime] | None = None
     parsed_requests: ParsedRequestCache = field(default_factory=lambda: ParsedRequestCache(HIDDEN, encode_parameters))
-    templates: CallTemplates = field(default_factory=CallTemplates)
+    templates: CallTemplates = field(default_factory=lambda: CallTemplates(encode_answer))
     _services: Mapping[str, frozenset[str]] = field(
         default_factory=lambda: {"sts": frozenset({"sts"}), "iam": frozenset({"iam"})}
     )
@@ -161,12 +165,19 @@ class Pipeline:
         """
         return self._answer(request, request_id, store_view, (WouldBlockError, KeysNeededError), begun)
 
-    def answer_at_last(self, request: HttpRequest, request_id: str, store_view: StoreView) -> HttpResponse:
+    def answer_at_last(
+        self,
+        request: HttpRequest,
+        request_id: str,
+        store_view: StoreView,
+        *,
+        sign_in: Mapping[str, str] | None = None,
+    ) -> HttpResponse:
         """Return the response to a request after its keys were fetched.
 
-        It refuses the request if keys are still missing.
+        It refuses the request if keys are still missing. `sign_in` names the sign-in behind it, for the audit event.
         """
-        return self._answer(request, request_id, store_view, (WouldBlockError,))
+        return self._answer(request, request_id, store_view, (WouldBlockError,), sign_in=sign_in)
 
     def _answer(
         self,
@@ -175,8 +186,11 @@ class Pipeline:
         store_view: StoreView,
         passed_on: tuple[type[Exception], ...],
         begun: BegunCall | None = None,
+        sign_in: Mapping[str, str] | None = None,
     ) -> HttpResponse:
         trace = RequestTrace(self.now(), request, request_id)
+        if sign_in is not None:
+            trace.sign_in = sign_in
         try:
             response = self._walk(store_view, trace) if begun is None else self._finish(begun, store_view, trace)
         except passed_on:
@@ -316,7 +330,10 @@ class Pipeline:
         if known.session_name and self.required_log is None:
             request_info = RequestInfo(trace.now, trace.request, region)
             views, generation = store_view.views, store_view.generation()
-            return self.templates.answer(known, caller, request_info, trace.request_id, views, generation)
+            body, trace.answer = (
+                self.templates.answer(known, caller, request_info, trace.request_id, views, generation) or _NO_ANSWER
+            )
+            return body
         if known.operation.answers_caller:
             return self.templates.answer_caller(known, caller, trace.request_id)
         return None
@@ -329,7 +346,8 @@ class Pipeline:
         signed_by, region = (None, self.home_region) if signer is None else (signer.caller, signer.region)
         account = "" if signed_by is None else signed_by.account
         access = operation.store_access(params)
-        required = None if self.required_log is None or is_read_only(operation, access) else self.required_log
+        is_read = is_read_only(operation, access)
+        required = None if is_read else self.required_log
         if required is not None:
             view.wait()
             required.require()
@@ -347,6 +365,8 @@ class Pipeline:
             authorized = authorize(operation, params, caller, request_info, ctx)
             # 7. run
             result = operation.run(authorized, ctx)
+            if not is_read:
+                trace.answer = encode_answer(result, authorized.role, caller.account, trace.request_id)
             if required is not None:
                 # 9. record, inside the transaction: if the event cannot be written, the changes are rolled back.
                 required.record(self._audit_record(trace))
@@ -382,6 +402,7 @@ class Pipeline:
             None,
             trace.sign_in,
             trace.encoded_parameters,
+            trace.answer,
         )
 
 

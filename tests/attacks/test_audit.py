@@ -60,6 +60,7 @@ def test_no_call_fills_the_disk_with_its_own_record(daypass_server: RunningServe
     assert send(daypass_server, *signed(daypass_server, asked, service="iam")).status == 400
     event = to_event(daypass_server.audit.audit_records[-1])
     assert event.request_parameters is not None
+    assert event.request_parameters
     assert event.request_parameters["actionNames"] == ["s3:GetObject"] * 50 + ["…"]
     assert len(msgspec.json.encode(event)) < 200_000
 

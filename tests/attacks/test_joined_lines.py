@@ -258,7 +258,7 @@ def test_a_remembered_form_is_recorded_alike(form: str, session_name: str) -> No
     record = _record(action=call.action, parameters=found.parameters, encoded_parameters=found.encoded_parameters)
     assert join_line(record, "event") == _general(record)
     event = json.loads(to_line(record, "event"))
-    assert event.get("requestParameters", {}).get("roleSessionName", session_name) == session_name
+    assert (event["requestParameters"] or {}).get("roleSessionName", session_name) == session_name
 
 
 def test_lines_of_both_kinds_are_written_in_order(tmp_path: Path) -> None:

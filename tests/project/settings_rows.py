@@ -100,14 +100,13 @@ SERVER: Mapping[str, Mapping[str, SettingRow]] = {
     },
     "Logs and metrics": {
         "audit_log": SettingRow(
-            "the file for audit events; `-` is standard output, `none` disables the log; see "
-            "[the audit log](operating.md#the-audit-log)",
+            "the file for audit events; `-` is standard output, `none` disables the log; see [the audit log](audit.md)",
             "file",
             default="`audit.jsonl` beside a SQLite store, else standard output",
         ),
         "audit_log_required": SettingRow(
             "refuse every call that issues or changes something while its event cannot be written, see "
-            "[a full disk](operating.md#a-full-disk)"
+            "[a full disk](audit.md#a-full-disk)"
         ),
         "audit_sinks": SettingRow(
             "copies of the audit log to other systems, in the short form: `syslog+tls://HOST:PORT`, `https://HOST/PATH` "

@@ -546,6 +546,7 @@ def test_the_audit_event_says_who_and_why_but_never_shows_the_assertion(stage: S
     assert took.user_identity.type == "SAMLUser"
     assert took.user_identity.principal_id.endswith(":alice@example.org")
     assert took.request_parameters is not None
+    assert took.request_parameters
     assert took.request_parameters["sAMLAssertion"] == "HIDDEN_DUE_TO_SECURITY_REASONS"
     assert refused.additional_event_data is not None
     assert "https://other.example.org" in refused.additional_event_data["detail"]

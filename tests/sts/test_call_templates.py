@@ -22,6 +22,7 @@ from tests.documents import allow, deny, document, trusting
 from daypass.audit.event import AuditRecord
 from daypass.audit.lines import to_line
 from daypass.audit.required import RequiredLog
+from daypass.audit.response_elements import encode_answer
 from daypass.audit.sinks import open_sink
 from daypass.authenticate.caller import Caller
 from daypass.authenticate.keychain import Keychain
@@ -106,7 +107,7 @@ class World:
         self.clock.freeze(datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC))
         opened = open_everything(Config(store="memory:"), MasterKeySource(), clock=self.clock)
         self.there = replace(opened, entropy=self.dice)
-        self.templates = CountedTemplates()
+        self.templates = CountedTemplates(encode_answer)
         self._made = self.server(self.templates)
         self.manager = self._make_account(_MANAGER, "management")
         self.root = self._make_account(_ACCOUNT, "member")
@@ -164,7 +165,7 @@ class World:
 
     def whole(self, request: HttpRequest) -> tuple[HttpResponse, bytes]:
         """Return those of a server that has just started."""
-        return self.answer(self.server(CallTemplates()), request)
+        return self.answer(self.server(CallTemplates(encode_answer)), request)
 
     def answer(
         self, server: tuple[Pipeline, NonBlockingView, NonBlockingView], request: HttpRequest
@@ -504,7 +505,7 @@ def test_json_goes_the_whole_way(world: World) -> None:
 
 def test_the_memory_of_templates_is_bounded() -> None:
     """Forms and callers come without end."""
-    templates = CallTemplates()
+    templates = CallTemplates(encode_answer)
     for number in range(MOST_TEMPLATES + 10):
         templates._short.put((number, number), None)  # type: ignore[arg-type]
     assert len(templates._short) == MOST_TEMPLATES
@@ -562,7 +563,7 @@ def test_a_change_of_other_values_keeps_a_template(world: World) -> None:
 def test_a_required_log_has_each_event_before_its_answer(world: World, tmp_path: Path) -> None:
     """The whole way writes it."""
     key, log = world.new_user("user"), tmp_path / "audit.jsonl"
-    sink, templates = open_sink(str(log)), CountedTemplates()
+    sink, templates = open_sink(str(log)), CountedTemplates(encode_answer)
     server = world.server(templates, RequiredLog(sink, world.record))
     for number in range(1, _WARM + 3):
         world.answer(server, world.request(key, {**_FORM, "RoleSessionName": f"session-{number}"}))

@@ -13,20 +13,12 @@ from typing import Any
 import msgspec
 
 from daypass.audit.bounds import Bounds, cut_text, cut_value
+from daypass.audit.response_elements import decode_answer
+from daypass.audit.user_identity import UserIdentity, identity_of_caller, identity_of_verified
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
-from daypass.policy.authorization_request import PrincipalKind
 from daypass.verify.caller import VerifiedCaller
 from daypass.wire.http import HttpRequest
-
-_TYPES: Mapping[PrincipalKind, str] = {
-    PrincipalKind.ROOT: "Root",
-    PrincipalKind.USER: "IAMUser",
-    PrincipalKind.ROLE_SESSION: "AssumedRole",
-    PrincipalKind.FEDERATED_USER: "FederatedUser",
-    PrincipalKind.WEB_IDENTITY: "WebIdentityUser",
-    PrincipalKind.SAML: "SAMLUser",
-}
 
 # Parameters that prove an identity, or may contain a proof.
 HIDDEN = frozenset(
@@ -67,6 +59,8 @@ _UNPROVEN = Bounds(characters=256, text_bytes=256, items=10, inner_items=0)
 _OF_DATA = Bounds(characters=2_048, text_bytes=8_192, items=50, inner_items=10)
 EVENT_VERSION = "1.11"
 _PLAIN = frozenset({int, str})
+_READS = ("Get", "List", "Simulate")
+_SIGN_INS = ("SignIn", "SignOut", "Handover")
 _SOURCES = {
     "sts": "sts.amazonaws.com",
     "iam": "iam.amazonaws.com",
@@ -97,7 +91,9 @@ class AuditRecord(msgspec.Struct, frozen=True):
 
     `data` is set for a request to a resource server. Its caller is there, and `caller` is None. `sign_in` has the
     members of the sign-in session that the caller used, in additionalEventData. `encoded_parameters` is the result of
-    joined_lines.encode_parameters for `parameters`, if that is known.
+    joined_lines.encode_parameters for `parameters`, if that is known. `answer` is the result of
+    response_elements.encode_answer for a call that issued or created something. `identity` names the person of a call
+    that does not have a caller, because a sign-in proves it.
     """
 
     at: datetime
@@ -113,6 +109,8 @@ class AuditRecord(msgspec.Struct, frozen=True):
     data: DataEvent | None = None
     sign_in: Mapping[str, str] | None = None
     encoded_parameters: bytes | None = None
+    answer: bytes | None = None
+    identity: UserIdentity | None = None
 
     @property
     def is_proven(self) -> bool:
@@ -120,7 +118,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
         if self.data is not None:
             # Anyone can send an anonymous request.
             return self.data.caller is not None and not self.data.caller.anonymous
-        return self.caller is not None
+        return self.caller is not None or self.identity is not None
 
     @property
     def code(self) -> str:
@@ -136,19 +134,12 @@ class AuditRecord(msgspec.Struct, frozen=True):
         return self.fault is not None and not self.is_proven
 
 
-class UserIdentity(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The caller of the request."""
-
-    type: str
-    principal_id: str = ""
-    arn: str = ""
-    account_id: str = ""
-    access_key_id: str = ""
-    session_context: Mapping[str, str] | None = None
-
-
 class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The record, with CloudTrail's names."""
+    """The record, with CloudTrail's names.
+
+    CloudTrail always writes the members without a default, and writes null for an absent request or answer. UNSET
+    leaves a member out.
+    """
 
     event_version: str
     event_type: str
@@ -157,20 +148,31 @@ class Event(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     event_source: str
     event_name: str
     aws_region: str
+    read_only: bool
+    management_event: bool
+    event_category: str
     source_i_p_address: str = msgspec.field(name="sourceIPAddress")
     user_agent: str
     request_i_d: str = msgspec.field(name="requestID")
     user_identity: UserIdentity
-    request_parameters: Mapping[str, Any] | None = None
+    recipient_account_id: str | msgspec.UnsetType = msgspec.UNSET
+    request_parameters: Mapping[str, Any] | msgspec.UnsetType | None = msgspec.UNSET
+    response_elements: Any = msgspec.UNSET
+    resources: Any = None
+    shared_event_i_d: Any = msgspec.field(default=None, name="sharedEventID")
+    additional_event_data: Mapping[str, Any] | None = None
     error_code: str | None = None
     error_message: str | None = None
-    additional_event_data: Mapping[str, Any] | None = None
-    read_only: bool | None = None
-    resources: tuple[Mapping[str, str], ...] | None = None
-    management_event: bool | None = None
-    event_category: str | None = None
-    recipient_account_id: str | None = None
     tls_details: Mapping[str, str] | None = None
+
+
+@lru_cache(maxsize=1_024)  # the names are those of the operations, and of our own events
+def is_read(service: str, action: str) -> bool:
+    """Return whether CloudTrail counts an action as a read.
+
+    It does so for every action of STS: they change no resource, although they issue credentials.
+    """
+    return action.startswith(_READS) or (service == "sts" and not action.endswith(_SIGN_INS))
 
 
 def to_event(record: AuditRecord, event_id: str = "") -> Event:
@@ -180,6 +182,7 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
     """
     fault, request = record.fault, record.request
     is_short = record.is_unproven_refusal
+    data, identity, answer = record.data, identity_of(record), decode_answer(record.answer)
     # Positional arguments, in the order of the class: this runs for every request, and keyword arguments cost a fifth
     # of it.
     event = Event(
@@ -190,16 +193,23 @@ def to_event(record: AuditRecord, event_id: str = "") -> Event:
         _SOURCES.get(record.service, "sts.amazonaws.com"),
         record.action,
         record.region,
+        is_read(record.service, record.action) if data is None else data.read_only,
+        data is None,
+        "Management" if data is None else "Data",
         request.peer[:_LONGEST_ADDRESS],
         _agent_text((request.header(b"user-agent") or b"")[:_LONGEST_AGENT]),
         record.request_id,
-        identity_of(record),
+        identity,
+        (identity.account_id if data is None else data.account) or msgspec.UNSET,
         _visible(record.parameters, _UNPROVEN if is_short else _PROVEN) if record.parameters else None,
+        answer.response_elements,
+        answer.resources,
+        answer.shared_event_i_d,
     )
     if record.sign_in is not None:
         event = msgspec.structs.replace(event, additional_event_data=_cut_fields(record.sign_in, _PROVEN))
-    if record.data is not None:
-        event = _with_data(event, record.data, _UNPROVEN if is_short else _OF_DATA)
+    if data is not None:
+        event = _with_data(event, data, _UNPROVEN if is_short else _OF_DATA)
     return event if fault is None else _refused(event, fault, is_short=is_short)
 
 
@@ -207,11 +217,7 @@ def _with_data(event: Event, data: DataEvent, bounds: Bounds) -> Event:
     return msgspec.structs.replace(
         event,
         additional_event_data=_cut_additional(data.additional, bounds) or None,
-        read_only=data.read_only,
         resources=tuple([_cut_fields(each, bounds) for each in data.resources]) or None,
-        management_event=False,
-        event_category="Data",
-        recipient_account_id=data.account or None,
         tls_details=None if data.tls is None else _cut_fields(data.tls, bounds),
     )
 
@@ -260,35 +266,15 @@ def _refused(event: Event, fault: Fault, *, is_short: bool) -> Event:
 
 
 def identity_of(record: AuditRecord) -> UserIdentity:
-    """Return the caller of a request."""
+    """Return the caller of a request, or the person behind it."""
     if record.data is not None and record.data.caller is not None:
-        return _verified_identity(record.data.caller)
+        return identity_of_verified(record.data.caller)
     caller = record.caller
-    if caller is None:
-        return UserIdentity("Unknown", access_key_id=cut_text(record.access_key_id, _LONGEST_KEY_ID))
-    session = caller.session
-    return UserIdentity(
-        _TYPES.get(caller.principal.kind, "Unknown"),
-        caller.user_id,
-        caller.arn,
-        caller.account,
-        caller.access_key_id,
-        {"sourceIdentity": session.source_identity} if session is not None and session.source_identity else None,
-    )
-
-
-def _verified_identity(caller: VerifiedCaller) -> UserIdentity:
-    if caller.anonymous:
-        return UserIdentity("AWSAccount", "", "", "ANONYMOUS_PRINCIPAL")
-    source = caller.context.get("aws:sourceidentity")
-    return UserIdentity(
-        _TYPES.get(caller.principal.kind, "Unknown"),
-        caller.user_id,
-        caller.arn,
-        caller.account,
-        caller.access_key_id,
-        {"sourceIdentity": source} if isinstance(source, str) else None,
-    )
+    if caller is not None:
+        return identity_of_caller(caller)
+    if record.identity is not None:
+        return record.identity
+    return UserIdentity("Unknown", access_key_id=cut_text(record.access_key_id, _LONGEST_KEY_ID))
 
 
 def _visible(parameters: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from daypass.bounded_memory import BoundedMemory
 from daypass.policy.authorization_request import PrincipalKind
 from daypass.wire.http import HttpRequest
 
+_RECIPIENT = b',"recipientAccountId":'
 _LONGEST = 4_096  # bytes of a line, and of encoded parameters
 _LONGEST_AGENT, _LONGEST_ADDRESS = 512, 64  # bytes and characters; an event has no more of an address
 _MOST_IDENTITIES = 1_024
@@ -29,6 +30,11 @@ _TEXTS = frozenset({str})
 # Values are quoted and their quotes escaped, so these occur once, outside of values.
 _ID, _TIME, _ADDRESS, _AGENT = b'"eventID":', b',"eventTime":', b'"sourceIPAddress":', b',"userAgent":'
 _REQUEST, _IDENTITY = b'"requestID":', b',"userIdentity":'
+_PARAMETERS, _NO_PARAMETERS, _NO_ANSWER = (
+    b',"requestParameters":',
+    b',"requestParameters":null',
+    b',"responseElements":null',
+)
 
 _encode = msgspec.json.Encoder().encode
 _identities: BoundedMemory[tuple[PrincipalKind, str, str, str, str], bytes] = BoundedMemory(_MOST_IDENTITIES)
@@ -75,7 +81,8 @@ def join_line(record: AuditRecord, event_id: str) -> bytes | None:
             _agent_part(agent),
             _encode(record.request_id),
             _identity_part(record, caller),
-            b"" if encoded is None else b',"requestParameters":' + encoded,
+            _NO_PARAMETERS if encoded is None else _PARAMETERS + encoded,
+            record.answer or _NO_ANSWER,
             sign_in,
             b"}\n",
         )
@@ -138,9 +145,16 @@ def _encoded_fields(fields: tuple[tuple[str, str], ...]) -> bytes | None:
 
 def _identity_part(record: AuditRecord, caller: Caller | None) -> bytes:
     if caller is None or caller.session is not None or not caller.access_key_id:
-        return _IDENTITY + _encode(identity_of(record))  # such callers are many, and make few calls each
+        return _encode_identity(record)  # such callers are many, and make few calls each
     key = (caller.principal.kind, caller.user_id, caller.arn, caller.account, caller.access_key_id)
-    return _identities.get(key) or _identities.put(key, _IDENTITY + _encode(identity_of(record)))
+    return _identities.get(key) or _identities.put(key, _encode_identity(record))
+
+
+def _encode_identity(record: AuditRecord) -> bytes:
+    """Return the caller, and the account whose log has the event."""
+    identity = identity_of(record)
+    account, encoded = identity.account_id, _IDENTITY + _encode(identity)
+    return encoded + _RECIPIENT + _encode(account) if account else encoded
 
 
 def _between(encoded: bytes, start: bytes, end: bytes) -> bytes:

@@ -13,11 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.audit.bounds import CUT, cut_text, encode_json
+from daypass.audit.chain import ROOM
 from daypass.audit.event import AuditRecord, Event, to_event
 from daypass.audit.joined_lines import join_line
 
 LARGEST_LINE = 65_536  # bytes with the line end; the operator pages read lines of up to four times that
 LARGEST_UNPROVEN_LINE = 4_096  # of a refused unauthenticated call
+# Without the member that chains the lines.
+_MOST, _MOST_UNPROVEN = LARGEST_LINE - ROOM, LARGEST_UNPROVEN_LINE - ROOM
 _SHORTEST = 64  # bytes of one string parameter, if the whole line is too long
 _LONGEST_NAME = 2_048  # bytes of an ARN, or of the subject of a token or an assertion
 _END = b"\n"
@@ -68,11 +71,11 @@ def encode_line(record: AuditRecord, event_id: str) -> bytes:
         line = encode_event(to_event(record, event_id))
     except Exception as problem:  # noqa: BLE001 - a request is recorded with any input
         line = encode_event(to_event(_without_contents(record, problem), event_id))
-    if len(line) <= LARGEST_UNPROVEN_LINE:
+    if len(line) <= _MOST_UNPROVEN:
         return line
     if record.is_unproven_refusal:
         return encode_event(_shortened(record, event_id, _SHORTEST))
-    return line if len(line) <= LARGEST_LINE else encode_event(_shortened(record, event_id, LARGEST_LINE))
+    return line if len(line) <= _MOST else encode_event(_shortened(record, event_id, LARGEST_LINE))
 
 
 def to_short_event(refusal: AuditRecord, event_id: str) -> Event:
@@ -104,9 +107,15 @@ def _shortened(record: AuditRecord, event_id: str, most: int) -> Event:
     """
     event = to_event(record, event_id)
     who = event.user_identity
-    who = replace(who, arn=cut_text(who.arn, _LONGEST_NAME), principal_id=cut_text(who.principal_id, _LONGEST_NAME))
+    who = replace(
+        who,
+        arn=cut_text(who.arn, _LONGEST_NAME),
+        principal_id=cut_text(who.principal_id, _LONGEST_NAME),
+        user_name=cut_text(who.user_name, _LONGEST_NAME),
+    )
     kept = {name: _shorter(value, most) for name, value in (event.request_parameters or {}).items()}
-    return replace(event, request_parameters=kept, user_identity=who)
+    elements = None if len(record.answer or b"") > _LONGEST_NAME else event.response_elements
+    return replace(event, request_parameters=kept or None, response_elements=elements, user_identity=who)
 
 
 def _shorter(value: Any, most: int) -> Any:

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import msgspec
 
-from daypass.audit.event import EVENT_VERSION, Event, UserIdentity
+from daypass.audit.event import EVENT_VERSION, Event
+from daypass.audit.user_identity import UserIdentity
 
 EVENT_NAME = "AuditEventsLost"
 _MOST_KINDS = 200  # of action and outcome; all others are counted together
@@ -90,9 +91,14 @@ class Losses(msgspec.Struct):
             "sts.amazonaws.com",
             EVENT_NAME,
             "us-east-1",
+            False,  # noqa: FBT003 - by position
+            True,  # noqa: FBT003 - by position
+            "Management",
             "daypass",
             "daypass",
             "",
             UserIdentity("AWSService"),
+            request_parameters=None,
+            response_elements=None,
             additional_event_data={"lost": lost},
         )

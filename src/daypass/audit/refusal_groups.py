@@ -24,8 +24,9 @@ import msgspec
 from msgspec.structs import replace
 
 from daypass.arn import Arn, is_account_id
-from daypass.audit.event import AuditRecord, Event, UserIdentity
+from daypass.audit.event import AuditRecord, Event
 from daypass.audit.lines import to_short_event
+from daypass.audit.user_identity import UserIdentity
 from daypass.federation.oidc.shares import Shares
 
 WINDOW = 10.0  # seconds

@@ -9,6 +9,7 @@ memory for their records.
 """
 
 import math
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO, Protocol
 
 import structlog
 
+from daypass.audit.chain import Chain
 from daypass.audit.event import AuditRecord
 from daypass.audit.line_queue import AwaitedLine, LineQueue
 from daypass.audit.lines import encode_event, new_event_ids, to_line
@@ -155,6 +157,7 @@ class LineSink:
         self._writing_since = 0.0
         self._is_failing = False
         self._is_loss_reported = False
+        self._chain = Chain(os.urandom(8))
         self._wake = threading.Event()
         self._is_reopening = False
         self._writer = Background("audit", self._run)
@@ -253,10 +256,12 @@ class LineSink:
             self._reopen_if_requested()
             while problem is None and (lines := self._queue.next_lines()):
                 self._writing_since = time.monotonic()
-                written, problem = self._target.write(lines)
+                final = self._link(lines)
+                written, problem = self._target.write(final)
                 if self._copies is not None and written:
-                    self._copies.copy(lines[:written])
+                    self._copies.copy(final[:written])
                 self._writing_since = 0.0
+                self._chain.advance(written)
                 self._queue.take_out(written)
                 self._reopen_if_requested()
         except Exception as bug:  # noqa: BLE001 - a bug must not stop the recording; the write is retried
@@ -266,6 +271,12 @@ class LineSink:
         else:
             self._note_failure(problem)
         return problem
+
+    def _link(self, lines: list[bytes]) -> list[bytes]:
+        """Return the final lines, each with the digest of the one before it."""
+        if not self._chain.has_begun:
+            self._chain.begin_after(self._target.last_line())
+        return self._chain.link(lines)
 
     def _reopen_if_requested(self) -> None:
         if not self._is_reopening:

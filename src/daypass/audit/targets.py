@@ -20,6 +20,7 @@ from functools import partial
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 _MODE = 0o600
+_LONGEST_LINE = 262_144  # bytes that are read for the last line
 _STALLED_AFTER = 0.5  # seconds without space in a pipe
 
 
@@ -43,6 +44,10 @@ class Target(Protocol):
 
         Raises OSError; the old file then remains in use.
         """
+        ...
+
+    def last_line(self) -> bytes:
+        """Return the last line that was written, without its end, or b"" if that is not known."""
         ...
 
     def close(self) -> None:
@@ -75,6 +80,19 @@ class LogFile:
         before, self._descriptor = self._descriptor, _open_file(self._path)
         self._is_cut = False
         os.close(before)
+
+    def last_line(self) -> bytes:
+        """Return the last whole line of the file. Another process may have written it."""
+        with _locked(self._descriptor):
+            size = os.fstat(self._descriptor).st_size
+            start = max(0, size - _LONGEST_LINE)
+            try:
+                end = os.pread(self._descriptor, _LONGEST_LINE, start)
+            except OSError:  # a file that is writable but not readable
+                return b""
+        lines = end.split(b"\n")
+        # What follows the last line end is a line of a process that died.
+        return lines[-2] if len(lines) > (2 if start else 1) else b""
 
     def close(self) -> None:
         """Close the file."""
@@ -129,6 +147,10 @@ class Stream:
 
     def reopen(self) -> None:
         """Do not reopen: log rotation does not move a stream."""
+
+    def last_line(self) -> bytes:
+        """Return b"": a stream cannot be read."""
+        return b""
 
     def close(self) -> None:
         """Leave the stream open: other code may write to it."""

@@ -35,6 +35,11 @@ class Caller(msgspec.Struct, frozen=True):
     mfa_at: int | None = None
 
     @property
+    def subject(self) -> str:
+        """The name that an identity provider gave the caller, or ""."""
+        return ""
+
+    @property
     def is_root(self) -> bool:
         """Return whether this is a root user, with long-term keys or a session."""
         return self.principal.kind is PrincipalKind.ROOT

@@ -37,6 +37,7 @@ from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.operations.operation import (
     MARKED_NAME,
     Authorized,
+    EncodeEvent,
     NoPermissionNeeded,
     Result,
     SessionAnswers,
@@ -115,7 +116,8 @@ class CacheAccess(Protocol):
 class CallTemplates:
     """Remembers the templates of the forms and callers that came last."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode_event: EncodeEvent) -> None:
+        self._encode_event = encode_event
         self._short: BoundedMemory[_Name, CallTemplate] = BoundedMemory(MOST_TEMPLATES)
         self._long: BoundedMemory[_Name, CallTemplate] = BoundedMemory(_MOST_LONG)
         # Callers, and values of tags, may never come again: only those that do get a template.
@@ -137,8 +139,8 @@ class CallTemplates:
         request_id: str,
         views: Views,
         generation: int | None,
-    ) -> bytes | None:
-        """Return the answer to a call, or None.
+    ) -> tuple[bytes, bytes] | None:
+        """Return the answer to a call, and the part of its audit event, or None.
 
         None means that the call has to go the whole way. `generation` is that of the cache, as for `find`.
         """
@@ -194,7 +196,7 @@ class CallTemplates:
         if not self._comes_again(name):
             return
         with store_view.open(StoreAccess.CACHE, request_info.now, request_info.region, caller.account) as ctx:
-            template = _make(known, caller, request_info, ctx)
+            template = _make(known, caller, request_info, ctx, self._encode_event)
         if template is not None:
             # A template does not contain the proof.
             is_long = len(request_info.request.body) - len(known.proof) > _LONG
@@ -244,7 +246,9 @@ def may_have_template(known: ParsedRequest, caller: Caller) -> bool:
     return operation.has_lasting_caller(caller) if known.proof else is_lasting(caller)
 
 
-def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext) -> CallTemplate | None:
+def _make(
+    known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: RequestContext, encode_event: EncodeEvent
+) -> CallTemplate | None:
     """Return the template, one without answers, or None if the next call shall try again."""
     operation: Any = known.operation
     recorded, vault = RecordedViews(ctx.views), ctx.vault
@@ -269,7 +273,8 @@ def _make(known: ParsedRequest, caller: Caller, request_info: RequestInfo, ctx: 
         authorized = authorize_by_template(draft, known.session_name, request_info)
         if authorized is None:
             return None
-        answers = operation.make_template(known.call.model, msgspec.structs.replace(authorized, params=params), ctx)
+        whole = msgspec.structs.replace(authorized, params=params)
+        answers = operation.make_template(known.call.model, whole, ctx, encode_event)
     # A value that is the same object at each load would not show that it has left the cache.
     if any(value is None or isinstance(value, bool) for _, _, value in recorded.read):
         return None

@@ -57,7 +57,7 @@ FOR_OPERATORS: Mapping[str, tuple[str, str]] = {
     "restore": ("daypass.cli.operators.restore", "Make a store from a backup."),
     "check": ("daypass.cli.operators.check", "Find damage in the store."),
     "account": ("daypass.cli.operators.account", "Create and list accounts."),
-    "audit": ("daypass.cli.operators.audit", "List the sinks of the audit log, and test them."),
+    "audit": ("daypass.cli.operators.audit", "Find out whose key it is, check the audit log, test its sinks."),
     "bucket": ("daypass.cli.operators.gateways.bucket", "List and record the buckets of accounts."),
     "organization": ("daypass.cli.operators.organization", "Show and change the store's organization."),
     "apply": ("daypass.cli.operators.apply", "Apply a configuration file."),

@@ -7,7 +7,7 @@ permission.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -272,13 +272,16 @@ MARKED_NAME: Final = "(session-name)"
 """The mark of a session's name in a template. No valid name contains a parenthesis."""
 
 
+EncodeEvent = Callable[[Result, AssumableRole | None, str, str], bytes]
+
+
 class SessionAnswers(Protocol):
     """The answers to one caller and form, but for the session."""
 
     def answer(
         self, authorized: Authorized[Any], session_name: str, now: datetime, request_id: str, entropy: Entropy
-    ) -> bytes:
-        """Return an answer with a new session.
+    ) -> tuple[bytes, bytes]:
+        """Return an answer with a new session, and what its audit event says about it (encode_answer).
 
         It has the bytes of the answer of `run` and the writer of the service model. `authorized` is for this session
         name, which is plain.
@@ -294,9 +297,12 @@ class TemplatedSession(ABC):
 
     @abstractmethod
     def make_template(
-        self, model: OperationModel, authorized: Authorized[Any], ctx: RequestContext
+        self, model: OperationModel, authorized: Authorized[Any], ctx: RequestContext, encode_event: EncodeEvent
     ) -> SessionAnswers | None:
         """Return what the answers have in common, or None.
+
+        `encode_event` returns the part of an answer's audit event: of the answer, the role that it is for, the
+        caller's account and the request id.
 
         It follows from the parameters without the session name, the caller, and the values that `ctx` reads.
         """

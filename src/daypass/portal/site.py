@@ -15,6 +15,7 @@ import msgspec
 from starlette.requests import Request
 
 from daypass.audit.event import AuditRecord
+from daypass.audit.user_identity import UserIdentity
 from daypass.authenticate.caller import Caller
 from daypass.errors import Fault
 from daypass.operations.operation import StoreAccess
@@ -49,9 +50,17 @@ class Site:
         return home if not served or home in served else min(served)
 
     def call(
-        self, request: Request, action: str, parameters: Mapping[str, str], request_id: str
+        self,
+        request: Request,
+        action: str,
+        parameters: Mapping[str, str],
+        request_id: str,
+        sign_in: Mapping[str, str] | None = None,
     ) -> tuple[int, dict[str, Any]]:
-        """Call an unsigned STS operation, and return status and response."""
+        """Call an unsigned STS operation, and return status and response.
+
+        `sign_in` names the sign-in whose proof is among the parameters, for the audit event.
+        """
         sent = as_sent(request)
         form = urlencode({"Action": action, "Version": _VERSION, **parameters})
         call = msgspec.structs.replace(
@@ -66,7 +75,7 @@ class Site:
             ),
             body=form.encode(),
         )
-        answered = self.pipeline.answer_at_last(call, request_id, self.store_view)
+        answered = self.pipeline.answer_at_last(call, request_id, self.store_view, sign_in=sign_in)
         document = msgspec.json.decode(answered.body)
         if "Error" in document:
             return answered.status, document
@@ -82,10 +91,13 @@ class Site:
         parameters: Mapping[str, Any] | None = None,
         fault: Fault | None = None,
         sign_in: Mapping[str, str] | None = None,
+        person: UserIdentity | None = None,
+        answer: bytes | None = None,
     ) -> None:
         """Record a step that is not an API call.
 
-        `sign_in` names the session that the step concerns.
+        `sign_in` names the session that the step concerns, and `person` its person, for a step without a caller.
+        `answer` is what the step issued (encode_answer).
 
         A required audit log records a successful step before the response is sent, or raises ServiceUnavailable.
         """
@@ -103,6 +115,8 @@ class Site:
                 parameters,
                 fault,
                 sign_in=sign_in,
+                answer=answer,
+                identity=person,
             )
         )
 

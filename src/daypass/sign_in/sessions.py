@@ -61,6 +61,11 @@ def is_sign_in_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
+def new_id(ctx: RequestContext) -> str:
+    """Return a new id of a sign-in, which its audit events have too."""
+    return f"si-{ctx.entropy(_ID_BYTES).hex()}"
+
+
 def begin(proof: Proof, found: Identified, peer: str, agent: str, ctx: RequestContext) -> tuple[SignInSession, str]:
     """Store a new session, and return it with the secret for its cookie.
 
@@ -75,7 +80,7 @@ def begin(proof: Proof, found: Identified, peer: str, agent: str, ctx: RequestCo
         raise SignInOverError(f"the session at the provider ended at {found.ends}")
     secret = to_base64url(ctx.entropy(_SECRET_BYTES))
     session = SignInSession(
-        id=f"si-{ctx.entropy(_ID_BYTES).hex()}",
+        id=new_id(ctx),
         kind=proof.kind,
         account=found.account,
         issuer=found.issuer,

@@ -87,7 +87,7 @@ class CreateToken(OfSsoOidc):
         require_scopes(params.scope)
         tokens = grant(params, client, call)
         mark_used(client, call.ctx)
-        session = find_session(call.sign_in, call.ctx)
+        session = call.session = find_session(call.sign_in, call.ctx)
         if session is not None:
             call.headers = ((_ENDS, b"%d" % session.ends.timestamp()),)
         return {

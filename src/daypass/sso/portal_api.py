@@ -165,7 +165,7 @@ def session_of(params: BearerParams, call: RestCall) -> SignInSession:
     if found is None:
         raise UnauthorizedException(_UNAUTHORIZED)
     family, session = found
-    call.sign_in = session.id
+    call.sign_in, call.session = session.id, session
     if family.kind != "sso" or SCOPE not in family.scopes:
         raise UnauthorizedException(_UNAUTHORIZED, detail=f"a token of the kind {family.kind!r} without {SCOPE}")
     return session

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.operations.request_context import RequestContext
 from daypass.pipeline import Pipeline, StoreView
 from daypass.wire.http import Headers, HttpRequest
@@ -19,8 +20,9 @@ P_contra = TypeVar("P_contra", contravariant=True)
 class RestCall(msgspec.Struct):
     """One call: its request, its context, and the facts for its audit event.
 
-    `sign_in` is the id of the sign-in session, once it is known. `recorded` are the parameters that the event contains:
-    never codes, secrets or tokens. `headers` are further headers of the response.
+    `sign_in` is the id of the sign-in session, and `session` the session itself, once they are known. `recorded` are
+    the parameters that the event contains: never codes, secrets or tokens. `headers` are further
+    headers of the response.
     """
 
     request: HttpRequest
@@ -29,6 +31,7 @@ class RestCall(msgspec.Struct):
     pipeline: Pipeline
     store_view: StoreView
     sign_in: str = ""
+    session: SignInSession | None = None
     recorded: dict[str, Any] = msgspec.field(default_factory=dict)
     headers: Headers = ()
 

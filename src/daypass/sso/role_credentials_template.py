@@ -24,24 +24,29 @@ from typing import Any, Final
 import msgspec
 
 from daypass.audit.event import AuditRecord
+from daypass.audit.response_elements import encode_answer
+from daypass.audit.user_identity import UserIdentity
 from daypass.authenticate.caller import Caller
 from daypass.authorize.call_templates import CallTemplate, TemplateCheck, authorize_by_template
 from daypass.authorize.context import RequestInfo
 from daypass.authorize.merged_requests import MOST_CHARACTERS, build_request
 from daypass.bounded_memory import BoundedMemory
 from daypass.directory.entities.sign_in_entities import SignInSession, TokenFamily
+from daypass.directory.identity import AssumableRole
 from daypass.directory.recorded_views import CachedValue, RecordedViews, are_present
 from daypass.directory.store import RecordMissingError, Views, WouldBlockError
 from daypass.directory.stored_sealing_keys import load_sealing_ring
 from daypass.errors import Fault
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.operations.oidc_clients import listed_clients
-from daypass.operations.operation import Authorized, PermissionCheck
+from daypass.operations.operation import Authorized, PermissionCheck, Result
 from daypass.operations.request_context import RequestContext
+from daypass.operations.sts.assume_role_template import MARKED_END, written_end
 from daypass.operations.sts.assume_role_with_saml import SamlCaller
 from daypass.operations.sts.credentials import Grant, GrantTemplate, make_grant_template, mint_by_template
 from daypass.operations.sts.role_session import read_role_arn
 from daypass.pipeline import Pipeline
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.proofs import identity_bytes, saml_identity
 from daypass.sign_in.signed_in_operations import chain_of
 from daypass.sign_in.take_role import RoleCall, find_provider, role_call
@@ -50,10 +55,12 @@ from daypass.sso.portal_api import GetRoleCredentials, GetRoleCredentialsParams,
 from daypass.sso.rest_action import RestCall
 from daypass.wire.answer_template import make_answer_template
 from daypass.wire.http import HttpRequest
+from daypass.wire.response_shapes import xml_seconds
 
 MOST_ROLES: Final = 1024
 _LONGEST_QUERY, _LARGEST_IDENTITY = 1_024, 16_384  # bytes
 _TOKEN = b"x-amz-sso_bearer_token"
+_REQUEST_ID = "(request-id)"
 _KEY_ID, _SECRET, _SESSION_TOKEN, _MILLISECONDS = "(access-key-id)", "(secret)", "(token)", 111_222_333_444
 _REFUSALS = (WouldBlockError, KeysNeededError, RecordMissingError, Fault)
 
@@ -72,9 +79,13 @@ class _Usual(msgspec.Struct, frozen=True):
     authorization: CallTemplate
     call: RoleCall
     sign_in: Mapping[str, str]
+    person: UserIdentity
     recorded: Mapping[str, Any]
     grant: GrantTemplate
     document: str
+    role_event: str
+    event: str
+    is_shared: bool
     after: int
     last: datetime
 
@@ -121,16 +132,19 @@ class RoleCredentialsTemplates:
         )
         call, operation = usual.call, usual.call.operation
         caller, parameters, sign_in = authorized.caller, call.parameters, call.sign_in
+        issued = (key_id, written_end(expires))
+        role_event = usual.role_event % ((*issued, request_id) if usual.is_shared else issued)
+        event = usual.event % (key_id, expires * 1_000)
         pipeline.record(
             AuditRecord(
                 now, request_id, request, operation.service, operation.action, region, "", caller, parameters,
-                None, None, sign_in,
+                None, None, sign_in, None, role_event.encode(),
             )
         )  # fmt: skip
         pipeline.record(
             AuditRecord(
                 now, request_id, request, GetRoleCredentials.service, GetRoleCredentials.name, region, "", None,
-                usual.recorded, None, None, usual.sign_in,
+                usual.recorded, None, None, usual.sign_in, None, event.encode(), usual.person,
             )
         )  # fmt: skip
         return (usual.document % (key_id, secret, token, expires * 1_000)).encode()
@@ -204,17 +218,33 @@ def _make_usual(params: GetRoleCredentialsParams, call: RestCall, render: _Rende
     authorized = authorize_by_template(authorization, session.session_name, info)
     if authorized is None:
         return None
-    grant, chain = _grant_of(operation, authorized, ctx), chain_of(session)
+    (grant, result), chain = _grant_of(operation, authorized, ctx), chain_of(session)
     last = _end_of(session, caller) - timedelta(seconds=grant.seconds + 1)
     if ctx.now > last:
         return None
+    is_shared = needed[0].role is not None and caller.account not in {"", needed[0].role.account}
     try:
         template, document = make_grant_template(grant, caller, ctx, chain), _document(render)
+        role_event, event = _role_event(result, needed[0].role, caller.account, is_shared=is_shared), _event()
     except ValueError:
         return None
     recorded = {"accountId": params.account_id, "roleName": params.role_name}
     sign_in = {"SignInId": session.id}
-    return _Usual(found[0], authorization, taken, sign_in, recorded, template, document, max(chain.times), last)
+    return _Usual(
+        found[0],
+        authorization,
+        taken,
+        sign_in,
+        person_of(session),
+        recorded,
+        template,
+        document,
+        role_event,
+        event,
+        is_shared,
+        max(chain.times),
+        last,
+    )
 
 
 def _check(check: PermissionCheck, caller: Caller, ctx: RequestContext) -> TemplateCheck:
@@ -223,22 +253,34 @@ def _check(check: PermissionCheck, caller: Caller, ctx: RequestContext) -> Templ
     return TemplateCheck(check.action, check.resource, check.account, dict(built.context), policies)
 
 
-def _grant_of(operation: Any, authorized: Authorized[Any], ctx: RequestContext) -> Grant:
-    """Return the grant that the operation would mint now."""
+def _grant_of(operation: Any, authorized: Authorized[Any], ctx: RequestContext) -> tuple[Grant, Result]:
+    """Return the grant that the operation would mint now, and its answer with marks."""
     grants: list[Grant] = []
 
     def mark(grant: Grant, _authorized: Authorized[Any], _ctx: RequestContext) -> dict[str, Any]:
         grants.append(grant)
-        return {"SessionToken": _SESSION_TOKEN}
+        return {"AccessKeyId": _KEY_ID, "SessionToken": _SESSION_TOKEN, "Expiration": MARKED_END}
 
-    operation.grant(authorized, ctx, mark)
-    return grants[0]
+    result = operation.grant(authorized, ctx, mark)
+    return grants[0], result
 
 
 def _end_of(session: SignInSession, caller: Caller) -> datetime:
     """Return the end of each session, at the latest."""
     ends = caller.claims.session_ends if isinstance(caller, SamlCaller) else None
     return session.ends if ends is None else min(ends, session.ends)
+
+
+def _role_event(result: Result, role: AssumableRole | None, account: str, *, is_shared: bool) -> str:
+    """Return the part of the role's event for the answer as a format. Raises ValueError if it has other places."""
+    marks = (_KEY_ID, xml_seconds(MARKED_END), *([_REQUEST_ID] if is_shared else []))
+    return make_answer_template(encode_answer(result, role, account, _REQUEST_ID).decode(), marks)
+
+
+def _event() -> str:
+    """Return the part of our own event for the answer as a format."""
+    found = {"roleCredentials": {"accessKeyId": _KEY_ID, "expiration": _MILLISECONDS}}
+    return make_answer_template(encode_answer(found).decode(), (_KEY_ID, str(_MILLISECONDS)))
 
 
 def _document(render: _Render) -> str:

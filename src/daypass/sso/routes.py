@@ -17,12 +17,14 @@ from typing import Any
 import msgspec
 
 from daypass.audit.event import AuditRecord
+from daypass.audit.response_elements import encode_answer
 from daypass.directory.store import WouldBlockError
 from daypass.errors import Blame, Fault, InternalFailure, Throttling, ValidationError
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.issuer_keys import IssuerKeys
 from daypass.operations.operation import StoreAccess
 from daypass.pipeline import Pipeline, StoreView
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.open_api import require_open_api
 from daypass.sso.operations import ACTIONS, REFUSED_ACTIONS, declared_members
 from daypass.sso.rest_action import AnyAction, RestCall
@@ -195,6 +197,8 @@ class Sso:
                 self.pipeline.required_log.require()
             require_open_api(ctx, needs_provider=action.needs_provider)
             result: Mapping[str, Any] = action.answer(params, call)
+        if not trace.action.startswith("List"):  # a list issues nothing
+            trace.answer = encode_answer(result)
         self.pipeline.record_first(self._audit_record(trace))
         return result
 
@@ -212,6 +216,8 @@ class Sso:
             None if call is None else call.recorded,
             trace.fault,
             sign_in={"SignInId": call.sign_in} if call is not None and call.sign_in else None,
+            answer=trace.answer,
+            identity=None if call is None or call.session is None else person_of(call.session),
         )
 
 
@@ -247,6 +253,7 @@ class _Trace(msgspec.Struct):
     action: str
     call: RestCall | None = None
     fault: Fault | None = None
+    answer: bytes | None = None
 
 
 def _request(scope: Scope, body: bytes | None) -> HttpRequest:

@@ -224,6 +224,7 @@ def _live(sign_in: str, call: RestCall) -> SignInSession:
     session = find_session(sign_in, call.ctx)
     if session is None:
         raise SignInOverError(f"{sign_in} has ended")
+    call.session = session
     return session
 
 

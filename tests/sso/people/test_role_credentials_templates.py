@@ -16,6 +16,7 @@ from tests.documents import deny, document
 from tests.sso.people.person import SCOPE
 from tests.sts.test_call_templates import World, void
 
+from daypass.audit.response_elements import encode_answer
 from daypass.authorize.call_templates import CallTemplates
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider
@@ -101,7 +102,7 @@ class People(World):
 
     def portal(self, templates: RoleCredentialsTemplates) -> Sso:
         """Return the JSON services of a server."""
-        pipeline, nonblocking, blocking = self.server(CallTemplates())
+        pipeline, nonblocking, blocking = self.server(CallTemplates(encode_answer))
         keys: Any = None  # no key is fetched
         return Sso(pipeline, nonblocking, blocking, keys, self.workers, lambda: "request", templates, _catalog())
 

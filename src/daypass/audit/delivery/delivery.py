@@ -104,6 +104,10 @@ class SpooledCopies:
         for name, limit in self._limits.items():
             self.spool.keep_within(name, limit)
 
+    def last_line(self) -> bytes:
+        """Return b"": a sink cannot be read."""
+        return b""
+
     def write(self, lines: Sequence[bytes]) -> Written:
         """Accept lines, as the audit log itself."""
         try:

@@ -123,8 +123,9 @@ def _test(sink: "AuditSinkSetting") -> dict[str, Any]:
 
 
 def _test_event(event_id: str) -> bytes:
-    from daypass.audit.event import EVENT_VERSION, Event, UserIdentity
+    from daypass.audit.event import EVENT_VERSION, Event
     from daypass.audit.lines import encode_event
+    from daypass.audit.user_identity import UserIdentity
 
     at = datetime.now(UTC).replace(microsecond=0)
     event = Event(
@@ -135,10 +136,15 @@ def _test_event(event_id: str) -> bytes:
         event_source="daypass",
         event_name=TEST_EVENT,
         aws_region="us-east-1",
+        read_only=True,
+        management_event=True,
+        event_category="Management",
         source_i_p_address="daypass",
         user_agent="daypass",
         request_i_d="",
         user_identity=UserIdentity("AWSService"),
+        request_parameters=None,
+        response_elements=None,
     )
     return encode_event(event).rstrip(b"\n")
 

@@ -16,6 +16,7 @@ from daypass.mint.durations import role_duration
 from daypass.operations.mfa import verify_mfa
 from daypass.operations.operation import (
     Authorized,
+    EncodeEvent,
     NamedSession,
     Parameters,
     PermissionCheck,
@@ -158,7 +159,11 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TaggedSession, Templat
         return _grant(authorized, ctx, mint_credentials)
 
     def make_template(
-        self, model: OperationModel, authorized: Authorized[AssumeRoleRequest], ctx: RequestContext
+        self,
+        model: OperationModel,
+        authorized: Authorized[AssumeRoleRequest],
+        ctx: RequestContext,
+        encode_event: EncodeEvent,
     ) -> AssumeRoleTemplate | None:
         """Return the template of similar answers, or None.
 
@@ -167,7 +172,7 @@ class AssumeRole(Signed[AssumeRoleRequest], NamedSession, TaggedSession, Templat
         params = authorized.params
         if params.policies.arns or params.policies.inline or params.members.minimum_session_token_size:
             return None
-        return make_assume_role_template(partial(_grant, authorized, ctx), model, authorized, ctx)
+        return make_assume_role_template(partial(_grant, authorized, ctx), model, authorized, ctx, encode_event)
 
 
 def _grant(authorized: Authorized[AssumeRoleRequest], ctx: RequestContext, mint: Mint) -> Result:

@@ -78,6 +78,11 @@ class SamlCaller(Caller, frozen=True, kw_only=True):
 
     claims: SamlIdentity
 
+    @property
+    def subject(self) -> str:
+        """The subject of the assertion."""
+        return self.claims.subject
+
 
 class AssumeRoleWithSAML(Declares):
     """Mints a role session for the bearer of an identity provider's assertion."""

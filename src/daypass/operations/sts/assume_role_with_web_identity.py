@@ -32,6 +32,7 @@ from daypass.mint.key_chain import NO_KEYS, ChainBrokenError, KeyChain
 from daypass.operations.operation import (
     Authorized,
     Declares,
+    EncodeEvent,
     NamedSession,
     Parameters,
     PermissionCheck,
@@ -106,6 +107,11 @@ class Bearer(Caller, frozen=True, kw_only=True):
     role_keys: Mapping[str, str]
     token_chain: KeyChain = NO_KEYS
     carried: Mapping[str, str] = {}  # the propagated identity of the session that requested one of our own tokens
+
+    @property
+    def subject(self) -> str:
+        """The subject of the token."""
+        return self.web.subject
 
     def key_chain(self, now: int) -> KeyChain:
         """Return the access keys behind the token.
@@ -224,7 +230,11 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
         return self.grant(authorized, ctx, mint_credentials)
 
     def make_template(
-        self, model: OperationModel, authorized: Authorized[AssumeRoleWithWebIdentityRequest], ctx: RequestContext
+        self,
+        model: OperationModel,
+        authorized: Authorized[AssumeRoleWithWebIdentityRequest],
+        ctx: RequestContext,
+        encode_event: EncodeEvent,
     ) -> AssumeRoleTemplate | None:
         """Return the template of similar answers, or None.
 
@@ -233,7 +243,7 @@ class AssumeRoleWithWebIdentity(Declares, StrippableProof, NamedSession, Templat
         params = authorized.params
         if params.policies.arns or params.policies.inline or params.members.minimum_session_token_size:
             return None
-        return make_assume_role_template(partial(self.grant, authorized, ctx), model, authorized, ctx)
+        return make_assume_role_template(partial(self.grant, authorized, ctx), model, authorized, ctx, encode_event)
 
     def has_lasting_caller(self, caller: Caller) -> bool:
         """Return whether later tokens of the same identity have this same bearer."""

@@ -36,6 +36,7 @@ from daypass.portal.roles.role_page import ChosenRole, read_choice
 from daypass.portal.roles.role_rows import OpenRoleRow, page_values, to_rows
 from daypass.portal.sign_in_cookie import require_session, session_of
 from daypass.portal.site import Site, as_sent
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, issue_code
 from daypass.sign_in.open_api import require_open_api
 from daypass.sign_in.open_roles import OpenRole, open_roles
@@ -118,7 +119,8 @@ class LoginApproval:
         self, event: str, request: Request, request_id: str, asked: LoginRequest, session: SignInSession, role: str = ""
     ) -> None:
         parameters = {"clientId": asked.client_id, **({"roleArn": role} if role else {})}
-        self.site.record(event, request, request_id, parameters=parameters, sign_in={"SignInId": session.id})
+        sign_in, person = {"SignInId": session.id}, person_of(session)
+        self.site.record(event, request, request_id, parameters=parameters, sign_in=sign_in, person=person)
 
     def _open_roles(self, session: SignInSession, request: Request, ctx: RequestContext) -> tuple[OpenRole, ...]:
         found = open_roles(session, RequestInfo(ctx.now, as_sent(request), self.site.pipeline.home_region), ctx)

@@ -22,6 +22,7 @@ from daypass.portal.continue_at import continue_at
 from daypass.portal.sign_in_cookie import require_session, session_of
 from daypass.portal.site import Site
 from daypass.sign_in import device_codes
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.device_codes import DeviceRequest
 from daypass.sign_in.grants import CodeGrant, GrantRefusedError, issue_code
 from daypass.sign_in.open_api import require_open_api
@@ -112,9 +113,8 @@ class ProgramApproval:
             raise ExpiredTokenException(_DECIDED) from refused
 
     def _record(self, event: str, request: Request, request_id: str, client_id: str, session: SignInSession) -> None:
-        self.site.record(
-            event, request, request_id, parameters={"clientId": client_id}, sign_in={"SignInId": session.id}
-        )
+        parameters, sign_in = {"clientId": client_id}, {"SignInId": session.id}
+        self.site.record(event, request, request_id, parameters=parameters, sign_in=sign_in, person=person_of(session))
 
 
 def _values(action: str, name: str, session: SignInSession) -> dict[str, Any]:

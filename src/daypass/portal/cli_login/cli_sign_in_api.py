@@ -6,10 +6,13 @@ Owns parsing and responses (docs/handover.md). Leaves the states of a CLI sign-i
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from daypass.audit.response_elements import encode_answer
+from daypass.audit.user_identity import identity_of_person
 from daypass.errors import Fault, Throttling
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
@@ -64,14 +67,28 @@ class CliSignInApi:
         handle, verifier, code = (fields.get(name, "") for name in ("handover", "code_verifier", "code"))
         try:
             with self.site.ctx() as ctx:
-                result = cli_sign_ins.redeem(handle, verifier, code, ctx)
+                result, settled = cli_sign_ins.redeem(handle, verifier, code, ctx)
         except NotRedeemedError as refused:
             if refused.error != "authorization_pending":
                 fault = Fault(refused.error, detail=refused.description)
                 self.site.record("RedeemHandover", request, request_id, fault=fault)
             return _refused(refused)
-        self.site.record("RedeemHandover", request, request_id)
+        self._record(request, request_id, settled, result)
         return pages.json_answer(result)
+
+    def _record(self, request: Request, request_id: str, settled: CliSignIn, result: Mapping[str, Any]) -> None:
+        """Record who got which key: the person approved it, and the command has it."""
+        who, parameters = settled.approver, {"Mode": settled.mode, "Deliver": settled.deliver}
+        parameters |= {name: result[name] for name in ("RoleArn", "PrincipalArn") if name in result}
+        self.site.record(
+            "RedeemHandover",
+            request,
+            request_id,
+            parameters={**parameters, "Machine": settled.machine} if settled.machine else parameters,
+            sign_in=None if who is None or not who.sign_in else {"SignInId": who.sign_in},
+            person=None if who is None else identity_of_person(who.kind, who.subject, who.provider, who.account),
+            answer=encode_answer(result),
+        )
 
 
 def _read(fields: Mapping[str, str], peer: str) -> CliSignIn:

@@ -36,6 +36,16 @@ Mode = Literal["loopback", "device"]
 Delivery = Literal["credentials", "assertion"]
 
 
+class SignInApprover(msgspec.Struct, frozen=True):
+    """The person who approved a CLI sign-in, for its audit event. The fields are those of a sign-in session."""
+
+    sign_in: str
+    kind: str
+    subject: str
+    provider: str
+    account: str = ""
+
+
 class CliSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
     """The request of a command, and its outcome."""
 
@@ -54,6 +64,7 @@ class CliSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str = ""
     result: str = ""
     wrong: int = 0
+    approver: SignInApprover | None = None
 
     def __repr__(self) -> str:
         return "<secret>"
@@ -146,7 +157,11 @@ def _get_waiting(reader: Reader, name: str, ctx: RequestContext) -> CliSignIn:
 
 
 def settle(
-    name: str, outcome: Literal["approved", "declined"], result: Mapping[str, Any] | None, ctx: RequestContext
+    name: str,
+    outcome: Literal["approved", "declined"],
+    result: Mapping[str, Any] | None,
+    ctx: RequestContext,
+    approver: SignInApprover | None = None,
 ) -> CliSignIn:
     """Approve or decline a CLI sign-in, once.
 
@@ -156,14 +171,14 @@ def settle(
     with ctx.new_transaction() as writer:
         cli_sign_in = _get_waiting(writer, name, ctx)
         settled = msgspec.structs.replace(
-            cli_sign_in, outcome=outcome, code=code, result=_encode(result or {}).decode()
+            cli_sign_in, outcome=outcome, code=code, result=_encode(result or {}).decode(), approver=approver
         )
         pending_records.change(writer, name, _encode(settled), ctx=ctx)
     return settled
 
 
-def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
-    """Return the approved result, once.
+def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> tuple[dict[str, Any], CliSignIn]:
+    """Return the approved result with its sign-in, once.
 
     The caller needs the code verifier and, with loopback, the code. Raises NotRedeemedError otherwise.
     """
@@ -179,7 +194,7 @@ def redeem(handle: str, verifier: str, code: str, ctx: RequestContext) -> dict[s
     return _redeem_now(name, verifier, code, ctx)
 
 
-def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dict[str, Any]:
+def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> tuple[dict[str, Any], CliSignIn]:
     refusal: NotRedeemedError | None = None
     with ctx.new_transaction() as writer:
         found = pending_records.find(writer, name, ctx=ctx)
@@ -194,7 +209,7 @@ def _redeem_now(name: str, verifier: str, code: str, ctx: RequestContext) -> dic
     if refusal is not None:
         raise refusal
     result: dict[str, Any] = msgspec.json.decode(cli_sign_in.result)
-    return result
+    return result, cli_sign_in
 
 
 def _refusal(cli_sign_in: CliSignIn, verifier: str, code: str) -> NotRedeemedError | None:

@@ -25,7 +25,6 @@ from starlette.responses import Response
 from daypass.authorize.context import RequestInfo
 from daypass.base64url import to_base64url
 from daypass.directory.entities.oidc_entities import provider_arn
-from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.errors import AccessDenied, Fault, IDPCommunicationError, InvalidIdentityToken, SenderFault
 from daypass.federation.oidc.identify import KeysNeededError
 from daypass.federation.oidc.issuers.client import (
@@ -53,6 +52,7 @@ from daypass.portal.sign_in_tests import find_test
 from daypass.portal.site import Site, as_sent
 from daypass.sign_in.oidc_roles import WebOffer, offer_roles, session_name
 from daypass.sign_in.proofs import identified_by_token, token_proof
+from daypass.sign_in.sessions import new_id
 
 _NOT_REQUESTED = (
     "This sign-in has expired, was already used, or was started in another browser. Start again at the sign-in page."
@@ -236,16 +236,23 @@ class OidcSignIn:
             if found.bearer.web.audience != client.client_id:
                 raise InvalidIdentityToken(_NOT_REQUESTED, detail="the token is for another client")
             require_nonce(unverified.unverified_claims, pending.nonce)
-            session: SignInSession | None = None
             if lasts(request, pending.handover, ctx):
                 person = identified_by_token(found.bearer.web, name, client_key=client.key, account=client.account)
                 proof = token_proof(unverified, unverified_token, ctx)
                 response, session = begin_session(request, proof, person, pending.handover, ctx)
+                sign_in = sign_in_of(session)
             else:
+                sign_in = {"SignInId": new_id(ctx)}
                 handover = pending.handover if cli_sign_ins.is_name(pending.handover) else ""
-                once = ProvenSignIn("oidc", unverified_token, session_name=name, handover=handover)
+                once = ProvenSignIn(
+                    "oidc",
+                    unverified_token,
+                    session_name=name,
+                    handover=handover,
+                    sign_in=sign_in["SignInId"],
+                    subject=found.bearer.web.subject,
+                )
                 response = self.choice.offer(request, _offered(found, name), once, ctx)
-        sign_in = None if session is None else sign_in_of(session)
         # The audit page of the account that owns the client shows the event.
         owner = provider_arn(client.account, client.issuer.removeprefix(SCHEME)) if client.account else ""
         parameters = {"PrincipalArn": owner} if owner else None

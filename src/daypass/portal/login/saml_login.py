@@ -13,11 +13,11 @@ role at once: they get a handle and a cookie (proven_sign_ins.py), never the res
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from daypass.authorize.context import RequestInfo
-from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.identity import load_role
 from daypass.directory.saml_providers import find_provider
 from daypass.errors import Fault, InvalidIdentityToken, InvalidInput
@@ -43,6 +43,7 @@ from daypass.portal.sign_in_tests import SignInTest, find_test
 from daypass.portal.site import Site, as_sent, origin_of
 from daypass.sign_in.proofs import identified_by_saml, saml_proof
 from daypass.sign_in.saml_roles import VerifiedSamlResponse, offer_roles, verify_saml_response
+from daypass.sign_in.sessions import new_id
 
 # 100,000 escaped characters, and other fields of a provider.
 LARGEST_RESPONSE = 400_000
@@ -147,7 +148,7 @@ class SamlSignIn:
         if report is not None:
             return report
         caller: SamlCaller | None = None
-        session: SignInSession | None = None
+        sign_in: Mapping[str, str] | None = None
         try:
             with self.site.ctx() as ctx:
                 unverified_response = fields.get("SAMLResponse", "")
@@ -163,8 +164,13 @@ class SamlSignIn:
                     offer_roles(verified, self._request_info(request, ctx), ctx)  # refuses a person without a role
                     proof = saml_proof(unverified_response)
                     response, session = begin_session(request, proof, identified_by_saml(identity), continues, ctx)
+                    sign_in = sign_in_of(session)
                 else:
-                    response = self._offer_once(request, verified, unverified_response, continues, ctx)
+                    sign_in = {"SignInId": new_id(ctx)}
+                    once = ProvenSignIn(
+                        "saml", unverified_response, sign_in=sign_in["SignInId"], subject=identity.subject
+                    )
+                    response = self._offer_once(request, verified, once, continues, ctx)
         except Fault as fault:
             parameters = {"SAMLAssertion": ""}
             self.site.record("SAMLSignIn", request, request_id, caller=caller, parameters=parameters, fault=fault)
@@ -175,7 +181,7 @@ class SamlSignIn:
             request_id,
             caller=caller,
             parameters={"SAMLAssertion": "", "PrincipalArn": identity.provider},
-            sign_in=None if session is None else sign_in_of(session),
+            sign_in=sign_in,
         )
         return response if answered is None else pending_login.forget(response, answered)
 
@@ -183,13 +189,13 @@ class SamlSignIn:
         self,
         request: Request,
         verified: VerifiedSamlResponse,
-        unverified_response: str,
+        once: ProvenSignIn,
         continues: str | None,
         ctx: RequestContext,
     ) -> Response:
         """Show the roles to a client without a session, which chooses one of them at once."""
         handover = continues if continues and cli_sign_ins.is_name(continues) else ""
-        proof = ProvenSignIn("saml", unverified_response, handover=handover)
+        proof = msgspec.structs.replace(once, handover=handover)
         return self.choice.offer(request, self._offered(proof, verified, request, ctx), proof, ctx)
 
     def _offered(

@@ -24,6 +24,7 @@ from daypass.portal.roles.command_approval import approval_path
 from daypass.portal.sign_in_cookie import session_of, with_session, without_session
 from daypass.portal.site import Site, peer_of
 from daypass.sign_in import sessions
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.proofs import Identified, Proof
 
 UNASKED = "unasked"
@@ -100,7 +101,8 @@ class SignOut:
         with self.site.ctx() as ctx:
             session = session_of(request, ctx)
             if session is not None:
-                self.site.record("SignOut", request, request_id, sign_in=sign_in_of(session))
+                sign_in, person = sign_in_of(session), person_of(session)
+                self.site.record("SignOut", request, request_id, sign_in=sign_in, person=person)
                 with ctx.new_transaction() as writer:
                     sessions.end_session(writer, session.id)
         return without_session(pages.redirect("/login?signed-out"))

@@ -17,13 +17,14 @@ from daypass.errors import AccessDenied
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
-from daypass.portal.cli_login.cli_sign_ins import CliSignIn
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn, SignInApprover
 from daypass.portal.roles.role_choice import back_to, forms_to, require_offered, sign_in_summary
 from daypass.portal.roles.role_memory import read_memory
 from daypass.portal.roles.role_page import read_choice, take_for
 from daypass.portal.roles.role_rows import page_values, to_rows
 from daypass.portal.sign_in_cookie import require_session
 from daypass.portal.site import Site, as_sent
+from daypass.sign_in.audited_people import person_of
 from daypass.sign_in.open_roles import open_roles
 
 
@@ -63,13 +64,18 @@ class CommandApproval:
         document = take_for(self.site, session, chosen, seconds, request, request_id)
         result = {**document, "RoleArn": chosen.arn, "PrincipalArn": chosen.provider}
         with self.site.ctx() as ctx:
-            return back_to(cli_sign_ins.settle(cli_sign_in.name, "approved", result, ctx))
+            return back_to(cli_sign_ins.settle(cli_sign_in.name, "approved", result, ctx, _approver(session)))
 
     def decline(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """POST /handover/decline: decline the sign-in of the command."""
         with self.site.ctx() as ctx:
             _, cli_sign_in = _find(request, fields.get("Handle", ""), ctx)
             return back_to(cli_sign_ins.settle(cli_sign_in.name, "declined", None, ctx))
+
+
+def _approver(session: SignInSession) -> SignInApprover:
+    who = person_of(session)
+    return SignInApprover(session.id, session.kind, who.user_name, who.identity_provider, who.account_id)
 
 
 def _find(request: Request, handle: str, ctx: RequestContext) -> tuple[SignInSession, CliSignIn]:

@@ -43,13 +43,16 @@ _LISTED = re.compile(r"[0-9a-f]{12}(?:\.[0-9a-f]{12}){0,15}")
 class ProvenSignIn(msgspec.Struct, frozen=True, omit_defaults=True):
     """A SAML response or an ID token.
 
-    `handover` is the CLI sign-in that it is for, or empty.
+    `handover` is the CLI sign-in that it is for, or empty. `sign_in` and `subject` are for the
+    audit log: the id of the sign-in, and the name of the person at the provider.
     """
 
     kind: Literal["saml", "oidc"]
     text: str
     session_name: str = ""
     handover: str = ""
+    sign_in: str = ""
+    subject: str = ""
 
     def __repr__(self) -> str:
         return "<secret>"

@@ -17,7 +17,7 @@ from daypass.federation.oidc.identify import KeysNeededError
 from daypass.operations.request_context import RequestContext
 from daypass.portal import pages
 from daypass.portal.cli_login import cli_sign_ins
-from daypass.portal.cli_login.cli_sign_ins import CliSignIn
+from daypass.portal.cli_login.cli_sign_ins import CliSignIn, SignInApprover
 from daypass.portal.cli_login.loopback_address import loopback_origin, returning_url
 from daypass.portal.cli_login.outcome_pages import with_outcome
 from daypass.portal.cli_login.sealed_assertion import relay
@@ -106,7 +106,8 @@ class RoleChoice:
                 return None
             pair = {"RoleArn": role, "PrincipalArn": provider}
             result = {**relay(proof.text, cli_sign_in, ctx.entropy), "roles": [pair]}
-            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
+            approver = SignInApprover(proof.sign_in, proof.kind, proof.subject, provider)
+            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx, approver))
 
     def _redeemed(
         self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
@@ -117,7 +118,7 @@ class RoleChoice:
         if "Error" in document:
             return pages.answer(request, "refusal.html", document, status=status)
         if proof.handover:
-            return self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider})
+            return self._hand_over(proof, {**document, "RoleArn": role, "PrincipalArn": provider}, provider)
         return CredentialsPage(self.site).show(request, document, role)
 
     def require_keys(self, request: Request, fields: Mapping[str, str], ctx: RequestContext) -> None:
@@ -168,18 +169,19 @@ class RoleChoice:
         self, request: Request, proof: ProvenSignIn, chosen: tuple[str, str, str], request_id: str
     ) -> tuple[int, dict[str, Any]]:
         role, provider, duration = chosen
-        parameters = {"RoleArn": role}
+        parameters, sign_in = {"RoleArn": role}, {"SignInId": proof.sign_in} if proof.sign_in else None
         if duration:
             parameters["DurationSeconds"] = duration
         if proof.kind == "saml":
             parameters |= {"PrincipalArn": provider, "SAMLAssertion": proof.text}
-            return self.site.call(request, "AssumeRoleWithSAML", parameters, request_id)
+            return self.site.call(request, "AssumeRoleWithSAML", parameters, request_id, sign_in)
         parameters |= {"RoleSessionName": proof.session_name, "WebIdentityToken": proof.text}
-        return self.site.call(request, "AssumeRoleWithWebIdentity", parameters, request_id)
+        return self.site.call(request, "AssumeRoleWithWebIdentity", parameters, request_id, sign_in)
 
-    def _hand_over(self, proof: ProvenSignIn, result: Mapping[str, Any]) -> Response:
+    def _hand_over(self, proof: ProvenSignIn, result: Mapping[str, Any], provider: str) -> Response:
+        approver = SignInApprover(proof.sign_in, proof.kind, proof.subject, provider)
         with self.site.ctx() as ctx:
-            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx))
+            return back_to(cli_sign_ins.settle(proof.handover, "approved", result, ctx, approver))
 
 
 def _require_requested(cli_sign_in: CliSignIn, proof: ProvenSignIn, role: str) -> None:
