@@ -46,9 +46,9 @@ def open_everything(config: Config, keys: MasterKeySource, *, clock: Clock | Non
 
 
 def open_without_ring(config: Config, keys: MasterKeySource) -> OpenedStore:
-    """Open the store and its vault alone, so that a damaged key ring can be examined.
+    """Open the store and its vault alone.
 
-    Raises StoreOpenError.
+    So a damaged key ring can be examined. Raises StoreOpenError.
     """
     clock, address = SystemClock(), parse_address(config.store_url)
     store = open_address(address, clock=clock, connections=config.store_connections)

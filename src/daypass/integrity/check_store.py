@@ -1,7 +1,7 @@
-"""Check a store: all its records, links and counts, in one snapshot and in bounded memory.
+"""Check a store in one snapshot.
 
-Owns the order of the checks, and the words for damage. The rules are the tables of references.py, link_ends.py and
-contents.py.
+Memory does not grow with the number of records and links. Owns the order of the checks, and the words for damage. The
+rules are the tables of references.py, link_ends.py and contents.py.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from daypass.directory.store import Record
 from daypass.integrity.contents import POLICIES, SECRETS, compile_policy
 from daypass.integrity.findings import Findings
 from daypass.integrity.link_ends import ENDS
-from daypass.integrity.references import REFERENCES, Places
+from daypass.integrity.references import REFERENCES, KnownRecords
 from daypass.storage.refusals import StoreOpenError
 from daypass.storage.sql.snapshots import SnapshotReader
 from daypass.storage.sql.sql_store import SqlStore
@@ -52,7 +52,7 @@ def check_store(reader: SnapshotReader, vault: SecretBox, advance: Advance) -> F
 class _StoreCheck:
     def __init__(self, reader: SnapshotReader, vault: SecretBox) -> None:
         self._reader, self._vault = reader, vault
-        self._places = Places(reader)
+        self._places = KnownRecords(reader)
         self._types = kinds_by_name()
         self._counted: Counter[tuple[str, str]] = Counter()
         self.findings = Findings()
@@ -65,7 +65,7 @@ class _StoreCheck:
             yield lambda row=row: self._check_link(row)  # type: ignore[misc]
 
     def compare_counts(self) -> None:
-        """Compare the stored counts with the records, and the log with the number of the last write."""
+        """Compare the counts with the records, and look at the last write."""
         for (kind, account), number in self._counted.items():
             stored = self._reader.count(kind, account)
             if stored != number:

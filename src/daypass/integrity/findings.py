@@ -9,7 +9,10 @@ MOST_FINDINGS = 1_000  # of a check that are kept; all are counted
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One damaged part. `subject` is an ARN, or the kind and names of a record."""
+    """One damaged part.
+
+    `subject` is an ARN, or the kind and names of a record.
+    """
 
     check: str
     subject: str

@@ -9,38 +9,38 @@ from daypass.directory.entities.saml_entities import SamlProvider
 from daypass.directory.entities.sign_in_entities import SignInSession
 from daypass.directory.links import ATTACHED, BOUNDARY, IN_PROFILE, MEMBER
 from daypass.directory.saml_providers import ISSUER, find_provider
-from daypass.integrity.references import Places
+from daypass.integrity.references import KnownRecords
 from daypass.sign_in.sessions import OF_ACCOUNT, OF_PERSON
 
-HasEnd = Callable[[str, Places], bool]
+HasEnd = Callable[[str, KnownRecords], bool]
 
 
-def _any(_end: str, _places: Places) -> bool:
+def _any(_end: str, _places: KnownRecords) -> bool:
     """Return True: this end is a name or a hash, and not a record."""
     return True
 
 
-def _holder(end: str, places: Places) -> bool:
+def _holder(end: str, places: KnownRecords) -> bool:
     return places.has_id(end, User, Group, Role)
 
 
-def _policy(end: str, places: Places) -> bool:
+def _policy(end: str, places: KnownRecords) -> bool:
     return places.has_policy(end)
 
 
-def _policy_here(end: str, places: Places) -> bool:
+def _policy_here(end: str, places: KnownRecords) -> bool:
     return places.has_policy(end.partition("/")[2])
 
 
-def _request(end: str, places: Places) -> bool:
+def _request(end: str, places: KnownRecords) -> bool:
     return places.has_id(end, DelegationRequest)
 
 
-def _session(end: str, places: Places) -> bool:
+def _session(end: str, places: KnownRecords) -> bool:
     return records.find(places.reader, SignInSession, "", end) is not None
 
 
-def _provider(end: str, places: Places) -> bool:
+def _provider(end: str, places: KnownRecords) -> bool:
     found: SamlProvider | None = find_provider(places.reader, end)
     return found is not None
 

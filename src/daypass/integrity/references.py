@@ -1,7 +1,7 @@
-"""The references between records: a table by kind. Pure functions of a Reader.
+"""The references between records: a table by kind.
 
-A row of REFERENCES exists for each type of entity, also if it refers to none, so that a new type needs a decision.
-Principals in policies are not references: AWS keeps the ids of deleted ones.
+They are pure functions of a Reader. A row of REFERENCES exists for each type of entity, also if it refers to none, so
+that a new type needs a decision. Principals in policies are not references: AWS keeps the ids of deleted ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -44,7 +44,7 @@ Missing = Iterator[str]
 """Each missing record in words, such as "the account 123456789012"."""
 
 
-class Places:
+class KnownRecords:
     """Answers whether records exist, in one snapshot."""
 
     def __init__(self, reader: Reader) -> None:
@@ -68,7 +68,7 @@ class Places:
         return found is not None and found.arn == arn
 
     def has_level(self, target: str) -> bool:
-        """Return whether a unit, an account or the root of the organization exists."""
+        """Return whether a unit, an account or the root exists."""
         return target == self.root() or self.has_account(target) or self.has_unit(target)
 
     def has_unit(self, unit: str) -> bool:
@@ -83,32 +83,32 @@ class Places:
         return "" if found is None else found.root
 
 
-def _none(_entity: Any, _places: Places) -> Missing:
+def _none(_entity: Any, _places: KnownRecords) -> Missing:
     return iter(())
 
 
-def _account(entity: Any, places: Places) -> Missing:
+def _account(entity: Any, places: KnownRecords) -> Missing:
     if not places.has_account(entity.account):
         yield f"the account {entity.account}"
 
 
-def _account_if_any(entity: Any, places: Places) -> Missing:
+def _account_if_any(entity: Any, places: KnownRecords) -> Missing:
     return _account(entity, places) if entity.account else iter(())
 
 
-def _of_issuer(entity: Issuer | TokenSigningKey, places: Places) -> Missing:
+def _of_issuer(entity: Issuer | TokenSigningKey, places: KnownRecords) -> Missing:
     # Two issuers belong to the server itself.
     return iter(()) if entity.account in {NOTIFICATIONS, SIGN_IN} else _account(entity, places)
 
 
-def _of_account(entity: Account, places: Places) -> Missing:
+def _of_account(entity: Account, places: KnownRecords) -> Missing:
     if entity.unit and not places.has_unit(entity.unit):
         yield f"the organizational unit {entity.unit}"
     if entity.outbound_issuer and records.find(places.reader, Issuer, "", entity.outbound_issuer) is None:
         yield f"the issuer {entity.outbound_issuer}"
 
 
-def _of_holder(entity: User | Role, places: Places) -> Missing:
+def _of_holder(entity: User | Role, places: KnownRecords) -> Missing:
     yield from _account(entity, places)
     if entity.boundary and not places.has_policy(entity.boundary):
         yield f"the permissions boundary {entity.boundary}"
@@ -116,7 +116,7 @@ def _of_holder(entity: User | Role, places: Places) -> Missing:
         yield f"the link to the permissions boundary {entity.boundary}"
 
 
-def _of_profile(entity: InstanceProfile, places: Places) -> Missing:
+def _of_profile(entity: InstanceProfile, places: KnownRecords) -> Missing:
     yield from _account(entity, places)
     if entity.role and not places.has_id(entity.role, Role):
         yield f"the role {entity.role}"
@@ -124,51 +124,51 @@ def _of_profile(entity: InstanceProfile, places: Places) -> Missing:
         yield f"the link of the role {entity.role}"
 
 
-def _of_owned(entity: AccessKey | MfaDevice, places: Places) -> Missing:
+def _of_owned(entity: AccessKey | MfaDevice, places: KnownRecords) -> Missing:
     yield from _account(entity, places)
     if entity.owner and entity.owner != entity.account and not places.has_id(entity.owner, User):
         yield f"the user {entity.owner}"
 
 
-def _of_organization(entity: Organization, places: Places) -> Missing:
+def _of_organization(entity: Organization, places: KnownRecords) -> Missing:
     for account in filter(None, (entity.manager, entity.delegate)):
         if not places.has_account(account):
             yield f"the account {account}"
 
 
-def _of_unit(entity: Unit, places: Places) -> Missing:
+def _of_unit(entity: Unit, places: KnownRecords) -> Missing:
     if not places.has_unit(entity.parent):
         yield f"the parent {entity.parent}"
 
 
-def _of_control_policies(entity: ControlPolicies, places: Places) -> Missing:
+def _of_control_policies(entity: ControlPolicies, places: KnownRecords) -> Missing:
     if not places.has_level(entity.target):
         yield f"the unit or account {entity.target}"
 
 
-def _of_resource_server(entity: ResourceServer, places: Places) -> Missing:
+def _of_resource_server(entity: ResourceServer, places: KnownRecords) -> Missing:
     for account in dict.fromkeys((entity.account, *entity.accounts)):
         if account != EVERY_ACCOUNT and not places.has_account(account):
             yield f"the account {account}"
 
 
-def _of_delegation(entity: DelegationRequest, places: Places) -> Missing:
+def _of_delegation(entity: DelegationRequest, places: KnownRecords) -> Missing:
     for account in filter(None, (entity.requestor, entity.owner_account)):
         if not places.has_account(account):
             yield f"the account {account}"
 
 
-def _of_notification(entity: Notification, places: Places) -> Missing:
+def _of_notification(entity: Notification, places: KnownRecords) -> Missing:
     if entity.requestor and not places.has_account(entity.requestor):
         yield f"the account {entity.requestor}"
 
 
-def _of_proof(entity: StoredProof, places: Places) -> Missing:
+def _of_proof(entity: StoredProof, places: KnownRecords) -> Missing:
     if records.find(places.reader, SignInSession, "", entity.id) is None:
         yield f"the sign-in session {entity.id}"
 
 
-REFERENCES: Mapping[type[Entity], Callable[[Any, Places], Missing]] = {
+REFERENCES: Mapping[type[Entity], Callable[[Any, KnownRecords], Missing]] = {
     Account: _of_account,
     User: _of_holder,
     Role: _of_holder,

@@ -31,10 +31,10 @@ _CODE = "StoreDamaged"
 @click.command()
 @operator_options
 def command(*, store: str | None, config_file: Path | None, output: str) -> None:
-    """Check that the store is whole. It changes nothing, and servers go on running.
+    """Check that the store is whole.
 
-    Every record must be readable, every secret must open, every reference must exist and every policy must compile. The
-    exit code is 5 if there is damage.
+    It changes nothing, and servers go on running. Every record must be readable, every secret must open, every
+    reference must exist and every policy must compile. The exit code is 5 if there is damage.
     """
     from daypass.integrity.check_store import check_opened
     from daypass.wiring_store import open_without_ring
