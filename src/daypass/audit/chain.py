@@ -1,4 +1,4 @@
-"""The hash chain of the audit log: each line has the digest of the line before it.
+"""The hash chain: each line has the digest of the line before it.
 
 Owns the member `chain` of a line and its meaning. Leaves writing to sinks.py, and the check to chain_check.py. Pure.
 
@@ -41,7 +41,7 @@ class Chain:
         return self._state[0] > 0
 
     def begin_after(self, last_line: bytes) -> None:
-        """Let the chain begin behind a line of another process, without its end, or behind none."""
+        """Let the chain begin behind a line of another process, or behind none."""
         self._state = (0, digest_of(last_line) if last_line else NO_LINE)
 
     def link(self, lines: Sequence[bytes]) -> list[bytes]:
@@ -57,7 +57,7 @@ class Chain:
         return found
 
     def advance(self, count: int) -> None:
-        """Continue behind the first `count` lines of the last `link`, which were written."""
+        """Continue behind the first `count` lines of the last `link`."""
         if count:
             self._state = self._linked[count - 1]
 
@@ -68,6 +68,6 @@ def digest_of(line: bytes) -> str:
 
 
 def find_member(line: bytes) -> tuple[str, int, str] | None:
-    """Return id, number and previous digest of a line without its end, or None if it is not in a chain."""
+    """Return id, number and previous digest of a line, or None."""
     found = _MEMBER.search(line, max(0, len(line) - ROOM))
     return None if found is None else (found[1].decode(), int(found[2]), found[3].decode())

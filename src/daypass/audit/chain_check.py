@@ -60,7 +60,10 @@ class CheckedChain(msgspec.Struct, rename="pascal"):
 
 
 class ChainReport(msgspec.Struct, rename="pascal"):
-    """The result of a check. `unchained` counts lines of an older server, in front of the first chain."""
+    """The result of a check.
+
+    `unchained` counts lines of an older server, in front of the first chain.
+    """
 
     lines: int = 0
     unchained: int = 0

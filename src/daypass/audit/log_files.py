@@ -1,4 +1,4 @@
-"""The files of an audit log: the present one, and those that were rotated away.
+"""The files of an audit log: the present one, and the rotated ones.
 
 Owns their order and their lines. Files may be compressed with gzip. Reads in blocks, so memory does not grow with a
 file.
@@ -23,7 +23,7 @@ class LogFileError(Exception):
 
 
 def rotated_files(log: Path) -> list[Path]:
-    """Return the log and its rotated files (`audit.jsonl.1`, `audit.jsonl-20261130.gz`), in the order of their events.
+    """Return the log and its rotated files, in the order of their events.
 
     Raises LogFileError if there is no file.
     """
@@ -32,7 +32,10 @@ def rotated_files(log: Path) -> list[Path]:
 
 
 def in_order(files: Iterable[Path]) -> list[Path]:
-    """Return files in the order of their first events. One without events comes last."""
+    """Return files in the order of their first events.
+
+    One without events comes last.
+    """
     return sorted(files, key=lambda file: (_first_time(file) or b"~", file.name))
 
 
@@ -44,7 +47,10 @@ def read_lines(files: Iterable[Path]) -> Iterator[LogLine]:
 
 
 def read_blocks(file: Path) -> Iterator[bytes]:
-    """Yield a file in blocks of whole lines, decompressed. Raises LogFileError."""
+    """Yield a file in blocks of whole lines, decompressed.
+
+    Raises LogFileError.
+    """
     rest = b""
     for block in _blocks_of(file):
         whole, end, part = block.rpartition(b"\n")

@@ -47,7 +47,7 @@ class Target(Protocol):
         ...
 
     def last_line(self) -> bytes:
-        """Return the last line that was written, without its end, or b"" if that is not known."""
+        """Return the last line without its end, or b"" if it is not known."""
         ...
 
     def close(self) -> None:
@@ -82,7 +82,10 @@ class LogFile:
         os.close(before)
 
     def last_line(self) -> bytes:
-        """Return the last whole line of the file. Another process may have written it."""
+        """Return the last whole line of the file.
+
+        Another process may have written it.
+        """
         with _locked(self._descriptor):
             size = os.fstat(self._descriptor).st_size
             start = max(0, size - _LONGEST_LINE)

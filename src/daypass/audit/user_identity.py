@@ -1,4 +1,4 @@
-"""The `userIdentity` of an event: the caller, and the way to its credentials.
+"""The `userIdentity` of an event: the caller and its credentials.
 
 Owns the member for each kind of caller, and the session context of temporary credentials. Pure.
 
@@ -46,7 +46,7 @@ class SessionIssuer(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
 
 class SessionAttributes(msgspec.Struct, frozen=True, rename="camel"):
-    """When a session was issued, and whether its caller had an MFA code. CloudTrail writes a string."""
+    """When a session was issued, and whether its caller had an MFA code."""
 
     creation_date: str
     mfa_authenticated: str
@@ -60,7 +60,10 @@ class WebIdFederationData(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class SessionContext(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What is known of temporary credentials. `assumed_root` is "true" for a session of AssumeRoot."""
+    """The facts about temporary credentials.
+
+    `assumed_root` is "true" for a session of AssumeRoot.
+    """
 
     attributes: SessionAttributes
     session_issuer: SessionIssuer | None = None

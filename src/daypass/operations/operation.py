@@ -281,7 +281,7 @@ class SessionAnswers(Protocol):
     def answer(
         self, authorized: Authorized[Any], session_name: str, now: datetime, request_id: str, entropy: Entropy
     ) -> tuple[bytes, bytes]:
-        """Return an answer with a new session, and what its audit event says about it (encode_answer).
+        """Return an answer with a new session, and its part of the audit event.
 
         It has the bytes of the answer of `run` and the writer of the service model. `authorized` is for this session
         name, which is plain.

@@ -13,7 +13,7 @@ _IDS = re.compile(rb'"(?:accessKeyId|[Ss]ignInId)" ?: ?"([^"\\]{1,128})"')
 
 
 def matching_lines(block: bytes, words: AbstractSet[bytes], ids: AbstractSet[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a block that contain one of the words, or have one of the ids as a value, each once."""
+    """Yield the lines of a block with one of the words or ids, each once."""
     end = 0
     for place in _places(block, words, ids):
         if place < end:

@@ -54,7 +54,10 @@ class Usage(msgspec.Struct, rename="pascal"):
 
 
 class KeyStory(msgspec.Struct, rename="pascal"):
-    """One access key. `issued_from` are the keys and the sign-in behind it, oldest first."""
+    """One access key.
+
+    `issued_from` are the keys and the sign-in behind it, oldest first.
+    """
 
     access_key_id: str
     issued: list[Moment] = []

@@ -1,4 +1,4 @@
-"""The part of an audit event that a story needs, and its links to other events.
+"""The part of an audit event that a story needs, and its links.
 
 Owns how an event names the keys that it issued, the credentials that it was called with, and the sign-in behind it.
 Reads the events of every version: older ones lack some members. Pure.
@@ -96,7 +96,7 @@ class ToldEvent(msgspec.Struct, rename="camel"):
         return text_in(self.request_parameters, name)
 
     def origins(self) -> list[str]:
-        """Return the keys and sign-ins that the issued key comes from, oldest first."""
+        """Return the keys and sign-ins behind the issued key, oldest first."""
         caller, context = self.user_identity, self.user_identity.session_context
         found = [*(context.issuing_keys if context is not None else []), caller.access_key_id]
         if self.sign_in:

@@ -1,4 +1,4 @@
-"""The search for a story: from a key, a person or a role to everything that belongs to it.
+"""The search for a story, from a key, a person or a role.
 
 Owns which events belong to a story:
 
@@ -30,7 +30,10 @@ _STEPS = frozenset(
 
 
 class Question(msgspec.Struct, frozen=True):
-    """One of a key, a person and a role, within a time. Times are written as in events; empty ones do not limit."""
+    """One of a key, a person and a role, within a time.
+
+    Times are written as in events; empty ones do not limit.
+    """
 
     key: str = ""
     person: str = ""
@@ -109,7 +112,10 @@ class Tracer:
         self._facts = _Facts()
 
     def trace(self, read: Callable[[], Iterable[bytes]]) -> Story:
-        """Return the story. `read` returns the blocks of the log, from the oldest line to the newest."""
+        """Return the story.
+
+        `read` returns the blocks of the log, from the oldest line to the newest.
+        """
         for _ in range(_MOST_PASSES):
             before = len(self._roots) + len(self._later) + len(self._earlier) + len(self._roles)
             self._facts = _Facts()

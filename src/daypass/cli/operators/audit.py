@@ -82,7 +82,7 @@ def find(  # noqa: PLR0913 - one parameter an option
     config_file: Path | None,
     output: str,
 ) -> None:
-    """Tell the story of a key: its person, its role, its calls and the keys issued from it."""
+    """Tell the story of a key: its person, role, calls and later keys."""
     from daypass.audit.log_files import read_blocks
     from daypass.audit.story.tracer import Question, Tracer
 

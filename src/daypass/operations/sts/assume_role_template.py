@@ -34,7 +34,9 @@ _SIZE, _UTILIZATION = 111_222_333_444, 555_666_777_888
 
 
 class AssumeRoleTemplate(msgspec.Struct, frozen=True):
-    """The grant without the session's name, and the answer and its part of the audit event as formats.
+    """The grant without the session's name, and two formats.
+
+    They are the answer, and its part of the audit event.
 
     The event of a role of another account `is_shared`: the request id is in it.
     """
@@ -47,7 +49,7 @@ class AssumeRoleTemplate(msgspec.Struct, frozen=True):
     def answer(
         self, authorized: Authorized[Any], session_name: str, now: datetime, request_id: str, entropy: Entropy
     ) -> tuple[bytes, bytes]:
-        """Return the answer with a new session of this plain name, and its part of the audit event."""
+        """Return the answer with a new session, and its part of the audit event."""
         key_id, secret, expires, token = mint_by_template(
             self.grant, authorized, session_name, int(now.timestamp()), entropy
         )

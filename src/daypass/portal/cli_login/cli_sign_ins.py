@@ -37,7 +37,7 @@ Delivery = Literal["credentials", "assertion"]
 
 
 class SignInApprover(msgspec.Struct, frozen=True):
-    """The person who approved a CLI sign-in, for its audit event. The fields are those of a sign-in session."""
+    """The person who approved a CLI sign-in, for its audit event."""
 
     sign_in: str
     kind: str
