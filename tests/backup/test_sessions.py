@@ -1,5 +1,6 @@
 """The sessions of a restored store, by real calls: revoked ones stay refused, and --revoke-all ends all others."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,18 @@ def test_only_revoke_all_ends_sessions(restored: tuple[Upgraded, bool]) -> None:
     )
     assert (waiting[0][0] == 0) is is_ended
     assert query(store, "SELECT count(*) FROM records WHERE kind = 'revocations'") == [(1,)]
+
+
+def test_a_running_server_follows_revoke_all(backup: bytes, tmp_path: Path) -> None:
+    """A session that the server has opened before is refused after the restored store took the name of the old one."""
+    old, new = tmp_path / "old.db", tmp_path / "new.db"
+    restore(backup, f"sqlite:///{old}", None, master_key=recorded()["master_key"])
+    with upgraded(f"sqlite:///{old}") as there:
+        sts = there.client("sts", recorded()["sessions"][NOT_REVOKED[0]]["keys"])
+        assert code_of(sts.get_caller_identity) == ""
+        restore(backup, f"sqlite:///{new}", replacement_of_sessions(then()), master_key=recorded()["master_key"])
+        new.rename(old)
+        end = time.monotonic() + 10
+        while (code := code_of(sts.get_caller_identity)) in {"", "ServiceUnavailable"} and time.monotonic() < end:
+            pass
+        assert code == "InvalidClientTokenId"

@@ -1,7 +1,8 @@
 """Caches of a signature check: secrets, session tokens, signing keys.
 
 Owns three bounded caches in the process. An entry depends on its cache key only, so it cannot be stale: a changed
-access key has another ciphertext, another session another token. Decisions are not cached.
+access key has another ciphertext, another session another token. A session counts only for the ring of sealing keys
+that opened its token: the next ring may lack the key. Decisions are not cached.
 """
 
 from daypass.authenticate.sigv4.signing_key import SigningKeys
@@ -22,7 +23,8 @@ class Keychain:
     def __init__(self, vault: SecretBox, capacity: int = _CAPACITY) -> None:
         self._vault = vault
         self._secrets: BoundedMemory[bytes, str] = BoundedMemory(capacity)
-        self._sessions: BoundedMemory[tuple[str, str], Session] = BoundedMemory(min(capacity, _SESSIONS))
+        self._sessions: BoundedMemory[tuple[str, str], tuple[SealingRing, Session]]
+        self._sessions = BoundedMemory(min(capacity, _SESSIONS))
         self._signing_keys = SigningKeys(capacity)
         self.signing_key = self._signing_keys.key_for  # bound once: signature checks call it for every request
 
@@ -40,8 +42,8 @@ class Keychain:
     def session_of(self, token: str, access_key_id: str, sealing_ring: SealingRing) -> Session:
         """Return the session in a token, or raise InvalidClientTokenId."""
         known = self._sessions.get((token, access_key_id))
-        if known is not None:
-            return known
-        return self._sessions.put(
-            (token, access_key_id), open_session(token, access_key_id=access_key_id, sealing_ring=sealing_ring)
-        )
+        if known is not None and known[0] is sealing_ring:
+            return known[1]
+        session = open_session(token, access_key_id=access_key_id, sealing_ring=sealing_ring)
+        self._sessions.put((token, access_key_id), (sealing_ring, session))
+        return session

@@ -36,10 +36,7 @@ _SESSIONS_STAY = (
     "Sessions that were issued before or since are valid until they expire, if their key is in the backup.",
     "People who signed out since then are signed in again.",
 )
-_SESSIONS_ENDED = (
-    "Every session and sign-in that was issued until now has ended.",
-    "Restart each server that ran while its store was replaced: it may still know the old keys.",
-)
+_SESSIONS_ENDED = ("Every session and sign-in that was issued until now has ended.",)
 
 
 @click.command()
