@@ -672,9 +672,7 @@ VERIFY = (
 
 # Promised names that are not built yet. The test fails for a name that exists, so that it moves into its table above.
 NOT_YET: Mapping[str, tuple[str, ...]] = {
-    "command": (
-        "daypass login certificate",
-    ),
+    "command": ("daypass login certificate",),
     "option": ("daypass assume --at",),
     "setting": (),
     "path": (
