@@ -227,6 +227,7 @@ def test_tls_certificates_are_read_again(start: Start, tmp_path: Path) -> None:
 
     def write(authority: trustme.CA) -> None:
         issued = authority.issue_cert("127.0.0.1")
+        key.touch(mode=0o600)
         key.write_bytes(issued.private_key_pem.bytes())
         certificate.write_bytes(b"".join(pem.bytes() for pem in issued.cert_chain_pems))
 

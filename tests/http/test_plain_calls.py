@@ -470,7 +470,7 @@ def test_both_ways_have_one_response_and_one_audit_event(tmp_path: Path) -> None
 
     asyncio.run(run())
     events = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
-    own = {"eventID", "requestID", "eventTime", "responseElements"}
+    own = {"eventID", "requestID", "eventTime", "responseElements", "chain"}
     # The log counts refusals of the same kind instead of writing them.
     served = [event for event in events if "errorCode" not in event]
     told = [{name: value for name, value in event.items() if name not in own} for event in served]

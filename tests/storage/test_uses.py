@@ -114,6 +114,7 @@ def test_a_batch_leaves_the_connection_durable(sqlite_url: str, clock: HandClock
     store = open_store(sqlite_url, clock=clock)
     with store.write() as writer:
         writer.insert(user("ada"))
+    store._sqlite_writers.forget()  # type: ignore[attr-defined] # so that the batch gets the writer's connection
     store.record_uses([use(ADA, 20)])
     engine = store._engines.writing  # type: ignore[attr-defined]
     with engine.connect() as connection:
