@@ -142,7 +142,7 @@ def test_without_a_request_the_provider_signs_no_assertion(demonstration: Demons
 def test_the_end_deletes_the_temporary_store() -> None:
     """Ctrl+C stops both servers, and the store is gone."""
     with _started() as demonstration:
-        urllib.request.urlopen(f"{demonstration.url}/readyz", timeout=60).close()  # noqa: S310 - its own address
+        urllib.request.urlopen(f"{demonstration.url}/healthz", timeout=60).close()  # noqa: S310 - its own address
         assert demonstration.store.exists()
         demonstration.process.send_signal(signal.SIGINT)
         assert demonstration.process.wait(60) == 0

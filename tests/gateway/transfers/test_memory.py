@@ -82,6 +82,7 @@ def write_fast(client: socket.socket, stop: threading.Event) -> None:
 def certificate(directory: Path) -> dict[str, str]:
     """Return the options of a gateway with TLS."""
     issued = trustme.CA().issue_cert("127.0.0.1")
+    (directory / "key.pem").touch(mode=0o600)
     issued.private_key_pem.write_to_path(directory / "key.pem")
     issued.cert_chain_pems[0].write_to_path(directory / "cert.pem")
     return {"certificate": str(directory / "cert.pem"), "key": str(directory / "key.pem")}
