@@ -5,11 +5,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 
 import pytest
 from tests.http.raw import signed
-from tests.http.segments import connected, read_until_closed
+from tests.http.segments import connected
 from tests.http.test_last_responses import read_one
 from tests.sockets import connect
 
@@ -92,34 +91,6 @@ def test_a_client_that_has_gone_leaves_no_trace(server: RunningServer) -> None:
         assert status == 200
 
 
-def refuses_connections(url: str) -> bool:
-    """Return whether the server has closed its listener."""
-    try:
-        connect(url).close()
-    except ConnectionRefusedError:
-        return True
-    return False
-
-
-def test_a_server_that_stops_answers_first() -> None:
-    """The response says that it is the last one, and the connection ends."""
-    with ExitStack() as stack:
-        server = stack.enter_context(running_server())
-        line = connect(server.url)
-        with server.there.store.write():
-            line.sendall(create(server, "ada"))
-            wait_for_a_call(server)
-            stopping = threading.Thread(target=stack.pop_all().close)
-            stopping.start()
-            while not refuses_connections(server.url):
-                pass
-        with line:
-            (reply,) = read_until_closed(line)
-        stopping.join()
-    assert reply.status == 200
-    assert b"connection: close" in reply.head.lower()
-
-
 class Output:
     """The bytes that were written, and whether the connection was closed."""
 
@@ -134,6 +105,21 @@ class Output:
     def close(self) -> None:
         """Note the end."""
         self.is_closed = True
+
+
+async def _succeeds() -> HttpResponse:
+    return HttpResponse(200, (), b"done")
+
+
+def test_the_response_of_a_server_that_stops_is_the_last_one() -> None:
+    """It says so, and the connection ends."""
+    output = Output()
+    waiting = WaitingAnswer((), output, list, lambda: None, logging.getLogger("test"))
+    waiting.keep_alive = False
+    asyncio.run(waiting.send(_succeeds()))
+    assert output.written.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in output.written
+    assert output.is_closed
 
 
 async def _fails() -> HttpResponse:
