@@ -218,14 +218,14 @@ def test_a_poll_is_one_round_trip(postgresql_url: str, clock: HandClock) -> None
     """A snapshot with one query takes one for its start and one for its query. It does not wait for its end."""
     with faulty_proxy(postgresql_url) as (proxy, url):
         store = open_store(url, clock=clock)
-        store.changes_since(EMPTY)
-        before = proxy.turns
-        store.changes_since(EMPTY)
-        assert proxy.turns - before == 1
-        _read(store)
-        before = proxy.turns
-        _read(store)
-        assert proxy.turns - before == 3
+        calls: dict[Callable[[Store], object], int] = {lambda store: store.changes_since(EMPTY): 1, _read: 3}
+        for call, turns in calls.items():
+            call(store)
+            before = proxy.turns
+            for _ in range(10):
+                call(store)
+            # The message that ends a read may pass the proxy after the call: one before the first, one after the last.
+            assert abs(proxy.turns - before - 10 * turns) <= 1
         store.close()
 
 
