@@ -73,6 +73,7 @@ SECTIONS = {
     "access": [
         "apply",
         "import",
+        "coming-from-minio",
         "explaining-denials",
         "scoped-credentials",
         "organization",

@@ -59,6 +59,7 @@ class Example:
 EXECUTED: Mapping[str, str] = {
     "docs/api-testing.md": "tests/project/test_examples.py",
     "docs/api-verify.md": "tests/verify/test_doctests.py",
+    "docs/coming-from-minio.md": "tests/process/test_pages_of_clients.py",
     "docs/explaining-denials.md": "tests/why/test_docs.py",
     "docs/gateway.md": "tests/process/test_gateway_page.py",
     "docs/getting-started.md": "tests/project/test_getting_started.py",
