@@ -85,6 +85,7 @@ class Config:
     log_format: str = ""
     access_log: str = ""
     metrics_port: int = 0
+    traces: bool = False
     cache_entries: int = 50_000
     stale_seconds: int = 300
     gateway_stale_seconds: int = 60
@@ -232,6 +233,7 @@ _PARSERS: Mapping[str, Callable[[str], Any]] = {
     "log_format": _log_format,
     "access_log": _access_log,
     "metrics_port": _whole,
+    "traces": _flag,
     "cache_entries": _whole,
     "stale_seconds": _whole,
     "gateway_stale_seconds": _whole,

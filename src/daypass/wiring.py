@@ -66,8 +66,11 @@ from daypass.storage.views import (
     OpenedStore,
     WorkShares,
 )
+from daypass.traced_pipeline import TracedPipeline, TracedSink
+from daypass.traces.request_spans import TracedThreads, current_trace_id, note_fetch, note_store_call
 from daypass.wire.catalog import Catalog
 from daypass.wiring_audit import audit_file, audit_target, open_delivery, open_server_log
+from daypass.wiring_traces import open_configured_traces
 
 _LONGEST_SECRET = 10_000  # bytes of a file with the secret of a client
 HOME_REGION = "us-east-1"
@@ -96,6 +99,9 @@ def build_app(
     opened = asking_for_keys(opened, cache)
     metrics = Metrics(find_outages(opened.store))
     sink = sink or _open_audit(config, metrics)
+    traces = open_configured_traces(config)
+    if traces is not None:
+        sink = TracedSink(sink, traces.maker)
     keychain = Keychain(opened.vault)
     settings = ServiceSettings(
         public_url=config.url,
@@ -119,7 +125,7 @@ def build_app(
     record, count = make_recorder(sink, metrics, uses), make_counter(metrics, uses)
     for wrap in noted:
         record, count = wrap(record), wrap(count)
-    pipeline = Pipeline(
+    pipeline = (Pipeline if traces is None else TracedPipeline)(
         catalog=Catalog.load(),
         registry=full_registry(),
         keychain=keychain,
@@ -145,7 +151,8 @@ def build_app(
     webhook_sender = WebhookSender(
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )
-    workers = ThreadPoolExecutor(_THREADS, thread_name_prefix="request")
+    threads = ThreadPoolExecutor if traces is None else TracedThreads
+    workers = threads(_THREADS, thread_name_prefix="request")
     blocking = CountedBlockingView(
         opened, cache.loading, keychain, settings, issuer_keys, throttle.within_rate_limit
     ).sharing(shares, writers)
@@ -212,6 +219,7 @@ def build_app(
         ),
         shows_metrics=not config.metrics_port,
         access_log=access_log,
+        traces=traces,
         on_start=(cache.start, maintenance.start, webhook_sender.start, portal.start),
         on_stop=(
             portal.stop,
@@ -240,6 +248,12 @@ def build_app(
         app.on_start = (access_log.start, *app.on_start)
         app.on_stop = (*app.on_stop, access_log.stop)
         app.on_hangup = (*app.on_hangup, access_log.reopen)
+    if traces is not None:
+        metrics.add(traces.readings)
+        app.on_stop = (*app.on_stop, traces.close)
+        times.on_end, issuer_keys.on_fetch = note_store_call, note_fetch
+        if access_log is not None:
+            access_log.find_trace_id = current_trace_id
     return app
 
 

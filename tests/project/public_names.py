@@ -309,6 +309,7 @@ SETTINGS = (
     "log_format",
     "access_log",
     "metrics_port",
+    "traces",
     "cache_entries",
     "stale_seconds",
     "store_connections",
@@ -387,6 +388,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "daypass_audit_sink_queued_bytes": ("sink",),
     "daypass_audit_sink_queued_events": ("sink",),
     "daypass_access_log_lost_total": (),
+    "daypass_trace_spans_total": ("outcome",),
     "daypass_ready": (),
     "daypass_degraded": (),
     "daypass_store_up": (),
@@ -625,7 +627,7 @@ MAKE_TARGETS = (
     "soak",
     "docs",
 )
-EXTRAS = ("hsm", "keyring", "postgres", "server", "testing")
+EXTRAS = ("hsm", "keyring", "otel", "postgres", "server", "testing")
 _KIT = (
     "daypass_server",
     "daypass_saml_idp",
@@ -679,6 +681,6 @@ NOT_YET: Mapping[str, tuple[str, ...]] = {
         "/resource-server/v1/changes",
         "/resource-server/v1/keys",
     ),
-    "extra": ("otel",),
+    "extra": (),
     "file": ("packaging/kubernetes",),
 }

@@ -136,6 +136,10 @@ SERVER: Mapping[str, Mapping[str, SettingRow]] = {
             default="`text` on a terminal, else `json`",
         ),
         "metrics_port": SettingRow("a separate port for the metrics; the main port then has no `/metrics`", "port"),
+        "traces": SettingRow(
+            "whether to export [traces](tracing.md) with OpenTelemetry, which the extra `otel` installs. The collector is "
+            "that of OpenTelemetry's own variables, such as `OTEL_EXPORTER_OTLP_ENDPOINT`"
+        ),
     },
     "Limits": {
         "unsigned_calls_per_minute": SettingRow(

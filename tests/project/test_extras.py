@@ -24,7 +24,7 @@ from daypass.cli.main import FOR_PEOPLE, SERVER_MODULES
 
 SOURCE = REPOSITORY / "src/daypass"
 # Modules of extras that are used if they are installed.
-OPTIONAL = {"keyring", "pkcs11"}
+OPTIONAL = {"keyring", "opentelemetry", "pkcs11"}
 _MODULES_OF_THE_CLIENT = (*(module for module, _ in FOR_PEOPLE.values()), "daypass.cli.entry", "daypass.cli.main")
 
 
@@ -41,7 +41,7 @@ def _direct_modules(extra: str) -> frozenset[str]:
 
 def test_the_extras_are_those_of_the_public_names() -> None:
     """An extra is declared when its code exists."""
-    assert declared_extras() == {"hsm", "keyring", "postgres", "server", "testing"}
+    assert declared_extras() == {"hsm", "keyring", "otel", "postgres", "server", "testing"}
     names = {extra: {canonical(each.name) for each in declared(extra)} for extra in declared_extras()}
     assert names["postgres"] < names["server"] < names["testing"]
     assert names["testing"] - names["server"] == {"boto3", "pytest"}

@@ -49,6 +49,7 @@ _VALUES: Mapping[str, str] = {
     "audit_log_required": "true",
     "log_format": "json",
     "metrics_port": "9000",
+    "traces": "true",
     "cache_entries": "1000",
     "stale_seconds": "60",
     "store_connections": "20",

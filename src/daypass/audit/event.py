@@ -90,10 +90,10 @@ class AuditRecord(msgspec.Struct, frozen=True):
     """The outcome of one request. `fault` is None for a success.
 
     `data` is set for a request to a resource server. Its caller is there, and `caller` is None. `sign_in` has the
-    members of the sign-in session that the caller used, in additionalEventData. `encoded_parameters` is the result of
-    joined_lines.encode_parameters for `parameters`, if that is known. `answer` is the result of
-    response_elements.encode_answer for a call that issued or created something. `identity` names the person of a call
-    that does not have a caller, because a sign-in proves it.
+    members of the sign-in session that the caller used, in additionalEventData, and the trace of the request.
+    `encoded_parameters` is the result of joined_lines.encode_parameters for `parameters`, if that is known. `answer` is
+    the result of response_elements.encode_answer for a call that issued or created something. `identity` names the
+    person of a call that does not have a caller, because a sign-in proves it.
     """
 
     at: datetime

@@ -54,6 +54,12 @@ class AccessLine(msgspec.Struct, frozen=True):
     arn: str = ""
 
 
+class TracedAccessLine(AccessLine, frozen=True):
+    """One request whose trace is recorded, or continues that of its caller."""
+
+    trace_id: str = ""
+
+
 class LostLines(msgspec.Struct, frozen=True):
     """The number of requests whose lines did not fit into the queue."""
 
@@ -72,12 +78,16 @@ _NO_OUTCOME = _ResponseSeen("", "", "")
 
 
 class AccessLog:
-    """Writes the lines with a thread of its own."""
+    """Writes the lines with a thread of its own.
+
+    `find_trace_id` returns the trace of the request that is answered now, or an empty string.
+    """
 
     def __init__(self, target: Target) -> None:
         self._target = target
         self._lines: deque[AccessLine] = deque()
         self._outcomes: dict[str, _ResponseSeen] = {}
+        self.find_trace_id: Callable[[], str] = str
         self._lost = self._unreported = 0
         self._is_reopening = self._is_failing = False
         self._writer = Background("access-log", self._run)
@@ -118,11 +128,9 @@ class AccessLog:
             return
         seconds = round(time.monotonic() - began, 6)
         now = datetime.now(UTC)
-        self._lines.append(
-            AccessLine(
-                "access", now, request_id, peer, method[:_LONGEST], path[:_LONGEST], status, seconds, length, *outcome
-            )
-        )
+        parts = ("access", now, request_id, peer, method[:_LONGEST], path[:_LONGEST], status, seconds, length, *outcome)
+        trace_id = self.find_trace_id()
+        self._lines.append(TracedAccessLine(*parts, trace_id) if trace_id else AccessLine(*parts))
 
     def readings(self) -> Iterable[Reading]:
         """Return the readings for the metrics."""

@@ -40,6 +40,7 @@ from daypass.wire.peer_network import peer_network
 
 if TYPE_CHECKING:
     from daypass.http.access_log import AccessLog
+    from daypass.traces.span_export import Traces
 
 Scope = Mapping[str, Any]
 Page = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -94,8 +95,8 @@ class App:
     for a request that the event loop has not tried. `issuers` serves the keys of our web identity tokens, `sso` the
     calls of programs that sign people in, `portal` all other paths. `health` returns "ready", "degraded" while only
     cached values are served, or "unable", and must not block. `is_draining` is set when the server is about to
-    stop. LoggedApp writes `access_log`. `freshness` is that of the cache of `nonblocking`, and `nonblocking_again`
-    is the view of a request that waited for it.
+    stop. LoggedApp writes `access_log`, and TracedApp makes the spans of `traces`. `freshness` is that of the cache of
+    `nonblocking`, and `nonblocking_again` is the view of a request that waited for it.
     """
 
     pipeline: Pipeline
@@ -116,6 +117,7 @@ class App:
     resource_servers: Page | None = None
     shows_metrics: bool = True
     access_log: "AccessLog | None" = None
+    traces: "Traces | None" = None
     on_start: tuple[Callable[[], None], ...] = ()
     on_stop: tuple[Callable[[], None], ...] = ()
     on_hangup: tuple[Callable[[], None], ...] = ()

@@ -50,6 +50,7 @@ from daypass.metrics.shared_memory import WorkerMemory
 
 if TYPE_CHECKING:
     from daypass.http.app import App
+    from daypass.http.traced_app import AnsweringApp
 
 _TICK = 0.05  # seconds between two looks
 GRACE_SECONDS = 25
@@ -262,7 +263,7 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     """Serve in this process. Return the exit code."""
     hangup = Hangup()
     app = build()
-    served = app if app.access_log is None else LoggedApp(app, app.access_log)
+    served = serve_through_logs(app)
     spare_long_lived_objects()
 
     server = _SignalledServer(
@@ -291,6 +292,16 @@ def run_worker(config: Config, build: Callable[[], "App"], listener: socket.sock
     except (OSError, ssl.SSLError) as error:
         raise ListenError(f"cannot serve with the certificate {config.tls_cert}: {error}") from error
     return 0 if server.started else 1
+
+
+def serve_through_logs(app: "App") -> "AnsweringApp":
+    """Return the application behind its access log and its traces."""
+    served: AnsweringApp = app if app.access_log is None else LoggedApp(app, app.access_log)
+    if app.traces is None:
+        return served
+    from daypass.http.traced_app import TracedApp
+
+    return TracedApp(served, app.traces.maker)
 
 
 def listen(config: Config, environment: MutableMapping[str, str]) -> tuple[Config, socket.socket]:

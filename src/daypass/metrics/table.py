@@ -71,6 +71,12 @@ _ROWS = (
         (),
         "Requests without a line in the access log, whose queue was full.",
     ),
+    MetricRow(
+        "daypass_trace_spans_total",
+        "counter",
+        ("outcome",),
+        "Spans of traces, by outcome: exported, failed (not accepted by the collector), dropped (a full queue).",
+    ),
     MetricRow("daypass_ready", "gauge", (), "Whether the server is ready.", "min"),
     MetricRow("daypass_degraded", "gauge", (), "Whether the server serves cached values only, or cannot write.", "max"),
     MetricRow("daypass_store_up", "gauge", (), "Whether the database answered the last query.", "min"),

@@ -31,6 +31,7 @@ from daypass.storage.views import OpenedStore
 from daypass.wiring import build_app
 from daypass.wiring_audit import audit_target
 from daypass.wiring_store import open_everything
+from daypass.wiring_traces import check_configured_traces
 
 _LONGEST_SETTING = 4_096  # bytes
 _ROOT_SETTINGS = {
@@ -67,6 +68,7 @@ def command(config_file: Path | None, **flags: Any) -> None:
     set_up_logs(config.log_level, config.log_format)
     keys = read_keys(os.environ)
     try:
+        check_configured_traces(config)
         # Listen first: if the server cannot start, its root key must not be used up.
         config, listener = listen(config, os.environ)
         prepare(config, keys)
