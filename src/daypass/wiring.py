@@ -27,15 +27,11 @@ from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.issuers import IssuerPages
 from daypass.http.late_page import LatePage, Page
 from daypass.http.metrics import Metrics
-from daypass.http.node_readings import (
-    app_readings,
-    certificate_readings,
-    issuer_readings,
-    process_readings,
-)
+from daypass.http.node_readings import app_readings, issuer_readings
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import RecordRequest, make_counter, make_recorder, report_bug, with_debug_lines
 from daypass.http.request_ids import RequestIds
+from daypass.http.shared_readings import certificate_readings, process_readings
 from daypass.http.throttle import Throttle
 from daypass.http.webhooks.webhook_sender import WebhookSender
 from daypass.key_ages import KeyAges

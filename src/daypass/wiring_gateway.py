@@ -5,6 +5,7 @@ over the store of this machine, the stores behind the gateway, and its audit log
 """
 
 import ipaddress
+import math
 import os
 import random
 import time
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from daypass.audit.sinks import ServerSink
+from daypass.audit.sinks import LineSink, ServerSink
 from daypass.authenticate.keychain import Keychain
 from daypass.config import Config, ConfigurationError
 from daypass.directory.entities.iam_entities import Account, LastUse
@@ -60,12 +61,18 @@ from daypass.gateway.stores.store_probe import StoreProbe
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import report_bug
+from daypass.http.shared_readings import store_readings
 from daypass.http.throttle import Throttle
 from daypass.maintenance import Maintenance
+from daypass.metrics.outage_count import OutageCount
+from daypass.metrics.snapshot import Reading, Source
 from daypass.policy.authorization_request import PrincipalKind
 from daypass.regions import home_region, served_regions
 from daypass.storage.address import SqliteAddress, parse_address
 from daypass.storage.cache import StoreCache
+from daypass.storage.outages import find_outages
+from daypass.storage.schema_watch import health_of
+from daypass.storage.store_times import find_times
 from daypass.storage.unknown_keys import asking_for_keys
 from daypass.storage.views import OpenedStore, WorkShares
 from daypass.system_clock import SystemClock
@@ -193,6 +200,7 @@ class Directory:
     health: Callable[[], str]
     on_stop: tuple[Callable[[], None], ...]
     used: Callable[[VerifiedCaller, datetime, str], None]
+    readings: tuple[Source, ...]
     seal: DenialSeal | None = None
 
 
@@ -204,6 +212,7 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
     cache = StoreCache(opened.store, max_entries=config.cache_entries, stale_seconds=config.stale_seconds)
     opened = asking_for_keys(opened, cache)
     uses = LastUses()
+    outages, times = find_outages(opened.store), find_times(opened.store)
     maintenance = Maintenance(lambda: uses.flush(opened.store, pause=maintenance.stopping.wait))
     cache.start()
     maintenance.start()
@@ -214,11 +223,20 @@ def open_directory(config: Config, opened: OpenedStore, bucket_map: BucketMap) -
         writer=StoreBucketWriter(opened.store.write, bucket_map.new_block, most_buckets=config.quotas.buckets),
         bucket_map=bucket_map,
         now=opened.clock.now,
-        health=cache.health,
+        health=lambda: health_of(cache.health(), opened.store),
         on_stop=(maintenance.stop, cache.close, opened.store.close),
         used=_note_uses(uses),
+        readings=(lambda: store_readings(outages), times.readings, cache.readings),
         seal=LocalDenialSeal(cache.cached_only, cache.loading, opened.vault, opened.entropy),
     )
+
+
+def _server_readings(facts: RemoteFacts, outages: OutageCount) -> Iterator[Reading]:
+    yield "daypass_gateway_server_up", (), float(not outages.is_away)
+    yield "daypass_gateway_server_outages_total", (), outages.times_away
+    yield "daypass_gateway_server_away_seconds_total", (), outages.seconds_away
+    if math.isfinite(facts.age):  # the server has answered once
+        yield "daypass_gateway_server_age_seconds", (), facts.age
 
 
 def connect_server(settings: GatewaySettings) -> ServerConnection:
@@ -243,8 +261,17 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
 
     It follows the changes of the server.
     """
+    outages = OutageCount()
+
+    def report(trouble: ServiceUnavailable) -> None:
+        outages.begin()
+        _report_server(trouble)
+
     facts = RemoteFacts(
-        ServerChanges(connection), stale_seconds=config.gateway_stale_seconds, on_trouble=_report_server
+        ServerChanges(connection),
+        stale_seconds=config.gateway_stale_seconds,
+        on_trouble=report,
+        on_word=outages.end,
     )
     keys = RemoteKeys(connection, facts)
     facts.start()
@@ -259,6 +286,7 @@ def ask_directory(connection: ServerConnection, config: Config, bucket_map: Buck
         health=facts.health,
         on_stop=(keys.close,),
         used=_note_nothing,
+        readings=(lambda: _server_readings(facts, outages),),
     )
 
 
@@ -313,6 +341,8 @@ def build_gateway(
 ) -> GatewayWorker:
     """Return one worker of a gateway. It closes the directory when it stops."""
     metrics = GatewayMetrics()
+    for source in directory.readings:
+        metrics.add(source)
     sink = sink or _open_audit(settings, config, metrics)
     throttle = Throttle(
         config.unsigned_calls_per_minute, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
@@ -425,21 +455,6 @@ def _sampler(share: float) -> Callable[[], bool]:
     return lambda: chance() < share
 
 
-class _AuditHealth:
-    """Counts the troubles of the audit log."""
-
-    def __init__(self, metrics: GatewayMetrics) -> None:
-        self._metrics = metrics
-
-    def audit_lost(self, count: int) -> None:
-        for _ in range(count):
-            self._metrics.alarm("audit_event_lost")
-
-    def audit_failing(self, *, is_failing: bool) -> None:
-        if is_failing:
-            self._metrics.alarm("audit_log_failing")
-
-
 def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetrics) -> ServerSink:
     target = gateway_audit_target(settings, config)
     try:
@@ -450,5 +465,8 @@ def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetri
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
     delivery = open_delivery(config, target)
     if delivery is not None:
-        metrics.watch_sinks(delivery.readings)
-    return open_server_log(target, _AuditHealth(metrics), delivery)
+        metrics.add(delivery.readings)
+    sink = open_server_log(target, metrics, delivery)
+    if isinstance(sink, LineSink):
+        metrics.add(lambda: [("daypass_audit_queue_bytes", (), sink.bytes_queued)])
+    return sink

@@ -5,6 +5,7 @@ from tests.resource_server.test_changes import followed
 
 from daypass.errors import ServiceUnavailable
 from daypass.gateway.admin import AdminPages
+from daypass.metrics.outage_count import OutageCount
 from daypass.verify.remote_server.protocol import ChangesAnswer
 
 
@@ -26,8 +27,11 @@ def test_a_proxy_keeps_a_gateway_that_can_answer(health: str, answer: tuple[int,
 def test_a_gateway_is_degraded_from_the_first_failed_question_to_the_bound() -> None:
     """The bound is exact, and the next word of the server ends both."""
     facts, _, clock = followed(stale_seconds=60)
+    outages = OutageCount(clock)
+    facts.on_trouble, facts.on_word = lambda _: outages.begin(), outages.end
     assert facts.health() == "ready"
     facts._report(ServiceUnavailable("away"))
+    facts._report(ServiceUnavailable("still away"))
     assert facts.health() == "degraded"
     clock.now += 59.9
     assert facts.health() == "degraded"
@@ -35,3 +39,5 @@ def test_a_gateway_is_degraded_from_the_first_failed_question_to_the_bound() -> 
     assert facts.health() == "unable"
     facts.take_in(ChangesAnswer(revision=1, waited=0, age=0), asked=clock.now)
     assert facts.health() == "ready"
+    assert (outages.is_away, outages.times_away) == (False, 1)
+    assert outages.seconds_away == pytest.approx(60)

@@ -1,5 +1,6 @@
 """A gateway as a process: signals, workers, TLS, the admin listener."""
 
+import platform
 import signal
 import socket
 import ssl
@@ -19,6 +20,8 @@ from tests.gateway.transfers.running_data_path import LONG, RawClient, put_head
 from tests.gateway.transfers.scripted_store import Script, ScriptedStore, answer_all
 from tests.process.steady_calls import SteadyCalls
 from tests.sockets import free_port
+
+from daypass.http.shared_readings import own_version
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,13 @@ def test_the_admin_listener_has_three_pages(start: Start) -> None:
     assert status == 200
     for line in (
         'daypass_gateway_requests_total{operation="Test",status="200"} 1.0',
-        "daypass_gateway_seconds_count 1.0",
+        'daypass_gateway_seconds_count{operation="Test",outcome="success"} 1.0',
+        'daypass_gateway_store_answer_seconds_count{backend="store"} 1.0',
+        'daypass_gateway_store_up{backend="store"} 1.0',
+        "daypass_gateway_requests_waiting 0.0",
+        "daypass_ready 1.0",
+        "daypass_workers 1.0",
+        f'daypass_build_info{{python="{platform.python_version()}",version="{own_version()}"}} 1.0',
         'daypass_gateway_bytes_total{direction="sent"} 2.0',
     ):
         assert line in metrics

@@ -366,7 +366,28 @@ VARIABLES = (
     "DAYPASS_SIGN_IN_URL",
 )
 
-# Metrics of the server, with their labels. Those of the gateway are in tests/gateway/test_gateway_process.py.
+# Metrics that only the gateway has, with their labels.
+GATEWAY_METRICS: Mapping[str, tuple[str, ...]] = {
+    "daypass_gateway_requests_total": ("operation", "status"),
+    "daypass_gateway_seconds": ("operation", "outcome"),
+    "daypass_gateway_bytes_total": ("direction",),
+    "daypass_gateway_decisions_total": ("decision",),
+    "daypass_gateway_alarms_total": ("reason",),
+    "daypass_gateway_client_connections": (),
+    "daypass_gateway_connections_refused_total": (),
+    "daypass_gateway_requests_waiting": (),
+    "daypass_gateway_store_connections": ("backend", "state"),
+    "daypass_gateway_store_answer_seconds": ("backend",),
+    "daypass_gateway_store_up": ("backend",),
+    "daypass_gateway_store_outages_total": ("backend",),
+    "daypass_gateway_store_away_seconds_total": ("backend",),
+    "daypass_gateway_server_up": (),
+    "daypass_gateway_server_outages_total": (),
+    "daypass_gateway_server_away_seconds_total": (),
+    "daypass_gateway_server_age_seconds": (),
+}
+
+# Metrics of the server, with their labels. A gateway shares some of them: metrics/gateway_table.py.
 METRICS: Mapping[str, tuple[str, ...]] = {
     "daypass_answers_total": ("action", "code"),
     "daypass_request_duration_seconds": ("action", "outcome"),

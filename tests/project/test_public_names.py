@@ -29,6 +29,7 @@ from daypass.cli.main import cli
 from daypass.cli.shared.exit_codes import Exit
 from daypass.config import Config, load_config
 from daypass.gateway.settings import GatewaySettings, load_settings
+from daypass.metrics.gateway_table import GATEWAY_METRICS
 from daypass.metrics.table import METRICS
 from daypass.testing import plugin, pytest_plugin
 from daypass.testing.plugin import client_factory
@@ -385,3 +386,5 @@ def test_a_name_that_is_built_leaves_the_list_of_later_ones(server: RunningServe
 def test_metrics() -> None:
     """Dashboards and alert rules name metrics and labels."""
     assert {name: row.labels for name, row in METRICS.items()} == public_names.METRICS
+    own = {name: row.labels for name, row in GATEWAY_METRICS.items() if name not in METRICS}
+    assert own == public_names.GATEWAY_METRICS

@@ -13,7 +13,8 @@ from tests.storage.test_cache import HandSeconds
 
 from daypass.directory.changes import EMPTY
 from daypass.directory.store import StoreUnavailableError
-from daypass.http.metrics import Metrics, exposition
+from daypass.http.metrics import Metrics
+from daypass.http.node_metrics import exposition
 from daypass.storage.address import parse_address
 from daypass.storage.open import open_address, open_store
 from daypass.storage.outages import Outages, find_outages

@@ -24,7 +24,8 @@ def _engines(url: str) -> Engines:
     return postgresql_engines(address)
 
 
-def _set_version(url: str, version: str) -> None:
+def set_version(url: str, version: str) -> None:
+    """Write the version of the tables, as a migration does."""
     engines = _engines(url)
     with engines.writing.begin() as connection:
         connection.execute(text("UPDATE daypass_schema SET version_num = :version"), {"version": version})
@@ -39,7 +40,7 @@ def test_a_node_stops_writing_to_newer_tables(database_url: str, clock: HandCloc
     with store.write() as writer:
         writer.insert(user("ada"))
     store.changes_since(EMPTY)
-    _set_version(database_url, "0002")
+    set_version(database_url, "0002")
     seconds.seconds += WATCH_SECONDS
     with capture_logs() as lines:
         store.changes_since(EMPTY)
@@ -57,7 +58,7 @@ def test_a_node_stops_writing_to_newer_tables(database_url: str, clock: HandCloc
         assert reader.find("user", "111111111111", "ada") == user("ada")
     assert [health_of(each, store) for each in ("ready", "degraded", "unable")] == ["degraded", "degraded", "unable"]
 
-    _set_version(database_url, "0001")  # the operator went back
+    set_version(database_url, "0001")  # the operator went back
     seconds.seconds += WATCH_SECONDS
     store.changes_since(EMPTY)
     with store.write() as writer:

@@ -70,6 +70,11 @@ class Exchange(Protocol):
         """The id in the answer, in errors and in the audit event."""
         ...
 
+    @property
+    def operation(self) -> str:
+        """The operation's name from a table, or "" if it is not known."""
+        ...
+
     def refuse(self, error: Exception) -> "Respond":
         """Return the answer for an error.
 

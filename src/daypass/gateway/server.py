@@ -19,23 +19,20 @@ import ssl
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 import uvloop
-from prometheus_client.registry import Collector
 
 from daypass.gateway.admin import AdminConnection, AdminPages
 from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
-from daypass.gateway.shared_metrics import SharedMetrics
 from daypass.gateway.transfers.data_path import DataPath
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.listening import HANDSHAKE_SECONDS, lead_to_the_next, start_listening, turn_away
 from daypass.http.peer import PeerRule
+from daypass.http.shared_readings import certificate_readings, health_readings, process_readings
 from daypass.http.tls_files import load_certificate
 from daypass.http.workers import (
     Hangup,
@@ -45,6 +42,7 @@ from daypass.http.workers import (
     spare_long_lived_objects,
     supervise,
 )
+from daypass.metrics.shared_memory import WorkerMemory
 
 _PR_SET_DUMPABLE = 4
 _M_ARENA_MAX = -8  # mallopt(3)
@@ -68,7 +66,6 @@ class GatewayWorker:
     peers: PeerRule
     connections: ConnectionLimits
     limits: TransferLimits = field(default_factory=TransferLimits)
-    collectors: Sequence[Collector] = ()
     health: Callable[[], str] = field(default=lambda: "ready")
     on_hangup: Sequence[Callable[[], None]] = ()
     on_stop: Sequence[Callable[[], None]] = ()
@@ -116,22 +113,22 @@ def serve_gateway(
     share_one_arena()
     context = None if tls is None else server_context(tls)
 
-    def run(place: WorkerContext, directory: Path | None = None) -> int:
+    memory = WorkerMemory(workers) if workers > 1 else None
+
+    def run(place: WorkerContext) -> int:
         hangup = Hangup()
         worker = build()
         spare_long_lived_objects()
-        shared = None if directory is None else SharedMetrics(worker.metrics, directory)
         certificate = None if context is None or tls is None else _Certificate(context, tls)
-        running = _Running(worker, hangup, place, certificate, shared, drain_seconds)
+        running = _Running(worker, hangup, place, certificate, drain_seconds)
+        if memory is not None:
+            worker.metrics.share(memory.open(place.slot))
         code: int = uvloop.run(running.serve(listeners))
         return code
 
     if workers == 1:
         return run_alone(run)
-    with TemporaryDirectory(prefix="daypass-metrics-") as directory:
-        return supervise(
-            workers, lambda place: run(place, Path(directory)), listeners.all(), drain_seconds=drain_seconds
-        )
+    return supervise(workers, run, listeners.all(), drain_seconds=drain_seconds)
 
 
 def server_context(tls: TlsFiles) -> ssl.SSLContext:
@@ -204,19 +201,21 @@ class _Running:
         hangup: Hangup,
         place: WorkerContext,
         certificate: _Certificate | None,
-        shared: SharedMetrics | None,
         drain_seconds: int,
     ) -> None:
         self._worker = worker
         self._hangup = hangup
         self._place = place
         self._certificate = certificate
-        self._shared = shared
         self._drain_seconds = drain_seconds
         self._stop = asyncio.Event()
         self._is_drained = asyncio.Event()
         self._is_forced = asyncio.Event()
         self._served: list[_Served] = []
+        worker.metrics.add(process_readings)
+        worker.metrics.add(lambda: health_readings(self._health()))
+        if certificate is not None:
+            worker.metrics.add(lambda: certificate_readings(certificate.files.certificate))
 
     async def serve(self, listeners: GatewayListeners) -> int:
         """Serve until a signal. Return the exit code."""
@@ -248,8 +247,6 @@ class _Running:
         worker = self._worker
         context = None if self._certificate is None else self._certificate.context
         path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
-        if self._shared is not None:
-            path.on_tick = self._shared.write
         acceptor = Acceptor(listeners.s3, path.make_connection, worker.connections, context)
         served = [_Served(listeners.s3, acceptor, path)]
         if listeners.verify is not None:
@@ -261,7 +258,7 @@ class _Running:
 
     def _make_admin(self, listener: socket.socket) -> Acceptor:
         worker = self._worker
-        pages = AdminPages((self._shared or worker.metrics, *worker.collectors), self._health)
+        pages = AdminPages((worker.metrics,), self._health)
         return Acceptor(listener, lambda: AdminConnection(pages), self._limits(_ADMIN_CONNECTIONS), None)
 
     def _limits(self, most: int) -> ConnectionLimits:

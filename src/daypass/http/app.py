@@ -26,7 +26,8 @@ from daypass.http.delegation import delegation_page
 from daypass.http.fetch_slots import FetchSlots
 from daypass.http.issuers import PREFIX as ISSUERS
 from daypass.http.issuers import IssuerPages
-from daypass.http.metrics import Metrics, exposition
+from daypass.http.metrics import Metrics
+from daypass.http.node_metrics import exposition
 from daypass.http.peer import PeerRule
 from daypass.http.plain_calls import ROLE_CREDENTIALS
 from daypass.http.request_ids import RequestIds

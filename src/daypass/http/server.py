@@ -36,7 +36,7 @@ from daypass.http.listening import (
     start_listening,
     turn_away,
 )
-from daypass.http.metrics import serve_metrics
+from daypass.http.node_metrics import serve_metrics
 from daypass.http.tls_files import check_certificate, load_certificate
 from daypass.http.workers import (
     Hangup,

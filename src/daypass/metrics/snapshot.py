@@ -12,6 +12,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 
+from daypass.metrics.gateway_table import GATEWAY_METRICS
 from daypass.metrics.table import METRICS
 
 Labels: TypeAlias = tuple[str, ...]
@@ -22,14 +23,15 @@ Reading: TypeAlias = tuple[str, Labels, Value]
 Source: TypeAlias = Callable[[], Iterable[Reading]]
 Snapshot: TypeAlias = dict[str, dict[Labels, Value]]
 
-_GAUGES = frozenset(name for name, row in METRICS.items() if row.kind == "gauge")
+_ROWS = {**METRICS, **GATEWAY_METRICS}
+_GAUGES = frozenset(name for name, row in _ROWS.items() if row.kind == "gauge")
 
 
 def to_snapshot(readings: Iterable[Reading]) -> Snapshot:
     """Return the readings by name. Raises KeyError for a name without a row."""
     snapshot: Snapshot = {}
     for name, labels, value in readings:
-        if name not in METRICS:
+        if name not in _ROWS:
             raise KeyError(name)
         values = snapshot.setdefault(name, {})
         values[labels] = value if labels not in values else _merged(name, values[labels], value)
@@ -68,7 +70,7 @@ def _each(snapshot: Mapping[str, Mapping[Labels, Value]]) -> Iterator[Reading]:
 
 
 def _merged(name: str, one: Value, other: Value) -> Value:
-    row = METRICS[name]
+    row = _ROWS[name]
     if row.kind == "histogram":
         pairs = zip(cast("list[float]", one), cast("list[float]", other), strict=True)
         return [left + right for left, right in pairs]

@@ -1,8 +1,9 @@
 """The table of all metrics of a server.
 
-Owns their names, types, labels and meaning, and how the workers of a node are merged. A reading without a row is a bug.
-The names follow Prometheus's conventions: base units, and `_total` for counters. Labels have values from the code or
-the operator's settings only. A label must never contain an account, an ARN, an issuer or another value of a caller.
+gateway_table.py has those of a gateway. Owns their names, types, labels and meaning, and how the workers of a node are
+merged. A reading without a row is a bug. The names follow Prometheus's conventions: base units, and `_total` for
+counters. Labels have values from the code or the operator's settings only. A label must never contain an account, an
+ARN, an issuer or another value of a caller.
 
 `docs/monitoring.md` contains the same table, and tests compare them.
 """
@@ -11,19 +12,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from daypass.metrics.histogram import BOUNDS
+
 Kind = Literal["counter", "gauge", "histogram"]
 Merge = Literal["sum", "max", "min"]
 
 
 @dataclass(frozen=True, slots=True)
 class MetricRow:
-    """One metric. `name` is as Prometheus shows it."""
+    """One metric.
+
+    `name` is as Prometheus shows it, and `bounds` are those of a histogram.
+    """
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
     merge: Merge = "sum"
+    bounds: tuple[float, ...] = BOUNDS
 
 
 _ROWS = (

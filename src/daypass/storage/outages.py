@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import structlog
 
 from daypass.directory.store import Store, StoreUnavailableError
+from daypass.metrics.outage_count import OutageCount
 
 _PAUSE = 60.0  # between two lines of the log about single connections
 
@@ -23,23 +24,25 @@ class Outages:
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._away_since: float | None = None
-        self._away_before = 0.0
+        self._count = OutageCount(monotonic)
         self._complained_at = float("-inf")
-        self.times_away = 0
         self.deadlines = 0
         self.seconds_of_last_answer = 0.0
 
     @property
     def is_away(self) -> bool:
         """Return whether the last query for changes had no answer."""
-        return self._away_since is not None
+        return self._count.is_away
+
+    @property
+    def times_away(self) -> int:
+        """Return how often the database went away."""
+        return self._count.times_away
 
     @property
     def seconds_away(self) -> float:
         """Return how long the database was away in total."""
-        since = self._away_since
-        return self._away_before + (0.0 if since is None else self._monotonic() - since)
+        return self._count.seconds_away
 
     def count_deadline(self) -> None:
         """Count a call that had no answer in time."""
@@ -61,29 +64,13 @@ class Outages:
         """Note that a query for changes was answered after some seconds."""
         self.seconds_of_last_answer = seconds
         if self.is_away:
-            duration = self._end_outage()
+            duration = self._count.end()
             structlog.get_logger().warning("store_is_back", away_seconds=round(duration, 1))
 
     def note_failure(self, reason: str) -> None:
         """Note that a query for changes was not answered."""
-        if not self.is_away and self._begin_outage():
+        if not self.is_away and self._count.begin():
             structlog.get_logger().error("store_is_away", reason=reason)
-
-    def _begin_outage(self) -> bool:
-        with self._lock:
-            is_first = self._away_since is None
-            if is_first:
-                self._away_since = self._monotonic()
-                self.times_away += 1
-            return is_first
-
-    def _end_outage(self) -> float:
-        """Return how long it was, or 0 if another thread ended it."""
-        with self._lock:
-            since, self._away_since = self._away_since, None
-            duration = 0.0 if since is None else self._monotonic() - since
-            self._away_before += duration
-            return duration
 
     def complain(self, reason: str) -> None:
         """Log that one connection failed.
@@ -92,7 +79,7 @@ class Outages:
         """
         with self._lock:
             now = self._monotonic()
-            if self._away_since is not None or now < self._complained_at + _PAUSE:
+            if self._count.is_away or now < self._complained_at + _PAUSE:
                 return
             self._complained_at = now
         structlog.get_logger().warning("store_connection_failed", reason=reason)

@@ -30,6 +30,7 @@ class RecordedExchange:
     request_id: str
     ended: "queue.Queue[DoneRecord]"
     ends: int = 0
+    operation: str = "Test"
 
     def refuse(self, error: Exception) -> Respond:
         """Return S3's error document."""

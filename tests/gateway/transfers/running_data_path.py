@@ -19,7 +19,7 @@ from daypass.http.connection_limits import ConnectionLimits
 from daypass.http.peer import PeerRule
 
 LONG = 30.0
-QUICK = TransferLimits(tick=0.02, confirm_seconds=0, end_seconds=1.0, finish_seconds=5.0)
+QUICK = TransferLimits(tick=0.02, confirm_seconds=0, end_seconds=1.0, finish_seconds=5.0, retry_seconds=0.05)
 
 
 class RunningDataPath:

@@ -135,10 +135,10 @@ class ScriptedStore:
     `heads` gets each request when its head was read.
     """
 
-    def __init__(self, script: Script = answer_all, context: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Script = answer_all, context: ssl.SSLContext | None = None, *, port: int = 0) -> None:
         self.script = script
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self.sides: list[StoreSide] = []
         self.heads: queue.Queue[SeenRequest] = queue.Queue()

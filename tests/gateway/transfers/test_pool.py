@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from daypass.gateway.plan import Backend
+from daypass.gateway.store_times import S3StoreTimes
 from daypass.gateway.transfers.backend_connection import BackendConnection
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.gateway.transfers.pool import BackendPool
@@ -21,7 +22,7 @@ def with_connection(then: Callable[[BackendPool, BackendConnection, socket.socke
 
     async def run(listener: socket.socket) -> None:
         host, port = listener.getsockname()
-        pool = BackendPool(Backend("store", host, port, secure=False), TransferLimits(), ReadBuffer())
+        pool = BackendPool(Backend("store", host, port, secure=False), TransferLimits(), ReadBuffer(), S3StoreTimes())
         connected: asyncio.Future[BackendConnection | None] = asyncio.get_running_loop().create_future()
         pool.connect(connected.set_result)
         connection = await connected

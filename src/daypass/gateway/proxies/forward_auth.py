@@ -96,6 +96,8 @@ class ForwardAuthParts(msgspec.Struct, frozen=True):
 class ServiceExchange:
     """One question about a service: its id, and its audit event."""
 
+    operation = ""  # of S3
+
     def __init__(self, parts: ForwardAuthParts, peer: Peer, *, silent: bool = False) -> None:
         self._parts = parts
         self._silent = silent
@@ -151,6 +153,8 @@ class RefusedServiceError(SenderFault):
 
 class _SilentExchange:
     """An exchange whose event another listener writes."""
+
+    operation = ""
 
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id

@@ -49,6 +49,7 @@ class BoundedTransfer:
     """One request, with the limits of its time, from its head to its end."""
 
     __slots__ = (
+        "_asked_at",
         "_client",
         "_collected",
         "_collected_size",
@@ -95,6 +96,7 @@ class BoundedTransfer:
         self._exchange: Exchange | None = None
         self._plan: Forward | Collect | None = None
         self._planned_at = 0.0
+        self._asked_at = 0.0  # when the store had the whole request
         self._collected: list[bytes] = []
         self._collected_size = 0
         self._store: BackendConnection | None = None
@@ -186,8 +188,7 @@ class BoundedTransfer:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        operation = self._plan.operation if isinstance(self._plan, Forward) else ""
-        self._path.ended(operation, self, self._path.time() - self._started)
+        self._path.ended(exchange.operation, self, self._path.time() - self._started)
         try:
             exchange.done(status=self.answer.status, bytes_in=self.body.received, bytes_out=self.answer.sent)
         except Exception:  # noqa: BLE001 - an audit event must not break the connection

@@ -4,7 +4,7 @@ Owns the pools, the clock of the limits, and the end. Leaves accepting to server
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from email.utils import formatdate
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from daypass.gateway.transfers.read_buffer import ReadBuffer
 from daypass.gateway.transfers.waiting_threads import WaitingThreads
 from daypass.http.connection_limits import ConnectionSlot
 from daypass.http.peer import PeerRule
+from daypass.metrics.snapshot import Reading
 
 if TYPE_CHECKING:
     from daypass.gateway.transfers.bounded_transfer import BoundedTransfer
@@ -42,9 +43,9 @@ class DataPath:
         self.is_draining = False  # each answer is the last one of its connection
         self.is_finishing = False  # no connection waits long for a request
         self.date = b""
-        self.on_tick: Callable[[], None] = lambda: None
         self._pools: dict[str, BackendPool] = {}
         self._timer: asyncio.TimerHandle | None = None
+        metrics.add(self._readings)
         self._tick()
 
     def make_connection(self, place: ConnectionSlot | None = None) -> ClientConnection:
@@ -65,7 +66,9 @@ class DataPath:
         """Return the connections to a store."""
         pool = self._pools.get(backend.name)
         if pool is None:
-            pool = self._pools[backend.name] = BackendPool(backend, self.limits, self.read_buffer)
+            pool = self._pools[backend.name] = BackendPool(
+                backend, self.limits, self.read_buffer, self.metrics.store_times(backend.name)
+            )
         return pool
 
     def ended(self, operation: str, transfer: "BoundedTransfer", seconds: float) -> None:
@@ -97,13 +100,14 @@ class DataPath:
             pool.close()
         self.threads.close()
 
+    def _readings(self) -> Iterator[Reading]:
+        yield "daypass_gateway_requests_waiting", (), self.threads.count
+
     def _tick(self) -> None:
         self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
         now = self.time()
         for connection in list(self.connections):
             connection.tick()
-        for name, pool in self._pools.items():
+        for pool in self._pools.values():
             pool.tick(now)
-            self.metrics.store_connections(name, pool.open, pool.idle)
-        self.on_tick()
         self._timer = self.loop.call_later(self.limits.tick, self._tick)

@@ -18,6 +18,7 @@ class TransferLimits(msgspec.Struct, frozen=True):
     rate_seconds: float = 30.0
     least_read: int = 16_384  # bytes of an answer that a slow client must read within stall_seconds
     connect_seconds: float = 5.0
+    retry_seconds: float = 5.0  # between two attempts to reach a store that is away, if no request asks for it
     first_byte_seconds: float = 300.0  # from the end of a request to the answer of the store
     store_idle_seconds: float = 15.0  # an unused connection to a store is closed
     fresh_seconds: float = 4.0  # requests that cannot be sent twice take only connections that were used so recently

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from daypass.gateway.plan import Backend
+from daypass.gateway.store_times import S3StoreTimes
 from daypass.gateway.transfers.backend_connection import BackendConnection
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.gateway.transfers.read_buffer import ReadBuffer
@@ -24,26 +25,23 @@ class BackendPool:
     The newest one is used first, so that surplus ones grow old and are closed.
     """
 
-    def __init__(self, backend: Backend, limits: TransferLimits, read_buffer: ReadBuffer) -> None:
+    def __init__(self, backend: Backend, limits: TransferLimits, read_buffer: ReadBuffer, times: S3StoreTimes) -> None:
         self._backend = backend
         self._limits = limits
         self._read_buffer = read_buffer
+        self.times = times
         self._loop = asyncio.get_running_loop()
         self._idle: list[BackendConnection] = []
         self._open: set[BackendConnection] = set()
         self._opening: set[asyncio.Task[None]] = set()
         self._tls = _client_context(backend) if backend.secure else None
         self.now = self._loop.time()  # as of the last tick
+        self._retry_at = 0.0
 
     @property
     def idle(self) -> int:
         """The number of connections that no request uses."""
         return len(self._idle)
-
-    @property
-    def open(self) -> int:
-        """The number of connections."""
-        return len(self._open)
 
     def take(self, *, is_replayable: bool) -> BackendConnection | None:
         """Return a connection that was used before, or None.
@@ -95,8 +93,15 @@ class BackendPool:
             self._idle.remove(connection)
 
     def tick(self, now: float) -> None:
-        """Close the connections that have been unused for too long."""
+        """Close the connections that have been unused for too long.
+
+        It also sees whether a lost store is back.
+        """
         self.now = now
+        self.times.connections, self.times.idle = len(self._open), self.idle
+        if self.times.outages.is_away and not self._opening and now >= self._retry_at:
+            self._retry_at = now + self._limits.retry_seconds
+            self.connect(self._keep)
         oldest = now - self._limits.store_idle_seconds
         while self._idle and self._idle[0].idle_since < oldest:
             self._idle.pop(0).transport.close()
@@ -121,9 +126,27 @@ class BackendPool:
                     server_hostname=backend.host if self._tls else None,
                 )
         except (OSError, TimeoutError) as error:
-            reason = str(error) or type(error).__name__
-            structlog.get_logger().warning("store_unreachable", backend=backend.name, reason=reason)
+            self._note_failure(str(error) or type(error).__name__)
+        else:
+            self._note_success()
         then(connection)
+
+    def _keep(self, connection: BackendConnection | None) -> None:
+        if connection is not None:
+            self.give_back(connection)
+
+    def _note_failure(self, reason: str) -> None:
+        self.times.is_known = True
+        if self.times.outages.begin():
+            structlog.get_logger().warning("store_unreachable", backend=self._backend.name, reason=reason)
+
+    def _note_success(self) -> None:
+        self.times.is_known = True
+        if self.times.outages.is_away:
+            away = self.times.outages.end()
+            structlog.get_logger().warning(
+                "store_reached_again", backend=self._backend.name, away_seconds=round(away, 1)
+            )
 
 
 def _client_context(backend: Backend) -> ssl.SSLContext:

@@ -222,6 +222,7 @@ class Transfer(BoundedTransfer):
             out.insert(0, plan.head)
         if is_end:
             self._is_uploaded = True
+            self._asked_at = self._path.time()
             self._mode = BodyUse.HELD
         store.write(out)
         if is_end and self._store is store:
@@ -261,6 +262,7 @@ class Transfer(BoundedTransfer):
         elif plan.body is None:
             store.begin(self, is_head=plan.is_head)
             self._is_uploaded = True
+            self._asked_at = self._path.time()
             store.write((plan.head,))
         else:
             store.begin(self, is_head=plan.is_head)
@@ -298,6 +300,8 @@ class Transfer(BoundedTransfer):
         plan, exchange = self._plan, self._exchange
         if not isinstance(plan, Forward) or exchange is None:
             return
+        if self._asked_at:  # else the store refuses the request before its end
+            self._path.pool(plan.backend).times.answered(self._path.time() - self._asked_at)
         answer = plan.answer.begin(head.status, head.headers)
         if isinstance(answer, EditAnswer):
             self.answer.edit = answer

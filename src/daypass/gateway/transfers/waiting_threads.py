@@ -21,6 +21,11 @@ class WaitingThreads:
         self._most = threads + most_waiting
         self._count = 0
 
+    @property
+    def count(self) -> int:
+        """The number of calls that run or wait."""
+        return self._count
+
     def run(
         self, call: Callable[[], T], then: Callable[[T | None, BaseException | None], None], *, must_run: bool = False
     ) -> bool:

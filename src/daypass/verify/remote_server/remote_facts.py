@@ -95,12 +95,14 @@ class RemoteFacts:
         *,
         stale_seconds: float,
         clock: Callable[[], float] = boot_time,
-        on_trouble: Callable[[ServiceUnavailable], None] = lambda _trouble: None,
+        on_trouble: Callable[[ServiceUnavailable], object] = lambda _trouble: None,
+        on_word: Callable[[], object] = lambda: None,
     ) -> None:
         self._source = source
         self._stale_seconds = stale_seconds
         self._clock = clock
         self.on_trouble = on_trouble  # called once for each kind of trouble, until the next word
+        self.on_word = on_word  # called with the first word after a trouble
         self._reported: type[ServiceUnavailable] | None = None
         self._lock = threading.Lock()
         self._facts: OrderedDict[Hashable, tuple[Fact, float]] = OrderedDict()
@@ -320,7 +322,9 @@ class RemoteFacts:
             elif answer.revision != before:
                 self._apply(answer)
             self._heard_at = max(self._heard_at, heard_at)
-        self._reported = None
+        had_trouble, self._reported = self._reported is not None, None
+        if had_trouble:
+            self.on_word()
         self._first_word.set()
         return is_reset
 
