@@ -98,6 +98,17 @@ def test_every_threat_names_existing_tests() -> None:
     assert [file for files in named for file in files if not (_DOCS.parent / file).is_file()] == []
 
 
+def test_every_word_of_the_glossary_has_its_page() -> None:
+    """A word is in one row of one sorted table, with the page that explains it."""
+    page_text = (_DOCS / "glossary.md").read_text(encoding="utf-8").partition("## Names in the source")[0]
+    tables = [re.findall(r"^\| (.+?) \| .+ \| (.+) \|$", part, re.MULTILINE)[2:] for part in page_text.split("## ")[1:]]
+    assert [page for table in tables for _, page in table if not re.fullmatch(r"\[.+\]\([^#)].*\)", page)] == []
+    words = [[word.lower() for word, _ in table] for table in tables]
+    assert words == [sorted(table) for table in words]
+    every = [word for table in words for word in table]
+    assert len(every) == len(set(every)) > 70
+
+
 @pytest.mark.parametrize(
     "name", ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(_DOCS.parent)) for p in _DOCS.rglob("*.md"))]
 )
