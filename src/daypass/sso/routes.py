@@ -12,6 +12,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -61,6 +62,12 @@ class ClientGoneError(Exception):
     """The client went away before its body was complete."""
 
 
+@cache
+def _catalog() -> RestCatalog:
+    """Return the operations, which are the same for all servers of a process."""
+    return RestCatalog.load({key: declared_members(one) for key, one in _ACTIONS.items()})
+
+
 @dataclass(frozen=True, slots=True)
 class Sso:
     """Answers every call of the JSON services.
@@ -75,9 +82,7 @@ class Sso:
     workers: ThreadPoolExecutor
     new_request_id: Callable[[], str]
     templates: RoleCredentialsTemplates = field(default_factory=RoleCredentialsTemplates)
-    catalog: RestCatalog = field(
-        default_factory=lambda: RestCatalog.load({key: declared_members(one) for key, one in _ACTIONS.items()})
-    )
+    catalog: RestCatalog = field(default_factory=_catalog)
 
     def serves(self, method: str, path: str) -> bool:
         """Tell whether an operation of the models has this method and path.

@@ -4,6 +4,7 @@ It includes actions that operations/registry.py does not implement.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 from daypass.errors import InvalidAction
 from daypass.wire.constraints import shortened
@@ -23,8 +24,9 @@ class Catalog:
         self._compiled: dict[tuple[str, str], OperationModel] = {}
 
     @classmethod
+    @cache  # servers in one process, as in tests, have the same actions
     def load(cls) -> "Catalog":
-        """Read botocore's data models. Call it once, at startup."""
+        """Read botocore's data models, at the first call."""
         return cls({service: load_service(service) for service in SERVICES})
 
     def has_version(self, version: str) -> bool:
