@@ -16,6 +16,7 @@ from tests.storage.test_cache import find_user
 from daypass.directory.store import Link, Reader, Record, Store, StoreUnavailableError, WouldBlockError
 from daypass.storage.cache import StoreCache
 from daypass.storage.open import open_store
+from daypass.storage.sql import engines
 
 ACCOUNT = "111111111111"
 THREADS = 6
@@ -96,6 +97,7 @@ def test_a_cache_under_fire_is_never_behind(store: Store) -> None:
     _in_threads(write_and_ask)
 
 
+@pytest.mark.slow
 def test_processes_lose_no_update(database_url: str, clock: HandClock) -> None:
     """Several processes open the empty store at once, read, add one and write back."""
     assert race(database_url, "add_up", processes=3, times=20) == ["done"] * 3
@@ -107,6 +109,7 @@ def test_processes_lose_no_update(database_url: str, clock: HandClock) -> None:
     store.close()
 
 
+@pytest.mark.slow
 def test_processes_get_each_thing_once(database_url: str) -> None:
     """If several processes claim or create the same key, exactly one succeeds."""
     won = " ".join(race(database_url, "take_all", processes=3, times=20)).split()
@@ -158,7 +161,8 @@ def test_a_writer_that_does_not_finish_costs_the_others_a_bounded_wait(
     database_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They get StoreUnavailableError, and readers do not wait."""
-    monkeypatch.setattr("daypass.storage.sql.engines.LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr(engines, "LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setitem(engines._LIMITS_OF_WRITE, "lock_timeout", "1s")
     slow, other = (open_store(database_url, clock=clock) for _ in range(2))
     with slow.write() as writer:
         writer.insert(user("ada"))

@@ -22,7 +22,7 @@ from daypass.storage.open import open_store
 from daypass.storage.outages import Outages
 from daypass.storage.postgresql_address import parse_postgresql
 from daypass.storage.refusals import StoreUnreachableError
-from daypass.storage.sql import engines, postgresql_connect
+from daypass.storage.sql import engines, postgresql_connect, psycopg_connection
 
 ACCOUNT = "111111111111"
 BOUND = 0.4
@@ -34,6 +34,7 @@ def short_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the bounds short, so that a test need not wait for long."""
     for name in ("READ_SECONDS", "WRITE_SECONDS", "POLL_SECONDS"):
         monkeypatch.setattr(engines, name, BOUND)
+    monkeypatch.setattr(psycopg_connection, "WRITE_SECONDS", 1.0)  # a slow machine's write ends before
     monkeypatch.setattr(postgresql_connect, "CONNECT_SECONDS", 2)  # the least that psycopg allows
 
 
@@ -242,6 +243,7 @@ def test_a_connection_that_the_server_ended_is_replaced(postgresql_url: str, clo
     store.close()
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_each_new_connection_is_away(
     postgresql_url: str, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
