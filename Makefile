@@ -21,8 +21,9 @@ SOAK_ARGS ?=
 TARGETS ?=
 VERSION ?=
 DATE ?=
-# Two processes, a file to each: what a file's tests share (a server, a cluster) is built once.
-PYTEST := -m pytest -q -n 2 --dist loadfile
+# A file to each process: what a file's tests share (a server, a cluster) is built once. Three processes for two cores,
+# because many tests wait for programs, databases and time limits.
+PYTEST := -m pytest -q -n 3 --dist loadfile
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile

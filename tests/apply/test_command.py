@@ -26,6 +26,7 @@ def written(path: Path, text: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_live_servers_next_request_sees_what_was_applied(store: str, tmp_path: Path) -> None:
     """Users, keys from a secrets directory and roles are usable without a restart."""
     (tmp_path / "secrets").mkdir()

@@ -189,6 +189,7 @@ def test_a_cache_that_may_not_be_read_is_a_sentence(deploy: Machine, words: tupl
     assert "cannot be used: Permission denied" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_session_from_before_the_clock_went_back_is_not_served(machine: Machine) -> None:
     """It would have more time left than it was given, as after a machine's sleep with a clock that was ahead."""
     words = ("assume", "deploy", "--profile", "ann", "--output", "json")

@@ -65,6 +65,7 @@ def machine(tmp_path: Path, portal: Portal) -> Machine:
     return Machine(home, portal.server, {"BROWSER": "true %s"})
 
 
+@pytest.mark.slow
 def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit) -> None:
     """The page shows the same code as the terminal; afterwards every tool has credentials."""
     waiting = Waiting(machine)
@@ -78,6 +79,7 @@ def test_a_click_on_this_machine(machine: Machine, portal: Portal, visit: Visit)
     assert shown.json["Arn"] == f"{SESSION}developer/alice", shown
 
 
+@pytest.mark.slow
 def test_a_code_typed_elsewhere(machine: Machine, portal: Portal, visit: Visit) -> None:
     """In a shell without a display, any browser can be used."""
     waiting = Waiting(machine, "--via", "device", "--profile", "far")

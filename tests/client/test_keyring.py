@@ -95,6 +95,7 @@ def test_cached_entries_are_listed_without_the_keyring(desktop: Machine) -> None
     assert (row["Profile"], row["Left"]) == ("deploy", "1 h")
 
 
+@pytest.mark.slow
 def test_logging_out_takes_it_out_of_the_keyring(desktop: Machine) -> None:
     """Both places are empty afterwards; an entry that is already deleted is not an error."""
     assert process(desktop).code == 0
@@ -153,6 +154,7 @@ def test_a_keyring_that_is_not_installed_is_one_sentence(desktop: Machine) -> No
     assert "pip install 'daypass[keyring]'" in done.err
 
 
+@pytest.mark.slow
 def test_who_wants_it_no_longer_gets_a_file(desktop: Machine) -> None:
     """If the keyring is switched off and unreadable, credentials are requested again and stored in a file."""
     first = process(desktop).json

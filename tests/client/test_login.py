@@ -193,6 +193,7 @@ def test_a_job_signs_in_with_its_token_file(machine: Machine, scene: Scene) -> N
     assert entry["subject"] == "job"
 
 
+@pytest.mark.slow
 def test_a_command_that_prints_another_persons_token_gets_another_session(machine: Machine, scene: Scene) -> None:
     """The token of the same person gets the cached session; the command runs each time."""
     token = machine.home / "token"
@@ -282,6 +283,7 @@ def test_an_assertion_is_taken_as_people_have_it(machine: Machine, scene: Scene,
     assert done.json["Arn"] == f"{SESSION}reader/alice"
 
 
+@pytest.mark.slow
 def test_all_roles_that_match_are_signed_in_to(machine: Machine, scene: Scene) -> None:
     """A pattern selects several roles, each with its own profile."""
     machine.good(
@@ -308,6 +310,7 @@ def test_several_roles_and_nobody_to_ask_is_told_what_would_help(machine: Machin
     assert "--role" in done.err
 
 
+@pytest.mark.slow
 def test_a_second_login_by_another_method_keeps_the_profile(machine: Machine, scene: Scene) -> None:
     """Its settings are the person's; the new sign-in gets a profile of its own, and says so."""
     path = str(machine.home / "token")

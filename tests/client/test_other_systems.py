@@ -47,6 +47,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
 
 
+@pytest.mark.slow
 def test_a_role_is_assumed_and_kept(on_windows: Machine) -> None:
     """Profiles, the cache in %LOCALAPPDATA% and credentials work; the name of the session is the person's."""
     added = on_windows.good("profile", "add", "deploy", "--role", "deploy", "--source-profile", "ann")

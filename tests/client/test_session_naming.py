@@ -179,6 +179,7 @@ def test_one_code_serves_all_roles_of_a_source(commands: Commands) -> None:
     assert fresh.credentials.access_key_id != first.credentials.access_key_id
 
 
+@pytest.mark.slow
 def test_a_role_that_wants_a_newer_code_gets_one(commands: Commands) -> None:
     """The role is refused with the old session; a new code makes a new session for all roles."""
     commands.get("recent", profile="ann", mfa_serial="auto", mfa_code=commands.code())
@@ -231,6 +232,7 @@ def test_a_session_of_version_0_1_0_is_served(commands: Commands) -> None:
     assert commands.get("deploy", profile="ann").credentials.access_key_id == "ASIAOLD"
 
 
+@pytest.mark.slow
 def test_a_shared_session_belongs_to_each_of_its_profiles(ready: tuple[Machine, Authenticator], tmp_path: Path) -> None:
     """`logout` of one profile leaves the session to the other, and that of the last one deletes it."""
     machine = replace(ready[0], home=tmp_path, more={"AWS_CONFIG_FILE": str(tmp_path / "config")})

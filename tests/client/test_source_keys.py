@@ -74,6 +74,7 @@ def test_where_nobody_can_tell_nothing_is_kept(options: dict[str, Any]) -> None:
     assert found({**options, "y": {"credential_process": "p"}}) == ""
 
 
+@pytest.mark.slow
 def test_another_key_in_a_source_profile_is_another_persons_session(machine: Machine) -> None:
     """The session of the previous key is not returned for the new key."""
     deploy = f"arn:aws:iam::{ACCOUNT}:role/deploy"

@@ -69,6 +69,7 @@ def test_a_stop_asks_for_the_time_of_the_drain(tmp_path: Path, workers: int) -> 
         assert _told(receiver) == {"STOPPING": "1", "EXTEND_TIMEOUT_USEC": str(630 * 1_000_000)}
 
 
+@pytest.mark.slow
 def test_a_reload_ends_when_every_worker_has_read_the_certificate(tmp_path: Path) -> None:
     """READY=1 means that each handshake from now on has the new certificate."""
     first, second = trustme.CA(), trustme.CA()

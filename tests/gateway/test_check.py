@@ -15,6 +15,7 @@ from tests.gateway.stores import StoreServer
 from tests.gateway.transfers.scripted_store import ScriptedStore, StoreSide
 from tests.process.daypass import run
 from tests.process.daypass_gateway import key_file
+from tests.slow_cases import quick_first
 
 from daypass.cli.main import cli
 from daypass.gateway.plan import Backend
@@ -52,7 +53,9 @@ def by_name(findings: tuple[StoreFinding, ...]) -> dict[str, StoreFinding]:
     return {finding.name: finding for finding in findings}
 
 
-@pytest.fixture(params=["moto_store", "seaweedfs", pytest.param("radosgw", marks=CEPH)])
+@pytest.fixture(
+    params=["moto_store", pytest.param("seaweedfs", marks=pytest.mark.slow), pytest.param("radosgw", marks=CEPH)]
+)
 def store(request: pytest.FixtureRequest) -> StoreServer:
     """Return each store."""
     found: StoreServer = request.getfixturevalue(request.param)
@@ -75,6 +78,7 @@ def test_ceph_stores_uploads_in_chunks_that_are_cut_off(radosgw: StoreServer) ->
     assert finding.message.endswith(": STREAMING-AWS4-HMAC-SHA256-PAYLOAD.")
 
 
+@pytest.mark.slow
 def test_a_store_that_folds_keys_is_not_exact(seaweedfs: StoreServer) -> None:
     """The message names the keys, and the quick check at the start finds it too."""
     check = check_of(seaweedfs, replace(UNKNOWN, keys=EXACT))
@@ -85,6 +89,7 @@ def test_a_store_that_folds_keys_is_not_exact(seaweedfs: StoreServer) -> None:
         assert "'k08/B'" not in keys.message
 
 
+@pytest.mark.slow
 def test_an_operation_that_the_store_does_not_know_is_found(moto_store: StoreServer) -> None:
     """Moto answers ?retention and ?torrent with the object."""
     wrong = replace(PROFILES["moto"], operations=PROFILES["moto"].operations | {"GetObjectRetention"})
@@ -155,7 +160,7 @@ def test_a_store_that_keeps_cut_uploads_is_found(careless: StoreServer, bodies: 
 
 @pytest.mark.parametrize(
     ("careless", "safe"),
-    [(set(), UNKNOWN), ({"chunks"}, PROFILES["plain"]), ({"plain"}, UNKNOWN), ({"plain", "chunks"}, None)],
+    quick_first([({"plain", "chunks"}, None), (set(), UNKNOWN), ({"chunks"}, PROFILES["plain"]), ({"plain"}, UNKNOWN)]),
     indirect=["careless"],
 )
 def test_the_profile_for_a_store_of_another_kind(careless: StoreServer, safe: StoreProfile | None) -> None:
@@ -199,6 +204,7 @@ def test_the_report_of_a_right_profile(tmp_path: Path, moto_store: StoreServer) 
     assert text.endswith("The store behaves as the profile says.\nStart the gateway with --profile moto.\n")
 
 
+@pytest.mark.slow
 def test_the_report_of_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -> None:
     """The exit code is 6, and the first failure is the document's code and message."""
     code, document = command(tmp_path, seaweedfs, "moto")
@@ -211,6 +217,7 @@ def test_the_report_of_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -
     assert "ceph, garage, minio, moto, rustfs, seaweedfs, versitygw." in text
 
 
+@pytest.mark.slow
 def test_a_gateway_does_not_start_with_a_wrong_profile(tmp_path: Path, seaweedfs: StoreServer) -> None:
     """It says which command shows the reasons."""
     accounts = f"sqlite:///{tmp_path / 'd.db'}"

@@ -33,6 +33,7 @@ def test_a_form_comes_from_a_page_of_ours(portal: Portal, path: str, case: str) 
     assert command.redeem()[1]["error"] == "authorization_pending"
 
 
+@pytest.mark.slow
 def test_a_foreign_page_does_not_sign_its_visitor_in(portal: Portal, visit: Visit) -> None:
     """Login CSRF in a real browser: a page posts its own response, and the visitor keeps their session."""
     page = visit(f"{portal.url}/login")
@@ -49,6 +50,7 @@ def test_a_foreign_page_does_not_sign_its_visitor_in(portal: Portal, visit: Visi
     victim.get_by_role("heading", name="Sign in").wait_for()
 
 
+@pytest.mark.slow
 def test_a_page_that_sends_a_code_for_somebody_gets_nowhere(portal: Portal, visit: Visit) -> None:
     """The attack on codes, in a real browser: a page submits the attacker's code for its visitor."""
     command = Command(portal.url, "device")

@@ -15,6 +15,7 @@ from tests.process.daypass_gateway import ACCOUNT, gateway, key_file, role_sessi
 from tests.slow_cases import quick_first
 
 
+@pytest.mark.slow
 def test_two_commands_give_a_store_the_access_model_of_aws(tmp_path: Path, moto_store: StoreServer) -> None:
     """An assumed role works with an object, and is refused another one in S3's words."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
@@ -87,6 +88,7 @@ def test_a_gateway_that_cannot_start_says_why(
     assert message.format(**places) in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_port_in_use_names_its_option(tmp_path: Path, moto_store: StoreServer) -> None:
     """Two gateways of one machine need two addresses for /healthz."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
@@ -98,6 +100,7 @@ def test_a_port_in_use_names_its_option(tmp_path: Path, moto_store: StoreServer)
     assert ended.stderr.endswith("Address already in use. Choose another address with --admin-listen\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -78,6 +78,7 @@ def test_the_soft_limit_of_descriptors_is_raised(server: Running) -> None:
     assert soft == hard
 
 
+@pytest.mark.slow
 def test_every_worker_may_have_them(tmp_path: Path) -> None:
     """Each worker process has the limit that the first process raised."""
     with soft_limit(1_024), serving(f"sqlite:///{tmp_path / 'd.db'}", "--workers", "2") as server:

@@ -136,6 +136,7 @@ def test_each_request_has_a_line_in_the_access_log(tmp_path: Path) -> None:
     assert "Signature" not in text
 
 
+@pytest.mark.slow
 def test_an_account_made_beside_a_live_server_can_sign_at_once(tmp_path: Path) -> None:
     """Operators' commands write to the store, and the next request sees it."""
     store = f"sqlite:///{tmp_path / 'd.db'}"
@@ -268,6 +269,7 @@ def test_a_master_key_that_does_not_open_the_store_is_exit_code_six(tmp_path: Pa
     assert "master key" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_first_account_is_made_once(tmp_path: Path) -> None:
     """The settings of the first start are read only for an empty store."""
     store = f"sqlite:///{tmp_path / 'd.db'}"

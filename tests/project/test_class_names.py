@@ -3,7 +3,8 @@
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from daypass import errors
@@ -21,12 +22,15 @@ _OTHER_EXCEPTIONS: dict[str, str] = {
 }
 
 
-def _classes() -> Iterator[tuple[str, ast.ClassDef]]:
-    """Yield the path and the definition of each class, nested and private ones too."""
-    for path in sorted((_ROOT / "src/daypass").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ClassDef):
-                yield str(path.relative_to(_ROOT)), node
+@cache
+def _classes() -> Sequence[tuple[str, ast.ClassDef]]:
+    """Return the path and the definition of each class, nested and private ones too."""
+    return [
+        (str(path.relative_to(_ROOT)), node)
+        for path in sorted((_ROOT / "src/daypass").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
 
 
 def _base_names(node: ast.ClassDef) -> Iterator[str]:

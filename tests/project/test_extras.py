@@ -5,7 +5,8 @@ import configparser
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -96,10 +97,15 @@ def test_the_server_requires_exactly_the_libraries_that_it_imports() -> None:
     assert _libraries(set(SOURCE.rglob("*.py"))) - {"yarl"} - installed == {"boto3", "pytest"}
 
 
+@cache
+def _owners() -> Mapping[str, Sequence[str]]:
+    return metadata.packages_distributions()
+
+
 def _libraries(files: set[Path]) -> set[str]:
     """Return the distributions of the modules that these files import, except the optional ones."""
     modules = {name.partition(".")[0] for path in files for name in _imports(path)}
-    owners = metadata.packages_distributions()
+    owners = _owners()
     return {canonical(owners[name][0]) for name in modules - sys.stdlib_module_names - OPTIONAL - {"daypass"}}
 
 
@@ -126,12 +132,15 @@ def _file(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _imports(path: Path) -> Iterator[str]:
+@cache
+def _imports(path: Path) -> Sequence[str]:
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
-            yield node.module or ""
+            found.append(node.module or "")
         elif isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
+            found += [name.name for name in node.names]
+    return found
 
 
 def test_the_documentation_names_every_extra() -> None:

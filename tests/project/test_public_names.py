@@ -155,6 +155,7 @@ def test_the_other_variables_are_read() -> None:
     assert set(public_names.VARIABLES) - _strings("src") == set()
 
 
+@pytest.mark.slow
 def test_a_first_start_takes_its_keys_from_the_environment_and_from_files(tmp_path: Path) -> None:
     """The master key and the root key are read from files that variables name, and the account from its variable."""
     secret, master = tmp_path / "secret", tmp_path / "master"

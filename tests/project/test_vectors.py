@@ -75,6 +75,7 @@ def _files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 def test_the_vectors_of_the_pinned_release_are_unpacked(tmp_path: Path) -> None:
     """build/vectors contains only the two sets of the distribution; they replace an older download."""
     digest = _write_index(tmp_path / "index", _SOURCES | _VECTORS)
@@ -107,6 +108,7 @@ def test_a_machine_without_an_index_has_a_status_of_its_own(tmp_path: Path) -> N
     assert _files(checkout / "build") == {}
 
 
+@pytest.mark.slow
 def test_another_archive_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     """An archive whose hash is not in constraints.txt is neither unpacked nor run."""
     _write_index(tmp_path / "index", _SOURCES | _VECTORS)
@@ -117,6 +119,7 @@ def test_another_archive_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     assert _files(checkout / "build") == {}
 
 
+@pytest.mark.slow
 def test_a_release_without_the_vectors_is_an_error(tmp_path: Path) -> None:
     """If botocore moves its files, the gate fails: its tests must not become skipped unnoticed."""
     checkout = _checkout(tmp_path / "checkout", _write_index(tmp_path / "index", _SOURCES))

@@ -47,12 +47,13 @@ def _place(path: Path, node: ast.AST | None = None) -> str:
 
 def test_every_module_says_what_it_owns() -> None:
     """The docstring states the file's own part and the parts of others."""
-    silent = [
-        _place(path)
-        for path in _python_files(*_TREES)
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    ]
+    silent = [_place(path) for path in _python_files(*_TREES) if not _has_docstring(path.read_text(encoding="utf-8"))]
     assert not silent, "no docstring at the top"
+
+
+def _has_docstring(source: str) -> bool:
+    """Tell whether a docstring is at the top. A file that begins with one need not be parsed for that."""
+    return bool(re.match(r'r?"""\s*\w', source) or ast.get_docstring(ast.parse(source)))
 
 
 def test_every_test_says_its_rule() -> None:

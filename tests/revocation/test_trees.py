@@ -76,6 +76,7 @@ def roots(scene: Scene) -> list[Grown]:
     return [Grown("user", first), Grown("user", second), Grown("partner", app)]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEPS, min_size=3, max_size=_MOST_STEPS), revoked=st.integers(0, 99))
 def test_exactly_the_descendants_of_a_revoked_key_end(

@@ -70,6 +70,7 @@ def rewritten(stage: Stage, **changes: Any) -> None:
         replace_provider(writer, old, msgspec.structs.replace(old, **{"summary": None, **changes}))
 
 
+@pytest.mark.slow
 def test_nobody_s_visit_parses_metadata(stage: Stage, keys: tuple[KeyPair, ...], parsed: list[int]) -> None:
     """Metadata is only parsed at registration, at any size.
 

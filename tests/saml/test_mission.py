@@ -42,8 +42,8 @@ aws --profile saml sts get-caller-identity --query Arn --output text
     "script",
     [
         pytest.param(_TRADE + _INTO_THE_ENVIRONMENT, marks=pytest.mark.component("jq")),
-        pytest.param(_TRADE + _INTO_THE_FILE, marks=pytest.mark.component("jq")),
-        _CONFIGURE,
+        pytest.param(_TRADE + _INTO_THE_FILE, marks=[pytest.mark.component("jq"), pytest.mark.slow]),
+        pytest.param(_CONFIGURE, marks=pytest.mark.slow),
     ],
 )
 def test_the_aws_cli_trades_a_file_for_credentials(stage: Stage, tmp_path: Path, script: str) -> None:

@@ -161,6 +161,7 @@ def test_encryption_is_not_required_without_a_key(stage: Stage, keys: tuple[KeyP
     assert refused(iam.update_saml_provider, SAMLProviderArn=PROVIDER, RemovePrivateKey=key)[0] == "InvalidInput"
 
 
+@pytest.mark.slow
 def test_an_account_has_a_hundred_providers(stage: Stage) -> None:
     """The quota is AWS's, and can be configured."""
     document = stage.idp.metadata_xml()

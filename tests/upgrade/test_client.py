@@ -61,6 +61,7 @@ def fresh_token() -> str:
     return compact({"alg": "ES256", "typ": "JWT", "kid": key.kid}, {**claims, "iat": now, "exp": now + 600}, key)
 
 
+@pytest.mark.slow
 def test_old_profiles_fetch_new_sessions(home: Path, old_sqlite: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The present server accepts the old keys today: a role, a chain, a session, tokens, and AWS's own settings."""
     monkeypatch.chdir(home)  # the token's command reads it in this directory

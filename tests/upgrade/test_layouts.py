@@ -50,6 +50,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
+@pytest.mark.slow
 def test_an_old_node_reads_every_record(written: Scene) -> None:
     """It has the required fields, of known types, and without unknown values."""
     seen = set()

@@ -102,6 +102,7 @@ def _evaluated(reader: Reader, views: SnapshotViews, assumed: Assumed) -> set[st
     return found
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(_trusts(), st.lists(_POLICIES, min_size=12, max_size=12))
 def test_no_principal_is_left_out(trust: str, texts: list[str]) -> None:

@@ -31,6 +31,7 @@ def _key(machine: Machine, *words: str, **environment: str) -> str:
     return str(machine.good(*ASSUME, *words, **environment).json["AccessKeyId"])
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_but_to_the_server_that_is_named(machine: Machine) -> None:
     """No telemetry: all connections go to the one server, and no host name is looked up."""
     (machine.home / "sitecustomize.py").write_text(WATCH)
@@ -111,6 +112,7 @@ def test_no_cache_neither_uses_nor_keeps(machine: Machine, tmp_path: Path) -> No
     assert not (machine.home / ".cache").exists()
 
 
+@pytest.mark.slow
 def test_keys_of_the_environment_are_part_of_what_is_kept(machine: Machine) -> None:
     """The same request with another key has another entry."""
     made = [machine.iam.create_access_key(UserName="ann")["AccessKey"]]
@@ -135,6 +137,7 @@ def _printed(machine: Machine, *words: str) -> Mapping[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_each_operation_is_called_by_the_aws_cli_s_words(machine: Machine) -> None:
     """Flags, `--no-` flags, `--option=value`, a document of all parameters, and files."""
     key_id = machine.credentials.read_text().split("aws_access_key_id = ")[1].split()[0]

@@ -236,6 +236,7 @@ REFUSED: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_what_cannot_be_written_is_not(odd: Machine) -> None:
     """Exit code 2, one sentence, and both files unchanged."""
     before = _texts(odd)

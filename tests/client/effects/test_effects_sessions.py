@@ -87,6 +87,7 @@ def test_no_session_is_short_unless_requested(machine: Machine) -> None:
         assert _left(done) > timedelta(minutes=30)
 
 
+@pytest.mark.slow
 def test_session_policies_limit_what_a_session_may(machine: Machine) -> None:
     """A policy from a file and a managed policy both limit a command under `exec`."""
     file = machine.home / "policy.json"

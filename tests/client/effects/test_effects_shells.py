@@ -203,6 +203,7 @@ def test_the_sign_in_host_is_found_where_it_is_configured(machine: Machine) -> N
     assert set(json.loads(asked[0]["Session"][0])) == {"sessionId", "sessionKey", "sessionToken"}
 
 
+@pytest.mark.slow
 def test_a_console_link_is_refused_with_what_helps(machine: Machine) -> None:
     """No host, long-term keys, a host that refuses, a host without TLS, and an unreachable host."""
     with _sign_in_host(400, b"{}") as (host, _):

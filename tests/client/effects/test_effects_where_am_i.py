@@ -45,6 +45,7 @@ def test_whoami_says_who_with_which_key_from_where_and_until_when(machine: Machi
     assert said["user id"].startswith("AIDA")
 
 
+@pytest.mark.slow
 def test_whoami_knows_when_a_session_ends_and_what_it_shadows(deploy: Machine) -> None:
     """The session of a process has its expiry; --profile overrides the keys of the environment."""
     keys = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "x" * 40}
@@ -68,6 +69,7 @@ def test_whoami_names_the_place_of_keys_that_are_refused(machine: Machine) -> No
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "where"),
     [
@@ -85,6 +87,7 @@ def test_whoami_names_each_kind_of_place(deploy: Machine, setting: str, where: s
     assert done[1] == f"profile p: {where}"
 
 
+@pytest.mark.slow
 def test_status_lists_what_is_kept_and_logout_forgets_it(deploy: Machine) -> None:
     """`renew --all` refreshes every profile; `logout` deletes the named ones' sessions, and profiles stay."""
     assert deploy.daypass("status").err == "No cached sessions. Run `daypass login` or `daypass assume`.\n"

@@ -88,6 +88,7 @@ def test_keys_are_their_owner_s_alone_after_a_write(machine: Machine, mode: int)
     assert stat.S_IMODE(machine.credentials.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 def test_the_line_ends_of_the_file_are_kept(machine: Machine) -> None:
     """A file that was written on Windows stays one."""
     text = machine.config.read_bytes().replace(b"\n", b"\r\n")

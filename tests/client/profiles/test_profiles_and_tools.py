@@ -20,6 +20,7 @@ def _add_deploy(machine: Machine, *words: str) -> None:
     machine.good("profile", "add", "deploy", "--role", "deploy", "--source-profile", "ann", *words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [(), ("--plain",)])
 def test_the_aws_cli_and_boto3_use_a_profile_as_it_is(machine: Machine, form: tuple[str, ...]) -> None:
     """A credential process, or AWS's own settings: plain tools find the server and the role."""
@@ -40,12 +41,14 @@ def test_no_secret_is_on_disk_unless_requested(machine: Machine) -> None:
     assert "ASIA" not in machine.config.read_text()
 
 
+@pytest.mark.slow
 def test_a_chain_of_roles_is_assumed_in_order(machine: Machine) -> None:
     """Each role is assumed with the one before; a name alone is in that role's account."""
     done = machine.good("assume", "deploy", "second", "--profile", "ann", "--output", "json")
     assert done.json["Arn"].startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/second/")
 
 
+@pytest.mark.slow
 def test_the_lines_for_the_shell_do_what_they_say(machine: Machine) -> None:
     """`eval "$(daypass env)"` sets these credentials and unsets those of another profile."""
     script = (
@@ -77,6 +80,7 @@ def test_kept_credentials_are_their_owner_s_alone(machine: Machine) -> None:
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
 
 
+@pytest.mark.slow
 def test_credentials_with_less_than_fifteen_minutes_left_are_not_served(machine: Machine) -> None:
     """A short session is used once: the next call gets a new one."""
     words = ("assume", "deploy", "--profile", "ann", "--duration", "15m", "--output", "json")

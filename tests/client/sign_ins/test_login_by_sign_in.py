@@ -65,6 +65,7 @@ def stranger(machine: SignedIn) -> SignedIn:
     return machine
 
 
+@pytest.mark.slow
 def test_one_sign_in_serves_the_profile_and_later_ones(stranger: SignedIn) -> None:
     """The person approves once; `profile sync` and `status` need nothing else."""
     login = Login(stranger, "--role", "admin")

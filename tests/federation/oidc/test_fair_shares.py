@@ -273,6 +273,7 @@ def thumbprint(number: int) -> frozenset[str]:
     return frozenset({f"{number:040x}"})
 
 
+@pytest.mark.slow
 def test_thumbprints_of_one_account_leave_the_tls_settings_of_another() -> None:
     """An account with ever new thumbprints loses only its own settings."""
     contexts = TlsContexts(8)

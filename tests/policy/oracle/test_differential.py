@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Verbosity, given, note, settings
 from hypothesis import strategies as st
 from tests.policy.oracle.callers import CALLERS, HERE, principal_elements
@@ -123,14 +124,30 @@ def test_one_principal(
 
 
 @given(situation=situations(trust=False), question=questions())
-@examples(250)
+@examples(80)
 def test_every_policy_type(situation: Situation, question: AuthorizationRequest) -> None:
     """Test all policy types together, in one account and across two."""
     assert_same_answer(question, situation)
 
 
 @given(situation=situations(trust=True), question=questions(trust=True))
-@examples(150)
+@examples(50)
 def test_trust_policies(situation: Situation, question: AuthorizationRequest) -> None:
     """Test trust policies, which must allow by themselves."""
+    assert_same_answer(question, situation)
+
+
+@pytest.mark.slow
+@given(situation=situations(trust=False), question=questions())
+@examples(250)
+def test_more_of_every_policy_type(situation: Situation, question: AuthorizationRequest) -> None:
+    """Test all policy types with other examples."""
+    assert_same_answer(question, situation)
+
+
+@pytest.mark.slow
+@given(situation=situations(trust=True), question=questions(trust=True))
+@examples(150)
+def test_more_trust_policies(situation: Situation, question: AuthorizationRequest) -> None:
+    """Test trust policies with other examples."""
     assert_same_answer(question, situation)

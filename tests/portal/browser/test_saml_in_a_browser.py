@@ -35,6 +35,7 @@ def test_a_person_signs_in_and_gets_credentials(portal: Portal, visit: Visit) ->
     assert lasting(page) == {"sign-in", "provider", "roles"}
 
 
+@pytest.mark.slow
 def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
     """Every step is a link or a form; scripts are optional."""
     portal.idp.waits = True
@@ -50,6 +51,7 @@ def test_it_works_without_javascript(portal: Portal, visit: Visit) -> None:
     expect(page.locator("#text-sh")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_keyboard_is_enough(portal: Portal, visit: Visit) -> None:
     """Every control is reachable with Tab and activated with Enter."""
     page = visit(f"{portal.url}/login")
@@ -75,6 +77,7 @@ def reach(page: Page, text: str) -> None:
     raise AssertionError(f"Tab does not reach {text}")
 
 
+@pytest.mark.slow
 def test_a_response_may_be_unsolicited(portal: Portal, visit: Visit) -> None:
     """A sign-in may start at the provider's own dashboard."""
     page = visit(f"{portal.idp.url}/dashboard")
@@ -84,6 +87,7 @@ def test_a_response_may_be_unsolicited(portal: Portal, visit: Visit) -> None:
     assert portal.whoami(*shown(page)).startswith(f"arn:aws:sts::{ACCOUNT}:assumed-role/readonly/")
 
 
+@pytest.mark.slow
 def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: Visit) -> None:
     """A response with InResponseTo must answer a request of this browser: an injected response is refused."""
     portal.idp.waits = True
@@ -99,6 +103,7 @@ def test_a_response_to_somebody_elses_request_is_refused(portal: Portal, visit: 
     other.get_by_role("heading", name="Your roles").wait_for()
 
 
+@pytest.mark.slow
 def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     """The cookie of a sign-in is deleted after its response, and the response is recorded."""
     page = visit(f"{portal.url}/login")
@@ -111,6 +116,7 @@ def test_a_response_answers_once(portal: Portal, visit: Visit) -> None:
     page.get_by_text("started in another browser").wait_for()
 
 
+@pytest.mark.slow
 def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> None:
     """A double click, or a click on another role, returns the credentials of the first click without an error."""
     page = visit(f"{portal.url}/login")
@@ -132,6 +138,7 @@ def test_a_second_click_is_no_second_choice(portal: Portal, visit: Visit) -> Non
     assert asked == [f"{portal.url}/roles/credentials"]
 
 
+@pytest.mark.slow
 def test_the_copy_button_and_the_clock(portal: Portal, visit: Visit) -> None:
     """Copying puts the whole string on the clipboard; the countdown runs."""
     page = signed_in(portal, visit, "developer", permissions=["clipboard-read", "clipboard-write"])
@@ -219,6 +226,7 @@ def test_the_files_name_the_gateway() -> None:
         RoleCredentials(*known, "https://x'$(id)")
 
 
+@pytest.mark.slow
 def test_the_page_names_the_command_that_would_have_got_them(portal: Portal, visit: Visit) -> None:
     """The command can be pasted unchanged: it contains the server and the role."""
     page = signed_in(portal, visit, "developer")
@@ -235,6 +243,7 @@ def test_a_role_that_a_shell_would_read_otherwise_is_not_in_the_command(path: st
     assert command == "daypass login saml --endpoint-url https://sts.example.com"
 
 
+@pytest.mark.slow
 def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path) -> None:
     """Each format can be downloaded, and no URL contains credentials."""
     page = signed_in(portal, visit, "developer")
@@ -249,6 +258,7 @@ def test_credentials_come_as_a_file(portal: Portal, visit: Visit, tmp_path: Path
     assert document["Version"] == 1
 
 
+@pytest.mark.slow
 def test_back_reload_and_a_second_tab_work(portal: Portal, visit: Visit) -> None:
     """No step asks for a form to be sent again, and each shows working credentials of the session."""
     page = signed_in(portal, visit, "developer")

@@ -14,6 +14,8 @@ from daypass.audit.event import to_event
 
 KEPT_FOR_EVER = "/assets/"
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Answer:

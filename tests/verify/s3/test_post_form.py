@@ -433,7 +433,9 @@ def test_the_answer_redirects_to_a_url() -> None:
         assert answer(success_action_redirect=value).status == 204
 
 
-@pytest.mark.parametrize("name", [pytest.param("seaweedfs", marks=pytest.mark.component("seaweedfs")), "moto_store"])
+@pytest.mark.parametrize(
+    "name", ["moto_store", pytest.param("seaweedfs", marks=[pytest.mark.component("seaweedfs"), pytest.mark.slow])]
+)
 def test_real_stores_get_the_file_of_a_form(name: str, request: pytest.FixtureRequest) -> None:
     """Rule: a form creates the object at the store."""
     store: StoreServer = request.getfixturevalue(name)
