@@ -10,10 +10,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar, cast
 
-import msgspec
-
 from daypass.audit.event import AuditRecord
 from daypass.audit.sinks import ServerSink
+from daypass.audit.trace_id import with_trace_id
 from daypass.authenticate.authenticate import Signer
 from daypass.authenticate.caller import Caller
 from daypass.authorize.authorize import authorize
@@ -35,8 +34,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _ATTEMPTS = (WouldBlockError, WriteBegunError, KeysNeededError)
-TRACE_ID = "traceId"
-"""The member of additionalEventData with the trace of a request."""
 
 
 _VERIFY, _RUN = "verify identity", "run"
@@ -207,13 +204,3 @@ def _proven_account(record: AuditRecord) -> str | None:
     if not record.is_proven:
         return None
     return "" if record.caller is None else record.caller.account
-
-
-def with_trace_id(record: AuditRecord, trace_id: str) -> AuditRecord:
-    """Return a record whose event has the id of a trace, if there is one."""
-    if not trace_id:
-        return record
-    if record.data is not None:
-        data = msgspec.structs.replace(record.data, additional={**record.data.additional, TRACE_ID: trace_id})
-        return msgspec.structs.replace(record, data=data)
-    return msgspec.structs.replace(record, sign_in={**(record.sign_in or {}), TRACE_ID: trace_id})

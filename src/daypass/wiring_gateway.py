@@ -58,6 +58,7 @@ from daypass.gateway.stores.backend_calls import CalledBackend, StoreCalls
 from daypass.gateway.stores.check import StoreCheck, StoreFinding, StoreReport, find_safe_profile
 from daypass.gateway.stores.profiles import StoreProfile
 from daypass.gateway.stores.store_probe import StoreProbe
+from daypass.gateway.transfers.traced_data_path import GatewayTraces
 from daypass.http.connection_limits import ConnectionLimits, most_connections
 from daypass.http.peer import PeerRule
 from daypass.http.recorder import report_bug
@@ -91,6 +92,7 @@ from daypass.verify.services.routes import RouteTable
 from daypass.verify.services.service import ServiceRules
 from daypass.verify.signature_profile import s3_profile
 from daypass.wiring_audit import open_delivery, open_server_log
+from daypass.wiring_traces import open_configured_traces
 
 HOME_REGION = "us-east-1"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -344,6 +346,11 @@ def build_gateway(
     for source in directory.readings:
         metrics.add(source)
     sink = sink or _open_audit(settings, config, metrics)
+    exported = open_configured_traces(config)
+    traces = None if exported is None else GatewayTraces(exported.maker)
+    if exported is not None:
+        metrics.add(exported.readings)
+    record = sink if traces is None else traces.recording(sink)
     throttle = Throttle(
         config.unsigned_calls_per_minute, time.monotonic, on_refusal=lambda: metrics.alarm("peer_throttled")
     )
@@ -366,7 +373,7 @@ def build_gateway(
             backends=backends.by_name,
             signature=s3_profile(served_regions(config.regions), home_region(config.regions, HOME_REGION)),
             decisions=DecisionTools(shares.take, TagLookups(calls), VersionLookup(calls), directory.seal),
-            log=ExchangeLog(sink, _count(metrics), directory.used, report_bug, _sampler(settings.audit_reads)),
+            log=ExchangeLog(record, _count(metrics), directory.used, report_bug, _sampler(settings.audit_reads)),
             now=directory.now,
             new_request_id=new_request_id,
             failure_allowed=throttle.within_rate_limit,
@@ -381,7 +388,7 @@ def build_gateway(
         proxies=PeerRule(config.trusted_proxies or LOOPBACK),
         now=directory.now,
         new_request_id=new_request_id,
-        record=sink,
+        record=record,
         report_bug=report_bug,
         question_allowed=questions,
         s3=JudgesS3(judge.judge, judge.judge_waiting) if backends.by_name else None,
@@ -399,7 +406,8 @@ def build_gateway(
         ),
         health=directory.health,
         on_hangup=(sink.reopen,),
-        on_stop=(*directory.on_stop, sink.close),
+        on_stop=(*directory.on_stop, sink.close, *(() if exported is None else (exported.close,))),
+        traces=traces,
     )
 
 

@@ -6,15 +6,17 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from tests.gateway.stores import StoreServer
 from tests.process.daypass import BIN, ROOT, Running, clean_environment
 from tests.sockets import free_port
 
+NONE: Mapping[str, str] = MappingProxyType({})
 ACCOUNT = ROOT["DAYPASS_ROOT_ACCOUNT_ID"]
 
 
@@ -27,7 +29,7 @@ def key_file(folder: Path, store: StoreServer) -> str:
 
 
 @contextmanager
-def gateway(store_of_accounts: str, *words: str) -> Iterator[Running]:
+def gateway(store_of_accounts: str, *words: str, environment: Mapping[str, str] = NONE) -> Iterator[Running]:
     """Start `daypass gateway`, wait until it is ready, and kill it at the end."""
     port, admin = free_port(), free_port()
     process = subprocess.Popen(
@@ -35,7 +37,7 @@ def gateway(store_of_accounts: str, *words: str) -> Iterator[Running]:
             *(str(BIN), "gateway", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"),
             *("--store", store_of_accounts, *words),
         ],
-        env=clean_environment({}),
+        env=clean_environment(environment),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,

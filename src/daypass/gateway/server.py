@@ -28,6 +28,7 @@ from daypass.gateway.metrics import GatewayMetrics
 from daypass.gateway.plan import Judge
 from daypass.gateway.transfers.data_path import DataPath
 from daypass.gateway.transfers.limits import TransferLimits
+from daypass.gateway.transfers.traced_data_path import GatewayTraces, TracedDataPath
 from daypass.http.acceptor import Acceptor
 from daypass.http.connection_limits import ConnectionLimits, raise_descriptor_limit
 from daypass.http.listening import HANDSHAKE_SECONDS, lead_to_the_next, start_listening, turn_away
@@ -57,7 +58,7 @@ class GatewayWorker:
     `judge` decides the requests of the S3 listener, and `proxy_judge` those of the listener for proxies.
 
     `health` returns "ready", "degraded" while the source of keys is away and cached values are used, or "unable". It
-    must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end.
+    must not block. `on_hangup` and `on_stop` are called at SIGHUP and at the end. `traces` makes the spans of requests.
     """
 
     judge: Judge
@@ -69,6 +70,13 @@ class GatewayWorker:
     health: Callable[[], str] = field(default=lambda: "ready")
     on_hangup: Sequence[Callable[[], None]] = ()
     on_stop: Sequence[Callable[[], None]] = ()
+    traces: GatewayTraces | None = None
+
+    def make_path(self, judge: Judge, peers: PeerRule) -> DataPath:
+        """Return the data path of a listener, on the event loop."""
+        if self.traces is None:
+            return DataPath(judge, limits=self.limits, peers=peers, metrics=self.metrics)
+        return TracedDataPath(judge, limits=self.limits, peers=peers, metrics=self.metrics, traces=self.traces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +254,12 @@ class _Running:
     def _make_served(self, listeners: GatewayListeners) -> list[_Served]:
         worker = self._worker
         context = None if self._certificate is None else self._certificate.context
-        path = DataPath(worker.judge, limits=worker.limits, peers=worker.peers, metrics=worker.metrics)
+        path = worker.make_path(worker.judge, worker.peers)
         acceptor = Acceptor(listeners.s3, path.make_connection, worker.connections, context)
         served = [_Served(listeners.s3, acceptor, path)]
         if listeners.verify is not None:
             # The peers of this listener are proxies. The judge itself resolves the clients behind them.
-            questions = DataPath(worker.proxy_judge, limits=worker.limits, peers=PeerRule(()), metrics=worker.metrics)
+            questions = worker.make_path(worker.proxy_judge, PeerRule(()))
             acceptor = Acceptor(listeners.verify, questions.make_connection, self._limits(_PROXY_CONNECTIONS), None)
             served.append(_Served(listeners.verify, acceptor, questions))
         return served

@@ -95,7 +95,7 @@ _OWN = (
         "max",
     ),
 )
-_SHARED_WITH_SERVER = ("daypass_audit_", "daypass_cache_", "daypass_store_", "process_")
+_SHARED_WITH_SERVER = ("daypass_audit_", "daypass_cache_", "daypass_store_", "daypass_trace_", "process_")
 _SHARED = frozenset(
     {
         "daypass_ready",

@@ -110,6 +110,17 @@ class BoundedTransfer:
         self._is_over = False
         self._is_alone = False  # the client has gone, and the exchange goes on
 
+    @property
+    def head(self) -> RequestHead:
+        """The head of the request."""
+        return self._head
+
+    @property
+    def forwarded(self) -> tuple[str, float] | None:
+        """The method of the request to a store and the time of its plan."""
+        plan = self._plan
+        return (plan.head.partition(b" ")[0].decode(), self._planned_at) if isinstance(plan, Forward) else None
+
     # --- back-pressure and limits of time ---------------------------------------------------------------------------
 
     def client_full(self) -> None:
@@ -188,7 +199,7 @@ class BoundedTransfer:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        self._path.ended(exchange.operation, self, self._path.time() - self._started)
+        self._path.ended(exchange.operation, self, self._path.time() - self._started, exchange)
         try:
             exchange.done(status=self.answer.status, bytes_in=self.body.received, bytes_out=self.answer.sent)
         except Exception:  # noqa: BLE001 - an audit event must not break the connection

@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from daypass.gateway.metrics import GatewayMetrics
-from daypass.gateway.plan import Backend, Judge
+from daypass.gateway.plan import Backend, Exchange, Judge
 from daypass.gateway.transfers.limits import TransferLimits
 from daypass.gateway.transfers.pool import BackendPool
 from daypass.gateway.transfers.read_buffer import ReadBuffer
@@ -36,7 +36,7 @@ class DataPath:
         self.peers = peers
         self.metrics = metrics
         self.loop = asyncio.get_running_loop()
-        self.time = self.loop.time
+        self.time: Callable[[], float] = self.loop.time
         self.threads = WaitingThreads(limits.threads, limits.most_waiting)
         self.read_buffer = ReadBuffer()
         self.connections: set[ClientConnection] = set()
@@ -71,8 +71,9 @@ class DataPath:
             )
         return pool
 
-    def ended(self, operation: str, transfer: "BoundedTransfer", seconds: float) -> None:
+    def ended(self, operation: str, transfer: "BoundedTransfer", seconds: float, exchange: Exchange) -> None:
         """Count an exchange."""
+        del exchange  # for TracedDataPath
         self.read_buffer.ended()
         answer = transfer.answer
         self.metrics.answered(operation, answer.status, seconds, received=transfer.body.received, sent=answer.sent)

@@ -47,6 +47,7 @@ from daypass.wiring_gateway import (
     server_warning,
 )
 from daypass.wiring_store import open_everything
+from daypass.wiring_traces import check_configured_traces
 
 
 def start(flags: dict[str, Any], store: str | None, config_file: Path | None) -> int:
@@ -78,6 +79,7 @@ def _run(settings: GatewaySettings, config: Config) -> int:
     settings = _listening_at(settings, inherited)
     check(settings, config)
     check_files(settings)
+    check_configured_traces(config)
     backends = open_backends(settings)
     keys = read_keys(os.environ)
     if not settings.server:
