@@ -21,12 +21,14 @@ class Fault(Exception):  # noqa: N818 - AWS calls them faults, and so do we
 
     `detail` goes only to the audit event and never contains a secret. `encoded` is the encoded authorization message of
     a denial, if any. `names_known_key` and `key_account` are for the audit log too: an unauthenticated call names an
-    access key id that exists here, in this account.
+    access key id that exists here, in this account. `skew` is for the metrics: "behind" or "ahead" if the time of a
+    signature is too far from this machine's.
     """
 
     code: ClassVar[str] = "InternalFailure"
     status: ClassVar[int] = 500
     blame: ClassVar[Blame] = Blame.RECEIVER
+    skew: str = ""
 
     def __init__(self, message: str = "", *, detail: str = "", encoded: str | None = None) -> None:
         super().__init__(message)

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from daypass.metrics.gateway_table import GATEWAY_METRICS
 from daypass.metrics.table import METRICS
 
 FOLDER = Path(__file__).parents[2] / "packaging" / "monitoring"
 _NAME = re.compile(r"\b((?:daypass|process)_[a-z_]+)(?:\{([^}]*)\})?")
 _GROUPED = re.compile(r"\bby \(([^)]*)\)")
+_ROWS = {**METRICS, **GATEWAY_METRICS}
 _OWN = {"job", "instance", "le"}  # of Prometheus itself
 
 
@@ -42,7 +44,7 @@ def _labels_of(expression: str) -> tuple[set[str], set[str]]:
     """Return the metrics of an expression, and the labels that it uses."""
     metrics, labels = set[str](), set[str]()
     for name, matchers in _NAME.findall(expression):
-        metrics.add(name if name in METRICS else re.sub(r"_(bucket|count|sum)$", "", name))
+        metrics.add(name if name in _ROWS else re.sub(r"_(bucket|count|sum)$", "", name))
         labels |= set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matchers))
     for names in _GROUPED.findall(expression):
         labels |= {each.strip() for each in names.split(",")}
@@ -53,9 +55,9 @@ def _labels_of(expression: str) -> tuple[set[str], set[str]]:
 def test_every_metric_and_label_exists(expression: str) -> None:
     """A typing error in a dashboard is an empty panel, and one in an alert is silence."""
     metrics, labels = _labels_of(expression)
-    unknown = metrics - set(METRICS)
+    unknown = metrics - set(_ROWS)
     assert not unknown - ({"datasource"} if expression == "prometheus" else set())
-    known = {label for name in metrics for label in METRICS[name].labels}
+    known = {label for name in metrics for label in _ROWS[name].labels}
     assert labels <= known | _OWN
 
 

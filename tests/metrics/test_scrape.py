@@ -4,6 +4,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -12,16 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
+from tests.http.raw import send, signed
 
 from daypass.http.metrics import Metrics
 from daypass.metrics.table import METRICS
 from daypass.storage.outages import Outages
+from daypass.testing.clock import MovableClock
 from daypass.testing.plugin import client_factory
 from daypass.testing.server import RunningServer, running_server
 
 _LABEL = re.compile(r"[A-Za-z0-9_.+-]{0,64}")
 _MOST_SERIES = 3_000
-_LOGS = ("daypass_access_log_", "daypass_audit_queue_", "daypass_audit_sink_")
+_LOGS = ("daypass_access_log_", "daypass_audit_queue_", "daypass_audit_sink_", "daypass_trace_")
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,21 @@ def test_outcomes_sign_ins_and_sessions_are_counted(server: RunningServer) -> No
     assert find(samples, "daypass_sign_ins_total", kind="access_key", outcome="success") == 1
     assert find(samples, "daypass_sessions_issued_total", action="GetSessionToken") == 1
     assert find(samples, "daypass_sessions_issued_total", action="AssumeRole") == 0
+
+
+def test_a_clock_that_differs_is_counted_by_its_direction() -> None:
+    """An operator sees which node refuses callers for the time of their signatures."""
+    clock = MovableClock()
+    with running_server(clock=clock, signature_clock=clock) as server:
+        request = signed(server)
+        for minutes, caller in ((16, "behind"), (-16, "ahead")):
+            clock.move(timedelta(minutes=minutes))
+            assert send(server, *request).status == 403
+            clock.move(timedelta(minutes=-minutes))
+            assert find(scrape(server.url), "daypass_clock_skew_refusals_total", clock=caller) == 1
+        assert send(server, *request).status == 200
+        refusals = [each.value for each in scrape(server.url) if each.name == "daypass_clock_skew_refusals_total"]
+    assert refusals == [1, 1]
 
 
 def test_the_store_the_cache_and_the_keys_have_readings(server: RunningServer) -> None:

@@ -394,6 +394,7 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "daypass_requests_waiting": (),
     "daypass_uploads_waiting": (),
     "daypass_throttled_total": (),
+    "daypass_clock_skew_refusals_total": ("clock",),
     "daypass_sign_ins_total": ("kind", "outcome"),
     "daypass_sessions_issued_total": ("action",),
     "daypass_connections": (),

@@ -51,6 +51,7 @@ class Metrics(NodeMetrics):
         super().__init__(METRICS, lambda: store_readings(store), self._own_readings)
         self._answers: dict[tuple[str, str], list[float]] = {}
         self._throttled = 0
+        self._skewed = {"behind": 0, "ahead": 0}
         self._connections_refused = 0
         self._audit_lost = 0
         self._is_audit_failing = False
@@ -70,6 +71,12 @@ class Metrics(NodeMetrics):
             cell[_SUM] += seconds
         else:
             cell[_UNTIMED] += 1
+
+    def refused(self, action: str, fault: Fault, began: float) -> None:
+        """Count one response with an error code."""
+        self.answered(action, fault.code, began)
+        if fault.skew in self._skewed:
+            self._skewed[fault.skew] += 1
 
     def throttled(self) -> None:
         """Count one throttled call without an authenticated caller."""
@@ -94,6 +101,8 @@ class Metrics(NodeMetrics):
 
     def _own_readings(self) -> Iterator[Reading]:
         yield "daypass_throttled_total", (), self._throttled
+        for direction, refused in self._skewed.items():
+            yield "daypass_clock_skew_refusals_total", (direction,), refused
         yield "daypass_connections_refused_total", (), self._connections_refused
         yield "daypass_audit_events_lost_total", (), self._audit_lost
         yield "daypass_audit_failing", (), float(self._is_audit_failing)

@@ -27,7 +27,10 @@ def make_recorder(sink: Sink, metrics: Metrics, uses: LastUses) -> Callable[[Aud
     # Inlines `make_counter`: for every request, the extra call is measurable.
     def record_request(record: AuditRecord) -> None:
         fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code, record.request.began)
+        if fault is None:
+            metrics.answered(record.action, "", record.request.began)
+        else:
+            metrics.refused(record.action, fault, record.request.began)
         sink(record)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
@@ -40,7 +43,10 @@ def make_counter(metrics: Metrics, uses: LastUses) -> Callable[[AuditRecord], No
 
     def count_request(record: AuditRecord) -> None:
         fault = record.fault
-        metrics.answered(record.action, "" if fault is None else fault.code, record.request.began)
+        if fault is None:
+            metrics.answered(record.action, "", record.request.began)
+        else:
+            metrics.refused(record.action, fault, record.request.began)
         if record.caller is not None and record.access_key_id:
             _note_use(record, record.caller, uses)
 

@@ -45,6 +45,13 @@ _ROWS = (
     MetricRow("daypass_uploads_waiting", "gauge", (), "Large request bodies that wait for memory."),
     MetricRow("daypass_throttled_total", "counter", (), "Calls without an authenticated caller that were throttled."),
     MetricRow(
+        "daypass_clock_skew_refusals_total",
+        "counter",
+        ("clock",),
+        "Calls refused because the caller's clock, or the signature's time, is more than 15 minutes behind or ahead of "
+        "this node's.",
+    ),
+    MetricRow(
         "daypass_sign_ins_total",
         "counter",
         ("kind", "outcome"),

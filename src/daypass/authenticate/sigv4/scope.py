@@ -64,15 +64,23 @@ def _check_time(unverified: UnverifiedSignature, now: datetime) -> None:
     # A signature of exactly fifteen minutes ago, or ahead, is still valid.
     age = now - unverified.signed_at
     if age > SKEW:
-        raise SignatureDoesNotMatch(
+        raise _skewed(
+            "behind",
             f"Signature expired: {unverified.timestamp} is now earlier than {_basic(now - SKEW)} "
-            f"({_basic(now)} - 15 min.)"
+            f"({_basic(now)} - 15 min.)",
         )
     if -age > SKEW:
-        raise SignatureDoesNotMatch(
+        raise _skewed(
+            "ahead",
             f"Signature not yet current: {unverified.timestamp} is still later than {_basic(now + SKEW)} "
-            f"({_basic(now)} + 15 min.)"
+            f"({_basic(now)} + 15 min.)",
         )
+
+
+def _skewed(direction: str, message: str) -> SignatureDoesNotMatch:
+    fault = SignatureDoesNotMatch(message)
+    fault.skew = direction
+    return fault
 
 
 def _basic(instant: datetime) -> str:
