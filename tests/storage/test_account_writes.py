@@ -1,5 +1,7 @@
 """The promises of every store about transactions of one account."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from tests.storage.conftest import HandClock
@@ -7,7 +9,7 @@ from tests.storage.sample_records import abandoned, user
 
 from daypass.directory.store import Link, Record, RecordExistsError, Store, Writer
 from daypass.storage.open import open_store
-from daypass.storage.sql import postgresql_writers, sql_writer
+from daypass.storage.sql import postgresql_writers, sql_writer, sqlite_writer
 
 ACCOUNT, OTHER = "111111111111", "222222222222"
 
@@ -130,6 +132,27 @@ def test_the_log_of_an_account_s_writes_is_trimmed(
         positions.append(store.position())
     assert store.changes_since(positions[1]) is None
     changes = store.changes_since(positions[3])
+    assert changes is not None
+    assert len(changes.changed) == 2
+    store.close()
+
+
+def test_one_write_in_a_few_trims_the_log_of_sqlite(
+    tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log keeps its length, and at most that many writes more. Here every fourth write trims it."""
+    monkeypatch.setattr(sql_writer, "LOG_LENGTH", 3)
+    monkeypatch.setattr(sqlite_writer, "TRIM_EVERY", 4)
+    store = open_store(f"sqlite:///{tmp_path / 'store.db'}", clock=clock)
+    positions = [store.position()]
+    for number in range(8):
+        with store.write(account=ACCOUNT) as writer:
+            writer.link(Link("member", "a", str(number)))
+        positions.append(store.position())
+        if number + 1 == 7:
+            assert store.changes_since(positions[2]) is not None
+    assert store.changes_since(positions[5]) is None
+    changes = store.changes_since(positions[6])
     assert changes is not None
     assert len(changes.changed) == 2
     store.close()

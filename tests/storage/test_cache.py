@@ -246,6 +246,7 @@ def test_all_is_dropped_when_the_log_does_not_reach_back(
     """A cache that missed too many writes is cleared."""
     monkeypatch.setattr("daypass.storage.memory.LOG_LENGTH", 2)
     monkeypatch.setattr("daypass.storage.sql.sql_writer.LOG_LENGTH", 2)
+    monkeypatch.setattr("daypass.storage.sql.sqlite_writer.TRIM_EVERY", 1)
     assert cache.loading.get(find_user, "ada") is None
     with store.write() as writer:
         writer.insert(user("ada"))

@@ -7,7 +7,7 @@ from daypass.directory.changes import EMPTY, NOWHERE, Changes, LinkChange, Posit
 from daypass.directory.store import Link, RecordExistsError, RecordMissingError, Store
 from daypass.storage import memory
 from daypass.storage.invalidation import change_of
-from daypass.storage.sql import sql_writer
+from daypass.storage.sql import sql_writer, sqlite_writer
 
 ACCOUNT = "111111111111"
 
@@ -162,6 +162,7 @@ def test_nobody_pretends_to_know_what_was_forgotten(store: Store, monkeypatch: p
     """A revision from before the log, or from a future that a restored backup removed, returns None."""
     monkeypatch.setattr(memory, "LOG_LENGTH", 3)
     monkeypatch.setattr(sql_writer, "LOG_LENGTH", 3)
+    monkeypatch.setattr(sqlite_writer, "TRIM_EVERY", 1)
     positions = [EMPTY]
     for number in range(6):
         with store.write() as writer:

@@ -5,14 +5,16 @@ times the statement. psycopg_connection.py does the same for PostgreSQL.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.sql.expression import Executable
 
 S = TypeVar("S", bound=Executable)
-Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+Parameters = Mapping[str, Any] | list[dict[str, Any]]
+_Values = Callable[[Mapping[str, Any]], Sequence[Any]]
 _FIXED = "daypass_fixed"
 
 
@@ -64,7 +66,7 @@ class Rows:
         return row[0]
 
 
-_compiled: dict[Executable, tuple[str, tuple[str, ...]]] = {}  # fixed statements are constants of their modules
+_compiled: dict[Executable, tuple[str, _Values]] = {}  # fixed statements are constants of their modules
 
 
 class _DriverConnection:
@@ -76,10 +78,10 @@ class _DriverConnection:
 
     def execute(self, statement: Executable, parameters: Parameters | None = None) -> Any:
         """Execute a fixed statement, once for each mapping of parameters."""
-        if parameters is None or isinstance(parameters, Mapping):
-            return self._run(statement, parameters or {})
-        results = [self._run(statement, each) for each in parameters]
-        return results[-1]
+        if isinstance(parameters, list):
+            results = [self._run(statement, each) for each in parameters]
+            return results[-1]
+        return self._run(statement, parameters or {})
 
     def _run(self, statement: Executable, parameters: Mapping[str, Any]) -> Rows:
         known = _compiled.get(statement)
@@ -87,9 +89,16 @@ class _DriverConnection:
             if not is_fixed(statement):
                 raise ValueError("only fixed statements have a compiled form")
             known = _compiled[statement] = self._compile(statement, list(parameters))
-        text, names = known
-        return Rows(self._execute(text, [parameters[name] for name in names]))
+        text, values = known
+        return Rows(self._execute(text, values(parameters)))
 
-    def _compile(self, statement: Any, names: list[str]) -> tuple[str, tuple[str, ...]]:
+    def _compile(self, statement: Any, names: list[str]) -> tuple[str, _Values]:
         compiled = statement.compile(dialect=self.dialect, column_keys=names or None)
-        return str(compiled), tuple(compiled.positiontup)
+        return str(compiled), _values_of(compiled.positiontup)
+
+
+def _values_of(names: Sequence[str]) -> _Values:
+    """Return the function that puts the parameters of a statement into their order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda parameters: [parameters[name] for name in names]

@@ -1,29 +1,39 @@
 """The writers of a SQLite database, on the driver itself.
 
-Owns the transaction, and the connection between two of them: it comes from SQLAlchemy's pool, and nothing else of
-SQLAlchemy works for a write.
+Owns the transaction with its last statements, and the connection between two of them: it comes from SQLAlchemy's pool,
+and nothing else of SQLAlchemy works for a write. One write in 64 trims the log: a deletion by each write would take up
+to a tenth of its processor time.
 BEGIN IMMEDIATE excludes the other writers, also those of other processes.
 """
 
 # ruff: noqa: D102 - what each method promises is written once, in directory/store.py
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import cast
 
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, select
+from sqlalchemy import Connection, Engine, PoolProxiedConnection
 
 from daypass.ports import Clock
 from daypass.storage.refusals import StoreReplacedError
-from daypass.storage.sql import tables
-from daypass.storage.sql.driver_connection import fixed, on_driver
-from daypass.storage.sql.sql_writer import TableChanges
+from daypass.storage.sql import sql_writer
+from daypass.storage.sql.driver_connection import on_driver
+from daypass.storage.sql.sql_writer import NONCE_BYTES, TableChanges
 from daypass.storage.sql.sqlite_files import SqliteFiles
 from daypass.storage.sql.sqlite_reader import SqliteReader
 from daypass.storage.sql.transactions import take_connection, translated
 
-_NUMBER = fixed(select(tables.revision.c.number))
+TRIM_EVERY = 64  # writes: the log may be that much longer
+_NUMBER = "SELECT number FROM revision"
+_SET_NUMBER = "UPDATE revision SET number = ?"
+_LOG = "INSERT INTO changes (revision, touched, nonce) VALUES (?, ?, ?)"
+_TRIM = "DELETE FROM changes WHERE revision <= ?"
+_ADD_TO_COUNT = (
+    "INSERT INTO counts (kind, account, number) VALUES (?, ?, ?) "
+    "ON CONFLICT (kind, account) DO UPDATE SET number = number + excluded.number"
+)
 
 
 class SqliteWriter(TableChanges, SqliteReader):
@@ -37,6 +47,18 @@ class SqliteWriter(TableChanges, SqliteReader):
 
     def count(self, kind: str, account: str) -> int:
         return super().count(kind, account) + self._counted[kind, account]
+
+    def finish(self) -> tuple[int, bytes | None]:
+        """Record the new revision and its changes, and trim the log."""
+        number, entry = self._before + 1, self._log_entry()
+        self._query(_SET_NUMBER, (number,))
+        self._query(_LOG, (number, entry, os.urandom(NONCE_BYTES)))
+        if number % TRIM_EVERY == 0:
+            self._query(_TRIM, (number - sql_writer.LOG_LENGTH,))
+        for (kind, account), difference in self._counted.items():
+            if difference:
+                self._query(_ADD_TO_COUNT, (kind, account, difference))
+        return number, entry
 
 
 class SqliteWriters:
@@ -65,8 +87,8 @@ class SqliteWriters:
             driver = cast("sqlite3.Connection", pooled.driver_connection)
             try:
                 driver.execute("BEGIN IMMEDIATE")
+                (number,) = driver.execute(_NUMBER).fetchone()
                 connection = on_driver(self._engine.dialect, driver)
-                number = int(connection.execute(_NUMBER).scalar_one())
                 yield SqliteWriter(driver, connection, clock=self._clock, revision=number, account=account)
                 driver.execute("COMMIT")
             except BaseException:
