@@ -192,7 +192,9 @@ COMPONENTS: Mapping[str, Component] = {
     "aws-sdk-js": Component(
         "Debian package nodejs, npm packages of tests/gateway/clients/package.json", _find_javascript
     ),
-    "buildah": Component("`.ci/image`, which needs the Debian packages buildah and debootstrap", find_image),
+    "buildah": Component(
+        "`.ci/image`, which needs the Debian package debootstrap, and buildah or a chroot", find_image
+    ),
     "caddy": _program("caddy"),
     "chromium": _program("chromium"),
     "curl": _program("curl"),
