@@ -55,13 +55,13 @@ SERVER: Mapping[str, Mapping[str, SettingRow]] = {
     "Processes": {
         "workers": SettingRow("the number of worker processes", "processes", (1, None)),
         "drain_seconds": SettingRow(
-            "how long the server goes on after SIGTERM, see [restarts](operating.md#restarts-without-a-lost-request); it "
+            "how long the server goes on after SIGTERM, see [restarts](restarts.md); it "
             "counts for `daypass gateway` too",
             "seconds",
             (0, LONGEST_DRAIN),
         ),
         "reuse_port": SettingRow(
-            "share the port with the process that takes over, see [one node alone](operating.md#one-node-alone)"
+            "share the port with the process that takes over, see [one node alone](restarts.md#one-node-alone)"
         ),
         "cache_entries": SettingRow("the number of derived values that a process caches", "entries"),
     },
