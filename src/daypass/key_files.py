@@ -7,11 +7,13 @@ Owns the rule for the permissions of key files:
 - The group must not be able to read a file that belongs to the process's own user: the user can run `chmod 600`.
 - The group may read a file of another owner. Kubernetes mounts secrets so with `fsGroup` (root, 0440).
 
-The rule is checked on the opened file, so that the file cannot be exchanged between the check and the read.
+Windows has access control lists instead of modes; they are not checked. The rule is checked on the opened file, so that
+the file cannot be exchanged between the check and the read.
 """
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 
@@ -30,7 +32,7 @@ def read_key_file(path: Path, *, most_bytes: int) -> bytes:
             content = opened.read(most_bytes + 1)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    reason = why_refused(found.st_mode, is_own=found.st_uid == os.geteuid())
+    reason = why_refused(found.st_mode, is_own=found.st_uid == os.geteuid()) if sys.platform != "win32" else ""
     if reason:
         raise KeyFileError(f"{path} {reason}: run `chmod 600 {path}`")
     if len(content) > most_bytes:

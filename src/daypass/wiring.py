@@ -318,7 +318,7 @@ def saml_rules(config: Config) -> SamlRules:
 
 def _open_audit(config: Config, metrics: Metrics) -> ServerSink:
     target = audit_target(config)
-    delivery = open_delivery(config, target)
+    delivery = open_delivery(config, target, workers=config.workers)
     sink = open_server_log(target, metrics, delivery)
     if isinstance(sink, LineSink):
         metrics.add(lambda: [("daypass_audit_queue_bytes", (), sink.bytes_queued)])

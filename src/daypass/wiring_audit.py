@@ -52,18 +52,18 @@ def spool_root(config: Config, target: str) -> Path:
     )
 
 
-def open_delivery(config: Config, target: str) -> "AuditDelivery | None":
-    """Start the sinks of a server, or return None without sinks.
+def open_delivery(config: Config, target: str, *, workers: int) -> "AuditDelivery | None":
+    """Start the sinks of one worker, or return None without sinks.
 
-    Raises ConfigurationError.
+    The workers share the limit of the spool. Raises ConfigurationError.
     """
     if not config.sinks:
         return None
-    from daypass.audit.delivery.delivery import AuditDelivery  # only if a sink wants it
+    from daypass.audit.delivery.delivery import AuditDelivery, shares_of  # only if a sink wants it
 
     root = spool_root(config, target)
     try:
-        return AuditDelivery(config.sinks, root, is_only_record=target == "none")
+        return AuditDelivery(shares_of(config.sinks, workers), root, is_only_record=target == "none")
     except ValueError as error:
         raise ConfigurationError(str(error)) from error
     except OSError as error:

@@ -471,7 +471,7 @@ def _open_audit(settings: GatewaySettings, config: Config, metrics: GatewayMetri
             Path(target).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"cannot write the audit log {target}: {error.strerror}") from error
-    delivery = open_delivery(config, target)
+    delivery = open_delivery(config, target, workers=settings.workers)
     if delivery is not None:
         metrics.add(delivery.readings)
     sink = open_server_log(target, metrics, delivery)

@@ -207,6 +207,7 @@ def test_private_keys_open_what_is_encrypted(
     response = idp.response(granting(ROLE), now=datetime.now(UTC), encryption=how)
     key = tmp_path / "key.pem"
     key.write_text(keys[2].pem)
+    key.chmod(0o600)
     closed = _inspect(response, tmp_path, "--metadata", metadata, environment=nowhere)
     assert closed.exit_code == 5
     opened = _inspect(response, tmp_path, "--metadata", metadata, "--private-key", str(key), environment=nowhere)

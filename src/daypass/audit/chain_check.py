@@ -20,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 
 from daypass.audit.chain import NO_LINE, digest_of, find_member
+from daypass.counted import counted
 
 _MOST_RECENT = 10_000  # digests of earlier lines, among which the start of a chain finds its own
 _MOST_FINDINGS = 1_000
@@ -125,7 +126,7 @@ class _ChainCheck:
             return
         if sequence > chain.last + 1:
             count = sequence - chain.last - 1
-            lines = "1 line is" if count == 1 else f"{count} lines are"
+            lines = f"{counted(count, 'line')} {'is' if count == 1 else 'are'}"
             self.report.find(line, f"{lines} missing before it in chain {identifier}, after {chain.ends_at}")
         elif previous != chain.digest:
             self.report.find(line, f"the line before it in chain {identifier} was changed: {chain.ends_at}")
@@ -136,7 +137,8 @@ class _ChainCheck:
         is_first = not self.chains
         if sequence > 1:
             if self.is_complete:
-                self.report.find(line, f"the start of chain {identifier} is missing: lines 1 to {sequence - 1}")
+                missing = "line 1" if sequence == 2 else f"lines 1 to {sequence - 1}"  # noqa: PLR2004 - its number
+                self.report.find(line, f"the start of chain {identifier} is missing: {missing}")
             else:
                 self.report.notes.append(f"{line.place}: chain {identifier} continues at line {sequence}")
             return ""

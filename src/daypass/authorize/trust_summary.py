@@ -16,6 +16,7 @@ import msgspec
 from daypass.arn import account_in_arn, is_account_id
 from daypass.authorize.snapshot import SnapshotViews
 from daypass.authorize.trust_graph import Edge
+from daypass.counted import counted
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Account, Role, User
 from daypass.directory.store import Reader
@@ -144,7 +145,11 @@ def _accounts_alike(counts: Counter[tuple[str, str]], keep: str) -> dict[str, li
 
 def _box_of_many(name: str, accounts: list[str], reader: Reader) -> SummaryBox:
     roles, users = (sum(reader.count(records.kind_name(type_), one) for one in accounts) for type_ in (Role, User))
-    return SummaryBox(name, f"{len(accounts):,} accounts alike", f"{roles:,} roles, {users:,} users")
+    return SummaryBox(name, f"{counted(len(accounts), 'account')} alike", _numbers(roles, users))
+
+
+def _numbers(roles: int, users: int) -> str:
+    return f"{counted(roles, 'role')}, {counted(users, 'user')}"
 
 
 def _box(name: str, reader: Reader) -> SummaryBox:
@@ -152,7 +157,7 @@ def _box(name: str, reader: Reader) -> SummaryBox:
     if account is None:
         return SummaryBox(name, name.rpartition("/")[2], "role" if ":role/" in name else "not accounts of this store")
     roles, users = (reader.count(records.kind_name(type_), name) for type_ in (Role, User))
-    return SummaryBox(name, f"account {name}", f"{roles:,} roles, {users:,} users")
+    return SummaryBox(name, f"account {name}", _numbers(roles, users))
 
 
 def _account_of(reader: Reader, unique_id: str) -> str:

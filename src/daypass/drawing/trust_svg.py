@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from daypass.authorize.trust_graph import Edge, Graph, GraphNode
+from daypass.counted import counted
 from daypass.drawing.layout import BOX_HEIGHT, BOX_WIDTH, Box, Layout, lay_out
 from daypass.policy.decision import StatementRef
 from daypass.wire.visible_text import visible
@@ -119,9 +120,8 @@ def colours_of(graph: Graph) -> dict[str, str]:
 def summary(graph: Graph) -> str:
     """Return a description of the picture in one or two sentences."""
     ways = len(graph.edges)
-    said = (
-        f"{len(graph.nodes)} boxes and {ways} arrow{'' if ways == 1 else 's'} from principals to roles they can assume."
-    )
+    boxes = counted(len(graph.nodes), "box", "boxes")
+    said = f"{boxes} and {counted(ways, 'arrow')} from principals to roles they can assume."
     return said + (f" {_closed(graph)}" if graph.closed else "")
 
 

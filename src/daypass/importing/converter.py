@@ -16,6 +16,7 @@ from daypass.apply.file.propagation_terms import answered_context_provider
 from daypass.apply.file.state import Key, Thing, document_text
 from daypass.apply.store.order import NOBODY
 from daypass.arn import Arn, account_in_arn, iam_arn, is_account_id
+from daypass.counted import counted
 from daypass.directory.unresolved_principals import principals_of
 from daypass.errors import Fault
 from daypass.importing.account_rewriter import AccountRewriter
@@ -181,7 +182,7 @@ def _policy(policy: Mapping[str, Any], conversion: Conversion) -> None:
         name = _free_name(name, conversion)
         conversion.omit(thing, f"this AWS policy is not built in; it was copied to policy{path}{name} of the account")
     elif len(versions) > 1:
-        conversion.omit(thing, f"{len(versions) - 1} versions that are not the default were omitted")
+        conversion.omit(thing, f"not imported: {counted(len(versions) - 1, 'version')} beside the default one")
     attributes = {"path": path, "document": document, "tags": _tags(policy)}
     if text_of(policy, "Description"):
         attributes["description"] = text_of(policy, "Description")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from daypass.counted import counted
 from daypass.directory import records
 from daypass.directory.entities.iam_entities import Entity
 from daypass.directory.sealed_secrets import SEALED, change_secrets, sealed_secrets
@@ -166,7 +167,9 @@ def finish_data_key(store: Store, provider: WrappingProvider, *, now: int) -> St
         raise RotationError(f"a server may still use the old data key: repeat the command in {left} seconds")
     older = count_secrets(store).older
     if older:
-        raise RotationError(f"{older} secrets are under the old data key: repeat the command without --finish")
+        raise RotationError(
+            f"the old data key still encrypts {counted(older, 'secret')}: repeat the command without --finish"
+        )
     kept = tuple(each for each in keyring.wrappings if each.data_key == keyring.current)
     unwrap_all(kept, provider)
     return _change(store, keyring, msgspec.structs.replace(keyring, wrappings=kept))

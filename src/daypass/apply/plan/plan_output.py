@@ -11,6 +11,7 @@ from typing import Any
 
 from daypass.apply.file.state import ATTRIBUTES, AttributeType, ClientSecretValue, KeyValue, PrivateKeyValue
 from daypass.apply.plan.differences import ApplyPlan, Change, Difference, Verb
+from daypass.counted import counted
 
 _SIGNS = {Verb.CREATE: "+", Verb.CHANGE: "~", Verb.DELETE: "-"}
 _WORDS = {
@@ -41,14 +42,14 @@ def show_plan(plan: ApplyPlan, *, is_done: bool) -> str:
 
 def summary(plan: ApplyPlan, *, is_done: bool) -> str:
     """Return one line with the number of changes of each type."""
-    counted = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
+    numbers = {verb: sum(1 for _ in plan.of(verb)) for verb in Verb}
     noun = "entity" if plan.kept == 1 else "entities"
     kept = f" Left unchanged: {plan.kept} {noun} that this file does not own." if plan.kept else ""
     if not plan.changes:
         return f"No changes: the store matches the file.{kept}"
     if is_done:
-        return ", ".join(f"{number} {_PAST[verb]}" for verb, number in counted.items()).capitalize() + f".{kept}"
-    parts = ", ".join(f"{number} to {verb.value}" for verb, number in counted.items())
+        return ", ".join(f"{number} {_PAST[verb]}" for verb, number in numbers.items()).capitalize() + f".{kept}"
+    parts = ", ".join(f"{number} to {verb.value}" for verb, number in numbers.items())
     return f"Plan: {parts}.{kept}"
 
 
@@ -103,8 +104,8 @@ def _difference(change: Change, difference: Difference) -> Iterator[str]:
     if form in {AttributeType.VALUE, AttributeType.LIST}:
         yield from _value(difference)
     elif form is AttributeType.TEXT:
-        before = f"{len(difference.before)} characters -> " if difference.before else ""
-        yield f"{'~' if before else '+'} {difference.attribute}: {before}{len(difference.after)} characters"
+        before = f"{counted(len(difference.before), 'character')} -> " if difference.before else ""
+        yield f"{'~' if before else '+'} {difference.attribute}: {before}{counted(len(difference.after), 'character')}"
     elif form is AttributeType.SECRET:
         sign = "+" if difference.before is None else "-" if difference.after is None else "~"
         yield f"{sign} {difference.attribute}"

@@ -11,7 +11,7 @@ import errno
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -19,7 +19,7 @@ import structlog
 from daypass.audit.delivery.destination import Destination
 from daypass.audit.delivery.formats import format_of
 from daypass.audit.delivery.sender import SinkSender, SinkState, sink_readings
-from daypass.audit.delivery.sink_settings import S3, STDOUT, SYSLOG, WEBHOOK, AuditSinkSetting
+from daypass.audit.delivery.sink_settings import S3, SMALLEST_SPOOL, STDOUT, SYSLOG, WEBHOOK, AuditSinkSetting
 from daypass.audit.delivery.spool import LOCK, Spool, adopt_spool, create_root, create_spool, read_spool, times_of
 from daypass.audit.targets import Written
 from daypass.background import Background
@@ -71,6 +71,11 @@ def _open_standard_output(_: AuditSinkSetting, change: Callable[[bytes], bytes])
 
 
 _OPENERS = {SYSLOG: _open_syslog, WEBHOOK: _open_webhook, S3: _open_s3, STDOUT: _open_standard_output}
+
+
+def shares_of(sinks: Sequence[AuditSinkSetting], workers: int) -> list[AuditSinkSetting]:
+    """Return the settings of one worker: the workers share `spool_megabytes`."""
+    return [replace(sink, spool_megabytes=max(sink.spool_megabytes // workers, SMALLEST_SPOOL)) for sink in sinks]
 
 
 class SpooledCopies:

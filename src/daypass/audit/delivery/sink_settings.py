@@ -59,6 +59,7 @@ class AuditSinkSetting:
     profile: str = ""
 
 
+SMALLEST_SPOOL = 8  # megabytes: a spool drops its oldest segment of 4 MB, and writes the newest
 _FOR_ALL = ("name", "type", "format", "batch_events", "interval_seconds", "timeout_seconds", "spool_megabytes")
 _TLS = ("ca_bundle", "client_certificate", "client_key")
 _KEYS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -81,7 +82,7 @@ _BOUNDS: Mapping[str, tuple[int, int]] = MappingProxyType(
         "batch_events": (1, 100_000),
         "interval_seconds": (1, 3_600),
         "timeout_seconds": (1, 300),
-        "spool_megabytes": (8, 1_048_576),
+        "spool_megabytes": (SMALLEST_SPOOL, 1_048_576),
         "message_bytes": (2_048, 65_536),  # RFC 5425 section 4.3.1: a receiver accepts at least 2,048
     }
 )

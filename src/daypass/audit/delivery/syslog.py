@@ -188,6 +188,6 @@ def _require_open(connection: socket.socket) -> None:
     connection.settimeout(0)
     try:
         if not connection.recv(4_096):
-            raise ConnectionResetError(0, "the receiver closed the connection")
+            raise ConnectionResetError(0, "the receiver closed the connection; it must stay open after a batch")
     except (BlockingIOError, ssl.SSLWantReadError):
         return

@@ -219,9 +219,11 @@ class Tracer:
         if not is_active and (key in self._roots or key in self._later or key in self._earlier):
             found = self._facts.key(key)
             found.revoked = add_moment(found.revoked, event)
+        # `daypass sessions revoke --issued-before` leaves later sessions alone.
+        before = event.parameter("issuedBefore") or event.event_time
         if role and role in self._roles and event.parameter("policyName") == _OLDER_SESSIONS:
             for story_of_key in self._facts.keys.values():
-                was_issued = story_of_key.issued and story_of_key.issued[0].time <= event.event_time
+                was_issued = story_of_key.issued and story_of_key.issued[0].time <= before
                 if story_of_key.role.rpartition("/")[2] == role and was_issued:
                     story_of_key.revoked = add_moment(story_of_key.revoked, event)
 

@@ -10,6 +10,7 @@ import click
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.root_key_profile import endpoints_block, profile_block
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
@@ -46,12 +47,15 @@ def create(  # noqa: PLR0913 - one parameter an option
         name=name,
         standing="management" if management else "standalone" if standalone else None,
     )
-    with opened(store, config_file, makes=True) as there:
-        try:
-            with there.store.write() as writer:
-                key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
-        except AccountCreationError as error:
-            raise CommandError(str(error), Exit.CONFIGURATION) from error
+    try:
+        with operator_change("account create", "CreateAccount", store, config_file, makes=True) as change:
+            there = change.there
+            key = create_account(change.writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
+            change.tell(
+                AccountId=key.account, AccountName=name, Standing=wanted.standing, AccessKeyId=key.access_key_id
+            )
+    except AccountCreationError as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
     _print_created(key, output, read_config({"store": store}, config_file))
 
 

@@ -15,6 +15,7 @@ import click
 from daypass.cli.operators.audit_sinks import send_test, sinks
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import config_option, output_option, print_json, read_config, store_option
+from daypass.counted import counted
 
 if TYPE_CHECKING:
     from daypass.audit.chain_check import ChainReport
@@ -195,12 +196,10 @@ def _print_report(report: "ChainReport", files: list[Path]) -> None:
     for chain in report.chains:
         begins = f"follows {chain.follows}" if chain.follows else f"begins at {chain.begins_at}"
         click.echo(f"chain {chain.id}: lines {chain.first} to {chain.last}, {begins}, last digest {chain.digest}")
-    older = f", and {report.unchained} of an older server, which are not protected" if report.unchained else ""
-    click.echo(f"{report.lines} lines in {len(files)} {_plural('file', len(files))}{older}.")
+    older = f", and {report.unchained} of an older server, not protected" if report.unchained else ""
+    click.echo(f"{counted(report.lines, 'line')} in {counted(len(files), 'file')}{older}.")
     if report.finding_count:
-        click.echo(
-            f"The log was changed or damaged: {report.finding_count} {_plural('finding', report.finding_count)}."
-        )
+        click.echo(f"The log was changed or damaged: {counted(report.finding_count, 'finding')}.")
     elif not report.chains:
         click.echo("No line is in a chain: there is nothing to check.")
     else:
@@ -223,9 +222,9 @@ def _print_story(story: "Story") -> None:
         if each.access_key_id not in asked and each.access_key_id not in origins:
             _print_key(each, is_asked=True)
     if story.more_keys:
-        click.echo(f"{story.more_keys} more {_plural('key', story.more_keys)}: use --since, --until or --key.")
+        click.echo(f"{counted(story.more_keys, 'more key')}: use --since, --until or --key.")
     others = f", {story.other_lines} of them not events" if story.other_lines else ""
-    click.echo(f"Read {story.lines} lines{others} in {', '.join(story.files)}.")
+    click.echo(f"Read {counted(story.lines, 'line')}{others} in {', '.join(story.files)}.")
 
 
 def _print_sign_in(sign_in: "SignInStory") -> None:
@@ -276,9 +275,7 @@ def _print_usage(key: "KeyStory") -> None:
         return
     refused = f", {usage.refused} refused" if usage.refused else ""
     sources = _few(usage.sources) + (" and more" if usage.more_sources else "")
-    _row(
-        "used", f"{usage.calls} {_plural('call', usage.calls)}{refused}, {usage.first} to {usage.last}, from {sources}"
-    )
+    _row("used", f"{counted(usage.calls, 'call')}{refused}, {usage.first} to {usage.last}, from {sources}")
     _row("calls", _few([f"{name} {count}" for name, count in usage.actions.most_common()]))
     if usage.errors:
         _row("refused", _few([f"{name} {count}" for name, count in usage.errors.most_common()]))
@@ -291,10 +288,6 @@ def _row(name: str, text: str) -> None:
 def _few(words: list[str]) -> str:
     more = len(words) - _MOST_SHOWN
     return ", ".join(words[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def _shown(text: str) -> str:

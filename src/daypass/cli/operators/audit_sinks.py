@@ -15,6 +15,7 @@ import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import config_option, output_option, print_list, read_config, store_option
+from daypass.counted import counted
 
 if TYPE_CHECKING:
     from daypass.audit.delivery.sink_settings import AuditSinkSetting
@@ -102,7 +103,9 @@ def _rows(config: "Config", root: Path) -> Sequence[dict[str, Any]]:
 
 def _line(row: dict[str, Any]) -> str:
     state = f"failing: {row['Problem']}" if row["Problem"] else "ok"
-    return f"{row['Name']}  {row['Type']}  {row['Url'] or '-'}  {row['WaitingEvents']} events waiting  {state}"
+    return (
+        f"{row['Name']}  {row['Type']}  {row['Url'] or '-'}  {counted(row['WaitingEvents'], 'event')} waiting  {state}"
+    )
 
 
 def _test(sink: "AuditSinkSetting") -> dict[str, Any]:

@@ -19,6 +19,7 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.operator_events import operator_event
 from daypass.cli.shared.progress import shown_progress
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config
+from daypass.counted import counted
 
 if TYPE_CHECKING:
     from daypass.storage.backup.write_backup import BackupSummary
@@ -110,7 +111,7 @@ def _report(about: Mapping[str, Any], output: str, *, to_error: bool) -> None:
     if output == "json" and not to_error:
         print_json({**about, "NotIncluded": list(NOT_INCLUDED)})
         return
-    what = f"revision {about['Revision']:,} with {about['Rows']['records']:,} records"
+    what = f"revision {about['Revision']:,} with {counted(about['Rows']['records'], 'record')}"
     for line in (
         f"Backed up {what}: {about['File']}, {about['Bytes']:,} bytes.",
         f"SHA-256: {about['Sha256']}",

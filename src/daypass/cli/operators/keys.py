@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json
 from daypass.directory.outbound import issuer_accounts, load_issuer_rings, maintain_issuer_keys, rotate_token_keys
 from daypass.directory.store import Reader
@@ -53,17 +54,18 @@ def rotate_keys(store: str | None, config_file: Path | None, output: str) -> Non
     every relying party has it. The previous key is destroyed when the last token that it made has expired. Sessions and
     tokens stay valid. While a new key is not in use yet, this command does not publish another one.
     """
-    with opened(store, config_file) as there:
+    with operator_change("keys rotate", "RotateKeys", store, config_file) as change:
+        there, writer = change.there, change.writer
         now = int(there.clock.now().timestamp())
-        with there.store.write() as writer:
-            ring = load_sealing_ring(writer, there.vault)
-            tended = maintain_sealing_ring(ring, now=now, rotate_after=0, entropy=there.entropy)
-            save_sealing_ring(writer, rotate(tended, now=now, entropy=there.entropy), there.vault)
-            for account in issuer_accounts(writer):
-                maintain_issuer_keys(writer, account, now=now, rotate_after=0, vault=there.vault)
-                rotate_token_keys(writer, account, now=now, vault=there.vault)
-        with there.store.read() as reader:
-            _print(_all_keys(reader, there), output)
+        ring = load_sealing_ring(writer, there.vault)
+        tended = maintain_sealing_ring(ring, now=now, rotate_after=0, entropy=there.entropy)
+        save_sealing_ring(writer, rotate(tended, now=now, entropy=there.entropy), there.vault)
+        for account in issuer_accounts(writer):
+            maintain_issuer_keys(writer, account, now=now, rotate_after=0, vault=there.vault)
+            rotate_token_keys(writer, account, now=now, vault=there.vault)
+        shown = _all_keys(writer, there)
+        change.tell(KeyIds=[key["KeyId"] for key in shown if key["Purpose"] != "saml"])
+    _print(shown, output)
 
 
 def _all_keys(reader: Reader, there: "OpenedStore") -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import opened, operator_options, print_json, read_config, read_keys
+from daypass.counted import counted
 
 if TYPE_CHECKING:
     from daypass.config import Config
@@ -28,10 +29,7 @@ _RESTART = (
     "Give every node the new master key and restart the nodes one by one. "
     "Then run `daypass master-key rotate --finish` with the new master key."
 )
-_FINISH = (
-    "Run `daypass master-key rotate --finish` in {seconds} seconds or later. "
-    "Until then the store keeps the old data key."
-)
+_FINISH = "Run `daypass master-key rotate --finish` in {left} or later. Until then the store keeps the old data key."
 
 
 @click.group()
@@ -109,7 +107,7 @@ class _Rotation:
         if keyring.next:
             return _Outcome("", "A rotation of the master key is under way.", _RESTART, count)
         if len(keyring.wrappings) > 1:
-            words = _FINISH.format(seconds=seconds_left(keyring, self._now()))
+            words = _FINISH.format(left=counted(seconds_left(keyring, self._now()), "second"))
             if count.older:
                 words = "Run `daypass master-key rotate --new-data-key` again, which continues."
             return _Outcome("", "A rotation of the data key is under way.", words, count)
@@ -149,8 +147,10 @@ class _Rotation:
         there = self._there
         self._audited("add-data-key", lambda: add_data_key(there.store, self._provider, there.entropy, now=self._now()))
         count = reseal_secrets(there.store, self._vault(), self._report(), now=self._now)
-        words = _FINISH.format(seconds=seconds_left(self._keyring(), self._now()))
-        return _Outcome("resealed", f"{count.older} secrets were encrypted under the new data key.", words, count)
+        words = _FINISH.format(left=counted(seconds_left(self._keyring(), self._now()), "second"))
+        return _Outcome(
+            "resealed", f"The new data key encrypts {counted(count.older, 'more secret')} now.", words, count
+        )
 
     def finish(self) -> _Outcome:
         """Remove the old master key or the old data key."""

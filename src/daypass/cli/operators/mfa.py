@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.entities.mfa_entities import HARDWARE, MfaDevice
@@ -62,8 +63,10 @@ def add_hardware(serial: str, account: str | None, store: str | None, config_fil
     if not _SERIAL.fullmatch(serial):
         raise CommandError("A serial number has 9 to 256 characters: letters, digits and _+=/:,.@-", Exit.CONFIGURATION)
     seed = read_seed(_ask_for_seed())
-    with opened(store, config_file) as there, there.store.write() as writer:
+    with operator_change("mfa add-hardware", "AddHardwareMFADevice", store, config_file) as change:
+        there, writer = change.there, change.writer
         owner = choose_account(writer, account)
+        change.tell(AccountId=owner, SerialNumber=serial)
         device = MfaDevice(serial=serial, account=owner, kind=HARDWARE, created=there.clock.now(), sealed_seed=b"")
         sealed = there.vault.encrypt(seed, bound_to=device.seed_name)
         taken = CommandError(f"Account {owner} already has a device {serial}.", Exit.CONFIGURATION)
@@ -80,8 +83,10 @@ def unlock(serial: str, account: str | None, store: str | None, config_file: Pat
 
     Used codes stay invalid.
     """
-    with opened(store, config_file) as there, there.store.write() as writer:
+    with operator_change("mfa unlock", "UnlockMFADevice", store, config_file) as change:
+        writer = change.writer
         owner = choose_account(writer, account)
+        change.tell(AccountId=owner, SerialNumber=serial)
         device = find_device(writer, owner, serial)
         if device is None:
             raise CommandError(

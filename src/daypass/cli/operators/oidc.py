@@ -14,7 +14,9 @@ import click
 from daypass.arn import account_in_arn
 from daypass.cli.operators.oidc_client import client
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
+from daypass.counted import counted
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcProvider, find_provider_name
 from daypass.directory.store import Reader
@@ -48,7 +50,7 @@ def providers(store: str | None, config_file: Path | None, output: str) -> None:
 
 def _line(shown: dict[str, Any]) -> str:
     claims = f"claims {','.join(shown['FurtherClaims'])}" if shown["FurtherClaims"] else ""
-    pinned = f"{shown['PinnedKeys']} pinned keys" if shown["PinnedKeys"] else ""
+    pinned = counted(shown["PinnedKeys"], "pinned key") if shown["PinnedKeys"] else ""
     return "  ".join(filter(None, (shown["Arn"], ",".join(shown["ClientIds"]) or "no client ids", claims, pinned)))
 
 
@@ -82,19 +84,20 @@ def set_command(  # noqa: PLR0913 - one parameter an option
     if (claims and no_claims) or (pin and unpin):
         raise click.UsageError("--claim and --no-claims, or --pin and --unpin, cannot be used together.")
     further, pinned = _read_claims(claims), None if pin is None else _read_keys(pin)
-    with opened(store, config_file) as there, there.store.write() as writer:
+    with operator_change("oidc set", "SetOpenIDConnectProvider", store, config_file) as change:
         new = set_terms(
-            writer,
-            _get_provider(writer, arn),
+            change.writer,
+            _get_provider(change.writer, arn),
             further_claims=further if further or no_claims else None,
             pinned_keys="" if unpin else pinned,
         )
+        shown = _shown(new)
+        change.tell(Arn=arn, FurtherClaims=shown["FurtherClaims"], PinnedKeys=shown["PinnedKeys"])
     if output == "json":
-        print_json(_shown(new))
+        print_json(shown)
         return
-    shown = _shown(new)
     names = ", ".join(new.further_claims) or "none"
-    click.echo(f"{arn}: further claims {names}; {shown['PinnedKeys'] or 'no'} pinned keys", err=True)
+    click.echo(f"{arn}: further claims {names}; {counted(shown['PinnedKeys'], 'pinned key')}", err=True)
 
 
 def every_provider(reader: Reader) -> list[OidcProvider]:

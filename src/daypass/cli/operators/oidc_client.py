@@ -15,6 +15,7 @@ import click
 
 from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import OperatorChange, operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.directory import records
 from daypass.directory.entities.oidc_entities import OidcSignInClient, client_key
@@ -113,10 +114,11 @@ def add(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Register a client, and print what the provider needs to know about it."""
     settings, config = _settings(**given), read_config({"store": store}, config_file)
-    with opened(store, config_file) as there, there.store.write() as writer, _stopping():
+    with operator_change("oidc client add", "PutOidcClient", store, config_file) as change, _stopping():
+        there = change.there
         made = add_client(
-            writer,
-            choose_account(writer, account),
+            change.writer,
+            choose_account(change.writer, account),
             name,
             issuer=issuer,
             client_id=client_id,
@@ -125,7 +127,7 @@ def add(  # noqa: PLR0913 - one parameter an option
             now=there.clock.now(),
             most=config.quotas.oidc_clients,
         )
-        shown = _shown(made, config, there)
+        shown = _told(change, made, config)
     _print_changed(shown, output)
 
 
@@ -159,9 +161,10 @@ def set_client(
     An empty --scope restores the default scopes. A new method drops the secret or keys of the former one.
     """
     settings, config = _settings(**given), read_config({"store": store}, config_file)
-    with opened(store, config_file) as there, there.store.write() as writer, _stopping():
-        record = _get(writer, name, account)
-        shown = _shown(change_client(writer, record, settings, vault=there.vault, now=there.clock.now()), config, there)
+    with operator_change("oidc client set", "PutOidcClient", store, config_file) as change, _stopping():
+        record, there = _get(change.writer, name, account), change.there
+        new = change_client(change.writer, record, settings, vault=there.vault, now=there.clock.now())
+        shown = _told(change, new, config)
     _print_changed(shown, output)
 
 
@@ -172,10 +175,10 @@ def set_client(
 def remove(*, name: str, account: str | None, store: str | None, config_file: Path | None, output: str) -> None:
     """Remove a client. The sign-in page stops to list it within a second."""
     config = read_config({"store": store}, config_file)
-    with opened(store, config_file) as there, there.store.write() as writer:
-        record = _get(writer, name, account)
-        remove_client(writer, record)
-        shown = _shown(record, config, there)
+    with operator_change("oidc client remove", "DeleteOidcClient", store, config_file) as change:
+        record = _get(change.writer, name, account)
+        remove_client(change.writer, record)
+        shown = _told(change, record, config)
     if output == "json":
         print_json(shown)
         return
@@ -210,12 +213,12 @@ def rotate_key(  # noqa: PLR0913 - one parameter an option
     The new key is published at once, so that the provider can fetch it before it signs.
     """
     config = read_config({"store": store}, config_file)
-    with opened(store, config_file) as there, there.store.write() as writer, _stopping():
-        record = _get(writer, name, account)
+    with operator_change("oidc client rotate-key", "RotateOidcClientKey", store, config_file) as change, _stopping():
+        record, there = _get(change.writer, name, account), change.there
         new = rotate_client_key(
-            writer, record, after=0 if at_once else days * _DAY, vault=there.vault, now=there.clock.now()
+            change.writer, record, after=0 if at_once else days * _DAY, vault=there.vault, now=there.clock.now()
         )
-        shown = _shown(new, config, there)
+        shown = _told(change, new, config)
     _print_changed(shown, output)
 
 
@@ -230,7 +233,8 @@ def import_settings(account: str | None, store: str | None, config_file: Path | 
     """
     config = read_config({"store": store}, config_file)
     made: list[dict[str, Any]] = []
-    with opened(store, config_file) as there, there.store.write() as writer, _stopping():
+    with operator_change("oidc client import-settings", "ImportOidcClients", store, config_file) as change, _stopping():
+        there, writer = change.there, change.writer
         owner = choose_account(writer, account)
         for setting in _with_secrets(config):
             key = client_key(owner, setting.issuer, setting.client_id)
@@ -251,6 +255,7 @@ def import_settings(account: str | None, store: str | None, config_file: Path | 
                 most=config.quotas.oidc_clients,
             )
             made.append(_shown(record, config, there))
+        change.tell(AccountId=owner, Names=[each["Name"] for each in made])
     none = "No clients to import: DAYPASS_OIDC_CLIENTS is empty, or the store has all of them."
     print_list("Clients", made, output, line=_line, none=none)
     if made and output != "json":
@@ -335,6 +340,13 @@ def _stopping() -> Iterator[None]:
         yield
     except OidcClientError as error:
         raise CommandError(str(error), Exit.CONFIGURATION) from error
+
+
+def _told(change: OperatorChange, record: OidcSignInClient, config: "Config") -> dict[str, Any]:
+    """Tell the event about a client, and return the printed members."""
+    shown = _shown(record, config, change.there)
+    change.tell(**{name: shown[name] for name in ("Name", "AccountId", "Issuer", "ClientId", "Authentication")})
+    return shown
 
 
 def _shown(record: OidcSignInClient, config: "Config", there: "OpenedStore") -> dict[str, Any]:

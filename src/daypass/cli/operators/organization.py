@@ -12,14 +12,14 @@ from typing import Any, TypeVar
 import click
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import OperatorChange, operator_change
 from daypass.cli.shared.store_options import config_option, opened, output_option, print_json, store_option
 from daypass.directory.entities.iam_entities import Account
 from daypass.directory.entities.organization_entities import Organization, Unit
 from daypass.directory.organization import organization_changes as changes
 from daypass.directory.organization.organization_tree import find_policies
-from daypass.directory.store import Reader, Writer
+from daypass.directory.store import Reader
 from daypass.errors import MalformedPolicyDocument
-from daypass.ports import Entropy
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,14 +41,16 @@ def command() -> None:
 
 
 @contextmanager
-def _changing(store: str | None, config_file: Path | None) -> Iterator[tuple[Writer, Entropy]]:
+def _changing(
+    name: str, action: str, store: str | None, config_file: Path | None, **parameters: str
+) -> Iterator[OperatorChange]:
     """Open the store for one change. Stops with exit code 6 if the change is refused."""
-    with opened(store, config_file) as there:
-        try:
-            with there.store.write() as writer:
-                yield writer, there.entropy
-        except (changes.OrganizationChangeError, MalformedPolicyDocument) as error:
-            raise CommandError(str(error), Exit.CONFIGURATION) from error
+    try:
+        with operator_change(f"organization {name}", action, store, config_file) as change:
+            change.tell(**parameters)
+            yield change
+    except (changes.OrganizationChangeError, MalformedPolicyDocument) as error:
+        raise CommandError(str(error), Exit.CONFIGURATION) from error
 
 
 def _store_options(function: F) -> F:
@@ -122,8 +124,9 @@ def _print_level(tree: dict[str, Any], depth: int) -> None:
 @_store_options
 def create_unit(name: str, parent: str, store: str | None, config_file: Path | None) -> None:
     """Create an organizational unit and print its ID."""
-    with _changing(store, config_file) as (writer, entropy):
-        unit = changes.create_unit(writer, parent, name, entropy=entropy)
+    with _changing("create-unit", "CreateOrganizationalUnit", store, config_file, Name=name, Parent=parent) as change:
+        unit = changes.create_unit(change.writer, parent, name, entropy=change.there.entropy)
+        change.tell(Unit=unit.id)
     click.echo(unit.id)
 
 
@@ -132,8 +135,8 @@ def create_unit(name: str, parent: str, store: str | None, config_file: Path | N
 @_store_options
 def delete_unit(unit: str, store: str | None, config_file: Path | None) -> None:
     """Delete an empty organizational unit."""
-    with _changing(store, config_file) as (writer, _):
-        changes.delete_unit(writer, unit)
+    with _changing("delete-unit", "DeleteOrganizationalUnit", store, config_file, Unit=unit) as change:
+        changes.delete_unit(change.writer, unit)
 
 
 @command.command()
@@ -145,8 +148,8 @@ def move(account: str, unit: str, store: str | None, config_file: Path | None) -
 
     UNIT is an ID, or a path such as /prod or /. A standalone account joins the organization.
     """
-    with _changing(store, config_file) as (writer, _):
-        changes.move_account(writer, account, unit)
+    with _changing("move", "MoveAccount", store, config_file, AccountId=account, Unit=unit) as change:
+        changes.move_account(change.writer, account, unit)
 
 
 @command.command()
@@ -154,8 +157,9 @@ def move(account: str, unit: str, store: str | None, config_file: Path | None) -
 @_store_options
 def remove(account: str, store: str | None, config_file: Path | None) -> None:
     """Remove a member ACCOUNT from the organization."""
-    with _changing(store, config_file) as (writer, _):
-        changes.remove_account(writer, account)
+    action = "RemoveAccountFromOrganization"
+    with _changing("remove", action, store, config_file, AccountId=account) as change:
+        changes.remove_account(change.writer, account)
 
 
 @command.command()
@@ -166,8 +170,8 @@ def delegate(account: str, store: str | None, config_file: Path | None) -> None:
 
     Without ACCOUNT, remove the delegated administrator.
     """
-    with _changing(store, config_file) as (writer, _):
-        changes.set_delegate(writer, account)
+    with _changing("delegate", "SetDelegatedAdministrator", store, config_file, AccountId=account) as change:
+        changes.set_delegate(change.writer, account)
 
 
 @command.command("set-policy")
@@ -183,8 +187,9 @@ def set_policy(
 
     TARGET is an account, a unit or / (the root). NAME is the policy's name. - reads the policy from standard input.
     """
-    with _changing(store, config_file) as (writer, _):
-        changes.set_policy(writer, target, kind, name, document.read())
+    told = {"Target": target, "PolicyName": name, "Type": kind}
+    with _changing("set-policy", "AttachPolicy", store, config_file, **told) as change:
+        changes.set_policy(change.writer, target, kind, name, document.read())
 
 
 @command.command("remove-policy")
@@ -199,5 +204,6 @@ def remove_policy(
 
     TARGET is an account, a unit or / (the root).
     """
-    with _changing(store, config_file) as (writer, _):
-        changes.remove_policy(writer, target, kind, name)
+    told = {"Target": target, "PolicyName": name, "Type": kind}
+    with _changing("remove-policy", "DetachPolicy", store, config_file, **told) as change:
+        changes.remove_policy(change.writer, target, kind, name)

@@ -19,6 +19,7 @@ from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.operator_events import operator_event
 from daypass.cli.shared.progress import shown_progress
 from daypass.cli.shared.store_options import operator_options, print_json, read_config, read_keys, stopping
+from daypass.counted import counted
 
 if TYPE_CHECKING:
     from daypass.storage.address import Address
@@ -140,8 +141,8 @@ def _report(about: dict[str, Any], summary: "RestoreSummary", now: datetime, out
         print_json({**about, "Unknown": unknown})
         return
     click.echo(
-        f"Restored {summary.rows['records']:,} records of {summary.created:%Y-%m-%d %H:%M:%S} UTC, written by Daypass "
-        f"{summary.daypass_version}. Run `daypass check` before you start a server on it."
+        f"Restored {counted(summary.rows['records'], 'record')} of {summary.created:%Y-%m-%d %H:%M:%S} UTC, written by "
+        f"Daypass {summary.daypass_version}. Run `daypass check` before you start a server on it."
     )
     click.echo(f"\nThe backup knows nothing of the time since then, until {now:%Y-%m-%d %H:%M:%S} UTC:")
     for sentence in lost:

@@ -9,13 +9,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from daypass.cli.operators.saml_rotate_key import rotate_key
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.long_input import read_text
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.report import show_report
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list, read_config
 from daypass.config import Config
@@ -28,12 +29,16 @@ from daypass.federation.report import InspectionReport
 from daypass.federation.saml.candidates import find_unverified_providers
 from daypass.federation.saml.inspect import inspect_response
 from daypass.federation.saml.metadata import read_metadata
-from daypass.federation.saml.private_key import parse_private_key
+from daypass.federation.saml.private_key import LONGEST, parse_private_key
 from daypass.federation.saml.settings import Trust
 from daypass.federation.saml.verify import find_unverified_issuers
+from daypass.key_files import KeyFileError, read_key_file
 from daypass.operations.saml_trust import load_trust
 from daypass.operations.settings import ServiceSettings
 from daypass.operations.sts.inspected_tags import check_tags
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -130,11 +135,16 @@ def _from_file(metadata: Path, provider: str | None, private_keys: Sequence[Path
             account=named[0],
             provider_name=named[1],
             metadata=read_metadata(metadata.read_text(encoding="utf-8-sig")),
-            decryption_keys=tuple(parse_private_key(path.read_text(encoding="ascii")) for path in private_keys),
+            decryption_keys=tuple(map(read_private_key, private_keys)),
             allow_sha1=config.saml_allow_sha1,
         )
-    except (InvalidInput, OSError, UnicodeDecodeError) as error:
+    except (InvalidInput, KeyFileError, OSError, UnicodeDecodeError) as error:
         raise CommandError(getattr(error, "detail", "") or str(error), Exit.CONFIGURATION) from error
+
+
+def read_private_key(path: Path) -> "RSAPrivateKey":
+    """Return the private key in a file. Raises InvalidInput, KeyFileError or UnicodeDecodeError."""
+    return parse_private_key(read_key_file(path, most_bytes=LONGEST).decode("ascii"))
 
 
 def _from_store(
@@ -195,8 +205,9 @@ def set_command(
 
     A running server applies this at once.
     """
-    with opened(store, config_file) as there, there.store.write() as writer:
-        new = set_switches(writer, _get_provider(writer, arn), lax=lax, allow_sha1=sha1)
+    with operator_change("saml set", "SetSAMLProvider", store, config_file) as change:
+        new = set_switches(change.writer, _get_provider(change.writer, arn), lax=lax, allow_sha1=sha1)
+        change.tell(Arn=arn, Lax=new.lax, AllowSha1=new.allow_sha1)
     if output == "json":
         print_json(_shown(new))
     else:

@@ -6,12 +6,12 @@ within a second. federation/saml/requests/request_key.py owns the rules.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from daypass.cli.operators.keys import print_keys, request_keys
-from daypass.cli.shared.store_options import opened, operator_options, print_json
+from daypass.cli.shared.operator_events import OperatorChange, operator_change
+from daypass.cli.shared.store_options import operator_options, print_json
 from daypass.federation.saml.requests.request_key import make_key_pair
 from daypass.mint.key_ring import SKEW
 from daypass.operations.saml_request_keys import (
@@ -20,9 +20,6 @@ from daypass.operations.saml_request_keys import (
     drop_request_keys,
     load_request_ring,
 )
-
-if TYPE_CHECKING:
-    from daypass.storage.views import OpenedStore
 
 _DAY = 86_400
 
@@ -45,12 +42,12 @@ def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path
     key signs for DAYS more. Use this time to give the new certificate to providers that check signatures but do not
     read the server's metadata. If a new key is published already, this command does not create another one.
     """
-    with opened(store, config_file) as there:
-        moment = there.clock.now()
+    with operator_change("saml rotate-key", "RotateSAMLRequestKey", store, config_file) as change:
+        moment = change.there.clock.now()
         now = int(moment.timestamp())
-        says = _sign_now(there, now, moment) if at_once else _publish(there, now + days * _DAY, moment)
-        with there.store.read() as reader:
-            shown = request_keys(reader, now)
+        says = _sign_now(change, now, moment) if at_once else _publish(change, now + days * _DAY, moment)
+        shown = request_keys(change.writer, now)
+        change.tell(KeyIds=[key["KeyId"] for key in shown])
     if output == "json":
         print_json({"Keys": shown})
         return
@@ -58,21 +55,20 @@ def rotate_key(*, days: int, at_once: bool, store: str | None, config_file: Path
     click.echo(says, err=True)
 
 
-def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
-    now = int(moment.timestamp())
+def _publish(change: OperatorChange, activates: int, moment: datetime) -> str:
+    now, writer = int(moment.timestamp()), change.writer
+    drop_request_keys(writer, now=now)
+    request_ring = load_request_ring(writer)
+    waiting = next((key for key in request_ring.keys if key.activates > now), None)
+    if waiting is not None:
+        return (
+            f"A new key is already published and signs from {_instant(waiting.activates)} on. "
+            "Use --now to sign with it at once."
+        )
+    # The first key can sign at once.
+    begins = activates if request_ring.keys else now - SKEW
     made = make_key_pair(moment)
-    with there.store.write() as writer:
-        drop_request_keys(writer, now=now)
-        request_ring = load_request_ring(writer)
-        waiting = next((key for key in request_ring.keys if key.activates > now), None)
-        if waiting is not None:
-            return (
-                f"A new key is already published and signs from {_instant(waiting.activates)} on. "
-                "Use --now to sign with it at once."
-            )
-        # The first key can sign at once.
-        begins = activates if request_ring.keys else now - SKEW
-        key = add_request_key(writer, made, created=now, activates=begins, vault=there.vault)
+    key = add_request_key(writer, made, created=now, activates=begins, vault=change.there.vault)
     if not request_ring.keys:
         return f"The first key, {key.id}, signs from now on."
     return (
@@ -81,15 +77,15 @@ def _publish(there: "OpenedStore", activates: int, moment: datetime) -> str:
     )
 
 
-def _sign_now(there: "OpenedStore", now: int, moment: datetime) -> str:
-    made = make_key_pair(moment)
-    with there.store.write() as writer:
-        drop_request_keys(writer, now=now)
-        waiting = next((key for key in load_request_ring(writer).keys if key.activates > now), None)
-        if waiting is not None:
-            key = activate_request_key(writer, waiting.material, now=now)
-        else:
-            key = add_request_key(writer, made, created=now, activates=now, vault=there.vault)
+def _sign_now(change: OperatorChange, now: int, moment: datetime) -> str:
+    writer = change.writer
+    drop_request_keys(writer, now=now)
+    waiting = next((key for key in load_request_ring(writer).keys if key.activates > now), None)
+    if waiting is not None:
+        key = activate_request_key(writer, waiting.material, now=now)
+    else:
+        made = make_key_pair(moment)
+        key = add_request_key(writer, made, created=now, activates=now, vault=change.there.vault)
     return f"The key {key.id} signs from now on. Providers that check signatures need its certificate now."
 
 

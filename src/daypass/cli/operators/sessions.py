@@ -16,6 +16,7 @@ import click
 
 from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import OperatorChange, operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.delegation.kept_requests import find_request
@@ -128,21 +129,23 @@ def revoke(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("Use exactly one of --role, --user, --access-key, --delegation and --sign-in.")
     if sign_in is not None and issued_before is not None:
         raise click.UsageError("--issued-before cannot be used with --sign-in, which ends all its sessions.")
-    with opened(store, config_file) as there:
-        now = there.clock.now()
+    with operator_change("sessions revoke", "RevokeSessions", store, config_file) as change:
+        now, writer = change.there.clock.now(), change.writer
         before = datetime.fromtimestamp(end_of_second(now), UTC) if issued_before is None else issued_before
-        with there.store.write() as writer:
-            if access_key is not None:
-                _revoke_key(writer, access_key, issued_before, now)
-                client_context = "a revocation of the access key"
-            elif delegation is not None:
-                _revoke_delegation(writer, delegation, issued_before, now)
-                client_context = "a revocation of the delegation request"
-            elif sign_in is not None:
-                _revoke_sign_in(writer, sign_in, now)
-                client_context = "a revocation of the sign-in"
-            else:
-                client_context = _revoke_holder(writer, choose_account(writer, account), role, user, before)
+        change.tell(AccessKeyId=access_key, DelegationRequestId=delegation, SignInId=sign_in)
+        if sign_in is None:
+            change.tell(IssuedBefore=f"{before:%Y-%m-%dT%H:%M:%SZ}")
+        if access_key is not None:
+            _revoke_key(writer, access_key, issued_before, now)
+            client_context = "a revocation of the access key"
+        elif delegation is not None:
+            _revoke_delegation(writer, delegation, issued_before, now)
+            client_context = "a revocation of the delegation request"
+        elif sign_in is not None:
+            _revoke_sign_in(writer, sign_in, now)
+            client_context = "a revocation of the sign-in"
+        else:
+            client_context = _revoke_holder(change, choose_account(writer, account), role, user, before)
     if output == "json":
         print_json({"IssuedBefore": before.isoformat(), "By": client_context})
     else:
@@ -183,7 +186,8 @@ def _revoke_delegation(writer: Writer, request_id: str, before: datetime | None,
     revoke_delegation(writer, request, before=seconds, now=int(now.timestamp()))
 
 
-def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | None, before: datetime) -> str:
+def _revoke_holder(change: OperatorChange, account: str, role: str | None, user: str | None, before: datetime) -> str:
+    writer = change.writer
     found: Role | User | None = (
         records.find(writer, User, account, user or "") if role is None else records.find(writer, Role, account, role)
     )
@@ -191,4 +195,6 @@ def _revoke_holder(writer: Writer, account: str, role: str | None, user: str | N
         noun = f"user {user}" if role is None else f"role {role}"
         raise CommandError(f"The {noun} does not exist in account {account}.", Exit.CONFIGURATION)
     records.replace(writer, without_older_sessions(found, before))
+    # The names of PutRolePolicy and PutUserPolicy, with which the API does the same.
+    change.tell(AccountId=account, RoleName=role, UserName=user, PolicyName=POLICY_NAME)
     return f"the inline policy {POLICY_NAME} of {found.arn}"

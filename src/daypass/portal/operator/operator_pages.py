@@ -65,12 +65,13 @@ class OperatorPages:
         sign_in = "" if signed_in is None else signed_in.id
         return self.sessions.enter(request, credentials, request_id, pages.redirect("/operator"), sign_in=sign_in)
 
-    def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
+    def leave(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:
         """POST /operator/leave: end the operator session."""
         require_form(request, fields)
         with self.site.ctx() as ctx:
             signed_in = session_of(request, ctx)
-        return self.sessions.leave(request, pages.redirect("/login" if signed_in is None else "/roles"))
+        answer = pages.redirect("/login" if signed_in is None else "/roles")
+        return self.sessions.leave(request, request_id, answer)
 
     def overview(self, request: Request, fields: Mapping[str, str], request_id: str) -> Response:  # noqa: ARG002 - a step
         """GET /operator: show the last hours, and certificates and keys."""

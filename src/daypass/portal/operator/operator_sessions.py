@@ -118,10 +118,14 @@ class OperatorSessions:
         answer.set_cookie(COOKIE, secret, max_age=seconds, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 
-    def leave(self, request: Request, answer: Response) -> Response:
+    def leave(self, request: Request, request_id: str, answer: Response) -> Response:
         """End the session of a browser."""
         with self.site.ctx() as ctx, ctx.new_transaction() as writer:
-            pending_records.take(writer, _name(request), ctx=ctx)
+            found = pending_records.take(writer, _name(request), ctx=ctx)
+        if found is not None:
+            held = _decode(found)
+            parameters = {"AccountId": held.account, "Arn": held.arn, "AccessKeyId": held.key_id}
+            self.site.record("OperatorSignOut", request, request_id, parameters=parameters)
         answer.delete_cookie(COOKIE, path="/", secure=True, httponly=True, samesite="strict")
         return answer
 

@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.bucket_policies import MOST_BYTES
@@ -94,8 +95,9 @@ def set_command(  # noqa: PLR0913 - one parameter an option
         raise click.UsageError("--policy and --no-policy cannot be used together.")
     text = "" if no_policy else None if policy is None else _read_policy(policy)
     given = {"backend": backend, "region": region, "public_access_block": _block(public_access_block)}
-    with opened(store, config_file) as there, there.store.write() as writer:
-        bucket = _find_or_new(writer, name, account, there.clock.now())
+    with operator_change("bucket set", "PutBucketRecord", store, config_file) as change:
+        writer = change.writer
+        bucket = _find_or_new(writer, name, account, change.there.clock.now())
         changed = msgspec.structs.replace(
             bucket, state="active", **{field: value for field, value in given.items() if value is not None}
         )
@@ -106,6 +108,7 @@ def set_command(  # noqa: PLR0913 - one parameter an option
         except BucketTakenError as taken:
             raise CommandError(f"Bucket {name} belongs to account {taken.account}.", Exit.CONFIGURATION) from taken
         shown = _shown(writer, changed)
+        change.tell(**_told(shown), PolicyReplaced=text is not None)
     if output == "json":
         print_json(shown)
         return
@@ -120,12 +123,14 @@ def remove(name: str, store: str | None, config_file: Path | None, output: str) 
 
     Its objects stay at their store. Gateways hide the bucket, unless a pattern of their settings maps it.
     """
-    with opened(store, config_file) as there, there.store.write() as writer:
+    with operator_change("bucket remove", "DeleteBucketRecord", store, config_file) as change:
+        writer = change.writer
         bucket = find_bucket(writer, name)
         if bucket is None:
             raise _missing(name)
         shown = _shown(writer, bucket)
         delete_bucket(writer, bucket)
+        change.tell(**_told(shown))
     if output == "json":
         print_json(shown)
         return
@@ -209,6 +214,12 @@ def _shown(reader: Reader, bucket: StoredBucket) -> dict[str, Any]:
             "RestrictPublicBuckets": block is not None and block.restrict_public_buckets,
         },
     }
+
+
+def _told(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of an event."""
+    told = {name: shown[name] for name in ("AccountId", "Backend", "Region", "IsPublic")}
+    return {"BucketName": shown["Name"], **told}
 
 
 def _line(shown: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import click
 
 from daypass.cli.shared.account_option import account_option, choose_account
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.cli.shared.operator_events import operator_change
 from daypass.cli.shared.store_options import opened, operator_options, print_json, print_list
 from daypass.directory import records
 from daypass.directory.entities.resource_server_entities import EVERY_ACCOUNT, ResourceServer
@@ -58,7 +59,8 @@ def add(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Register a resource server and print the policy that it needs."""
     named = tuple(each.strip() for text in accounts for each in text.split(",") if each.strip())
-    with opened(store, config_file) as there, there.store.write() as writer:
+    with operator_change("resource-server add", "AddResourceServer", store, config_file) as change:
+        there, writer = change.there, change.writer
         owner = choose_account(writer, account)
         server = new_registration(
             name,
@@ -73,6 +75,7 @@ def add(  # noqa: PLR0913 - one parameter an option
             register(writer, server)
         except ResourceServerError as error:
             raise CommandError(str(error), Exit.CONFIGURATION) from error
+        change.tell(**_told(server))
     if output == "json":
         print_json(_shown(server))
         return
@@ -107,14 +110,15 @@ def remove(name: str, store: str | None, config_file: Path | None, output: str) 
 
     Connected gateways of that name stop within a second.
     """
-    with opened(store, config_file) as there, there.store.write() as writer:
-        server = load_resource_server(writer, name)
+    with operator_change("resource-server remove", "RemoveResourceServer", store, config_file) as change:
+        server = load_resource_server(change.writer, name)
         if server is None:
             raise CommandError(
                 f"Resource server {name} does not exist. Run `daypass resource-server list` to see all of them.",
                 Exit.CONFIGURATION,
             )
-        records.delete(writer, server)
+        records.delete(change.writer, server)
+        change.tell(**_told(server))
     if output == "json":
         print_json(_shown(server))
         return
@@ -132,6 +136,12 @@ def needed_policy(server: ResourceServer) -> dict[str, Any]:
 def _line(shown: dict[str, Any]) -> str:
     accounts = "every account" if shown["Accounts"] == [EVERY_ACCOUNT] else ",".join(shown["Accounts"])
     return "  ".join((shown["Arn"], shown["Service"], ",".join(shown["Regions"]), accounts))
+
+
+def _told(server: ResourceServer) -> dict[str, Any]:
+    """Return the parameters of an event."""
+    shown = _shown(server)
+    return {name: shown[name] for name in ("Name", "Arn", "Service", "Regions", "Accounts")}
 
 
 def _shown(server: ResourceServer) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from daypass.authorize.trust_graph import Edge, Graph, GraphNode, role_edges, ro
 from daypass.authorize.trust_summary import MOST_BOXES, Summary, is_large, summarize_role, summarize_store
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.store_options import config_option, opened, store_option
+from daypass.counted import counted
 from daypass.directory.identity import load_account, load_role
 from daypass.drawing.summary_svg import describe_summary, draw_summary
 from daypass.drawing.trust_svg import colours_of, draw, draw_inside, summary, where
@@ -84,7 +85,9 @@ def command(  # noqa: PLR0913 - one parameter an option
     if isinstance(graph, Summary):
         click.echo(f"{describe_summary(graph)}\n{target}", err=True)
     else:
-        click.echo(f"{len(graph.nodes)} boxes, {len(graph.edges)} arrows: {target}", err=True)
+        click.echo(
+            f"{counted(len(graph.nodes), 'box', 'boxes')}, {counted(len(graph.edges), 'arrow')}: {target}", err=True
+        )
 
 
 @dataclass(frozen=True, slots=True)
