@@ -34,12 +34,12 @@ def test_the_units_are_valid(tmp_path: Path) -> None:
 @pytest.mark.component("systemd")
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_is_hardly_exposed(name: str) -> None:
-    """The rating of systemd is below 2.0, and the page has its number."""
+    """The rating is below 2.0, as the page says. Each version of systemd counts a little differently."""
     done = _analyze("security", "--offline=true", "--no-pager", str(FOLDER / name))
     found = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert found is not None, done.stdout + done.stderr
     assert float(found[1]) < _MOST_EXPOSURE
-    assert f"exposure at {found[1]}," in " ".join(_PAGE.read_text(encoding="utf-8").split())
+    assert f"exposure below {_MOST_EXPOSURE}," in " ".join(_PAGE.read_text(encoding="utf-8").split())
 
 
 @pytest.mark.parametrize("name", SERVICES)
