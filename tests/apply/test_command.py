@@ -31,6 +31,7 @@ def test_a_live_servers_next_request_sees_what_was_applied(store: str, tmp_path:
     """Users, keys from a secrets directory and roles are usable without a restart."""
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "alice").write_text("the-secret-of-alice\n")
+    (tmp_path / "secrets" / "alice").chmod(0o600)
     file = written(
         tmp_path / "a.json",
         one_account(

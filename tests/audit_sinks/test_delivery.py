@@ -149,7 +149,7 @@ def test_files_of_sinks_are_checked_at_the_start(tmp_path: Path) -> None:
     """The message names the sink, the setting and the file."""
     text = f'audit_spool = "{tmp_path}"\n[[audit_sink]]\ntype = "webhook"\nurl = "https://a.example"\ntoken_file = "no"'
     with pytest.raises(ConfigurationError, match="the audit sink webhook: token_file: no cannot be read"):
-        open_delivery(load_config({}, {}, text), "-")
+        open_delivery(load_config({}, {}, text), "-", workers=1)
 
 
 def test_a_spool_needs_a_directory(tmp_path: Path) -> None:

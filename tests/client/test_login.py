@@ -132,6 +132,7 @@ def test_a_secret_is_shown_as_the_provider_wants_it(machine: Machine, scene: Sce
     assert honest is not None
     scene.issuer.sign_in = replace(honest, secret="s3:cr%t", method=method)
     (machine.home / "secret").write_text("s3:cr%t\n")
+    (machine.home / "secret").chmod(0o600)
     try:
         done = _by_provider(machine, scene, "--client-secret-file", str(machine.home / "secret"))
     finally:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from daypass.cli.operators.saml import read_private_key
 from daypass.cli.operators.serve import _read_setting
+from daypass.cli.shared.secret_source import SecretSource
+from daypass.client.sign_in.token_claims import read_secret_file
 from daypass.config import ClientSetting, Config
 from daypass.gateway.settings import BackendSetting, read_backend_key
 from daypass.http.tls_files import check_certificate
@@ -54,6 +57,9 @@ READERS: Mapping[str, Callable[[Path], object]] = {
     ),
     "tls_key": _tls_key,
     "backend_key_file": lambda file: read_backend_key(BackendSetting("a", "http://127.0.0.1:1", str(file))),
+    "login --client-secret-file": lambda file: read_secret_file(str(file)),
+    "--secrets-dir": lambda file: SecretSource({}, file.parent).find(file.name),
+    "saml inspect --private-key": read_private_key,
     "pin-source": lambda file: Pkcs11Key(Pkcs11Address("/m.so", "t", label="o", pin_source=str(file))).wrap(b""),
     "token_file": lambda file: _transit(f"token_file={file}"),
     "secret_id_file": lambda file: _transit(f"auth=approle&role_id=r&secret_id_file={file}"),
@@ -97,8 +103,6 @@ def test_the_links_of_kubernetes_are_followed(tmp_path: Path) -> None:
 
 # Files whose names say that they read a secret, but which are not of this rule, and why.
 _OTHER_READS = {
-    "cli/operators/saml.py",  # keys for the inspection of one response, from a person's own directory
-    "cli/shared/secret_source.py",  # --secrets-dir of `daypass apply`
     "storage/wrapping/transit.py",  # the kubelet chooses the mode of a service account's token
 }
 _WORDS = ("secret", "pin_source", "passphrase", "token_file", "key_file", "private_key")

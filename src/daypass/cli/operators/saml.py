@@ -143,7 +143,10 @@ def _from_file(metadata: Path, provider: str | None, private_keys: Sequence[Path
 
 
 def read_private_key(path: Path) -> "RSAPrivateKey":
-    """Return the private key in a file. Raises InvalidInput, KeyFileError or UnicodeDecodeError."""
+    """Return the private key in a file.
+
+    Raises InvalidInput, KeyFileError or UnicodeDecodeError.
+    """
     return parse_private_key(read_key_file(path, most_bytes=LONGEST).decode("ascii"))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
+from daypass.key_files import KeyFileError, read_key_file
 
 _MOST = 65_536
 
@@ -34,12 +35,9 @@ class SecretSource:
 
     def _read(self, path: Path) -> str:
         try:
-            with path.open(encoding="utf-8") as file:
-                text = file.read(_MOST + 1)
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(
-                f"The secret {path} cannot be read: {type(error).__name__}.", Exit.CONFIGURATION
-            ) from error
-        if len(text) > _MOST:
-            raise CommandError(f"The secret {path} is too long.", Exit.CONFIGURATION)
+            text = read_key_file(path, most_bytes=_MOST).decode()
+        except KeyFileError as error:
+            raise CommandError(f"The secret {error}.", Exit.CONFIGURATION) from error
+        except UnicodeDecodeError:
+            raise CommandError(f"The secret {path} is not UTF-8 text.", Exit.CONFIGURATION) from None
         return text.removesuffix("\n").removesuffix("\r")

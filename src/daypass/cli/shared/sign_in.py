@@ -28,7 +28,7 @@ from daypass.client.sign_in.cli_sign_in import SignInParams, SignInResult, Start
 from daypass.client.sign_in.mfa import token_of_command
 from daypass.client.sign_in.oidc_login import OidcClient, sign_in
 from daypass.client.sign_in.sso_api import PortalRole, SignInPrompt, by_browser, by_device
-from daypass.client.sign_in.token_claims import read_claims, read_token_file, read_web_identity_file
+from daypass.client.sign_in.token_claims import read_claims, read_secret_file, read_web_identity_file
 from daypass.client.text_format import printable
 
 _NO_BROWSER = (
@@ -124,7 +124,7 @@ def _by_provider(request: CredentialRequest, client_context: ClientContext, port
     _require_person(
         request, client_context, "Sign-in needs a browser, but --no-input is set. Use --token-file or --token-command."
     )
-    secret = read_token_file(request.client_secret_file) if request.client_secret_file else ""
+    secret = read_secret_file(request.client_secret_file) if request.client_secret_file else ""
     client = OidcClient(request.issuer, request.client_id, request.scopes or "openid", secret, port)
     return sign_in(client, _opening("Sign in with your browser"), now=client_context.now)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from daypass.base64url import parse_base64url
 from daypass.client.problems import ExpiredError, MisconfiguredError
+from daypass.key_files import KeyFileError, read_key_file
 
 _MOST = 20_000
 # The portal names a person's sessions by the same claims, in the same order.
@@ -84,6 +85,22 @@ def session_name_of(token: str) -> str:
         return ""
     names = (_NOT_IN_NAMES.sub("-", value)[:_LONGEST] for value in values if isinstance(value, str))
     return next((name for name in names if len(name) >= _SHORTEST), "")
+
+
+def read_secret_file(path: str) -> str:
+    """Return the secret in a file that others cannot read.
+
+    Raises MisconfiguredError.
+    """
+    try:
+        secret = read_key_file(Path(path).expanduser(), most_bytes=_MOST).decode().strip()
+    except KeyFileError as error:
+        raise MisconfiguredError(f"The secret file {error}.") from error
+    except UnicodeDecodeError:
+        raise MisconfiguredError(f"The secret file {path} is not UTF-8 text.") from None
+    if not secret:
+        raise MisconfiguredError(f"The secret file {path} is empty.")
+    return secret
 
 
 def read_token_file(path: str) -> str:
