@@ -97,6 +97,8 @@ NOT_RUN: Mapping[str, Mapping[str, str]] = {
 NOT_RUN_PAGES: Mapping[str, str] = {
     "docs/audit-sinks.md": "needs the receiver of a webhook: tests/audit_sinks",
     "docs/buckets.md": _GATEWAY,
+    "docs/cookbook/kubernetes.md": "needs a cluster",
+    "docs/cookbook/postgresql.md": "needs several machines: tests/process and tests/storage fail over real clusters",
     "docs/cookbook/systemd.md": "needs systemd as the first process: tests/deploy judges the units and runs their programs",
     "docs/delegation.md": "needs the request of a partner: tests/delegation",
     "docs/developing.md": _WHEELS,
