@@ -23,6 +23,7 @@ CLIENT_PACKAGES = frozenset(
         "cli",
         "client",
         "errors",
+        "key_files",
         "keyed_hash",
         "policy",
         "strict_json",

@@ -32,9 +32,10 @@ def read_key_file(path: Path, *, most_bytes: int) -> bytes:
             content = opened.read(most_bytes + 1)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    reason = why_refused(found.st_mode, is_own=found.st_uid == os.geteuid()) if sys.platform != "win32" else ""
-    if reason:
-        raise KeyFileError(f"{path} {reason}: run `chmod 600 {path}`")
+    if sys.platform != "win32":
+        reason = why_refused(found.st_mode, is_own=found.st_uid == os.geteuid())
+        if reason:
+            raise KeyFileError(f"{path} {reason}: run `chmod 600 {path}`")
     if len(content) > most_bytes:
         raise KeyFileError(f"{path} is too long for a key file")
     return content

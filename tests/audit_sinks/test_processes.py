@@ -53,6 +53,6 @@ def test_a_server_sends_the_events_of_apply(tmp_path: Path) -> None:
         done = run("apply", str(file), "--store", store, *config)
         assert done.returncode == 0, done.stderr
         listed = run("audit", "sinks", "--store", store, *config)
-        assert "1 events waiting  ok" in listed.stdout
+        assert "1 event waiting  ok" in listed.stdout
         with serving(store, *config):
             assert "CreateUser" in _operations(receiver, "CreateUser")

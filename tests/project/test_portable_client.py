@@ -42,6 +42,7 @@ _GUARDED = {
     ("client/operating_system.py", "os.getuid"),
     ("client/prompt.py", "/dev/tty"),
     ("client/prompt.py", "termios"),
+    ("key_files.py", "os.geteuid"),
     ("verify/remote_server/remote_facts.py", "time.CLOCK_BOOTTIME"),
     ("verify/remote_server/remote_facts.py", "time.CLOCK_MONOTONIC"),
     ("verify/remote_server/remote_facts.py", "time.clock_gettime"),

@@ -15,10 +15,8 @@ from typing import Any
 import click
 
 from daypass.bootstrap import AccountCreationError, NewAccountRequest, RootKey, create_account, is_empty
-from daypass.cli.shared.apply_context import audited
 from daypass.cli.shared.exit_codes import CommandError, Exit
 from daypass.cli.shared.logs import is_json, log_event, set_up_logs
-from daypass.cli.shared.operator_events import operator_event
 from daypass.cli.shared.root_key_profile import FIRST, endpoints_block, profile_block
 from daypass.cli.shared.store_options import config_option, read_config, read_keys, starting, stopping, store_option
 from daypass.config import LONGEST_DRAIN, Config, ConfigurationError
@@ -104,19 +102,9 @@ def prepare(config: Config, keys: MasterKeySource) -> None:
 
 
 def _make_first_account(there: OpenedStore, config: Config, keys: MasterKeySource) -> None:
-    # A log that cannot be opened stops the start before anything exists.
-    with audited(config, sys.stdout.buffer) as sink:
-        account = _create_first_account(there, config, keys)
-        if account:
-            about = {"AccountId": account}
-            sink(operator_event("CreateAccount", about, command="serve", now=there.clock.now()))
-
-
-def _create_first_account(there: OpenedStore, config: Config, keys: MasterKeySource) -> str:
-    """Return the ID of the new account, or "" if another server on the same store was faster."""
     with there.store.write() as writer:
         if not is_empty(writer):
-            return ""
+            return  # Another server on the same store was faster.
         wanted = _wanted()
         key = create_account(writer, wanted, now=there.clock.now(), entropy=there.entropy, vault=there.vault)
         # Inside the transaction: an account must not exist without a shown key.
@@ -124,14 +112,13 @@ def _create_first_account(there: OpenedStore, config: Config, keys: MasterKeySou
         if is_json(config.log_format):
             shown = {"root_access_key": "given"} if wanted.secret_access_key else {"root_access_key_file": file}
             log_event("first_start", account=key.account, **shown, **_places(config, keys))
-            return key.account
+            return
         if wanted.secret_access_key:
             click.echo(f"daypass: first start; account {key.account} was created with the given root key", err=True)
         elif file is not None:
             click.echo(f"daypass: first start; account {key.account}; its root access key is in {file}", err=True)
         for name, place in _places(config, keys).items():
             click.echo(f"daypass: {name.replace('_', ' ')}: {place}", err=True)
-        return key.account
 
 
 def _places(config: Config, keys: MasterKeySource) -> Mapping[str, str]:

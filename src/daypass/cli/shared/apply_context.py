@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from daypass.cli.shared.exit_codes import CommandError, Exit
 
@@ -59,10 +59,10 @@ def explaining(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def audited(config: "Config", stream: "BinaryIO | None" = None) -> Iterator["Sink"]:
+def audited(config: "Config") -> Iterator["Sink"]:
     """Open the server's audit log.
 
-    If the server logs to standard output, use `stream`, or standard error: a command's output is its result.
+    If the server logs to standard output, use standard error.
     """
     from daypass.audit.sinks import LineSink, open_sink
     from daypass.config import ConfigurationError
@@ -71,9 +71,7 @@ def audited(config: "Config", stream: "BinaryIO | None" = None) -> Iterator["Sin
     target = audit_target(config)
     try:
         copies = command_copies(config, target)
-        log: Sink = (
-            LineSink(stream or sys.stderr.buffer, copies=copies) if target == "-" else open_sink(target, copies=copies)
-        )
+        log: Sink = LineSink(sys.stderr.buffer, copies=copies) if target == "-" else open_sink(target, copies=copies)
     except OSError as error:
         raise CommandError(f"Cannot write the audit log {target}: {error.strerror}.", Exit.CONFIGURATION) from error
     except ConfigurationError as error:
