@@ -140,6 +140,18 @@ def test_a_restart_continues_behind_the_last_line(tmp_path: Path) -> None:
         assert [(each.file, each.line) for each in found] == [(str(packed), gone + 1)]
 
 
+@pytest.mark.parametrize(
+    "suffixes", [(".2.gz", ".1", ""), (".10", ".9", ".1", ""), ("-20261201", "-20261202.gz", "")], ids=str
+)
+def test_files_of_one_second_stand_in_the_order_of_their_names(tmp_path: Path, suffixes: tuple[str, ...]) -> None:
+    """Rotation within a second does not turn the order around."""
+    line = b'{"eventTime":"2026-12-01T00:00:00Z"}\n'
+    files = [tmp_path / f"audit.jsonl{suffix}" for suffix in suffixes]
+    for file in files:
+        file.write_bytes(gzip.compress(line) if file.suffix == ".gz" else line)
+    assert rotated_files(tmp_path / "audit.jsonl") == files
+
+
 def test_a_file_that_is_reopened_keeps_its_chain(tmp_path: Path) -> None:
     """After SIGHUP, the new file continues the chain, which both files together prove."""
     path, moved = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"

@@ -227,7 +227,6 @@ PAGES: Mapping[str, PageRow] = {
         before="""
 lines() { until grep -q "$1" "$LOGS"/audit.jsonl; do sleep 0.05; done; cat "$LOGS"/audit.jsonl; }
 aws sts get-caller-identity; lines GetCallerIdentity > audit.jsonl.1
-sleep 1  # the order of the files is that of their first seconds
 KEY=$(aws sts get-session-token --query Credentials.AccessKeyId --output text)
 lines "$KEY" | tail -n +$(($(wc -l < audit.jsonl.1) + 1)) > audit.jsonl; export DAYPASS_AUDIT_LOG=$PWD/audit.jsonl
 DIGEST=$(tail -n 1 audit.jsonl | tr -d '\\n' | sha256sum | cut -d ' ' -f 1)

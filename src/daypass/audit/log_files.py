@@ -15,6 +15,7 @@ from daypass.audit.chain_check import LogLine
 _BLOCK = 1_048_576
 _LONGEST = 262_144  # bytes; a line of the log is much shorter
 _GZIP = b"\x1f\x8b"
+_ROTATED = re.compile(r"\.([0-9]{1,5})(?:\.gz)?$")
 _TIME = re.compile(rb'"eventTime":"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})')
 
 
@@ -34,9 +35,12 @@ def rotated_files(log: Path) -> list[Path]:
 def in_order(files: Iterable[Path]) -> list[Path]:
     """Return files in the order of their first events.
 
-    One without events comes last.
+    Files that begin in the same second stand in the order of logrotate's names: a higher number is older, and the log
+    itself is the newest. One without events comes last.
     """
-    return sorted(files, key=lambda file: (_first_time(file) or b"~", file.name))
+    found = list(files)
+    log = min((file.name for file in found), key=len, default="")
+    return sorted(found, key=lambda file: (_first_time(file) or b"~", _age(file.name), file.name == log, file.name))
 
 
 def read_lines(files: Iterable[Path]) -> Iterator[LogLine]:
@@ -85,6 +89,11 @@ def _opened(file: Path) -> gzip.GzipFile | BufferedReader:
     with file.open("rb") as raw:
         is_packed = raw.read(len(_GZIP)) == _GZIP
     return gzip.open(file, "rb") if is_packed else file.open("rb")
+
+
+def _age(name: str) -> int:
+    number = _ROTATED.search(name)
+    return -int(number[1]) if number else 0
 
 
 def _first_time(file: Path) -> bytes | None:
