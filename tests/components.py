@@ -197,6 +197,7 @@ def _program(package: str, name: str = "") -> Component:
 
 
 COMPONENTS: Mapping[str, Component] = {
+    "age": _program("age"),
     "aws-sdk-js": Component(
         "Debian package nodejs, npm packages of tests/gateway/clients/package.json", _find_javascript
     ),
