@@ -136,6 +136,7 @@ def test_a_pin_and_the_extra_are_needed(monkeypatch: pytest.MonkeyPatch) -> None
     ("address", "message"),
     [
         ("pkcs11:", "name the token"),
+        ("pkcs11: the passphrase of an old store", "must be in a file"),
         ("pkcs11:token=t?module-path=/m", "name the key"),
         ("pkcs11:token=t;object=o", "absolute path of the module"),
         ("pkcs11:token=t;object=o?module-path=m.so", "absolute path of the module"),

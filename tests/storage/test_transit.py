@@ -290,6 +290,7 @@ def test_tls_needs_the_authority(tmp_path: Path) -> None:
     ("address", "message"),
     [
         ("vault:", "must have the form"),
+        ("vault: the passphrase of an old store", "must be in a file"),
         ("vault:https://h/transit", "must have the form"),
         ("vault:https://h:x/transit/daypass", "not valid"),
         ("vault:ftp://h/transit/daypass", "must have the form"),

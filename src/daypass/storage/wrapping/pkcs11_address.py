@@ -21,6 +21,10 @@ _ADVICE: Mapping[str, str] = {
     "slot-id": "slots change their numbers; use token or serial",
 }
 _LONGEST = 255
+_FORM = (
+    "name the token with token or serial, for example pkcs11:token=Daypass;object=master-key?module-path=… (a "
+    "passphrase that begins with pkcs11: must be in a file, which DAYPASS_MASTER_KEY_FILE names)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,14 @@ class Pkcs11Address:
 def parse_pkcs11_address(text: str) -> Pkcs11Address:
     """Return the address, or raise StoreOpenError."""
     path, _, query = text.removeprefix("pkcs11:").partition("?")
+    if "=" not in path:  # perhaps a passphrase, which must not be shown
+        _refuse(_FORM)
     found = {**_attributes(path, ";", _PATH), **_attributes(query, "&", _QUERY)}
     words = {name: _text(name, value) for name, value in found.items() if name != "id"}
     if words.get("type", "secret-key") != "secret-key":
         _refuse("type must be secret-key: the master key is an AES key")
     if not ("token" in words or "serial" in words):
-        _refuse("name the token with token or serial, for example pkcs11:token=Daypass;object=master-key?module-path=…")
+        _refuse(_FORM)
     if not ("object" in words or "id" in found):
         _refuse("name the key with object or id")
     if not PurePosixPath(words.get("module-path", "")).is_absolute():

@@ -31,7 +31,10 @@ _METHODS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
 }
 _GENERAL = frozenset({"namespace", "ca", "auth"})
 _PORTS = {"https": 443, "http": 80}
-_FORM = "vault:https://HOST:8200/MOUNT/KEY, for example vault:https://vault.example.com:8200/transit/daypass"
+_FORM = (
+    "vault:https://HOST:8200/MOUNT/KEY, for example vault:https://vault.example.com:8200/transit/daypass (a passphrase "
+    "that begins with vault: must be in a file, which DAYPASS_MASTER_KEY_FILE names)"
+)
 
 
 @dataclass(frozen=True, slots=True)
