@@ -179,6 +179,8 @@ def test_metrics_are_for_prometheus_alone() -> None:
         and monitor["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
     ]
     assert sorted(found) == ["daypass", "daypass-gateway"]
+    jobs = {named("overlays/production", "Service", name)["metadata"]["labels"][monitor["jobLabel"]] for name in found}
+    assert jobs == set(re.findall(r'job="([^"]*)"', RULE.read_text(encoding="utf-8")))
 
 
 def test_the_alerts_are_those_of_prometheus() -> None:

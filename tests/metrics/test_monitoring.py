@@ -93,6 +93,13 @@ def test_every_alert_says_what_to_do() -> None:
     assert set(re.findall(r"\| `(Daypass\w+)` \|", page)) == {rule["alert"] for rule in _alerts()}
 
 
+def test_every_alert_is_raised_in_a_test() -> None:
+    """Each alert has a case of promtool in which it comes."""
+    tests = yaml.safe_load((FOLDER / "alerts_test.yaml").read_text(encoding="utf-8"))["tests"]
+    raised = {each["alertname"] for case in tests for each in case["alert_rule_test"] if each["exp_alerts"]}
+    assert raised == {rule["alert"] for rule in _alerts()}
+
+
 @pytest.mark.component("promtool")
 @pytest.mark.parametrize("words", [("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")])
 def test_the_rules_are_valid_and_fire(words: tuple[str, ...]) -> None:
