@@ -147,6 +147,7 @@ def build_app(
     webhook_sender = WebhookSender(
         opened.store, opened.vault, opened.clock, public_url=config.url, limits=webhook_limits(config)
     )
+    metrics.add(webhook_sender.readings)
     threads = ThreadPoolExecutor if traces is None else TracedThreads
     workers = threads(_THREADS, thread_name_prefix="request")
     blocking = CountedBlockingView(

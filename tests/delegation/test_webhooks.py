@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -125,6 +126,28 @@ def test_a_host_that_hangs_keeps_nobody_else_waiting() -> None:
             enqueue(server, other, 1)
             wait_until(lambda: "good" in attempts)
         assert attempts.index("good") <= OF_ACCOUNT
+
+
+def _samples(server: RunningServer) -> dict[str, float]:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as answer:  # noqa: S310 - our own address
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+
+def test_the_queue_is_measured() -> None:
+    """The metrics count the notifications that are due, and the posts that failed."""
+    attempts: list[str] = []
+    with (
+        silent_host(attempts, "inside") as inside,
+        running_server(config=Config(oidc_allowed_networks=LOOPBACK)) as server,
+    ):
+        request, _ = a_request(server, inside)
+        assert _samples(server)['daypass_notifications_total{outcome="failed"}'] == 0
+        enqueue(server, request, 3)
+        wait_until(lambda: _samples(server)['daypass_notifications_total{outcome="failed"}'] >= 3)
+        server.clock.move(timedelta(days=2))
+        wait_until(lambda: _samples(server)['daypass_notifications_total{outcome="expired"}'] == 3)
+        wait_until(lambda: _samples(server)["daypass_notifications_due"] == 0)
 
 
 def test_networks_of_issuers_are_not_open_to_webhooks() -> None:

@@ -406,6 +406,8 @@ METRICS: Mapping[str, tuple[str, ...]] = {
     "daypass_audit_sink_dropped_total": ("sink",),
     "daypass_audit_sink_failed_attempts_total": ("sink",),
     "daypass_audit_sink_failing": ("sink",),
+    "daypass_notifications_due": (),
+    "daypass_notifications_total": ("outcome",),
     "daypass_audit_sink_oldest_seconds": ("sink",),
     "daypass_audit_sink_queued_bytes": ("sink",),
     "daypass_audit_sink_queued_events": ("sink",),

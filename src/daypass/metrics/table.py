@@ -80,6 +80,19 @@ _ROWS = (
     ),
     MetricRow("daypass_audit_sink_failing", "gauge", ("sink",), "Whether a sink refused the last batch.", "max"),
     MetricRow(
+        "daypass_notifications_due",
+        "gauge",
+        (),
+        "Notifications for webhooks that are due in the store, of which one check reads some thousands.",
+        "max",
+    ),
+    MetricRow(
+        "daypass_notifications_total",
+        "counter",
+        ("outcome",),
+        "Posts of notifications, by outcome: delivered, failed (repeated later), expired (given up).",
+    ),
+    MetricRow(
         "daypass_access_log_lost_total",
         "counter",
         (),

@@ -9,7 +9,7 @@ Source: OWASP, "Server-Side Request Forgery Prevention"; RFC 7519 for the signat
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -77,6 +77,8 @@ class WebhookSender(Background):
         self._check_seconds = check_seconds
         self._lanes = WebhookLanes()
         self._place = ""  # the position in the queue where the last check ended
+        self._due = 0
+        self._outcomes = {"delivered": 0, "failed": 0, "expired": 0}
         self._wake: Callable[[], object] | None = None  # ends a pause between two checks; callable from any thread
 
     def stop(self, timeout: float | None = None) -> None:
@@ -86,6 +88,12 @@ class WebhookSender(Background):
             with suppress(RuntimeError):  # the event loop has ended already
                 self._wake()
         super().stop(timeout)
+
+    def readings(self) -> Iterable[tuple[str, tuple[str, ...], float]]:
+        """Return the readings for the metrics."""
+        yield "daypass_notifications_due", (), self._due
+        for outcome, count in self._outcomes.items():
+            yield "daypass_notifications_total", (outcome,), count
 
     def _work(self) -> None:
         asyncio.run(self._deliver_until_stopped())
@@ -114,6 +122,7 @@ class WebhookSender(Background):
                 due = self._find_due(reader)
         except StoreUnavailableError:
             return  # The next check retries it.
+        self._due = len({notification.id for notification in due})
         for notification in due:
             if self._lanes.take(notification.id, _lane(notification), now=self._now()):
                 attempt = under_way[notification.id] = asyncio.create_task(self._attempt(notification))
@@ -154,11 +163,13 @@ class WebhookSender(Background):
         """
         now = self._now()
         if now >= notification.expires:
+            self._outcomes["expired"] += 1
             self._finish(notification)
             return None
         if not self._claim(notification, now):
             return None
         reason = await self._post(notification)
+        self._outcomes["delivered" if reason is None else "failed"] += 1
         if reason is None:
             self._finish(notification)
         else:
