@@ -101,7 +101,7 @@ def test_an_account_comes_whole(directory: Directory) -> None:
     assert (deploy.value("maxSessionDuration"), deploy.value("description")) == (7200, "d")
     assert deploy.value("trust") == trust(AWS=f"arn:aws:iam::{HERE}:user/alice")
     assert (imported.origin, imported.account) == (ORIGIN, HERE)
-    assert "versions that are not the default" in reasons(imported)
+    assert "1 version beside the default one" in reasons(imported)
 
 
 def test_importing_twice_is_importing_once(directory: Directory) -> None:
