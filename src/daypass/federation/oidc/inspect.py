@@ -12,12 +12,11 @@ from types import MappingProxyType
 from typing import Any
 
 from daypass.errors import Fault, ValidationError
-from daypass.federation.oidc import token as gate
 from daypass.federation.oidc.claims import ROLES_CLAIM, UNNAMED_ROLES, read_identity, require_any_role
 from daypass.federation.oidc.extra_claims import Value
 from daypass.federation.oidc.keys import KeySet
 from daypass.federation.oidc.provider import ProviderTerms
-from daypass.federation.oidc.token import BAD_ALGORITHM, UnverifiedToken, read_token, without_line_end
+from daypass.federation.oidc.token import BAD_ALGORITHM, UnverifiedToken, read_segment, read_token, without_line_end
 from daypass.federation.oidc.verify import CLAIM_CHECKS, verify_signature, verify_token
 from daypass.federation.proof_length import WEB_IDENTITY_TOKEN
 from daypass.federation.report import CheckOutcome, CheckResult, InspectionReport
@@ -195,6 +194,6 @@ def _unreadable(text: str, fault: Fault) -> InspectionReport:
 
 def _decode(segment: str) -> Mapping[str, Any]:
     try:
-        return gate.read_segment(segment, "segment")
+        return read_segment(segment, "segment")
     except Fault:
         return _NOTHING

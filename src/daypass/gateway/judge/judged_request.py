@@ -236,8 +236,8 @@ class JudgedRequest:
         if source is None or bucket is None or source.version_id:
             return False
         self._wait()
-        asked = Permission(_READ_TAGS, f"{bucket.arn}/{source.key}", bucket.name, is_source=True)
-        found = self._parts.decisions.tags.find(asked, bucket, frozenset({LookUp.OBJECT_TAGS}))
+        permission = Permission(_READ_TAGS, f"{bucket.arn}/{source.key}", bucket.name, is_source=True)
+        found = self._parts.decisions.tags.find(permission, bucket, frozenset({LookUp.OBJECT_TAGS}))
         return found is not None and not found
 
     def _missing(self) -> S3Error | None:

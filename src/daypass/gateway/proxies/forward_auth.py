@@ -191,13 +191,13 @@ class ForwardAuthJudge:
         if not parts.proxies.is_trusted(peer.address):
             return ServiceExchange(parts, peer).answer(_NOT_A_PROXY)
         is_denied = question.path == DENIED_PATH
-        asked = msgspec.structs.replace(question, path=PATH) if is_denied else question
+        head = msgspec.structs.replace(question, path=PATH) if is_denied else question
         client = _client(parts.proxies, peer, question.headers)
         exchange = ServiceExchange(parts, client, silent=is_denied)
         try:
-            original = rebuild(asked)
+            original = rebuild(head)
             exchange.head = original.head
-            service = _service(asked)
+            service = _service(head)
             if service == S3 and not is_denied:  # /denied answers the client, who must not get a signed request
                 return self._about_s3(original, client, may_wait=may_wait)
             answer = self._about_service(service, original, exchange, may_wait=may_wait)
